@@ -1,0 +1,1 @@
+"""Worker profiles: which queues a worker takes, and how it runs."""

@@ -1,0 +1,1 @@
+"""The network edge: everything that speaks HTTP or AMQP to a broker, or starts one."""

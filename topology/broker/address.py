@@ -1,0 +1,269 @@
+"""Where a broker is and who we are there: URLs in, an `Address` out. No network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from ..errors import UsageError
+from ..secret import Secret
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<name>[^\s:\[\]@]+))(?::(?P<port>[0-9]*))?")
+
+_AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
+_HTTP_PORTS = {"http": 80, "https": 443}
+_DERIVED_PORTS = {False: 15672, True: 15671}
+
+#: Query options of an AMQP URL that hold a number: pika's, and `connection_timeout` (milliseconds) of RabbitMQ's
+#: own URI specification (https://www.rabbitmq.com/docs/uri-query-parameters).
+NUMERIC_OPTIONS = frozenset(
+    {
+        "blocked_connection_timeout",
+        "channel_max",
+        "connection_attempts",
+        "connection_timeout",
+        "frame_max",
+        "heartbeat",
+        "retry_delay",
+        "socket_timeout",
+        "stack_timeout",
+    }
+)
+_TLS_OPTIONS = frozenset({"cacertfile", "certfile", "keyfile", "server_name_indication", "verify"})
+
+_ENCODE = "percent-encode special characters in user, password and vhost, such as `%40` for `@` and `%2F` for `/`"
+_BROKER = "the broker URL"
+_MANAGEMENT = "the management URL"
+
+
+class Host(NamedTuple):
+    """One host and its port; `str` puts an IPv6 address into brackets."""
+
+    name: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a server is verified, and how we show who we are.
+
+    Parameters:
+      ca_file: PEM file with the authorities to trust; the system's if None.
+      cert_file: PEM file with the client's certificate, if the server wants one.
+      key_file: PEM file with its key; None if `cert_file` holds it too.
+      verify: Whether the server's certificate and host name are checked.
+      server_name: The name to expect in the certificate, if it is not the host's.
+    """
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    verify: bool = True
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementAddress:
+    """Where the management API is; `str` shows no credentials.
+
+    Parameters:
+      secure: https rather than http.
+      hosts: To be tried in this order.
+      user: Who we are.
+      password: And the proof.
+      prefix: What stands before `/api` in every path: empty, or `/` and no slash at the end.
+      derived: Guessed from the AMQP hosts, rather than given.
+    """
+
+    secure: bool
+    hosts: tuple[Host, ...]
+    user: str
+    password: Secret
+    prefix: str = ""
+    derived: bool = False
+
+    def url(self, host: Host) -> str:
+        """The URL of one host, without credentials."""
+        return f"{'https' if self.secure else 'http'}://{host}{self.prefix}"
+
+    def __str__(self) -> str:
+        hosts = ",".join(map(str, self.hosts))
+        return f"{'https' if self.secure else 'http'}://{hosts}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a broker is, and who we are there; `str` and `repr` show no credentials.
+
+    Parameters:
+      secure: amqps rather than amqp.
+      hosts: To be tried in this order.
+      user: Who we are.
+      password: And the proof.
+      vhost: The vhost that the URL names, or None.
+      tls: For amqps and https.
+      management: Where the management API is.
+      options: The numeric query options of the URL: pika's names and units (seconds), and `connection_timeout`
+        (milliseconds).
+    """
+
+    secure: bool
+    hosts: tuple[Host, ...]
+    user: str
+    password: Secret
+    vhost: str | None
+    tls: Tls
+    management: ManagementAddress
+    options: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{'amqps' if self.secure else 'amqp'}://{','.join(map(str, self.hosts))}"
+
+    @classmethod
+    def parse(cls, url: str, *, management: str | None = None, tls: Tls | None = None) -> Address:
+        """Reads an AMQP URL, and the management URL that goes with it.
+
+        Parameters:
+          url: `amqp://user:password@host1:5672,host2/vhost?heartbeat=30`, or amqps. User, password and vhost are
+            percent-encoded; an empty path or `/` names no vhost, `/%2F` and `//` the vhost `/`.
+          management: `http://host:15672`, or https; with several hosts, a path prefix or its own credentials if
+            need be. If None: the AMQP hosts, port 15672 (http), or 15671 (https) for amqps.
+          tls: Overrides what the URL's query says about TLS.
+
+        Raises:
+          UsageError: The URL is wrong. The message holds nothing of the URL's credentials.
+        """
+        parts = _split(url, _AMQP_PORTS, _BROKER)
+        options, query_tls = _options(parts.query)
+        secure = parts.scheme == "amqps"
+        user = "guest" if parts.user is None else parts.user
+        password = Secret("guest") if parts.password is None else parts.password
+        http = ManagementAddress(
+            secure, tuple(Host(host.name, _DERIVED_PORTS[secure]) for host in parts.hosts), user, password, derived=True
+        )
+        return cls(
+            secure=secure,
+            hosts=parts.hosts,
+            user=user,
+            password=password,
+            vhost=_vhost(parts.path),
+            tls=tls or query_tls,
+            management=http if management is None else _management(management, http),
+            options=options,
+        )
+
+    def with_vhost(self, vhost: str) -> Address:
+        """The same address, with another vhost."""
+        return replace(self, vhost=vhost)
+
+
+class _Parts(NamedTuple):
+    scheme: str
+    user: str | None
+    password: Secret | None
+    hosts: tuple[Host, ...]
+    path: str
+    query: str
+
+
+def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
+    """Takes a URL with several hosts apart. Nothing of the URL but the scheme is quoted in an error."""
+    schemes = " or ".join(f"{scheme}://" for scheme in ports)
+    example = next(iter(ports))
+    match = _URL.fullmatch(url.strip())
+    if match is None or match["scheme"].lower() not in ports:
+        raise UsageError(f"{what} does not start with {schemes}", f"write it as `{example}://user:password@host:port`")
+    scheme, rest = match["scheme"].lower(), match["rest"]
+    if "@" in rest:
+        raise UsageError(f"{what} has an `@` after the host", _ENCODE)
+    path, _, query = rest.partition("?")
+    if "#" in rest:
+        raise UsageError(f"{what} has a `#` in it", _ENCODE)
+    credentials, at, names = match["authority"].rpartition("@")
+    user, colon, password = credentials.partition(":")
+    hosts = tuple(_host(name, ports[scheme], what) for name in names.split(","))
+    return _Parts(
+        scheme,
+        _decode(user, what) if at else None,
+        Secret(_decode(password, what)) if colon else None,
+        hosts,
+        path,
+        query,
+    )
+
+
+def _host(text: str, default_port: int, what: str) -> Host:
+    match = _HOST.fullmatch(text.strip())
+    if match is None:
+        if not text.strip():
+            raise UsageError(f"{what} names no host", "write it as `amqp://user:password@host:5672/vhost`")
+        raise UsageError(f"{what} has a host or port that cannot be read", _ENCODE)
+    port = int(match["port"]) if match["port"] else default_port
+    if not 0 < port < 65536:
+        raise UsageError(f"{what} has a port outside 1..65535")
+    return Host(match["ipv6"] or match["name"], port)
+
+
+def _decode(text: str, what: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} has a percent-encoding that is not UTF-8", _ENCODE) from None
+
+
+def _vhost(path: str) -> str | None:
+    return _decode(path[1:], _BROKER) or None
+
+
+def _options(query: str) -> tuple[dict[str, float], Tls]:
+    numbers: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in NUMERIC_OPTIONS:
+            numbers[name] = _number(name, value)
+        elif name in _TLS_OPTIONS:
+            texts[name] = value
+        else:
+            known = ", ".join(sorted(NUMERIC_OPTIONS | _TLS_OPTIONS))
+            raise UsageError(f"{_BROKER} has an unknown option `{name}`", f"the options are {known}")
+    verify = texts.get("verify", "verify_peer")
+    if verify not in ("verify_peer", "verify_none"):
+        raise UsageError(f"{_BROKER}: `verify` is neither `verify_peer` nor `verify_none`")
+    tls = Tls(
+        ca_file=texts.get("cacertfile"),
+        cert_file=texts.get("certfile"),
+        key_file=texts.get("keyfile"),
+        verify=verify == "verify_peer",
+        server_name=texts.get("server_name_indication"),
+    )
+    return numbers, tls
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise UsageError(f"{_BROKER}: `{name}` is not a number from 0 on")
+    return int(number) if number.is_integer() else number
+
+
+def _management(url: str, derived: ManagementAddress) -> ManagementAddress:
+    parts = _split(url, _HTTP_PORTS, _MANAGEMENT)
+    if parts.query:
+        raise UsageError(f"{_MANAGEMENT} has a query", "leave out everything from the `?` on")
+    return ManagementAddress(
+        secure=parts.scheme == "https",
+        hosts=parts.hosts,
+        user=derived.user if parts.user is None else parts.user,
+        password=derived.password if parts.password is None else parts.password,
+        prefix=parts.path.rstrip("/").removesuffix("/api").rstrip("/"),
+    )

@@ -1,0 +1,1 @@
+"""A throwaway RabbitMQ for development and tests."""

@@ -1,0 +1,141 @@
+"""Starts, recognises and ends processes by their id; ports that nobody listens on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Below the range that Linux gives to outgoing connections, so that a port picked stays free until it is bound.
+_PORTS = range(20_000, 32_000)
+
+#: Children of this process, kept so that a dead one can be reaped and is not taken for alive.
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that another process may have started.
+
+    Parameters:
+      pid: Its id.
+      started: When it started, in whatever the system says: tells it from a later one with the same id.
+    """
+
+    pid: int
+    started: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs (a zombie does not)."""
+        return _started(self.pid) == self.started
+
+    def end(self, timeout: float = 30.0) -> None:
+        """Asks it to stop, and kills it if it has not after `timeout` seconds."""
+        self._signal(signal.SIGTERM)
+        if not self._gone(timeout):
+            self.kill()
+
+    def kill(self) -> None:
+        """Kills it and waits until it is gone."""
+        self._signal(signal.SIGKILL)
+        self._gone(10.0)
+
+    def _signal(self, number: int) -> None:
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _gone(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while self.alive:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def spawn(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> Process:
+    """Starts a command in a session of its own, so that it outlives this process and its terminal.
+
+    Parameters:
+      command: The program and its arguments.
+      environment: All of its environment; nothing is inherited.
+      folder: Its working directory.
+      log: File that its output is appended to.
+
+    Raises:
+      OSError: the program cannot be started.
+    """
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _CHILDREN[child.pid] = child
+    return Process(child.pid, _started(child.pid) or "")
+
+
+def _started(pid: int) -> str | None:
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        del _CHILDREN[pid]
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or None
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on 127.0.0.1 that nobody listens on, all different.
+
+    Raises:
+      OSError: so many cannot be had.
+    """
+    found: list[int] = []
+    with ExitStack() as stack:
+        for port in random.sample(_PORTS, len(_PORTS)):
+            if len(found) == count:
+                return found
+            with suppress(OSError):
+                stack.enter_context(_bound(port))
+                found.append(port)
+    raise OSError(f"no {count} free ports on 127.0.0.1")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1."""
+    try:
+        _bound(port).close()
+    except OSError:
+        return False
+    return True
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket()
+    # As servers do: a port whose old connections are still winding down counts as free.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1)
+    except OSError:
+        listener.close()
+        raise
+    return listener
