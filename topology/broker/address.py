@@ -18,8 +18,8 @@ _AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 _HTTP_PORTS = {"http": 80, "https": 443}
 _DERIVED_PORTS = {False: 15672, True: 15671}
 
-#: Query options of an AMQP URL that hold a number: pika's, and `connection_timeout` (milliseconds) of RabbitMQ's
-#: own URI specification (https://www.rabbitmq.com/docs/uri-query-parameters).
+#: Query options of an AMQP URL that hold a number: pika's, and `connection_timeout` (milliseconds) of
+#: RabbitMQ's own URI specification (https://www.rabbitmq.com/docs/uri-query-parameters).
 NUMERIC_OPTIONS = frozenset(
     {
         "blocked_connection_timeout",
@@ -35,7 +35,7 @@ NUMERIC_OPTIONS = frozenset(
 )
 _TLS_OPTIONS = frozenset({"cacertfile", "certfile", "keyfile", "server_name_indication", "verify"})
 
-_ENCODE = "percent-encode special characters in user, password and vhost, such as `%40` for `@` and `%2F` for `/`"
+_ENCODE = "percent-encode special characters in user, password and vhost: `%40` for `@`, `%2F` for `/`"
 _BROKER = "the broker URL"
 _MANAGEMENT = "the management URL"
 
@@ -110,8 +110,8 @@ class Address:
       vhost: The vhost that the URL names, or None.
       tls: For amqps and https.
       management: Where the management API is.
-      options: The numeric query options of the URL: pika's names and units (seconds), and `connection_timeout`
-        (milliseconds).
+      options: The numeric query options of the URL: pika's names and units (seconds), and
+        `connection_timeout` (milliseconds).
     """
 
     secure: bool
@@ -131,10 +131,10 @@ class Address:
         """Reads an AMQP URL, and the management URL that goes with it.
 
         Parameters:
-          url: `amqp://user:password@host1:5672,host2/vhost?heartbeat=30`, or amqps. User, password and vhost are
-            percent-encoded; an empty path or `/` names no vhost, `/%2F` and `//` the vhost `/`.
-          management: `http://host:15672`, or https; with several hosts, a path prefix or its own credentials if
-            need be. If None: the AMQP hosts, port 15672 (http), or 15671 (https) for amqps.
+          url: `amqp://user:password@host1:5672,host2/vhost?heartbeat=30`, or amqps. User, password and vhost
+            are percent-encoded; an empty path or `/` names no vhost, `/%2F` and `//` the vhost `/`.
+          management: `http://host:15672`, or https; with several hosts, a path prefix or its own credentials
+            if need be. If None: the AMQP hosts, port 15672 (http), or 15671 (https) for amqps.
           tls: Overrides what the URL's query says about TLS.
 
         Raises:
@@ -145,9 +145,8 @@ class Address:
         secure = parts.scheme == "amqps"
         user = "guest" if parts.user is None else parts.user
         password = Secret("guest") if parts.password is None else parts.password
-        http = ManagementAddress(
-            secure, tuple(Host(host.name, _DERIVED_PORTS[secure]) for host in parts.hosts), user, password, derived=True
-        )
+        hosts = tuple(Host(host.name, _DERIVED_PORTS[secure]) for host in parts.hosts)
+        derived = ManagementAddress(secure, hosts, user, password, derived=True)
         return cls(
             secure=secure,
             hosts=parts.hosts,
@@ -155,7 +154,7 @@ class Address:
             password=password,
             vhost=_vhost(parts.path),
             tls=tls or query_tls,
-            management=http if management is None else _management(management, http),
+            management=derived if management is None else _management(management, derived),
             options=options,
         )
 
@@ -179,7 +178,9 @@ def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
     example = next(iter(ports))
     match = _URL.fullmatch(url.strip())
     if match is None or match["scheme"].lower() not in ports:
-        raise UsageError(f"{what} does not start with {schemes}", f"write it as `{example}://user:password@host:port`")
+        raise UsageError(
+            f"{what} does not start with {schemes}", f"write it as `{example}://user:password@host:port`"
+        )
     scheme, rest = match["scheme"].lower(), match["rest"]
     if "@" in rest:
         raise UsageError(f"{what} has an `@` after the host", _ENCODE)
@@ -203,7 +204,7 @@ def _host(text: str, default_port: int, what: str) -> Host:
     match = _HOST.fullmatch(text.strip())
     if match is None:
         if not text.strip():
-            raise UsageError(f"{what} names no host", "write it as `amqp://user:password@host:5672/vhost`")
+            raise UsageError(f"{what} names no host", "the host stands before the path, after `://` or `@`")
         raise UsageError(f"{what} has a host or port that cannot be read", _ENCODE)
     port = int(match["port"]) if match["port"] else default_port
     if not 0 < port < 65536:

@@ -1,0 +1,47 @@
+"""TLS for HTTP and AMQP alike: settings as Python takes them, OpenSSL's complaints as people read them."""
+
+from __future__ import annotations
+
+import ssl
+
+from ..errors import Unreachable
+from .address import Tls
+
+#: What to do when a handshake fails.
+TLS_HINT = "check the CA file, the client certificate and the host name, and that the port speaks TLS"
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """The TLS settings as Python takes them.
+
+    Raises:
+      Unreachable: A file is missing, or is not what it should be.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_password)
+    except (OSError, ValueError) as error:
+        files = ", ".join(f"`{name}`" for name in (tls.ca_file, tls.cert_file, tls.key_file) if name)
+        raise Unreachable(
+            f"the TLS files {files} cannot be used: {tls_reason(error)}", "check the paths; PEM is expected"
+        ) from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def tls_reason(error: BaseException) -> str:
+    """What OpenSSL says, without its codes and source lines."""
+    cause: BaseException = error
+    while cause.args and isinstance(cause.args[0], BaseException):
+        cause = cause.args[0]
+    for name in ("verify_message", "reason", "strerror"):
+        if text := getattr(cause, name, None):
+            return str(text).replace("_", " ").lower()
+    return str(cause)
