@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from collections.abc import Callable
 
 import urllib3
 
@@ -43,3 +45,19 @@ def overview_version(management: str, timeout: float = 5.0) -> str | None:
         except (urllib3.exceptions.HTTPError, ValueError, KeyError):
             return None
     return str(version) if version else None
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, pause: float = 0.1) -> bool:
+    """Whether a condition comes true in time.
+
+    Parameters:
+      condition: Asked again and again.
+      timeout: Seconds to go on asking.
+      pause: Seconds between two questions.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True

@@ -7,13 +7,14 @@ import random
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Below the range that Linux gives to outgoing connections, so that a port picked stays free until it is bound.
+from .probe import wait_until
+
+#: Below those that Linux gives to outgoing connections, so that a port picked stays free until it is used.
 _PORTS = range(20_000, 32_000)
 
 #: Children of this process, kept so that a dead one can be reaped and is not taken for alive.
@@ -54,12 +55,7 @@ class Process:
                 os.kill(self.pid, number)
 
     def _gone(self, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while self.alive:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
+        return wait_until(lambda: not self.alive, timeout, pause=0.02)
 
 
 def spawn(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> Process:
@@ -98,7 +94,9 @@ def _started(pid: int) -> str | None:
         except OSError:
             return None
         return None if fields[0] in "ZX" else fields[19]
-    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return shown.stdout.strip() or None
 
 

@@ -1,0 +1,111 @@
+"""A sandbox in a Docker container, by testcontainers; it outlives this process and is found by its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import BrokerError
+from .probe import overview_version, wait_until
+
+if TYPE_CHECKING:
+    from testcontainers.core.docker_client import DockerClient
+
+#: Container label that holds the sandbox's name.
+LABEL = "routectl.sandbox"
+
+#: Tag of the image, without `-management`, if no version is named.
+DEFAULT_TAG = "4"
+
+_AMQP, _MANAGEMENT = 5672, 15672
+
+
+class Engine:
+    """A Docker engine that answered.
+
+    Parameters:
+      client: testcontainers' client for it.
+    """
+
+    def __init__(self, client: DockerClient) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, timeout: int = 2) -> Engine | None:
+        """The engine that the environment names, or None if none answers within `timeout` seconds."""
+        from docker.errors import DockerException  # type: ignore[import-untyped]
+        from testcontainers.core.docker_client import DockerClient
+
+        try:
+            client = DockerClient(timeout=timeout)
+            client.client.ping()
+        except (DockerException, OSError, ValueError):
+            return None
+        # Pulling an image takes longer than a ping may.
+        client.client.api.timeout = 300
+        return cls(client)
+
+    def start(self, name: str, *, tag: str, port: int, plugins: Sequence[str], timeout: float) -> None:
+        """Starts a container and waits until its broker answers.
+
+        Parameters:
+          name: Name of the sandbox.
+          tag: RabbitMQ version, as the official image's tags name it.
+          port: AMQP port on the host; 0 for any.
+          plugins: Plugins to enable.
+          timeout: Seconds within which it must answer.
+
+        Raises:
+          BrokerError: the engine refused, or the broker did not answer in time; nothing of it is left.
+        """
+        from docker.errors import DockerException
+        from testcontainers.core.config import testcontainers_config
+        from testcontainers.core.container import DockerContainer
+
+        image = f"rabbitmq:{tag}-management"
+        enable = f"echo '[{','.join(plugins)}].' > /etc/rabbitmq/enabled_plugins"
+        # Ryuk would remove the container as soon as this process ends.
+        testcontainers_config.ryuk_disabled = True
+        try:
+            container = DockerContainer(image, name=f"routectl-sandbox-{name}", labels={LABEL: name})
+            container.with_command(["sh", "-c", f"{enable} && exec docker-entrypoint.sh rabbitmq-server"])
+            container.with_exposed_ports(_MANAGEMENT).with_bind_ports(_AMQP, port or None)
+            container.start()
+            if not wait_until(lambda: self._version(name) is not None, timeout):
+                log = container.get_logs()[0].decode(errors="replace").splitlines()[-15:]
+                raise BrokerError(
+                    f"RabbitMQ did not answer within {timeout:g} s in its container", "\n".join(log)
+                )
+        except (DockerException, OSError) as error:
+            self.remove(name)
+            raise BrokerError(
+                f"Docker could not start `{image}`: {error}",
+                "choose another version with `--rabbitmq` or port with `--port`, or pass `--no-docker`",
+            ) from error
+        except BaseException:
+            self.remove(name)
+            raise
+
+    def urls(self, name: str) -> tuple[str, str] | None:
+        """AMQP and management URL of the sandbox of that name; None if it does not run here."""
+        for container in self._containers(name):
+            published = {port: bound[0]["HostPort"] for port, bound in container.ports.items() if bound}
+            if container.status == "running" and f"{_AMQP}/tcp" in published:
+                guest = f"guest:guest@{self._client.host()}"
+                amqp, management = (published[f"{port}/tcp"] for port in (_AMQP, _MANAGEMENT))
+                return f"amqp://{guest}:{amqp}/", f"http://{guest}:{management}"
+        return None
+
+    def remove(self, name: str) -> bool:
+        """Removes the sandbox of that name with its data; False if there was none."""
+        containers = self._containers(name)
+        for container in containers:
+            container.remove(force=True, v=True)
+        return bool(containers)
+
+    def _version(self, name: str) -> str | None:
+        urls = self.urls(name)
+        return overview_version(urls[1]) if urls else None
+
+    def _containers(self, name: str) -> list[Any]:
+        return list(self._client.client.containers.list(all=True, filters={"label": f"{LABEL}={name}"}))

@@ -1,0 +1,118 @@
+"""What a node is started with: its ports, configuration files, environment and file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .process import free_ports
+from .server import Server
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports on 127.0.0.1 of one node; 0 picks a free one.
+
+    Parameters:
+      amqp: AMQP 0-9-1.
+      management: The management API and its pages.
+      dist: Between nodes, and for `rabbitmqctl`.
+      epmd: The Erlang port mapper's.
+      stream: The stream protocol's, used if its plugin is on.
+    """
+
+    amqp: int = 0
+    management: int = 0
+    dist: int = 0
+    epmd: int = 0
+    stream: int = 0
+
+    def picked(self) -> Ports:
+        """The same with a free port in place of every 0.
+
+        Raises:
+          OSError: there are no free ports.
+        """
+        free = iter(free_ports(5))
+        return Ports(**{name: port or next(free) for name, port in asdict(self).items()})
+
+
+def write(folder: Path, home: Path, plugins: Sequence[str], conf: Sequence[str], ports: Ports) -> None:
+    """Writes a node's configuration files.
+
+    Parameters:
+      folder: The node's folder; made if it is not there.
+      home: Where its Erlang cookie will be; made if it is not there.
+      plugins: Plugins to enable.
+      conf: Further lines of `rabbitmq.conf`, which win over ours.
+      ports: All picked.
+
+    Raises:
+      OSError: a folder or file cannot be written.
+    """
+    for path in (folder, home):
+        path.mkdir(parents=True, exist_ok=True)
+    lines = ["loopback_users = none"]
+    if "rabbitmq_management" in plugins:
+        lines += ["management.tcp.ip = 127.0.0.1", f"management.tcp.port = {ports.management}"]
+    if "rabbitmq_stream" in plugins:
+        lines += [f"stream.listeners.tcp.1 = 127.0.0.1:{ports.stream}"]
+    (folder / "rabbitmq.conf").write_text("\n".join([*lines, *conf]) + "\n")
+    (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
+
+
+def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, str]:
+    """All of the environment that a node and its tools run in, so that nothing of the machine's own RabbitMQ
+    is read or written.
+
+    Parameters:
+      folder: The node's folder.
+      home: Where its Erlang cookie is.
+      name: Its name without the host.
+      ports: All picked.
+    """
+    settings = {
+        "NODENAME": f"{name}@localhost",
+        "NODE_IP_ADDRESS": "127.0.0.1",
+        "NODE_PORT": str(ports.amqp),
+        "DIST_PORT": str(ports.dist),
+        "MNESIA_BASE": str(folder / "data"),
+        "LOG_BASE": str(folder / "log"),
+        "LOGS": str(folder / "node.log"),
+        "PID_FILE": str(folder / "pid"),
+        "ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "GENERATED_CONFIG_DIR": str(folder / "generated"),
+        "FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+        # Idle schedulers sleep rather than spin, and other nodes are met on this machine only.
+        "SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none "
+        "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+    return {
+        "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(ports.epmd),
+        # Makes the script exec Erlang, so that the pid we know is the node's.
+        "RUNNING_UNDER_SYSTEMD": "true",
+        **{f"RABBITMQ_{key}": value for key, value in settings.items()},
+    }
+
+
+def inside(server: Server) -> list[str]:
+    """A command's first words: none, or what makes a server's own Debian stand in for the machine's.
+
+    Parameters:
+      server: The server that the command belongs to.
+    """
+    if server.root is None:
+        return []
+    # Mounts in a namespace of the node's own vanish with its last process, even after a `kill -9`. Only the
+    # programs are covered, so all other paths stay as they are. All is exec'd, so the pid stays the node's.
+    script = 'mount --bind "$0/etc" /etc; mount --bind "$0/usr" /usr; exec "$@"'
+    return ["unshare", "--mount", "sh", "-euc", script, str(server.root)]
