@@ -79,7 +79,7 @@ def start(
     Parameters:
       name: Its name.
       version: RabbitMQ version or its beginning, such as `4.3`; None for whichever is at hand.
-      port: AMQP port; None for 5672 if that is free, else any.
+      port: AMQP port, 0 for any; None for the usual ones, 5672 and 15672, where they are free.
       plugins: Plugins to enable.
       docker: Whether to use a Docker engine if one answers.
       install: Whether packages may be installed if there is neither Docker nor RabbitMQ.
@@ -100,13 +100,12 @@ def start(
         if running := _find(name, engine):
             return _as_asked(running, version, port)
         progress(f"starting RabbitMQ in {'Docker' if engine else folder / name}")
-        amqp = _if_free(_USUAL.amqp) if port is None else port
+        usual = Ports(_if_free(_USUAL.amqp), _if_free(_USUAL.management)) if port is None else Ports(port)
         if engine is not None:
-            engine.start(name, tag=version or DEFAULT_TAG, port=amqp, plugins=plugins, timeout=timeout)
+            engine.start(name, tag=version or DEFAULT_TAG, port=usual.amqp, plugins=plugins, timeout=timeout)
         elif server is not None:
             _remove(folder / name)
-            ports = Ports(amqp=amqp, management=_if_free(_USUAL.management))
-            Node(folder / name, server, plugins=tuple(plugins), ports=ports).start(timeout)
+            Node(folder / name, server, plugins=tuple(plugins), ports=usual).start(timeout)
         started = _find(name, engine)
     if started is None:
         raise BrokerError(f"sandbox `{name}` ended right after its start", "start it again")

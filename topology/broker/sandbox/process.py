@@ -33,6 +33,12 @@ class Process:
     pid: int
     started: str
 
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has this id now, or None."""
+        started = _started(pid)
+        return cls(pid, started) if started else None
+
     @property
     def alive(self) -> bool:
         """Whether it runs (a zombie does not)."""

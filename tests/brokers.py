@@ -1,0 +1,200 @@
+"""Where the tests get their RabbitMQ from, and how they talk to it behind routectl's back.
+
+In this order: the broker named by ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the
+rabbitmq-server of this machine; on Debian as root, one that is installed. ROUTECTL_TEST_RABBITMQ chooses the
+version. A broker that cannot be had is an error, never a skip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import urllib3
+
+from routectl.topology.broker import sandbox
+from routectl.topology.broker.sandbox.lock import locked
+from routectl.topology.broker.sandbox.node import Node
+from routectl.topology.broker.sandbox.probe import overview_version
+from routectl.topology.broker.sandbox.process import Process
+
+#: Name of the sandbox that all processes of one test run share.
+NAME = "tests"
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running RabbitMQ.
+
+    Parameters:
+      url: AMQP URL of the vhost `/`.
+      management: URL of the management API, with user and password.
+      version: Such as `(4, 3, 6)`.
+    """
+
+    url: str
+    management: str
+    version: tuple[int, ...]
+
+    def url_for(self, vhost: str, user: str | None = None, password: str | None = None) -> str:
+        """AMQP URL of another vhost, as another user if one is named."""
+        parts = urlsplit(self.url)
+        login = (
+            f"{quote(user, safe='')}:{quote(password or '', safe='')}"
+            if user
+            else parts.netloc.rpartition("@")[0]
+        )
+        return f"{parts.scheme}://{login}@{parts.hostname}:{parts.port or 5672}/{quote(vhost, safe='')}"
+
+
+class Management:
+    """Raw calls to a management API. A path is what follows `/api/`; an answer of 400 or more is an error.
+
+    Parameters:
+      url: Of the API, with user and password.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urllib3.util.parse_url(url)
+        self._base = f"{parts.scheme}://{parts.netloc}/api/"
+        self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=30)
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The status and the parsed body of the answer, whatever it is."""
+        url = self._base + path.lstrip("/").removeprefix("api/")
+        response = (
+            self._pool.request(method, url, json=body)
+            if body is not None
+            else self._pool.request(method, url)
+        )
+        try:
+            return response.status, json.loads(response.data) if response.data else None
+        except ValueError:
+            return response.status, response.data.decode(errors="replace")
+
+    def get(self, path: str) -> Any:
+        return self._answer("GET", path)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        return self._answer("PUT", path, {} if body is None else body)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._answer("POST", path, {} if body is None else body)
+
+    def delete(self, path: str) -> Any:
+        return self._answer("DELETE", path)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def _answer(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.request(method, path, body)
+        assert status < 400, f"{method} {path} -> {status}: {answer}"
+        return answer
+
+
+def obtain(folder: Path) -> Broker:
+    """The broker of this test run; the first of its processes that asks starts it.
+
+    Parameters:
+      folder: Shared by the processes of one run.
+    """
+    if url := os.environ.get("ROUTECTL_TEST_BROKER"):
+        return _named(url)
+    watch(folder)
+    with locked(folder / "broker.lock", _say), state_in(folder):
+        running = sandbox.start(NAME, version=wanted_version(), port=0, install=True, progress=_say)
+    return _broker(running.broker, running.management, running.version)
+
+
+def wanted_version() -> str | None:
+    """The RabbitMQ version that this run is about, or None for whichever is at hand."""
+    return os.environ.get("ROUTECTL_TEST_RABBITMQ") or None
+
+
+def node_folder(folder: Path) -> Path:
+    """A folder for a node of one test, which `release` finds if the test does not get to remove it."""
+    watch(folder)
+    nodes = folder / "nodes"
+    nodes.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=nodes))
+
+
+def watch(folder: Path) -> None:
+    """Sees to it, once, that everything started in the folder ends with the run, however that ends."""
+    try:
+        (folder / "watched").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    command = [sys.executable, __file__, str(folder), os.environ["ROUTECTL_TEST_RUN_PID"]]
+    subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def release(folder: Path) -> None:
+    """Ends and deletes whatever was started in the folder."""
+    for node in filter(None, map(Node.load, folder.glob("nodes/*"))):
+        node.remove()
+    if (folder / "broker.lock").exists():
+        with state_in(folder):
+            sandbox.stop(NAME, progress=_say)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def state_in(folder: Path) -> Iterator[None]:
+    """Keeps the state of sandboxes in a folder, away from the user's own."""
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_STATE_HOME"]
+        else:
+            os.environ["XDG_STATE_HOME"] = before
+
+
+def _named(url: str) -> Broker:
+    parts = urlsplit(url)
+    login, host = parts.netloc.rpartition("@")[0] or "guest:guest", parts.hostname or "localhost"
+    management = os.environ.get("ROUTECTL_TEST_MANAGEMENT") or f"http://{login}@{host}:15672"
+    found = _broker(url, management, overview_version(management))
+    wanted = [int(part) for part in (wanted_version() or "").split(".") if part]
+    assert list(found.version[: len(wanted)]) == wanted, (
+        f"ROUTECTL_TEST_BROKER is not RabbitMQ {wanted_version()}"
+    )
+    return found
+
+
+def _broker(url: str, management: str, version: str | None) -> Broker:
+    if version is None:
+        raise RuntimeError(f"no RabbitMQ management API answers at {urlsplit(management).hostname}")
+    numbers = version.partition("-")[0].partition("+")[0].split(".")
+    return Broker(url, management, tuple(int(number) for number in numbers))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _release_after(folder: Path, pid: int) -> None:
+    run = Process.of(pid)
+    while run is not None and run.alive:
+        time.sleep(0.5)
+    if folder.exists():
+        release(folder)
+
+
+if __name__ == "__main__":
+    _release_after(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,97 @@
+"""Fixtures of all tests: a shared RabbitMQ with a fresh vhost for each test, and private nodes to break."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from routectl.topology.broker.sandbox.node import PLUGINS, Node
+from routectl.topology.broker.sandbox.server import find
+
+from . import brokers
+from .brokers import Broker, Management
+
+_RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the folder that the processes of this run share; xdist's workers inherit its name."""
+    if not hasattr(config, "workerinput"):
+        os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-")
+        os.environ[_PID] = str(os.getpid())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends what the run started, after the last worker."""
+    if not hasattr(config, "workerinput"):
+        brokers.release(Path(os.environ.pop(_RUN)))
+        del os.environ[_PID]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer has set for routectl does not change a test."""
+    for name in list(os.environ):
+        if name.startswith("ROUTECTL_") and not name.startswith("ROUTECTL_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def broker(run_folder: Path) -> Broker:
+    """A RabbitMQ that all tests share."""
+    return brokers.obtain(run_folder)
+
+
+@pytest.fixture(scope="session")
+def management(broker: Broker) -> Iterator[Management]:
+    """Raw calls to the shared broker's management API."""
+    client = Management(broker.management)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[str]:
+    """A fresh vhost with a name of its own, deleted after the test."""
+    name = f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())[:60]}-{uuid.uuid4().hex[:8]}"
+    management.put(f"vhosts/{quote(name, safe='')}")
+    management.put(
+        f"permissions/{quote(name, safe='')}/guest", {"configure": ".*", "write": ".*", "read": ".*"}
+    )
+    yield name
+    management.delete(f"vhosts/{quote(name, safe='')}")
+
+
+@pytest.fixture
+def private_broker(run_folder: Path) -> Iterator[Callable[..., Node]]:
+    """Starts a RabbitMQ node of the test's own, to be killed, cut off or set up differently.
+
+    Takes what `Node` takes (`plugins`, `conf`, `ports`, ...); all of them are gone after the test.
+    """
+    nodes: list[Node] = []
+
+    def start(*, plugins: tuple[str, ...] = PLUGINS, begin: bool = True, **settings: Any) -> Node:
+        server = find(brokers.wanted_version(), install=True)
+        node = Node(brokers.node_folder(run_folder), server, plugins=plugins, **settings)
+        nodes.append(node)
+        if begin:
+            node.start()
+        return node
+
+    yield start
+    for node in reversed(nodes):
+        node.remove()
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> Path:
+    """A folder that the processes of this run share; gone at its end."""
+    return Path(os.environ[_RUN])

@@ -1,0 +1,29 @@
+"""The tests' own fixtures: what every live test relies on."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pika
+import pytest
+
+from tests.brokers import Broker, Management
+
+
+def test_broker_answers_on_both_ports(broker: Broker, management: Management) -> None:
+    assert ".".join(map(str, broker.version)) == management.get("overview")["rabbitmq_version"]
+    with pika.BlockingConnection(pika.URLParameters(broker.url_for("/"))) as connection:
+        assert connection.is_open
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_vhost_is_fresh_and_usable(broker: Broker, management: Management, vhost: str, number: int) -> None:
+    with pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost, "guest", "guest"))) as connection:
+        connection.channel().queue_declare("orders")
+    assert [queue["name"] for queue in management.get(f"queues/{quote(vhost, safe='')}")] == ["orders"]
+
+
+def test_an_error_of_the_api_fails_the_test(management: Management) -> None:
+    with pytest.raises(AssertionError, match="404"):
+        management.get("queues/%2f/no such queue")
+    assert management.request("GET", "vhosts/none")[0] == 404
