@@ -84,6 +84,12 @@ def fill(template: str, captures: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: captures.get(found[1], found[0]), template)
 
 
+def template_regex(template: str) -> re.Pattern[str]:
+    """An expression for everything that `fill` can make of a template."""
+    pieces = _PLACEHOLDER.split(template)[0::2]
+    return re.compile("(?s:" + ".+".join(map(re.escape, pieces)) + ")")
+
+
 def _regex(text: str) -> Pattern:
     """`/.../` as a pattern."""
     if len(text) < 2 or not text.endswith("/"):
