@@ -1,0 +1,82 @@
+# `make help` lists the targets.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+JOBS     ?= 2
+VERSIONS ?= 3.10 4.0 4.3
+BROKER   ?=
+ARGS     ?=
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.routectl-installed
+TYPES := build/types
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# A broker that runs already: BROKER=amqp://... spares the tests to start one.
+ifneq ($(BROKER),)
+export ROUTECTL_TEST_BROKER := $(BROKER)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test unit live lint types matrix bench docs clean
+
+help: ## list the targets and variables
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo
+	@echo 'Variables, as in `make test JOBS=4`:'
+	@echo '  PYTHON    Python 3.11 or newer                            [$(PYTHON)]'
+	@echo '  VENV      virtual environment                             [$(VENV)]'
+	@echo '  JOBS      test processes                                  [$(JOBS)]'
+	@echo '  VERSIONS  RabbitMQ versions of `make matrix`              [$(VERSIONS)]'
+	@echo '  BROKER    AMQP URL of a broker to test on, not a new one  [$(BROKER)]'
+	@echo '  ARGS      more arguments, passed on as they are           [$(ARGS)]'
+
+install: $(STAMP) ## set up the virtual environment
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'error: `$(PYTHON)` is older than Python 3.11; pass another one with `make PYTHON=...`' >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo 'error: Python lacks venv; on Debian, `apt-get install python3-venv`' >&2; exit 2; }
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the whole path on a throwaway RabbitMQ, in two minutes
+	$(BIN)/python demo/run.py $(ARGS)
+
+test: $(STAMP) ## all tests, on a real RabbitMQ
+	$(BIN)/pytest -n $(JOBS) tests $(ARGS)
+
+unit: $(STAMP) ## the tests that need no broker
+	$(BIN)/pytest -n $(JOBS) tests/unit $(ARGS)
+
+live: $(STAMP) ## the tests that need a RabbitMQ, and those with Celery workers
+	$(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS)
+
+matrix: $(STAMP) ## `make live` on each RabbitMQ version
+	@failed=''; for version in $(VERSIONS); do \
+		echo "== RabbitMQ $$version"; \
+		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
+	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
+
+lint: $(STAMP) ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# On an installed copy: through an editable install with mapped folders mypy sees every import as `Any`.
+types: ## strict types, on an installed copy
+	@test -x $(TYPES)/bin/pip || $(PYTHON) -m venv $(TYPES)
+	@rm -rf build/lib build/bdist.*
+	$(TYPES)/bin/pip install --quiet '.[dev]'
+	cd $(TYPES) && bin/mypy --config-file ../../setup.cfg -p routectl.topology -p routectl.routing -p routectl.cli $(ARGS)
+
+bench: $(STAMP) ## the ratios that routectl promises
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(STAMP) ## write the generated pages of docs/ anew
+	$(BIN)/python -m docs.generate $(ARGS)
+
+clean: ## delete all that these targets made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

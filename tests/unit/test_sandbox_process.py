@@ -1,0 +1,75 @@
+"""Processes are recognised and ended by id, and never a stranger's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from routectl.topology.broker.sandbox.process import Process, free_ports, port_is_free, spawn
+
+
+def start(tmp_path: Path, *command: str) -> Process:
+    return spawn(command, environment={"PATH": os.environ["PATH"]}, folder=tmp_path, log=tmp_path / "log")
+
+
+def test_a_process_lives_until_it_is_ended(tmp_path: Path) -> None:
+    process = start(tmp_path, "sleep", "60")
+    assert process.alive
+    assert Process.of(process.pid) == process
+    process.end()
+    assert not process.alive
+    assert Process.of(process.pid) is None
+
+
+def test_one_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
+    while not (tmp_path / "log").read_text():
+        time.sleep(0.01)
+    process.end(timeout=0.3)
+    assert not process.alive
+
+
+def test_one_that_ended_by_itself_is_dead_not_a_zombie(tmp_path: Path) -> None:
+    process = start(tmp_path, "true")
+    deadline = time.monotonic() + 5
+    while process.alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not process.alive
+
+
+def test_a_reused_id_is_left_alone(tmp_path: Path) -> None:
+    process = start(tmp_path, "sleep", "60")
+    earlier = replace(process, started="1")
+    assert not earlier.alive
+    earlier.kill()
+    earlier.end()
+    assert process.alive
+    process.kill()
+
+
+def test_it_has_a_session_and_only_the_environment_it_is_given(tmp_path: Path) -> None:
+    process = start(tmp_path, "sh", "-c", "env; sleep 60")
+    assert os.getsid(process.pid) == process.pid
+    process.kill()
+    assert "HOME=" not in (tmp_path / "log").read_text()
+
+
+def test_a_missing_program_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no-such-program"):
+        start(tmp_path, "no-such-program")
+
+
+def test_free_ports_differ_and_are_free() -> None:
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert all(port_is_free(port) for port in ports)
+
+
+def test_a_port_with_a_listener_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert not port_is_free(listener.getsockname()[1])
