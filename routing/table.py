@@ -111,7 +111,7 @@ class Table:
       position: Says where the rule with an index stands in the file.
 
     Raises:
-      RoutingError: A rule's queue does not exist, or its key reaches no queue or several; names all such rules.
+      RoutingError: A rule's queue does not exist, or its key reaches no queue or several; names them all.
     """
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None = None) -> None:
