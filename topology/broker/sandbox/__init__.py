@@ -93,18 +93,19 @@ def start(
     _check(name, version)
     folder = _folder()
     engine = Engine.connect() if docker else None
-    if running := _find(name, engine):
+    if (running := _find(name, engine)) and running.version:
         return _as_asked(running, version, port)
     server = None if engine else find(version, install=install, progress=progress)
     with locked(folder, progress):
-        if running := _find(name, engine):
+        if (running := _find(name, engine)) and running.version:
             return _as_asked(running, version, port)
+        # What is there now hangs, or was left half-started by a routectl that was killed.
+        _remove(name, engine)
         progress(f"starting RabbitMQ in {'Docker' if engine else folder / name}")
         usual = Ports(_if_free(_USUAL.amqp), _if_free(_USUAL.management)) if port is None else Ports(port)
         if engine is not None:
             engine.start(name, tag=version or DEFAULT_TAG, port=usual.amqp, plugins=plugins, timeout=timeout)
         elif server is not None:
-            _remove(folder / name)
             Node(folder / name, server, plugins=tuple(plugins), ports=usual).start(timeout)
         started = _find(name, engine)
     if started is None:
@@ -128,11 +129,9 @@ def stop(name: str = "default", *, docker: bool = True, progress: Progress = pri
       BrokerError: the state folder cannot be used.
     """
     _check(name)
-    folder = _folder()
-    with locked(folder, progress):
-        removed = _remove(folder / name)
-        engine = None if removed or not docker else Engine.connect()
-        return removed or (engine is not None and engine.remove(name))
+    engine = Engine.connect() if docker else None
+    with locked(_folder(), progress):
+        return _remove(name, engine)
 
 
 def status(name: str = "default", *, docker: bool = True) -> Sandbox | None:
@@ -158,13 +157,15 @@ def _find(name: str, engine: Engine | None) -> Sandbox | None:
     return Sandbox(name, "docker", *urls, overview_version(urls[1])) if urls else None
 
 
-def _remove(folder: Path) -> bool:
+def _remove(name: str, engine: Engine | None) -> bool:
+    """Ends and deletes what there is of a sandbox; whether any of it ran."""
+    folder = _folder() / name
     node = Node.load(folder)
     ran = node is not None and node.running
     if node is not None:
         node.remove()
     shutil.rmtree(folder, ignore_errors=True)
-    return ran
+    return engine.remove(name) or ran if engine else ran
 
 
 def _as_asked(running: Sandbox, version: str | None, port: int | None) -> Sandbox:

@@ -136,13 +136,15 @@ class Node:
         """Waits until it answers on AMQP and on the management API.
 
         Raises:
-          BrokerError: it ended or did not answer in time; the hint ends with its log's last lines.
+          BrokerError: it ended or did not answer in time; the hint quotes its log.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():
             if not self.running or time.monotonic() > deadline:
                 what = f"did not answer within {timeout:g} s" if self.running else "ended while starting"
-                raise BrokerError(f"RabbitMQ {what}", f"its log, `{self.log}`, ends with\n{self._log_tail()}")
+                raise BrokerError(
+                    f"RabbitMQ {what}", f"its log, in `{self.folder}`, says\n{self._complaint()}"
+                )
             time.sleep(0.1)
         self.save()
 
@@ -239,8 +241,12 @@ class Node:
         self.version = overview_version(self.management)
         return self.version is not None
 
-    def _log_tail(self, lines: int = 15) -> str:
+    def _complaint(self, lines: int = 12) -> str:
+        """The part of its log that tells why it does not come up."""
         for path in (self.log, self._console):
             if path.exists() and (text := path.read_text(errors="replace").strip()):
-                return "\n".join(text.splitlines()[-lines:])
-        return "(it is empty)"
+                # The first error is the cause; the screens full of Erlang after it are its consequences.
+                before, error, _ = text.partition(" [error] ")
+                first = len(before.splitlines()) - 1 if error else -lines
+                return "\n".join(text.splitlines()[first:][:lines])
+        return "(nothing)"

@@ -99,7 +99,9 @@ def _started(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] in "ZX" else fields[19]
+        # A zombie that still has threads holds its ports.
+        dead = fields[0] in "ZX" and int(fields[17]) <= 1
+        return None if dead else fields[19]
     shown = subprocess.run(
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )

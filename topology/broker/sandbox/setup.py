@@ -98,6 +98,7 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
         "HOME": str(home),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(ports.epmd),
+        "ERL_CRASH_DUMP_SECONDS": "0",
         # Makes the script exec Erlang, so that the pid we know is the node's.
         "RUNNING_UNDER_SYSTEMD": "true",
         **{f"RABBITMQ_{key}": value for key, value in settings.items()},
