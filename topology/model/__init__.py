@@ -1,0 +1,38 @@
+"""The file as typed, frozen data: what `queues.yaml` may say, field by field.
+
+The descriptions here are the reference: the JSON Schema and the file reference are generated from them.
+"""
+
+from .access import Permission, TopicPermission, User
+from .exchange import Exchange
+from .links import Federation, Shovel, Upstream
+from .policy import Policy, PolicyDefinition
+from .queue import Binding, DeadLetter, Queue, QueueSettings
+from .routing import Profile, Route
+from .support import Support, arguments_of, supported
+from .topology import Body, Defaults, Limits, Topology
+
+__all__ = [
+    "Binding",
+    "Body",
+    "DeadLetter",
+    "Defaults",
+    "Exchange",
+    "Federation",
+    "Limits",
+    "Permission",
+    "Policy",
+    "PolicyDefinition",
+    "Profile",
+    "Queue",
+    "QueueSettings",
+    "Route",
+    "Shovel",
+    "Support",
+    "TopicPermission",
+    "Topology",
+    "Upstream",
+    "User",
+    "arguments_of",
+    "supported",
+]

@@ -1,0 +1,195 @@
+"""The scalar types of the file: durations, sizes, names, secrets. Each knows its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ..scalar import Interpolated, typed
+from ..secret import Secret
+
+MAX_NAME_BYTES = 255
+#: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).
+MAX_MILLISECONDS = 315_360_000_000
+
+_PART = re.compile(r"(\d+)(ms|[smhdw])")
+_DURATION = re.compile(r"(?:\d+(?:ms|[smhdw]))+\Z")
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_SIZE = re.compile(r"(\d+) ?([KMGT]i?B|B)\Z")
+_BYTES = {"B": 1} | {
+    prefix + suffix: base ** (power + 1)
+    for power, prefix in enumerate("KMGT")
+    for suffix, base in (("B", 1000), ("iB", 1024))
+}
+_MAX_AGE = re.compile(r"(\d+)([YMDhmsdw])\Z")
+
+
+class Model(BaseModel):
+    """The base of everything in the file: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=False, defer_build=True
+    )
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("wrong_type", "must be a whole number")
+    return value
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds in a text such as `30s`, `1h30m` or `7d`.
+
+    Raises:
+      ValueError: the text is not a duration.
+    """
+    if not _DURATION.match(text):
+        raise ValueError("must be a duration such as 30s, 15m, 12h, 7d or 1h30m")
+    return sum(int(amount) * _MILLISECONDS[unit] for amount, unit in _PART.findall(text))
+
+
+def _in_milliseconds(value: Any) -> Any:
+    if isinstance(value, str):
+        if value.isdecimal():
+            return int(value)
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise PydanticCustomError("duration", str(error)) from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticCustomError("duration", "must be a duration such as 30s or 7d, or whole milliseconds")
+    return value
+
+
+def _in_seconds(value: Any) -> Any:
+    if isinstance(value, str) and not value.isdecimal():
+        milliseconds = _in_milliseconds(value)
+        return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
+    if isinstance(value, bool):
+        raise PydanticCustomError("duration", "must be a duration such as 30s or 5m, or seconds")
+    return value
+
+
+def _whole_seconds(value: Any) -> Any:
+    seconds = _in_seconds(value)
+    if isinstance(seconds, float):
+        raise PydanticCustomError("duration", "must be whole seconds, or a duration such as 30s or 5m")
+    return seconds
+
+
+def _in_bytes(value: Any) -> Any:
+    if isinstance(value, str) and not value.isdecimal():
+        match = _SIZE.match(value)
+        if not match:
+            raise PydanticCustomError("size", "must be a size such as 512KiB, 200MB or 2GiB")
+        return int(match[1]) * _BYTES[match[2]]
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("size", "must be a size such as 512KiB or 2GiB, or whole bytes")
+    return value
+
+
+def _age(value: Any) -> Any:
+    match = _MAX_AGE.match(value) if isinstance(value, str) else None
+    if not match or int(match[1]) == 0:
+        raise PydanticCustomError("duration", "must be an age such as 12h, 7D or 1Y (Y, M, D, h, m, s)")
+    if match[2] == "w":
+        return f"{int(match[1]) * 7}D"
+    return match[1] + match[2].replace("d", "D")
+
+
+def _name(value: str) -> str:
+    if not value:
+        raise PydanticCustomError("name", "a name cannot be empty")
+    if len(value.encode()) > MAX_NAME_BYTES:
+        raise PydanticCustomError("name", "a name has at most 255 bytes of UTF-8")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise PydanticCustomError("name", "a name cannot hold line breaks: RabbitMQ would drop them")
+    return value
+
+
+def _declared_name(value: str) -> str:
+    if value.startswith("amq."):
+        raise PydanticCustomError("reserved-name", "names that begin with `amq.` belong to RabbitMQ")
+    return _name(value)
+
+
+def _short_text(value: str) -> str:
+    if len(value.encode()) > MAX_NAME_BYTES:
+        raise PydanticCustomError("name", "a routing key has at most 255 bytes of UTF-8")
+    return value
+
+
+def _regex(value: str) -> str:
+    # RabbitMQ compiles with PCRE; what Python refuses for a reason that PCRE shares is caught here.
+    if value.count("(") - value.count("\\(") < value.count(")") - value.count("\\)"):
+        raise PydanticCustomError("bad-pattern", "is not a regular expression: unbalanced parenthesis")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Free data: what came unquoted from the environment gets the type that YAML would give it."""
+    if isinstance(value, Interpolated):
+        return typed(value) if value.plain else str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, float) else value
+
+
+def _from_outside(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, Interpolated):
+        raise PydanticCustomError("literal-secret", "a password does not belong in the file")
+    if not value:
+        raise PydanticCustomError("literal-secret", "the password is empty")
+    return Secret(str(value))
+
+
+_CREDENTIALS = re.compile(r"\w+://[^/@\s]*:[^/@\s]+@")
+
+
+def _uri(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
+    if not isinstance(value, Interpolated) and _CREDENTIALS.search(value):
+        raise PydanticCustomError("literal-secret", "a URI with a password does not belong in the file")
+    if not re.match(r"amqps?://", value):
+        raise PydanticCustomError("bad-uri", "must begin with amqp:// or amqps://")
+    return Secret(str(value))
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple | None) else [value]
+
+
+_DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$"}
+_SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Milliseconds = Annotated[
+    int, BeforeValidator(_in_milliseconds), Field(ge=0, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
+]
+PositiveMilliseconds = Annotated[
+    int, BeforeValidator(_in_milliseconds), Field(ge=1, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
+]
+Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
+Age = Annotated[str, BeforeValidator(_age)]
+Name = Annotated[str, AfterValidator(_name)]
+DeclaredName = Annotated[str, AfterValidator(_declared_name)]
+RoutingKey = Annotated[str, AfterValidator(_short_text)]
+Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
+Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
+Password = Annotated[Secret, BeforeValidator(_from_outside)]
+Uri = Annotated[Secret, BeforeValidator(_uri), WithJsonSchema({"type": "string"})]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]

@@ -1,0 +1,161 @@
+"""From bytes on disk to YAML nodes: the mistakes that a file can have before anyone asks what it means."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from .errors import FileError
+from .finding import Finding, Position, Severity
+
+#: Ten thousand queues with bindings are 1.5 MB; a file beyond this is taken for a mistake.
+MAX_BYTES = 64 * 1024 * 1024
+
+#: libyaml recurses once per level, on the C stack.
+MAX_FLOW_DEPTH = 500
+
+_BOM = "\ufeff"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_START = "start with `version: 1` and the queues: `queues: {high: {}}`"
+
+
+@dataclass(slots=True)
+class Document:
+    """One file's text."""
+
+    name: str
+    text: str
+    _lines: list[str] = field(default_factory=list)
+
+    def line(self, number: int) -> str:
+        """A line by its number from 0, without its end; empty if there is none."""
+        if not self._lines:
+            self._lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", self.text)
+        return self._lines[number] if number < len(self._lines) else ""
+
+
+def read_text(path: Path) -> tuple[Document, list[Finding]]:
+    """Reads a file as UTF-8; the findings are warnings.
+
+    Raises:
+      FileError: there is no such file, it may not be read, is too large, or is not UTF-8 text.
+    """
+    name = str(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISFIFO(status.st_mode) and not stat.S_ISCHR(status.st_mode):
+            raise _unreadable(name, f"`{name}` is not a file", "name a YAML file")
+        if status.st_size > MAX_BYTES:
+            raise _too_large(name, status.st_size)
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        help_ = "name the file with `-f FILE`, or set ROUTECTL_FILE"
+        raise _unreadable(name, f"there is no file `{name}`", help_) from None
+    except OSError as error:
+        raise _unreadable(name, f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}", None) from None
+    if len(content) > MAX_BYTES:
+        raise _too_large(name, len(content))
+    return _decode(name, content)
+
+
+def _decode(name: str, content: bytes) -> tuple[Document, list[Finding]]:
+    findings = []
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError([_not_utf8(name, content, error)]) from None
+    if text.startswith(_BOM):
+        text = text[1:]
+        message = "the file begins with a byte-order mark; it is ignored"
+        help_ = "save the file as UTF-8 without BOM"
+        findings.append(Finding("byte-order-mark", message, Position(name, 1, 1), help_, Severity.WARNING))
+    if not text.strip():
+        raise FileError([Finding("empty-file", "the file is empty", Position(name, 1, 1), _START)])
+    return Document(name, text), findings
+
+
+def _not_utf8(name: str, content: bytes, error: UnicodeDecodeError) -> Finding:
+    if content.startswith(_UTF16):
+        position = Position(name, 1, 1)
+        return Finding("not-utf8", "the file is UTF-16, not UTF-8", position, "save it as UTF-8")
+    before = content[: error.start]
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    message = f"byte 0x{content[error.start]:02x} is not UTF-8 text"
+    return Finding("not-utf8", message, Position(name, line, column), "save the file as UTF-8")
+
+
+def _too_large(name: str, size: int) -> FileError:
+    message = f"the file has {size / 1024 / 1024:.0f} MiB; the limit is {MAX_BYTES // 1024 // 1024} MiB"
+    return _unreadable(name, message, "split it with `include:`, or look whether it is the right file", "too-large")
+
+
+def _unreadable(name: str, message: str, help_: str | None, code: str = "missing-file") -> FileError:
+    return FileError([Finding(code, message, Position(name, 1, 1), help_)])
+
+
+class _NamedText(io.StringIO):
+    """A stream with the name that libyaml puts into its marks."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document.text)
+        self.name = document.name
+
+
+def parse(document: Document) -> yaml.Node:
+    """The file's one YAML document as nodes.
+
+    Raises:
+      FileError: it is not YAML, or has no document or several.
+    """
+    try:
+        node = yaml.CSafeLoader(_NamedText(document)).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise FileError([_syntax(document, error)]) from None
+    except yaml.reader.ReaderError as error:
+        raise FileError([_bad_character(document, error)]) from None
+    except RecursionError:
+        raise FileError([Finding("too-deep", "values are nested too deeply", Position(document.name, 1, 1))]) from None
+    if node is None:
+        raise FileError([Finding("empty-file", "the file holds only comments", Position(document.name, 1, 1), _START)])
+    assert isinstance(node, yaml.Node)
+    return node
+
+
+def _syntax(document: Document, error: yaml.MarkedYAMLError) -> Finding:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    text = document.line(line)
+    message, help_ = _explain(error, text, column)
+    return Finding("syntax", message, Position(document.name, line + 1, column + 1, 1, text), help_)
+
+
+def _explain(error: yaml.MarkedYAMLError, text: str, column: int) -> tuple[str, str | None]:
+    problem = error.problem or error.context or "not YAML"
+    if "\t" in text[: column + 1] and ("cannot start any token" in problem or not text[: column + 1].strip()):
+        return "a tab indents this line; YAML takes only spaces", "replace the tab with spaces"
+    if "expected a single document" in (error.context or "") + problem:
+        return "a second YAML document begins here", "one file holds one document; remove the `---`"
+    if "undefined alias" in problem:
+        return problem.replace("found ", ""), "define the anchor (`&name`) above the alias (`*name`)"
+    if "mapping values are not allowed" in problem:
+        return "a `:` is not allowed here", "put the text in quotes, or look at the indentation"
+    if "cannot start any token" in problem and column < len(text):
+        return f"a value cannot begin with `{text[column]}`", "put the value in quotes"
+    return f"this is not YAML: {problem}", None
+
+
+def _bad_character(document: Document, error: yaml.reader.ReaderError) -> Finding:
+    text = document.text
+    bad = error.character if isinstance(error.character, int) else ord(error.character[:1] or "\0")
+    offset = text.find(chr(bad))
+    line = text.count("\n", 0, max(offset, 0))
+    column = offset - (text.rfind("\n", 0, offset) + 1) if offset >= 0 else 0
+    message = f"the character U+{bad:04X} is not allowed in YAML"
+    return Finding("syntax", message, Position(document.name, line + 1, column + 1), "remove it, or write it as an escape in quotes")
