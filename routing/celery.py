@@ -16,6 +16,7 @@ from celery.app.defaults import DEFAULTS
 from kombu import Exchange, Queue
 
 from ..topology import delay
+from ..topology.address import consumable_queues
 from ..topology.errors import RoutingError
 from ..topology.model.topology import REFUSE
 from ..topology.simulate import BUILT_IN
@@ -157,18 +158,19 @@ def _default_queue(router: Router) -> str:
     """The queue of tasks without a route, or else the first that tasks go to."""
     if router.body.unmatched != REFUSE:
         return router.body.unmatched
-    for name in (*consumed_by_default(router.body), *router.body.queues):
-        if router.body.queues[name].type != "stream":
-            return name
-    raise RoutingError(f"{router.origin} has no queue that tasks could go to", "declare one under `queues`")
+    queues = consumed_by_default(router.body) or consumable_queues(router.body)
+    if not queues:
+        raise RoutingError(
+            f"{router.origin} has no queue that tasks could go to", "declare one under `queues`"
+        )
+    return queues[0]
 
 
 def _queues(router: PublishingRouter) -> Iterator[Queue]:
     """The file's queues as kombu has them, all that a worker can consume."""
     body, book = router.body, router.table.addresses
-    for name, queue in body.queues.items():
-        if queue.type == "stream":
-            continue
+    for name in consumable_queues(body):
+        queue = body.queues[name]
         # Celery delays tasks on the broker as soon as it sees a quorum queue, which needs more to exist.
         unseen = queue.type == "quorum" and book.delay is None and not book.is_task_queue(name)
         if router.declare and not unseen:

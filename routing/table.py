@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..topology import pattern
-from ..topology.address import AddressBook, possible_queues
+from ..topology.address import AddressBook, consumable_queues, possible_queues
 from ..topology.errors import RoutingError
 from ..topology.finding import did_you_mean
 from ..topology.model.topology import REFUSE
@@ -116,7 +116,7 @@ class Table:
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None = None) -> None:
         self.addresses = AddressBook(body)
-        self._queues = frozenset(name for name, queue in body.queues.items() if queue.type != "stream")
+        self._queues = frozenset(consumable_queues(body))
         self._memory: dict[str, Decision] = {}
         self._exact: dict[str, Decision] = {}
         entries: list[Entry] = []

@@ -56,6 +56,10 @@ class AddressBook:
         """The address of one queue: that of a task queue by its bindings, of any other by its name."""
         return self._addresses.get(queue) or by_name(queue)
 
+    def is_task_queue(self, queue: str) -> bool:
+        """Whether a task can be routed to the queue, or a worker profile takes it."""
+        return queue in self._addresses
+
     def with_key(self, queue: str, key: str) -> Address | None:
         """The address of `queue` with a given key, or None if no exchange sends that key to it alone."""
         for exchange in self._entrances(queue):
@@ -86,11 +90,10 @@ class AddressBook:
             for binding in bindings:
                 kind = self._network.exchanges[binding.exchange]
                 if wildcards == (kind == "topic" and is_wildcard(binding.key)):
-                    keys = concrete_keys(binding.key, queue) if wildcards else [binding.key]
-                    # Celery takes no empty key for a delayed task; a fanout exchange takes any key.
-                    yield from (
-                        (binding.exchange, key or (queue if kind == "fanout" else "")) for key in keys
-                    )
+                    # Celery delays no task with an empty key. Where keys do not count, any will do.
+                    plain = binding.key or (queue if kind in ("fanout", "headers") else "")
+                    keys = concrete_keys(binding.key, queue) if wildcards else [plain]
+                    yield from ((binding.exchange, key) for key in keys if key)
 
     def _entrances(self, queue: str) -> list[str]:
         """The exchanges to publish to for a queue, the default exchange last."""
@@ -148,7 +151,12 @@ def task_queues(body: Body) -> tuple[str, ...]:
     wanted.update(name for route in body.routes for name in possible_queues(body, route.queue))
     if body.unmatched != REFUSE:
         wanted.add(body.unmatched)
-    return tuple(name for name, queue in body.queues.items() if name in wanted and queue.type != "stream")
+    return tuple(name for name in consumable_queues(body) if name in wanted)
+
+
+def consumable_queues(body: Body) -> tuple[str, ...]:
+    """The queues that a Celery worker can consume: all but streams, in the file's order."""
+    return tuple(name for name, queue in body.queues.items() if queue.type != "stream")
 
 
 def possible_queues(body: Body, template: str) -> tuple[str, ...]:
@@ -158,7 +166,7 @@ def possible_queues(body: Body, template: str) -> tuple[str, ...]:
     if not pattern.placeholders(template):
         return ()
     fits = pattern.template_regex(template).fullmatch
-    return tuple(name for name, queue in body.queues.items() if queue.type != "stream" and fits(name))
+    return tuple(name for name in consumable_queues(body) if fits(name))
 
 
 def is_wildcard(binding_key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...topology.address import task_queues
+from ...topology.address import consumable_queues, task_queues
 from ...topology.errors import UsageError
 from ...topology.finding import did_you_mean
 
@@ -67,7 +67,7 @@ def consumed_by_default(body: Body) -> tuple[str, ...]:
     if body.workers:
         wanted = {name for profile in body.workers.values() for name in profile.queues}
         return tuple(name for name in body.queues if name in wanted)
-    routed = task_queues(body) or tuple(name for name, queue in body.queues.items() if queue.type != "stream")
+    routed = task_queues(body) or consumable_queues(body)
     named = {body.unmatched, *(route.queue for route in body.routes)}
     dead = _dead_letter_queues(body)
     return tuple(name for name in routed if name in named or name not in dead)

@@ -1,0 +1,58 @@
+"""The app that `routectl worker` has Celery load: the user's own, set up from the file if it was not.
+
+    ROUTECTL_APP=proj ROUTECTL_FILES='["queues.yaml"]' celery -A routectl.routing.worker.app worker
+
+The variables are inherited by whatever the worker starts, so restarting and detaching find them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+from celery.app.utils import find_app
+
+from ...topology.errors import RoutectlError
+from ..celery import configure
+from ..publish import router_of
+from . import hooks
+
+#: What `celery -A` would take for the user's app.
+APP_VARIABLE = "ROUTECTL_APP"
+
+#: The file and its overlays, as a JSON list.
+FILES_VARIABLE = "ROUTECTL_FILES"
+
+#: One of the file's `vhosts`.
+VHOST_VARIABLE = "ROUTECTL_VHOST"
+
+
+def load(name: str, files: list[str], vhost: str | None = None) -> Any:
+    """The user's app, set up from `files` unless it already is from a file.
+
+    Raises:
+      RoutectlError: The file is wrong.
+    """
+    found = find_app(name)
+    found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
+    if router_of(found) is None:
+        configure(found, files, vhost=vhost)
+    hooks.add_profile_option(found)  # which an app that took `settings` does not have yet
+    return found
+
+
+def _load_or_exit() -> Any:
+    try:
+        return load(
+            os.environ[APP_VARIABLE], json.loads(os.environ[FILES_VARIABLE]), os.environ.get(VHOST_VARIABLE)
+        )
+    except RoutectlError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if APP_VARIABLE in os.environ:
+    app = _load_or_exit()
