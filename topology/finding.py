@@ -87,7 +87,9 @@ class Finding:
 
 
 _WIDTH = 120
-_SECRET_LINE = re.compile(r"((?:password|password_hash|secret|token)[\"']?\s*:\s*)(?!\s*(?:\{|\$\{|$))(.+)$", re.IGNORECASE)
+_SECRET_LINE = re.compile(
+    r"((?:password|password_hash|secret|token)[\"']?\s*:\s*)(?!\s*(?:\{|\$\{|$))(.+)$", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:

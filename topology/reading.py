@@ -48,7 +48,11 @@ def read_text(path: Path) -> tuple[Document, list[Finding]]:
     name = str(path)
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISFIFO(status.st_mode) and not stat.S_ISCHR(status.st_mode):
+        if (
+            not stat.S_ISREG(status.st_mode)
+            and not stat.S_ISFIFO(status.st_mode)
+            and not stat.S_ISCHR(status.st_mode)
+        ):
             raise _unreadable(name, f"`{name}` is not a file", "name a YAML file")
         if status.st_size > MAX_BYTES:
             raise _too_large(name, status.st_size)
@@ -58,7 +62,9 @@ def read_text(path: Path) -> tuple[Document, list[Finding]]:
         help_ = "name the file with `-f FILE`, or set ROUTECTL_FILE"
         raise _unreadable(name, f"there is no file `{name}`", help_) from None
     except OSError as error:
-        raise _unreadable(name, f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}", None) from None
+        raise _unreadable(
+            name, f"`{name}` cannot be read: {(error.strerror or str(error)).lower()}", None
+        ) from None
     if len(content) > MAX_BYTES:
         raise _too_large(name, len(content))
     return _decode(name, content)
@@ -93,7 +99,9 @@ def _not_utf8(name: str, content: bytes, error: UnicodeDecodeError) -> Finding:
 
 def _too_large(name: str, size: int) -> FileError:
     message = f"the file has {size / 1024 / 1024:.0f} MiB; the limit is {MAX_BYTES // 1024 // 1024} MiB"
-    return _unreadable(name, message, "split it with `include:`, or look whether it is the right file", "too-large")
+    return _unreadable(
+        name, message, "split it with `include:`, or look whether it is the right file", "too-large"
+    )
 
 
 def _unreadable(name: str, message: str, help_: str | None, code: str = "missing-file") -> FileError:
@@ -121,9 +129,13 @@ def parse(document: Document) -> yaml.Node:
     except yaml.reader.ReaderError as error:
         raise FileError([_bad_character(document, error)]) from None
     except RecursionError:
-        raise FileError([Finding("too-deep", "values are nested too deeply", Position(document.name, 1, 1))]) from None
+        raise FileError(
+            [Finding("too-deep", "values are nested too deeply", Position(document.name, 1, 1))]
+        ) from None
     if node is None:
-        raise FileError([Finding("empty-file", "the file holds only comments", Position(document.name, 1, 1), _START)])
+        raise FileError(
+            [Finding("empty-file", "the file holds only comments", Position(document.name, 1, 1), _START)]
+        )
     assert isinstance(node, yaml.Node)
     return node
 
@@ -138,6 +150,8 @@ def _syntax(document: Document, error: yaml.MarkedYAMLError) -> Finding:
 
 def _explain(error: yaml.MarkedYAMLError, text: str, column: int) -> tuple[str, str | None]:
     problem = error.problem or error.context or "not YAML"
+    if "${" in text[: column + 2]:
+        return "`${` ends a value inside `{ }` or `[ ]`", 'put it in quotes: `"${NAME}"`'
     if "\t" in text[: column + 1] and ("cannot start any token" in problem or not text[: column + 1].strip()):
         return "a tab indents this line; YAML takes only spaces", "replace the tab with spaces"
     if "expected a single document" in (error.context or "") + problem:
@@ -158,4 +172,9 @@ def _bad_character(document: Document, error: yaml.reader.ReaderError) -> Findin
     line = text.count("\n", 0, max(offset, 0))
     column = offset - (text.rfind("\n", 0, offset) + 1) if offset >= 0 else 0
     message = f"the character U+{bad:04X} is not allowed in YAML"
-    return Finding("syntax", message, Position(document.name, line + 1, column + 1), "remove it, or write it as an escape in quotes")
+    return Finding(
+        "syntax",
+        message,
+        Position(document.name, line + 1, column + 1),
+        "remove it, or write it as an escape in quotes",
+    )

@@ -7,9 +7,7 @@ This file knows YAML; it knows nothing of what the data means.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +37,9 @@ class Source:
       environment: Where `${NAME}` is looked up.
     """
 
-    def __init__(self, root: yaml.Node, documents: Mapping[str, Document], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: yaml.Node, documents: Mapping[str, Document], environment: Mapping[str, str]
+    ) -> None:
         self._root = root
         self._documents = documents
         self.findings: list[Finding] = []
@@ -97,7 +97,9 @@ class Source:
             return Position(next(iter(self._documents), "<none>"), 1, 1)
         text = self._documents[mark.name].line(mark.line)
         end = node.end_mark
-        length = end.column - mark.column if end is not None and end.line == mark.line else len(text) - mark.column
+        length = (
+            end.column - mark.column if end is not None and end.line == mark.line else len(text) - mark.column
+        )
         return Position(mark.name, mark.line + 1, mark.column + 1, max(1, length), text)
 
     def _found(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
@@ -117,27 +119,14 @@ def read(paths: Sequence[str | Path], environment: Mapping[str, str]) -> Source:
     Raises:
       FileError: a file cannot be read, or is not YAML. Other mistakes are left in `findings`.
     """
-    with _without_collector():
-        reader = _Reader()
-        roots = [reader.file(Path(path)) for path in paths]
-        merged = roots[0]
-        for root in roots[1:]:
-            merged = _overlay(merged, root)
-        source = Source(merged, reader.documents, environment)
+    reader = _Reader()
+    roots = [reader.file(Path(path)) for path in paths]
+    merged = roots[0]
+    for root in roots[1:]:
+        merged = _overlay(merged, root)
+    source = Source(merged, reader.documents, environment)
     source.findings[:0] = reader.findings
     return source
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Millions of nodes make the cyclic collector walk them again and again; none of them is garbage."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Reader:
@@ -179,7 +168,9 @@ class _Reader:
         targets: list[Path] = []
         for item in items:
             if not isinstance(item, yaml.ScalarNode) or not item.value:
-                raise FileError([self._finding("wrong-type", "`include` takes a path or a list of paths", item)])
+                raise FileError(
+                    [self._finding("wrong-type", "`include` takes a path or a list of paths", item)]
+                )
             if "*" in item.value:
                 matches = sorted(path.parent.glob(item.value))
             else:
@@ -276,7 +267,9 @@ def _prune(node: yaml.Node, path: Path_) -> None:
 class _Builder:
     """Builds plain data from nodes: as PyYAML's own constructor, but faster, stricter, and with every mistake."""
 
-    def __init__(self, environment: Mapping[str, str], found: Callable[[str, str, yaml.Node, str | None], None]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], found: Callable[[str, str, yaml.Node, str | None], None]
+    ) -> None:
         self._environment = environment
         self._found = found
         self._values = 0
@@ -303,7 +296,9 @@ class _Builder:
             return None
         before = self._values
         self._building.add(id(node))
-        value = self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else self._sequence(node, depth)
+        value = (
+            self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else self._sequence(node, depth)
+        )
         self._building.discard(id(node))
         self._values += 1
         self._built[id(node)] = value, self._values - before

@@ -32,7 +32,8 @@ class User(Model):
         (), description="`administrator`, `monitoring`, `policymaker`, `management`, or your own."
     )
     password: Password | None = Field(
-        None, description="The password, from the environment only: `${APP_PASSWORD}`. Left out, it is not changed."
+        None,
+        description="The password, from the environment only: `${APP_PASSWORD}`. Left out, it is not changed.",
     )
     password_file: str | None = Field(None, description="A file whose first line is the password.")
     password_hash: Secret | None = Field(

@@ -39,7 +39,9 @@ class Exchange(Model):
     ] = Field("topic", description="How the exchange routes; the `x-` types need their plugin on the broker.")
     durable: bool = Field(True, description="Survives a restart of the broker.")
     auto_delete: bool = Field(False, description="Is deleted when its last binding goes.")
-    internal: bool = Field(False, description="Takes messages from other exchanges only, not from publishers.")
+    internal: bool = Field(
+        False, description="Takes messages from other exchanges only, not from publishers."
+    )
     alternate_exchange: str | None = Field(
         None, description="Where messages go that match no binding (`alternate-exchange`)."
     )
@@ -47,16 +49,23 @@ class Exchange(Model):
         None, description="x-consistent-hash: hash this header instead of the routing key (`hash-header`)."
     )
     hash_property: Literal["correlation_id", "message_id", "timestamp"] | None = Field(
-        None, description="x-consistent-hash: hash this property instead of the routing key (`hash-property`)."
+        None,
+        description="x-consistent-hash: hash this property instead of the routing key (`hash-property`).",
     )
     recent_history_length: Whole | None = Field(
-        None, ge=1, description="x-recent-history: how many messages it remembers (`x-recent-history-length`)."
+        None,
+        ge=1,
+        description="x-recent-history: how many messages it remembers (`x-recent-history-length`).",
     )
     delayed_type: Literal["direct", "topic", "fanout", "headers"] | None = Field(
         None, description="x-delayed-message: how it routes after the delay (`x-delayed-type`)."
     )
-    bindings: tuple[Binding, ...] = Field((), description="Which messages this exchange gets from other exchanges.")
-    arguments: Arguments = Field(default_factory=dict, description="Arguments that have no field here, passed as they are.")
+    bindings: tuple[Binding, ...] = Field(
+        (), description="Which messages this exchange gets from other exchanges."
+    )
+    arguments: Arguments = Field(
+        default_factory=dict, description="Arguments that have no field here, passed as they are."
+    )
     external: bool = Field(
         False, description="Somebody else declares this exchange: it must exist, and is never changed."
     )

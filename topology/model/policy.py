@@ -24,7 +24,8 @@ class PolicyDefinition(QueueSettings):
         None, description="Federate from this upstream (`federation-upstream`)."
     )
     federation_upstream_set: Annotated[Name | None, Support(policy="..")] = Field(
-        None, description="Federate from this set of upstreams; `all` for every one (`federation-upstream-set`)."
+        None,
+        description="Federate from this set of upstreams; `all` for every one (`federation-upstream-set`).",
     )
     federation_upstream_pattern: Annotated[Regex | None, Support(policy="..")] = Field(
         None, description="Federate from the upstreams that match (`federation-upstream-pattern`)."
@@ -50,7 +51,9 @@ class PolicyDefinition(QueueSettings):
 
     def keys(self) -> dict[str, Any]:
         """The definition by RabbitMQ's own names."""
-        definition = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments_of(self)}
+        definition = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in arguments_of(self)
+        }
         if self.dead_letter is not None:
             definition.update(self.dead_letter.settings())
         return definition | self.arguments
@@ -63,5 +66,7 @@ class Policy(Model):
     apply_to: Literal["all", "queues", "exchanges", "classic_queues", "quorum_queues", "streams"] = Field(
         "all", description="What the policy covers; the single queue types from RabbitMQ 3.12."
     )
-    priority: Whole = Field(0, description="Of several policies that match an object, the highest priority counts.")
+    priority: Whole = Field(
+        0, description="Of several policies that match an object, the highest priority counts."
+    )
     definition: PolicyDefinition = Field(description="What the policy sets.")

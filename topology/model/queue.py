@@ -26,14 +26,19 @@ class Binding(Model):
     """A binding from an exchange to the queue or exchange that it stands under."""
 
     exchange: Name = Field(description="The exchange to bind to; one of this file's, or a built-in `amq.*`.")
-    key: RoutingKey = Field("", description="The routing key, or the pattern of a topic exchange (`*` one word, `#` any).")
+    key: RoutingKey = Field(
+        "", description="The routing key, or the pattern of a topic exchange (`*` one word, `#` any)."
+    )
     match: Literal["all", "any", "all-with-x", "any-with-x"] | None = Field(
         None, description="How a headers exchange compares `headers` (`x-match`)."
     )
     headers: Arguments = Field(
-        default_factory=dict, description="Headers to match on a headers exchange; values are compared with their type."
+        default_factory=dict,
+        description="Headers to match on a headers exchange; values are compared with their type.",
     )
-    arguments: Arguments = Field(default_factory=dict, description="Any other binding arguments, passed as they are.")
+    arguments: Arguments = Field(
+        default_factory=dict, description="Any other binding arguments, passed as they are."
+    )
 
     def binding_arguments(self) -> dict[str, Any]:
         """All arguments of the binding as RabbitMQ takes them."""
@@ -46,9 +51,12 @@ class Binding(Model):
 class DeadLetter(Model):
     """Where messages go that are rejected, expire, or do not fit."""
 
-    exchange: str = Field(description="The dead-letter exchange; `''` is the default exchange (`x-dead-letter-exchange`).")
+    exchange: str = Field(
+        description="The dead-letter exchange; `''` is the default exchange (`x-dead-letter-exchange`)."
+    )
     routing_key: RoutingKey | None = Field(
-        None, description="The key to publish with; the message's own by default (`x-dead-letter-routing-key`)."
+        None,
+        description="The key to publish with; the message's own by default (`x-dead-letter-routing-key`).",
     )
     strategy: Literal["at-most-once", "at-least-once"] | None = Field(
         None,
@@ -76,14 +84,17 @@ class QueueSettings(Model):
         None, description="Drops or dead-letters a message that waited this long (`x-message-ttl`, ms)."
     )
     max_length: Annotated[Whole | None, Support(classic="..", quorum="..")] = Field(
-        None, ge=0, description="The most ready messages; `overflow` says what happens beyond (`x-max-length`)."
+        None,
+        ge=0,
+        description="The most ready messages; `overflow` says what happens beyond (`x-max-length`).",
     )
     max_length_bytes: Annotated[Size | None, Support(classic="..", quorum="..", stream="..")] = Field(
         None, description="The most bytes of ready messages, or of a stream (`x-max-length-bytes`)."
     )
     dead_letter: DeadLetter | None = Field(None, description="Where rejected and expired messages go.")
     overflow: Annotated[
-        Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None, Support(classic="..", quorum="..")
+        Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None,
+        Support(classic="..", quorum=".."),
     ] = Field(
         None,
         description="What happens to a message beyond the maximum length; quorum queues do not know "
@@ -96,22 +107,36 @@ class QueueSettings(Model):
         "20 by default from RabbitMQ 4.0, -1 for no limit (`x-delivery-limit`).",
     )
     consumer_timeout: Annotated[
-        PositiveMilliseconds | None, Support(classic="3.12..4.2", quorum="3.12..", stream="3.12..4.2", policy="3.12..")
-    ] = Field(None, description="How long a consumer may hold a message unacknowledged (`x-consumer-timeout`, ms).")
-    consumer_disconnected_timeout: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = Field(
-        None, description="How long a lost consumer keeps its messages (`x-consumer-disconnected-timeout`, ms)."
+        PositiveMilliseconds | None,
+        Support(classic="3.12..4.2", quorum="3.12..", stream="3.12..4.2", policy="3.12.."),
+    ] = Field(
+        None, description="How long a consumer may hold a message unacknowledged (`x-consumer-timeout`, ms)."
+    )
+    consumer_disconnected_timeout: Annotated[
+        PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")
+    ] = Field(
+        None,
+        description="How long a lost consumer keeps its messages (`x-consumer-disconnected-timeout`, ms).",
     )
     delayed_retry_type: Annotated[
         Literal["all", "failed", "returned", "disabled"] | None, Support(quorum="4.3..", policy="4.3..")
-    ] = Field(None, description="Which returned messages wait before they are delivered again (`x-delayed-retry-type`).")
-    delayed_retry_min: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = Field(
-        None, description="The wait before the first redelivery; grows with each (`x-delayed-retry-min`, ms)."
+    ] = Field(
+        None,
+        description="Which returned messages wait before they are delivered again (`x-delayed-retry-type`).",
     )
-    delayed_retry_max: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = Field(
-        None, description="The longest wait before a redelivery (`x-delayed-retry-max`, ms)."
+    delayed_retry_min: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = (
+        Field(
+            None,
+            description="The wait before the first redelivery; grows with each (`x-delayed-retry-min`, ms).",
+        )
+    )
+    delayed_retry_max: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = (
+        Field(None, description="The longest wait before a redelivery (`x-delayed-retry-max`, ms).")
     )
     max_in_memory_length: Annotated[Whole | None, Support(quorum="..")] = Field(
-        None, ge=0, description="Messages kept in memory; without effect from RabbitMQ 4.3 (`x-max-in-memory-length`)."
+        None,
+        ge=0,
+        description="Messages kept in memory; without effect from RabbitMQ 4.3 (`x-max-in-memory-length`).",
     )
     max_in_memory_bytes: Annotated[Size | None, Support(quorum="..")] = Field(
         None, description="Bytes kept in memory; without effect from RabbitMQ 4.3 (`x-max-in-memory-bytes`)."
@@ -120,7 +145,9 @@ class QueueSettings(Model):
         None, description="The oldest segment that a stream keeps, such as `7D` (`x-max-age`)."
     )
     stream_max_segment_size_bytes: Annotated[Size | None, Support(stream="..")] = Field(
-        None, le=3_000_000_000, description="The size of a stream's segment files (`x-stream-max-segment-size-bytes`)."
+        None,
+        le=3_000_000_000,
+        description="The size of a stream's segment files (`x-stream-max-segment-size-bytes`).",
     )
     stream_filter_size_bytes: Annotated[Whole | None, Support(stream="3.13..", policy=None)] = Field(
         None, ge=16, le=255, description="The size of a stream's Bloom filter (`x-stream-filter-size-bytes`)."
@@ -146,11 +173,16 @@ class QueueSettings(Model):
 class Queue(QueueSettings):
     """A queue: its type, arguments and bindings."""
 
-    type: QueueType = Field("classic", description="`classic`, `quorum` (replicated) or `stream` (`x-queue-type`).")
+    type: QueueType = Field(
+        "classic", description="`classic`, `quorum` (replicated) or `stream` (`x-queue-type`)."
+    )
     durable: bool = Field(True, description="Survives a restart of the broker.")
-    auto_delete: bool = Field(False, description="Is deleted when its last consumer goes; classic queues only.")
+    auto_delete: bool = Field(
+        False, description="Is deleted when its last consumer goes; classic queues only."
+    )
     single_active_consumer: Annotated[bool | None, Support(classic="..", quorum="..", policy=None)] = Field(
-        None, description="One consumer at a time gets messages, the others stand by (`x-single-active-consumer`)."
+        None,
+        description="One consumer at a time gets messages, the others stand by (`x-single-active-consumer`).",
     )
     max_priority: Annotated[Whole | None, Support(classic="..", policy=None)] = Field(
         None,
@@ -160,13 +192,20 @@ class Queue(QueueSettings):
         "argument: they know two levels from RabbitMQ 4.0, 32 from 4.3 (`x-max-priority`).",
     )
     quorum_initial_group_size: Annotated[Whole | None, Support(quorum="..", policy=None)] = Field(
-        None, ge=1, description="Replicas of a quorum queue when it is created (`x-quorum-initial-group-size`)."
+        None,
+        ge=1,
+        description="Replicas of a quorum queue when it is created (`x-quorum-initial-group-size`).",
     )
-    bindings: tuple[Binding, ...] = Field((), description="Which messages the queue gets, from which exchanges.")
+    bindings: tuple[Binding, ...] = Field(
+        (), description="Which messages the queue gets, from which exchanges."
+    )
     arguments: Arguments = Field(
-        default_factory=dict, description="Arguments that have no field here, passed as they are (names with `x-`)."
+        default_factory=dict,
+        description="Arguments that have no field here, passed as they are (names with `x-`).",
     )
-    external: bool = Field(False, description="Somebody else declares this queue: it must exist, and is never changed.")
+    external: bool = Field(
+        False, description="Somebody else declares this queue: it must exist, and is never changed."
+    )
 
     def declare_arguments(self) -> dict[str, Any]:
         """All arguments of the declaration, `x-queue-type` among them."""

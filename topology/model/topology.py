@@ -14,7 +14,7 @@ from .policy import Policy
 from .queue import Queue
 from .routing import Profile, Route
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import Arguments, DeclaredName, Model, Name, Names, Texts, Whole, _listed
+from .types import DeclaredName, Model, Name, Names, Texts, Whole, _listed
 
 #: The word that stands for "an unrouted task is an error".
 REFUSE = "refuse"
@@ -25,7 +25,7 @@ def _target(value: Any) -> str:
         version = parse_version(str(value))
     except ValueError as error:
         raise PydanticCustomError("version", str(error)) from None
-    if not OLDEST <= version or version[0] > NEWEST[0]:
+    if not version >= OLDEST or version[0] > NEWEST[0]:
         raise PydanticCustomError("version", "must be a RabbitMQ version from 3.10 to 4.x")
     return str(value)
 
@@ -40,9 +40,9 @@ class Limits(Model):
 class Defaults(Model):
     """What every exchange and queue of the file takes unless it says otherwise."""
 
-    exchange: Arguments = Field(default_factory=dict, description="Defaults of every exchange.")
-    queue: Arguments = Field(
-        default_factory=dict,
+    exchange: Exchange = Field(default_factory=Exchange, description="Defaults of every exchange.")
+    queue: Queue = Field(
+        default_factory=Queue,
         description="Defaults of every queue; an argument that a queue's type does not know is left out there.",
     )
 
@@ -59,7 +59,9 @@ class Body(Model):
     exchanges: dict[DeclaredName, Exchange] = Field(default_factory=dict, description="Exchanges by name.")
     queues: dict[DeclaredName, Queue] = Field(default_factory=dict, description="Queues by name.")
     policies: dict[Name, Policy] = Field(default_factory=dict, description="Policies by name.")
-    operator_policies: dict[Name, Policy] = Field(default_factory=dict, description="Operator policies by name.")
+    operator_policies: dict[Name, Policy] = Field(
+        default_factory=dict, description="Operator policies by name."
+    )
     federation: Federation = Field(default_factory=Federation, description="Brokers to federate from.")
     shovels: dict[Name, Shovel] = Field(default_factory=dict, description="Shovels by name.")
     delayed_delivery: Literal["auto", "always", "never"] = Field(
@@ -68,10 +70,12 @@ class Body(Model):
         "which ETA and countdown need with quorum queues; `auto` if a queue that tasks go to is a quorum queue.",
     )
     routes: tuple[Route, ...] = Field(
-        (), description="Which task goes where: exact names first, then patterns as written; the first match wins."
+        (),
+        description="Which task goes where: exact names first, then patterns as written; the first match wins.",
     )
     unmatched: Name = Field(
-        REFUSE, description="The queue of tasks that no route matches; `refuse` makes them an error at the publisher."
+        REFUSE,
+        description="The queue of tasks that no route matches; `refuse` makes them an error at the publisher.",
     )
     workers: dict[Name, Profile] = Field(default_factory=dict, description="Worker profiles by name.")
 
@@ -82,13 +86,21 @@ class Topology(Body):
     version: Literal[1] = Field(description="The version of the file format.")
     name: Name = Field("default", description="The name of this stack.")
     cluster: Name | None = Field(None, description="The cluster's name; on any other nothing is done.")
-    targets: Annotated[tuple[Annotated[str, BeforeValidator(_target)], ...], BeforeValidator(_listed)] = Field(
-        (), description="The RabbitMQ versions that the file must be right on, such as `3.13` and `4.3`."
+    targets: Annotated[tuple[Annotated[str, BeforeValidator(_target)], ...], BeforeValidator(_listed)] = (
+        Field(
+            (), description="The RabbitMQ versions that the file must be right on, such as `3.13` and `4.3`."
+        )
     )
     include: Texts = Field((), description="More files, relative to this one; `*` takes all that match.")
-    vhost: Name | None = Field(None, description="The vhost of the top level; by default the broker URL's, or `/`.")
-    defaults: Defaults = Field(default_factory=Defaults, description="What exchanges and queues take by default.")
-    vhosts: dict[Name, Body] = Field(default_factory=dict, description="More vhosts, each with the same body.")
+    vhost: Name | None = Field(
+        None, description="The vhost of the top level; by default the broker URL's, or `/`."
+    )
+    defaults: Defaults = Field(
+        default_factory=Defaults, description="What exchanges and queues take by default."
+    )
+    vhosts: dict[Name, Body] = Field(
+        default_factory=dict, description="More vhosts, each with the same body."
+    )
     users: dict[Name, User] = Field(default_factory=dict, description="Users by name.")
 
     @property

@@ -1,0 +1,148 @@
+"""From files to a topology, or to every mistake in them at once."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from .check import Names, check
+from .errors import FileError
+from .explain import findings_of
+from .finding import Finding, Position, Severity
+from .model import Topology
+from .prepare import prepare
+from .source import Path_, Source, read
+
+#: A file with one mistake that repeats is read no better for a thousand findings.
+MAX_FINDINGS = 200
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file without mistakes.
+
+    Parameters:
+      topology: What the file says.
+      source: Where it says it.
+      files: The names of the files given, in their order.
+      warnings: Findings that do not stop anything.
+    """
+
+    topology: Topology
+    source: Source
+    files: tuple[str, ...]
+    warnings: tuple[Finding, ...] = ()
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        """Where the value at a path stands: `("routes", 3)`, `("queues", "high", "type")`."""
+        return self.source.position(path, of_key=of_key)
+
+
+def load(paths: Sequence[str | Path] | str | Path, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Reads and checks one or more files; nothing else is touched.
+
+    Parameters:
+      paths: The files; each is laid over the ones before.
+      environment: Where `${NAME}` is looked up; the process's own by default.
+
+    Raises:
+      FileError: with every mistake that was found.
+    """
+    environment = os.environ if environment is None else environment
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    with _collector_paused():
+        return _load(files, environment)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of nodes make the cyclic collector walk them again and again; none of them is garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(files: Sequence[str | Path], environment: Mapping[str, str]) -> Loaded:
+    source = read(files, environment)
+    findings = list(source.findings)
+    topology, errors = _validate(source, findings)
+    if topology is not None:
+        findings += check(topology, source.position, Names.of(source.data))
+    else:
+        known = {finding.position for finding in findings}
+        findings += [finding for finding in findings_of(errors, source) if finding.position not in known]
+        findings += _check_the_rest(source, errors, environment)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise FileError(_sorted(findings)[:MAX_FINDINGS])
+    assert topology is not None
+    return Loaded(topology, source, tuple(str(file) for file in files), tuple(findings))
+
+
+def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
+    data = source.data
+
+    def complain(path: Path_, code: str, message: str, help_: str | None) -> None:
+        findings.append(Finding(code, message, source.position(path), help_))
+
+    try:
+        return Topology.model_validate(prepare(data, complain) if isinstance(data, dict) else data), ()
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _check_the_rest(
+    source: Source, errors: Sequence[ErrorDetails], environment: Mapping[str, str]
+) -> list[Finding]:
+    """What else is wrong: the file is read again without the values that are already known to be wrong."""
+    if not isinstance(source.data, dict):
+        return []
+    names = Names.of(source.data)
+    wrong: set[Path_] = set()
+    for _ in range(_ROUNDS):
+        wrong |= {_object(error["loc"]) for error in errors}
+        source = source.without([_prunable(error, source) for error in errors], environment)
+        if not isinstance(source.data, dict):
+            return []
+        source.data.setdefault("version", 1)
+        topology, errors = _validate(source, [])
+        if topology is not None:
+            found = check(topology, source.position, names, skip=wrong)
+            return [finding for finding in found if finding.severity is Severity.ERROR]
+    return []
+
+
+def _object(path: Path_) -> Path_:
+    """The path of the object that a path leads into: `queues, high` for `queues, high, type`."""
+    start = 2 if path[:1] == ("vhosts",) else 0
+    return tuple(path[: start + 2])
+
+
+def _prunable(error: ErrorDetails, source: Source) -> Path_:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] == "missing":
+        return path[:-1]
+    while path and not source.has(path):
+        path = path[:-1]
+    return path
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    order = {
+        name: position for position, name in enumerate(dict.fromkeys(item.position.file for item in findings))
+    }
+    unique = dict.fromkeys(findings)
+    return sorted(
+        unique, key=lambda item: (order[item.position.file], item.position.line, item.position.column)
+    )

@@ -1,0 +1,109 @@
+"""What is done to the file's data before it is validated: empty sections, defaults, password files. Plain data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .model import Queue
+from .model.support import support_of
+from .scalar import Interpolated
+
+#: Sections of a body whose entries are maps, so that `high:` alone means `high: {}`.
+NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shovels", "workers")
+
+Complain = Callable[[tuple[str | int, ...], str, str, str | None], None]
+
+
+def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Each vhost's body in the data, with its path."""
+    yield (), data
+    more = data.get("vhosts")
+    if isinstance(more, dict):
+        for name, body in more.items():
+            if isinstance(body, dict):
+                yield ("vhosts", name), body
+
+
+def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
+    """The data with defaults applied, ready to be validated.
+
+    Parameters:
+      data: The file's data; it is not changed.
+      complain: Called with path, code, message and help for a password file that cannot be read.
+    """
+    prepared = {key: value for key, value in data.items() if value is not None}
+    defaults = prepared.get("defaults") if isinstance(prepared.get("defaults"), dict) else {}
+    assert isinstance(defaults, dict)
+    if isinstance(prepared.get("vhosts"), dict):
+        prepared["vhosts"] = {
+            name: {key: value for key, value in (body or {}).items() if value is not None}
+            if isinstance(body, dict | None)
+            else body
+            for name, body in prepared["vhosts"].items()
+        }
+    for _, body in bodies(prepared):
+        for section in NAMED_SECTIONS:
+            if isinstance(body.get(section), dict):
+                body[section] = {name: {} if item is None else item for name, item in body[section].items()}
+        _apply(body, "queues", defaults.get("queue"), _queue_defaults)
+        _apply(body, "exchanges", defaults.get("exchange"), lambda own, _item: own)
+    if isinstance(prepared.get("users"), dict):
+        prepared["users"] = {
+            name: _with_password(name, user, complain) for name, user in prepared["users"].items()
+        }
+    return prepared
+
+
+def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]) -> None:
+    items = body.get(section)
+    if not isinstance(items, dict) or not isinstance(defaults, dict) or not defaults:
+        return
+    body[section] = {
+        name: {**applicable(defaults, item), **item}
+        if isinstance(item, dict) and not item.get("external")
+        else item
+        for name, item in items.items()
+    }
+
+
+def _queue_defaults(defaults: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The defaults less what a queue of another type than theirs would not know."""
+    queue_type = item.get("type")
+    if not isinstance(queue_type, str) or queue_type == defaults.get("type", "classic"):
+        return defaults
+    unknown = _unknown_to(queue_type)
+    return {name: value for name, value in defaults.items() if name not in unknown}
+
+
+@cache
+def _unknown_to(queue_type: str) -> frozenset[str]:
+    if queue_type not in ("classic", "quorum", "stream"):
+        return frozenset()
+    unknown = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
+    return frozenset(unknown | ({"dead_letter"} if queue_type == "stream" else set()))
+
+
+def _with_password(name: str, user: Any, complain: Complain) -> Any:
+    """The user with the password that its `password_file` holds."""
+    if user is None:
+        return {}
+    if not isinstance(user, dict) or not isinstance(user.get("password_file"), str):
+        return user
+    path = ("users", name, "password_file")
+    if "password" in user or "password_hash" in user:
+        complain(path, "conflict", "a password is given in more than one way", "keep one of them")
+        return user
+    try:
+        with Path(user["password_file"]).open(encoding="utf-8") as file:
+            password = file.readline().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        complain(path, "missing-file", f"the password file cannot be read: {reason.lower()}", None)
+        return user
+    if not password:
+        complain(path, "literal-secret", "the password file's first line is empty", None)
+        return user
+    return {**user, "password": Interpolated(password, plain=False)}
