@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..topology.finding import Position
+    from ..topology.load import Loaded
     from ..topology.model import Body, Topology
 
 
@@ -64,12 +65,24 @@ class Router:
         # Imported here so that a router made from data does not need the YAML reader.
         from ..topology.load import load
 
-        paths = [path] if isinstance(path, str) or not hasattr(path, "__iter__") else list(path)
-        loaded = load(paths)
+        return cls.from_loaded(load(path), vhost=vhost, mandatory=mandatory)
+
+    @classmethod
+    def from_loaded(cls, loaded: Loaded, *, vhost: str | None = None, mandatory: bool = False) -> Router:
+        """The router of a file that was read already.
+
+        Parameters:
+          loaded: The file.
+          vhost: One of the file's `vhosts`, or None for its top level.
+          mandatory: See `Router`.
+
+        Raises:
+          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+        """
         body, prefix = select(loaded.topology, vhost)
         return cls(
             body,
-            origin=" + ".join(str(each) for each in paths),
+            origin=" + ".join(loaded.files),
             position=lambda index: loaded.position((*prefix, "routes", index)),
             mandatory=mandatory,
         )

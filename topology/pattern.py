@@ -118,9 +118,9 @@ def _capture(text: str) -> Pattern:
             raise ValueError(f"`{text}` captures `{name}` twice")
     if "" in literals[1:-1]:
         raise ValueError(f"two captures of `{text}` touch, so that nothing says where one ends")
-    translate = _glob_body if "*" in text else re.escape
+    parts = [_glob_body(literal) if "*" in text else re.escape(literal) for literal in literals]
     groups = [f"(?P<{name}>{_SEGMENT})" for name in names]
-    source = "".join(a + b for a, b in zip(map(translate, literals), [*groups, ""], strict=True))
+    source = "".join(part + group for part, group in zip(parts, [*groups, ""], strict=True))
     return Pattern(text, "capture", tuple(names), re.compile(f"(?s:{source})"))
 
 

@@ -30,7 +30,7 @@ def consumer_class(base: Any) -> Any:
     if issubclass(base, _Checks):
         return base
 
-    class Blueprint(base.Blueprint):  # type: ignore[misc, name-defined]
+    class Blueprint(base.Blueprint):  # type: ignore[misc]
         default_steps = tuple(step for step in base.Blueprint.default_steps if step != DECLARES_DELAYS)
 
     return type("Consumer", (_Checks, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})

@@ -77,8 +77,8 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
         if name not in known and name not in known.aliases:
             _fail(f"{router.origin} has no queue `{name}`", did_you_mean(name, known))
     if not chosen:
-        name = options.get("profile")
-        known.select(router.body.workers[name].queues if name else profiles.consumed_by_default(router.body))
+        profile = router.body.workers.get(options.get("profile") or "")
+        known.select(profile.queues if profile else profiles.consumed_by_default(router.body))
 
 
 def declare_nothing(sender: Any, **_: Any) -> None:

@@ -228,7 +228,7 @@ tiers = st.sampled_from(["high", "normal", "low"])
 def test_exact_names_and_globs_go_where_celery_sends_them(
     rules: list[tuple[str, str]], tasks: list[str]
 ) -> None:
-    # Celery keeps its rules in a dictionary: of two that are written or translated alike, the last one counts.
+    # Celery keeps its rules in a dictionary: of two that translate alike, the last counts.
     once = {fnmatch.translate(text) if "*" in text else text: (text, queue) for text, queue in rules}.values()
     found = table(*({"tasks": text, "queue": queue} for text, queue in once), unmatched="low")
     celery = MapRoute(once)
