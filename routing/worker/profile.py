@@ -56,7 +56,9 @@ def option_values(name: str, profile: Profile) -> dict[str, Any]:
 
 def settings(profile: Profile) -> dict[str, Any]:
     """What the profile sets that is a Celery setting and no option."""
-    return {} if profile.acks_late is None else {"task_acks_late": profile.acks_late}
+    # Celery takes a zero on the command line for "not named".
+    unlimited = {"worker_prefetch_multiplier": 0} if profile.prefetch_multiplier == 0 else {}
+    return unlimited if profile.acks_late is None else {**unlimited, "task_acks_late": profile.acks_late}
 
 
 def consumed_by_default(body: Body) -> tuple[str, ...]:

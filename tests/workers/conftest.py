@@ -215,6 +215,13 @@ class WorkerProcess:
     def text(self) -> str:
         return self.log.read_text()
 
+    @property
+    def node(self) -> str:
+        """The worker's node name."""
+        found = re.search(r"(\S+@\S+) ready\.", self.text)
+        assert found, self.text
+        return found[1]
+
     def wait_for(self, pattern: str, timeout: float = 30) -> None:
         """Waits for a line of the log."""
         until(lambda: re.search(pattern, self.text) or self.process.poll() is not None, timeout)
