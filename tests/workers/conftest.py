@@ -201,7 +201,7 @@ class Project:
 CELERY = (sys.executable, "-m", "celery")
 
 #: What makes a worker start faster and log that it is ready.
-QUICK = ("-l", "INFO", "--without-mingle", "--without-gossip", "--without-heartbeat")
+QUICK = ("-l", "INFO", "--without-mingle", "--without-gossip")
 
 
 @dataclass

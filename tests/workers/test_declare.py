@@ -1,0 +1,109 @@
+"""Celery's own declarations beside the file's: equal where it declares, the delay topology to the letter."""
+
+from __future__ import annotations
+
+import pytest
+from celery import Celery
+from kombu import Connection
+from kombu.transport.native_delayed_delivery import (
+    bind_queue_to_native_delayed_delivery_exchange,
+    declare_native_delayed_delivery_exchanges_and_queues,
+)
+
+from routectl.routing.celery import configure
+from routectl.topology.address import AddressBook
+from routectl.topology.load import load
+
+from .conftest import QUICK, Project
+
+FILE = """
+version: 1
+exchanges:
+  tasks: {type: topic, alternate_exchange: lost}
+  straight: {type: direct, auto_delete: false}
+  lost: {type: fanout}
+queues:
+  high:
+    type: quorum
+    delivery_limit: 5
+    dead_letter: {exchange: lost, routing_key: dead}
+    bindings: [{exchange: tasks, key: high}, {exchange: straight, key: high}]
+  low:
+    message_ttl: 7d
+    max_length: 100000
+    max_priority: 10
+    single_active_consumer: true
+    bindings: [{exchange: tasks, key: "low.*"}]
+  direct: {bindings: [{exchange: straight, key: k}], max_length_bytes: 3GiB, overflow: reject-publish}
+  bare: {expires: 1d}
+  dead: {type: quorum, bindings: [{exchange: lost}]}
+routes:
+  - {tasks: "billing.*", queue: high}
+  - {tasks: "{queue}:*", queue: "{queue}"}
+workers:
+  all: {queues: [high, low, direct, bare, dead], concurrency: 1, pool: threads}
+"""
+
+EXACT = """
+version: 1
+exchanges: {tasks: {type: topic}, all: {type: fanout}}
+queues:
+  high: {type: quorum, bindings: [{exchange: tasks, key: high}]}
+  low: {bindings: [{exchange: all, key: low}]}
+routes: [{tasks: "{queue}:*", queue: "{queue}"}]
+"""
+
+
+def test_the_delay_topology_is_kombus(fresh_project: Project) -> None:
+    project = fresh_project
+    path = project.folder / "queues.yaml"
+    path.write_text(EXACT)
+    project.provision()
+    ours = project.state()
+    assert AddressBook(load(path).topology).delay is not None
+    app = Celery("app", broker=project.url, set_as_current=False)
+    configure(app, path)
+    with Connection(project.url) as connection:
+        # A difference in one argument would be a 406 here, and one in a binding a second binding below.
+        declare_native_delayed_delivery_exchanges_and_queues(connection, "quorum")
+        for queue in app.amqp.queues.values():
+            bind_queue_to_native_delayed_delivery_exchange(connection, queue)
+    assert project.state() == ours
+
+
+def test_a_worker_that_declares_finds_everything_as_it_would(fresh_project: Project) -> None:
+    project = fresh_project
+    project.provision()
+    before = project.state()
+    project.environment["PROJ_DECLARE"] = "1"
+    with project.worker("--profile=all", *QUICK) as worker:
+        assert "406" not in worker.text
+        assert "PRECONDITION" not in worker.text
+    assert project.state() == before
+
+
+def test_a_worker_declares_exactly_the_file(fresh_project: Project) -> None:
+    project = fresh_project
+    project.environment["PROJ_DECLARE"] = "1"
+    with project.worker("--profile=all", *QUICK) as worker:
+        worker.wait_for("ready")
+    declared = project.state()
+    project.provision()  # a differing argument would be refused with a 400
+    assert project.state() == declared
+
+
+@pytest.mark.parametrize("declare", [False, True])
+def test_delayed_tasks_run_either_way(fresh_project: Project, declare: bool) -> None:
+    project = fresh_project
+    if declare:
+        project.environment["PROJ_DECLARE"] = "1"
+    else:
+        project.provision()
+    with project.worker("--profile=all", *QUICK):
+        found = project.python(
+            "import json, time; from proj import app; sent = time.time(); "
+            "result = app.send_task('billing.charge', countdown=1).get(timeout=20); "
+            "print(json.dumps([result[2], result[3] - sent]))"
+        )
+    assert found[0].endswith(".high")
+    assert found[1] >= 1
