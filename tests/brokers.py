@@ -24,10 +24,13 @@ from urllib.parse import quote, urlsplit
 import urllib3
 
 from routectl.topology.broker import sandbox
+from routectl.topology.broker.sandbox.container import Engine
 from routectl.topology.broker.sandbox.lock import locked
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.probe import overview_version
 from routectl.topology.broker.sandbox.process import Process
+from routectl.topology.broker.sandbox.server import find
+from routectl.topology.errors import RoutectlError
 
 #: Name of the sandbox that all processes of one test run share.
 NAME = "tests"
@@ -121,6 +124,15 @@ def obtain(folder: Path) -> Broker:
 def wanted_version() -> str | None:
     """The RabbitMQ version that this run is about, or None for whichever is at hand."""
     return os.environ.get("ROUTECTL_TEST_RABBITMQ") or None
+
+
+def only_docker() -> bool:
+    """Whether this machine has a Docker engine, and no rabbitmq-server of the wanted version."""
+    try:
+        find(wanted_version())
+    except RoutectlError:
+        return Engine.connect() is not None
+    return False
 
 
 def node_folder(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from routectl.topology.broker.sandbox.node import PLUGINS, Node
+from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.server import find
 
 from . import brokers
@@ -72,15 +72,16 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 @pytest.fixture
 def private_broker(run_folder: Path) -> Iterator[Callable[..., Node]]:
-    """Starts a RabbitMQ node of the test's own, to be killed, cut off or set up differently.
+    """Starts a RabbitMQ of the test's own, to be killed, cut off or set up differently.
 
-    Takes what `Node` takes (`plugins`, `conf`, `ports`, ...); all of them are gone after the test.
+    Takes `plugins`, `conf` and whatever else `Node` takes, and `begin=False` to leave the start to the test;
+    all of them are gone after it. Where there is Docker but no rabbitmq-server, what it gives is a container
+    with the same methods, which takes `plugins` and `conf` only.
     """
     nodes: list[Node] = []
 
-    def start(*, plugins: tuple[str, ...] = PLUGINS, begin: bool = True, **settings: Any) -> Node:
-        server = find(brokers.wanted_version(), install=True)
-        node = Node(brokers.node_folder(run_folder), server, plugins=plugins, **settings)
+    def start(*, begin: bool = True, **settings: Any) -> Node:
+        node = _private_node(run_folder, settings)
         nodes.append(node)
         if begin:
             node.start()
@@ -89,6 +90,15 @@ def private_broker(run_folder: Path) -> Iterator[Callable[..., Node]]:
     yield start
     for node in reversed(nodes):
         node.remove()
+
+
+def _private_node(run_folder: Path, settings: dict[str, Any]) -> Any:
+    version = brokers.wanted_version()
+    if brokers.only_docker():
+        from .containers import ContainerNode
+
+        return ContainerNode(version, **settings)
+    return Node(brokers.node_folder(run_folder), find(version, install=True), **settings)
 
 
 @pytest.fixture(scope="session")

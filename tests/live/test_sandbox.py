@@ -71,6 +71,11 @@ class Home:
         return answer
 
 
+pytestmark = pytest.mark.skipif(
+    brokers.only_docker(), reason="there is no rabbitmq-server here: sandboxes run in Docker"
+)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))

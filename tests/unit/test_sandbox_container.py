@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
 from routectl.topology.broker import sandbox
 from routectl.topology.broker.sandbox.container import Engine
 from routectl.topology.errors import BrokerError, UsageError
+from tests import containers
 
 PULLED = "rabbitmq:4.3-management"
 
@@ -77,11 +79,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if path == "/containers/create":
             identity = f"c{len(self.server.containers)}"
-            name = self._query()["name"][0]
+            name = self._query().get("name", ["unnamed"])[0]
             self.server.containers[identity] = {**json.loads(body), "name": name, "started": False}
             self._answer(201, {"Id": identity, "Warnings": []})
         elif path.endswith("/start"):
             self.server.containers[path.split("/")[2]]["started"] = True
+            self._answer(204, "")
+        elif path.endswith(("/kill", "/stop")):
+            self.server.containers[path.split("/")[2]]["started"] = False
             self._answer(204, "")
         else:
             self._answer(404, {"message": "manifest for rabbitmq unknown"})
@@ -192,3 +197,29 @@ def test_no_engine_is_seen_quickly(monkeypatch: pytest.MonkeyPatch, engine: Fake
     monkeypatch.setenv("DOCKER_HOST", f"unix://{os.devnull}")
     assert Engine.connect(timeout=1) is None
     assert time.monotonic() - begun < 4
+
+
+def test_a_node_of_a_tests_own_can_be_killed_and_started_again(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(containers, "amqp_answers", lambda port, host: True)
+    monkeypatch.setattr(containers, "overview_version", lambda url: "4.3.6")
+    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
+    certificate = tmp_path / "ca.pem"
+    certificate.touch()
+    conf = ("listeners.ssl.1 = 127.0.0.1:24567", f"ssl_options.cacertfile = {certificate}")
+    node = containers.ContainerNode("4.3", conf=conf)
+    node.start()
+    (request,) = engine.containers.values()
+    assert "CONF=listeners.ssl.1 = 0.0.0.0:24567\n" in "\n".join(request["Env"])
+    assert request["HostConfig"]["Binds"] == [f"{certificate}:{certificate}:ro"]
+    published = {bound[0]["HostPort"] for bound in request["HostConfig"]["PortBindings"].values()}
+    assert len(published) == 3
+    assert "24567" in published
+    assert node.running
+    node.kill()
+    assert not node.running
+    node.start()
+    assert node.running
+    node.remove()
+    assert engine.containers == {}

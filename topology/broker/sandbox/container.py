@@ -65,7 +65,7 @@ class Engine:
         image = f"rabbitmq:{tag}-management"
         enable = f"echo '[{','.join(plugins)}].' > /etc/rabbitmq/enabled_plugins"
         # Ryuk would remove the container as soon as this process ends.
-        testcontainers_config.ryuk_disabled = True
+        reaped, testcontainers_config.ryuk_disabled = not testcontainers_config.ryuk_disabled, True
         try:
             container = DockerContainer(image, name=f"routectl-sandbox-{name}", labels={LABEL: name})
             container.with_command(["sh", "-c", f"{enable} && exec docker-entrypoint.sh rabbitmq-server"])
@@ -85,6 +85,8 @@ class Engine:
         except BaseException:
             self.remove(name)
             raise
+        finally:
+            testcontainers_config.ryuk_disabled = not reaped
 
     def urls(self, name: str) -> tuple[str, str] | None:
         """AMQP and management URL of the sandbox of that name; None if it does not run here."""
