@@ -4,35 +4,104 @@ from __future__ import annotations
 
 import importlib
 import sys
+from difflib import get_close_matches
 
 import click
 
-#: Command name -> module under `routectl.cli` and its one-line help, in the order of a working day. The help
-#: stands here so that `--help` answers without importing a command.
+from . import __version__
+from .console import Console
+
+#: Each command and what it does, in the order of a working day. It stands here, beside the commands' own help,
+#: so that `routectl --help` answers without importing any of them; a test holds the two equal.
 COMMANDS: dict[str, str] = {
+    "lint": "Finds mistakes in the file; asks no broker",
+    "plan": "Shows what apply would change",
+    "apply": "Brings the broker to the file's state",
+    "route": "Says where a task goes, and why",
+    "workers": "Prints worker commands, or systemd, Procfile, compose and Kubernetes units",
+    "worker": "Starts a worker by its profile",
+    "schema": "Prints the JSON Schema of the file, for editors",
     "sandbox": "Starts and stops a throwaway RabbitMQ for development",
 }
+
+_EPILOG = """\b
+Examples:
+  routectl sandbox start                 a RabbitMQ to try things on
+  routectl plan                          what would change
+  routectl apply --yes                   change it
+  routectl route billing.charge          where a task goes, and why
+  routectl worker high -A proj           a worker for the high queue
+
+\b
+Exit codes:
+  0    done
+  1    findings, differences with --exit-code, or a declined or refused apply
+  2    wrong usage, unreadable file, broker unreachable, or a bug
+  3    apply partly done; run it again to finish
+  130  interrupted
+
+\b
+Completion (bash; likewise zsh and fish):
+  eval "$(_ROUTECTL_COMPLETE=bash_source routectl)"
+"""
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that `--help` and `--version` answer at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a working day."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command."""
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f".{cmd_name}", __package__).command
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Adds a did-you-mean to an unknown command."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name, COMMANDS, n=1)
+            more = f" Did you mean `{near[0]}`?" if near else ""
+            ctx.fail(f"No such command `{name}`.{more}")
+        return super().resolve_command(ctx, args)
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="routectl")
 def cli() -> None:
-    """RabbitMQ topology, Celery routing and priority workers from one file."""
+    """RabbitMQ topology, Celery routing and priority workers from one file, queues.yaml."""
 
 
 def main() -> None:
-    """The `routectl` command."""
-    sys.exit(cli())
+    """The `routectl` command: runs it, and ends the process with the exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line.
+
+    Returns:
+      The exit code.
+    """
+    console = Console(debug="--debug" in arguments)
+    try:
+        code = cli.main(arguments, prog_name="routectl", standalone_mode=False, obj=console)
+    except BaseException as error:  # noqa: BLE001 - the one place where every error gets its exit code
+        return console.fail(error)
+    return code if isinstance(code, int) else 0

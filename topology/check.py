@@ -10,6 +10,7 @@ from . import pattern
 from .check_arguments import ArgumentCheck
 from .finding import Finding, Position, Severity, did_you_mean
 from .model import Binding, Body, Exchange, Queue, Route, Topology
+from .model.support import Version
 from .model.topology import REFUSE
 from .source import Path_
 from .state import BUILT_IN_EXCHANGES
@@ -90,24 +91,52 @@ def check(topology: Topology, locate: Locate, names: Names, *, skip: Collection[
     return found
 
 
+def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, ...]) -> list[Finding]:
+    """What these versions of RabbitMQ do not know of what the file asks for.
+
+    Parameters:
+      topology: What the file says.
+      locate: Where it says it.
+      versions: The versions, such as that of the broker at hand.
+    """
+    found: list[Finding] = []
+
+    def report(
+        path: Path_, code: str, message: str, help_: str | None = None, *, of_key: bool = False
+    ) -> None:
+        if code == "wrong-version":
+            found.append(
+                Finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
+            )
+
+    arguments = ArgumentCheck(report, versions, "the broker")
+    for base, body in [((), topology), *((("vhosts", name), body) for name, body in topology.vhosts.items())]:
+        _check_arguments(base, body, arguments)
+    return found
+
+
 Report = Callable[..., None]
+
+
+def _check_arguments(base: Path_, body: Body, arguments: ArgumentCheck) -> None:
+    for name, exchange in body.exchanges.items():
+        arguments.exchange((*base, "exchanges", name), exchange)
+    for name, queue in body.queues.items():
+        arguments.queue((*base, "queues", name), queue)
+    for section, policies in (("policies", body.policies), ("operator_policies", body.operator_policies)):
+        for name, policy in policies.items():
+            arguments.policy((*base, section, name), policy)
 
 
 def _check_body(base: Path_, body: Body, names: Names, report: Report, arguments: ArgumentCheck) -> None:
     scope = _Scope(
         base, names.exchanges.get(base, frozenset()), names.queues.get(base, frozenset()), body, report
     )
+    _check_arguments(base, body, arguments)
     for name, exchange in body.exchanges.items():
-        path = (*base, "exchanges", name)
-        arguments.exchange(path, exchange)
-        scope.exchange(path, exchange)
+        scope.exchange((*base, "exchanges", name), exchange)
     for name, queue in body.queues.items():
-        path = (*base, "queues", name)
-        arguments.queue(path, queue)
-        scope.queue(path, queue)
-    for section, policies in (("policies", body.policies), ("operator_policies", body.operator_policies)):
-        for name, policy in policies.items():
-            arguments.policy((*base, section, name), policy)
+        scope.queue((*base, "queues", name), queue)
     scope.federation()
     scope.routes()
     scope.workers()

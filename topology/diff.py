@@ -84,7 +84,14 @@ def _change(wanted: Resource, found: Resource) -> Change:
     if key.kind is Kind.EXCHANGE:
         reason = reason.replace("a exchange", "an exchange")
     return Change(
-        "replace", key, found.properties, wanted.properties, "destructive", reason, found.messages, found.consumers
+        "replace",
+        key,
+        found.properties,
+        wanted.properties,
+        "destructive",
+        reason,
+        found.messages,
+        found.consumers,
     )
 
 
@@ -93,7 +100,9 @@ def _comparable(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     if wanted.key.kind not in PARTIAL:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
-    if "password" in wanted.properties and not _holds("password", wanted.properties["password"], found.properties):
+    if "password" in wanted.properties and not _holds(
+        "password", wanted.properties["password"], found.properties
+    ):
         live["password"] = Secret("")
     elif "password" in wanted.properties:
         live["password"] = wanted.properties["password"]

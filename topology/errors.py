@@ -1,15 +1,15 @@
 """Every error that routectl raises on purpose.
 
-    RoutectlError                 message, hint
-    ├── FileError                 the file is wrong; carries findings with positions
-    ├── UsageError                an option or a URL is wrong
-    ├── BrokerError               the broker cannot be used as asked
-    │   ├── Unreachable           no connection: closed port, unknown host, timeout, TLS
-    │   ├── AccessRefused         wrong password, missing permission or tag
-    │   ├── NotFound              a missing vhost, object or plugin
-    │   └── Rejected              the broker refused one object; `reason` is its own text
-    ├── Refused                   routectl will not do this: it would be unsafe
-    └── RoutingError              a task has no destination, or one that does not exist
+RoutectlError                 message, hint
+├── FileError                 the file is wrong; carries findings with positions
+├── UsageError                an option or a URL is wrong
+├── BrokerError               the broker cannot be used as asked
+│   ├── Unreachable           no connection: closed port, unknown host, timeout, TLS
+│   ├── AccessRefused         wrong password, missing permission or tag
+│   ├── NotFound              a missing vhost, object or plugin
+│   └── Rejected              the broker refused one object; `reason` is its own text
+├── Refused                   routectl will not do this: it would be unsafe
+└── RoutingError              a task has no destination, or one that does not exist
 """
 
 from __future__ import annotations

@@ -174,7 +174,9 @@ class Plan:
         if not isinstance(data, dict) or "changes" not in data:
             raise UsageError("this is not a plan of routectl's", hint)
         if data.get("version") != FORMAT_VERSION:
-            raise UsageError(f"this plan has version {data.get('version')}, and only {FORMAT_VERSION} is known", hint)
+            raise UsageError(
+                f"this plan has version {data.get('version')}, and only {FORMAT_VERSION} is known", hint
+            )
         try:
             return cls(
                 data["broker"],

@@ -171,10 +171,8 @@ class _Reader:
                 raise FileError(
                     [self._finding("wrong-type", "`include` takes a path or a list of paths", item)]
                 )
-            if "*" in item.value:
-                matches = sorted(path.parent.glob(item.value))
-            else:
-                matches = [path.parent / item.value]
+            plain = "*" not in item.value
+            matches = [path.parent / item.value] if plain else sorted(path.parent.glob(item.value))
             if not matches or not all(match.exists() for match in matches):
                 raise FileError([self._finding("missing-file", f"no file matches `{item.value}`", item)])
             targets += matches

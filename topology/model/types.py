@@ -184,6 +184,7 @@ def _listed(value: Any) -> Any:
 
 _DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$"}
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
+_LIST_SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Milliseconds = Annotated[
@@ -203,5 +204,5 @@ Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Password = Annotated[Secret, BeforeValidator(_from_outside)]
 Uri = Annotated[Secret, BeforeValidator(_uri), WithJsonSchema({"type": "string"})]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(_LIST_SCHEMA)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_LIST_SCHEMA)]

@@ -1,0 +1,144 @@
+"""The terminal: stdout and stderr, colour, progress, and what an error looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+ISSUES = "https://github.com/routectl/routectl/issues"
+
+Progress = Callable[[str, int, int], None]
+
+
+class Console:
+    """Where the result and everything else is written.
+
+    stdout carries the result, stderr progress, warnings, errors and questions. Colour is never the only signal.
+
+    Parameters:
+      debug: Show tracebacks.
+    """
+
+    def __init__(self, *, debug: bool = False) -> None:
+        self.debug = debug
+        self.quiet = False
+        self.verbose = False
+        self.json = False
+        self._color: str = "auto"
+
+    def setup(self, *, color: str, quiet: bool, verbose: bool, form: str) -> None:
+        """What the command's options say."""
+        self._color, self.quiet, self.verbose, self.json = color, quiet, verbose, form == "json"
+
+    def colored(self, *, err: bool = False) -> bool:
+        """Whether to use colour: `--color`, then `NO_COLOR`, then whether it is a terminal."""
+        if self._color != "auto":
+            return self._color == "always"
+        stream = sys.stderr if err else sys.stdout
+        return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+    def result(self, text: str) -> None:
+        """Writes the result to stdout; `text` may hold colour codes."""
+        click.echo(text, color=self.colored())
+
+    def document(self, document: dict[str, Any]) -> None:
+        """Writes one JSON document to stdout."""
+        click.echo(json.dumps({"version": 1} | document, indent=2, ensure_ascii=False))
+
+    def say(self, text: str) -> None:
+        """Writes a remark to stderr, unless `--quiet`."""
+        if not self.quiet:
+            click.echo(text, err=True, color=self.colored(err=True))
+
+    def warn(self, text: str) -> None:
+        """Writes a warning to stderr, even if quiet."""
+        click.echo(text, err=True, color=self.colored(err=True))
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Shows how far something is: a moving line on a terminal, nothing elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _what, _done, _total: None
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with RichProgress(
+            *columns, console=RichConsole(stderr=True, no_color=not self.colored(err=True)), transient=True
+        ) as bars:
+            tasks: dict[str, Any] = {}
+
+            def show(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total)
+
+            yield show
+
+    def fail(self, error: BaseException) -> int:
+        """Shows why a command ended, and gives the exit code for it."""
+        if isinstance(error, click.exceptions.Exit):
+            return error.exit_code
+        if isinstance(error, KeyboardInterrupt | click.Abort):
+            self._error("interrupted", "nothing is lost: run it again to finish")
+            return 130
+        if isinstance(error, BrokenPipeError):
+            # Whoever read our output has gone; Python must not complain about it once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if isinstance(error, click.ClickException):
+            error.show()
+            return 2
+        if isinstance(error, SystemExit):
+            return error.code if isinstance(error.code, int) else 2
+        return self._failure(error)
+
+    def _failure(self, error: BaseException) -> int:
+        # Imported here: by now something heavy has failed, and `--version` never gets here.
+        from ..topology.errors import FileError, Refused, RoutectlError
+
+        if self.debug:
+            traceback.print_exception(error)
+        if isinstance(error, FileError):
+            self._findings(error)
+            return 2
+        if isinstance(error, RoutectlError):
+            self._error(error.message, error.hint)
+            return 1 if isinstance(error, Refused) else 2
+        hint = f"this is a bug: run it again with `--debug`, and tell us at {ISSUES}"
+        self._error(f"{type(error).__name__}: {_first_line(error)}", hint)
+        return 2
+
+    def _findings(self, error: Any) -> None:
+        if self.json:
+            self.document(
+                {"error": error.message, "findings": [finding.as_dict() for finding in error.findings]}
+            )
+            return
+        from .text import finding_text
+
+        for finding in error.findings:
+            click.echo(finding_text(finding) + "\n", err=True, color=self.colored(err=True))
+        click.echo(f"Found {error.message}; nothing was changed", err=True)
+
+    def _error(self, message: str, hint: str | None) -> None:
+        if self.json:
+            self.document({"error": message, "hint": hint})
+            return
+        color = self.colored(err=True)
+        click.echo(click.style("error: ", fg="red", bold=True) + message, err=True, color=color)
+        if hint:
+            click.echo(click.style("hint: ", fg="cyan") + hint, err=True, color=color)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]

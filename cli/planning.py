@@ -1,0 +1,95 @@
+"""What `plan` and `apply` have in common: from options to a plan, and to its JSON on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..topology.broker.session import AmqpSession, ManagementSession
+from ..topology.errors import UsageError
+from ..topology.plan import Plan
+from ..topology.provision import Planned, plan_by_amqp, plan_by_management, vhost_of
+from ..topology.state import Key, Kind
+from .console import Console
+from .options import address_of, load_files
+from .text import plan_text
+
+_DELETABLE = {
+    kind.value.replace(" ", "-"): kind
+    for kind in (Kind.EXCHANGE, Kind.QUEUE, Kind.POLICY, Kind.OPERATOR_POLICY)
+}
+
+
+@contextmanager
+def make_plan(console: Console, files: tuple[Path, ...], options: dict[str, Any]) -> Iterator[Planned]:
+    """Loads the files, reads the broker, and compares; the session stays open within the `with`.
+
+    Raises:
+      FileError: the file is wrong; the broker was not asked.
+      BrokerError: the broker cannot be read.
+    """
+    loaded = load_files(console, files)
+    address = address_of(options)
+    vhost = vhost_of(loaded, address)
+    if options["via"] == "amqp":
+        if options["deletions"]:
+            raise UsageError("`--delete` needs the management API", "leave out `--via amqp`")
+        with AmqpSession(address, vhost) as amqp:
+            yield plan_by_amqp(loaded, address, amqp)
+        return
+    delete = [_deletion(text, vhost) for text in options["deletions"]]
+    with ManagementSession(address, timeout=options["timeout"]) as session:
+        yield plan_by_management(loaded, address, session, cluster=options["cluster"], delete=delete)
+
+
+def _deletion(text: str, vhost: str) -> Key:
+    kind, separator, name = text.partition(":")
+    if not separator or kind not in _DELETABLE or not name:
+        known = ", ".join(f"{kind}:NAME" for kind in _DELETABLE)
+        raise UsageError(f"`--delete {text}` names nothing that can be deleted", f"write one of {known}")
+    return Key(_DELETABLE[kind], vhost, (name,))
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    """Writes the plan to stdout, as text or JSON."""
+    if console.json:
+        console.document(plan.as_dict())
+    else:
+        console.result(plan_text(plan))
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes the plan as JSON, whole or not at all, readable by its owner only.
+
+    Raises:
+      UsageError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(plan.as_dict(), file, indent=2, ensure_ascii=False)
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises:
+      UsageError: it cannot be read, or is no plan.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(
+            f"`{path}` is not JSON", "make a plan with `routectl plan --out plan.json`"
+        ) from None
+    return Plan.from_dict(data)

@@ -1,0 +1,159 @@
+"""A broker as plan and apply see it: by its management API, or by AMQP alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, Self
+
+from ..errors import NotFound, Refused, Rejected
+from ..state import Key, Kind, Resource, State
+from .address import Address
+from .amqp import Amqp
+from .bulk import create_all
+from .management import Management, Progress, Server
+from .pipeline import Failure, declare_all
+
+#: The kinds that AMQP can declare.
+AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})
+
+_THREADS = 8
+
+
+class Session(Protocol):
+    """What plan and apply ask of a broker."""
+
+    #: Whether `read` sees all there is, so that an apply can be verified and a missing object is really missing.
+    complete: bool
+
+    def read(self, desired: State, vhosts: Collection[str]) -> State:
+        """The live state of everything that `desired` could touch."""
+        ...
+
+    def put(self, resource: Resource) -> None:
+        """Creates or updates one object; raises `BrokerError`."""
+        ...
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Deletes one object; raises `BrokerError`, or `Refused` for a queue with messages if `if_empty`."""
+        ...
+
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+        """Creates exchanges, queues and bindings of a vhost, each failure with its object."""
+        ...
+
+
+class ManagementSession:
+    """The broker by its management API, which reads and writes everything; AMQP only where it is faster.
+
+    Parameters:
+      address: Where, and who we are.
+      timeout: Seconds to wait for an answer.
+
+    Raises:
+      Unreachable, AccessRefused: as `Management` says.
+    """
+
+    complete = True
+
+    def __init__(self, address: Address, *, timeout: float = 60.0) -> None:
+        self._address = address
+        self._management = Management(address, timeout=timeout)
+        self.server: Server = self._management.server()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._management.close()
+
+    def read(self, desired: State, vhosts: Collection[str]) -> State:
+        """Exchanges, queues and bindings of the vhosts, and of the other kinds those that the file uses."""
+        kinds = AMQP_KINDS | {key.kind for key in desired}
+        everywhere = {key.vhost for key in desired if key.vhost} | set(vhosts)
+        everywhere |= {key.name[0] for key in desired if key.kind is Kind.VHOST}
+        return self._management.read(sorted(everywhere), [kind for kind in Kind if kind in kinds])
+
+    def vhost_exists(self, vhost: str) -> bool:
+        """Whether there is such a vhost that we may see."""
+        key = Key(Kind.VHOST, "", (vhost,))
+        return key in self._management.read([vhost], [Kind.VHOST])
+
+    def put(self, resource: Resource) -> None:
+        """Creates or updates one object."""
+        self._management.put(resource)
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Deletes one object."""
+        self._management.delete(resource, if_empty=if_empty)
+
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+        """Creates exchanges, queues and bindings of a vhost by whichever way is fastest on this broker."""
+        return create_all(self._management, self._address, vhost, resources, self.server, progress)
+
+
+class AmqpSession:
+    """The broker by AMQP alone: it declares, and sees no more than whether an exchange or queue exists.
+
+    An object that exists is declared again, which changes nothing and shows whether it is the same: the broker
+    answers 406 if not.
+    """
+
+    complete = False
+
+    def __init__(self, address: Address, vhost: str) -> None:
+        self._address = address
+        self._vhost = vhost
+        with Amqp(address, vhost):
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def read(self, desired: State, vhosts: Collection[str]) -> State:
+        """The exchanges and queues of the file that exist; one that differs has the broker's words instead."""
+        wanted = [resource for key, resource in desired.items() if key.kind in (Kind.EXCHANGE, Kind.QUEUE)]
+        size = max(1, -(-len(wanted) // _THREADS))
+        chunks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        state: State = {}
+        with ThreadPoolExecutor(_THREADS) as executor:
+            for found in executor.map(lambda chunk: list(self._look(chunk)), chunks):
+                state.update({resource.key: resource for resource in found})
+        return state
+
+    def _look(self, resources: Iterable[Resource]) -> Iterator[Resource]:
+        with Amqp(self._address, self._vhost) as amqp:
+            for resource in resources:
+                if not amqp.exists(resource.key):
+                    continue
+                if resource.external:
+                    yield resource
+                    continue
+                try:
+                    amqp.declare(resource)
+                except Rejected as error:
+                    yield Resource(resource.key, {"broker says": error.reason})
+                else:
+                    yield resource
+
+    def put(self, resource: Resource) -> None:
+        """Declares one object."""
+        if resource.key.kind not in AMQP_KINDS:
+            raise NotFound(
+                f"AMQP cannot create {resource.key}", "give the management API with `--management`"
+            )
+        with Amqp(self._address, self._vhost) as amqp:
+            amqp.declare(resource)
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Never: without the management API nothing is deleted."""
+        raise Refused(
+            f"{resource.key} is not deleted by AMQP alone", "give the management API with `--management`"
+        )
+
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+        """Declares exchanges, queues and bindings, pipelined."""
+        return declare_all(self._address, vhost, resources, progress=progress)

@@ -1,0 +1,156 @@
+"""From a file and a broker to a plan: what is read, compared and guarded before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .broker.address import Address
+from .broker.management import Server
+from .broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
+from .check import check_versions
+from .desired import desired
+from .diff import diff
+from .errors import FileError, NotFound, Refused, UsageError
+from .load import Loaded
+from .plan import Plan
+from .state import BUILT_IN_EXCHANGES, Key, Kind, State
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from.
+
+    Parameters:
+      plan: The plan.
+      desired: What the file wants, as far as this way to the broker can bring it about.
+      session: The way to the broker.
+      delete: What is to be deleted by name.
+    """
+
+    plan: Plan
+    desired: State
+    session: Session
+    delete: tuple[Key, ...] = ()
+
+
+def vhost_of(loaded: Loaded, address: Address) -> str:
+    """The vhost of the file's top level: the file's own, else the URL's, else `/`.
+
+    Raises:
+      UsageError: file and URL name different ones.
+    """
+    named = loaded.topology.vhost
+    if named is not None and address.vhost is not None and named != address.vhost:
+        place = loaded.position(("vhost",))
+        message = (
+            f"the broker URL names vhost `{address.vhost}`, and {place.file}:{place.line} names `{named}`"
+        )
+        raise UsageError(message, "remove one of the two")
+    return named or address.vhost or "/"
+
+
+def plan_by_management(
+    loaded: Loaded,
+    address: Address,
+    session: ManagementSession,
+    *,
+    cluster: str | None = None,
+    delete: Collection[Key] = (),
+) -> Planned:
+    """Compares the file with all that the broker has.
+
+    Parameters:
+      loaded: The file.
+      address: The broker's address.
+      session: Its management API.
+      cluster: The cluster that it must be, besides what the file says.
+      delete: Objects to delete, by name.
+
+    Raises:
+      FileError: the file asks for what this version of RabbitMQ does not know.
+      Refused: it is another cluster.
+      NotFound: the vhost does not exist, and the file does not declare it; or something to delete is not there.
+    """
+    server = session.server
+    _guard_cluster(loaded, server, cluster)
+    _guard_version(loaded, server)
+    vhost = vhost_of(loaded, address)
+    wanted = desired(loaded.topology, vhost)
+    vhosts = tuple(loaded.topology.bodies(vhost))
+    wanted_vhost = Key(Kind.VHOST, "", (vhost,))
+    live = session.read(wanted, vhosts)
+    if wanted_vhost not in wanted and not session.vhost_exists(vhost):
+        raise NotFound(
+            f"the vhost `{vhost}` does not exist on {address}",
+            f"write `vhost: {vhost}` in the file to have it created",
+        )
+    _guard_deletions(delete, wanted, live)
+    found = diff(wanted, live, delete=delete)
+    plan = Plan(
+        str(address),
+        server.cluster_name,
+        vhosts,
+        found.changes,
+        found.problems,
+        (),
+        found.unmanaged,
+        loaded.files,
+    )
+    return Planned(plan, wanted, session, tuple(delete))
+
+
+def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Planned:
+    """Compares the file with what AMQP alone can see: whether exchanges and queues exist, and are the same.
+
+    Parameters:
+      loaded: The file.
+      address: The broker's address.
+      session: The broker by AMQP.
+    """
+    vhost = vhost_of(loaded, address)
+    everything = desired(loaded.topology, vhost)
+    wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
+    unseen: dict[str, int] = {}
+    for key in everything.keys() - wanted.keys():
+        what = str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} of other vhosts"
+        unseen[what] = unseen.get(what, 0) + 1
+    notes = [
+        "AMQP alone sees neither bindings nor what else is on the broker: bindings are made again, which is harmless"
+    ]
+    if unseen:
+        listed = ", ".join(f"{count} {what}" for what, count in sorted(unseen.items()))
+        notes.append(f"AMQP alone cannot bring about: {listed}")
+    found = diff(wanted, session.read(wanted, (vhost,)))
+    plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), {}, loaded.files)
+    return Planned(plan, wanted, session)
+
+
+def _guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:
+    for expected in (cluster, loaded.topology.cluster):
+        if expected is not None and expected != server.cluster_name:
+            raise Refused(
+                f"this is the cluster `{server.cluster_name}`, not `{expected}`",
+                "check the broker URL, or `cluster:` and `--cluster`",
+            )
+
+
+def _guard_version(loaded: Loaded, server: Server) -> None:
+    major, minor = server.version[:2]
+    findings = check_versions(loaded.topology, loaded.position, ((major, minor),))
+    if findings:
+        raise FileError(findings)
+
+
+def _guard_deletions(delete: Collection[Key], wanted: State, live: State) -> None:
+    for key in delete:
+        if key in wanted:
+            raise UsageError(
+                f"{key} is to be deleted, and the file declares it", "remove it from the file first"
+            )
+        if key.kind is Kind.EXCHANGE and (
+            key.name[0] in BUILT_IN_EXCHANGES or key.name[0].startswith("amq.")
+        ):
+            raise UsageError(f"{key} belongs to RabbitMQ and cannot be deleted")
+        if key not in live:
+            raise NotFound(f"{key} is to be deleted, and does not exist", "check its name with `rabbitmqctl`")
