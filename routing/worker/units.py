@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import yaml
 from .profile import GREEN_POOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ...topology.model import Body
 
@@ -73,22 +72,21 @@ def workers(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[
 
 def text(found: Sequence[Worker]) -> str:
     """One shell command a line."""
-    return "".join(f"{shlex.join(worker.command)}\n" for worker in found)
+    return "\n".join(shlex.join(worker.command) for worker in found)
 
 
-def as_json(found: Sequence[Worker]) -> str:
-    """One JSON document."""
-    listed = [
+def documents(found: Sequence[Worker]) -> list[dict[str, Any]]:
+    """The workers as plain data for JSON."""
+    return [
         {"profile": worker.profile, "queues": list(worker.queues), "command": list(worker.command)}
         for worker in found
     ]
-    return json.dumps({"version": 1, "workers": listed}, indent=2, ensure_ascii=False) + "\n"
 
 
 def procfile(found: Sequence[Worker]) -> str:
     """A Procfile, as honcho, foreman and Heroku read it."""
     labels = _labels(found)
-    return "".join(f"{labels[worker.profile]}: {shlex.join(worker.command)}\n" for worker in found)
+    return "\n".join(f"{labels[worker.profile]}: {shlex.join(worker.command)}" for worker in found)
 
 
 def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
@@ -99,7 +97,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
       directory: Where the app is imported from.
     """
     labels = _labels(found)
-    return "\n".join(
+    return "\n\n".join(
         f"# /etc/systemd/system/{labels[worker.profile]}.service\n"
         "[Unit]\n"
         f"Description=Celery worker {_systemd_text(worker.profile)}\n"
@@ -116,7 +114,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
         "RestartSec=5\n"
         "\n"
         "[Install]\n"
-        "WantedBy=multi-user.target\n"
+        "WantedBy=multi-user.target"
         for worker in found
     )
 
@@ -149,7 +147,7 @@ def kubernetes(found: Sequence[Worker], image: str = "app") -> str:
       image: The image that holds the app.
     """
     labels = _labels(found)
-    return "---\n".join(_yaml(_deployment(worker, labels[worker.profile], image)) for worker in found)
+    return "\n---\n".join(_yaml(_deployment(worker, labels[worker.profile], image)) for worker in found)
 
 
 def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def _labels(found: Sequence[Worker]) -> dict[str, str]:
 
 
 def _yaml(document: Any) -> str:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10_000).rstrip("\n")
 
 
 def _systemd_text(value: str) -> str:
@@ -200,14 +198,3 @@ def _systemd_word(word: str) -> str:
         return escaped
     quoted = escaped.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{quoted}"'
-
-
-#: What prints workers, by the name of its format.
-FORMATS: dict[str, Callable[..., str]] = {
-    "text": text,
-    "json": as_json,
-    "systemd": systemd,
-    "procfile": procfile,
-    "compose": compose,
-    "kubernetes": kubernetes,
-}

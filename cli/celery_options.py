@@ -1,0 +1,28 @@
+"""Options of the commands that are about Celery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+def app_option(command: Command) -> Command:
+    """`-A/--app`."""
+    return click.option(
+        "-A",
+        "--app",
+        metavar="APP",
+        required=True,
+        envvar="ROUTECTL_APP",
+        show_envvar=True,
+        help="The Celery app, as `celery -A` takes it: `proj` or `proj.celery:app`.",
+    )(command)
+
+
+def vhost_option(command: Command) -> Command:
+    """`--vhost`."""
+    return click.option("--vhost", help="One of the file's `vhosts`.  [default: its top level]")(command)

@@ -1,0 +1,66 @@
+"""`routectl worker`: starts a Celery worker with a profile."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from .celery_options import app_option, vhost_option
+from .console import Console
+from .options import file_option, load_files
+
+_EXAMPLES = """\b
+Examples:
+  routectl worker high -A proj
+  routectl worker low -A proj.celery:app -- --loglevel INFO --concurrency 8
+"""
+
+#: The module that loads the user's app; only named here, since importing it imports Celery.
+_APP_MODULE = "routectl.routing.worker.app"
+
+
+@click.command("worker", epilog=_EXAMPLES)
+@click.argument("profile")
+@click.argument("words", metavar="[-- OPTION...]", nargs=-1, type=click.UNPROCESSED)
+@app_option
+@file_option
+@vhost_option
+@click.pass_obj
+def command(
+    console: Console,
+    profile: str,
+    words: tuple[str, ...],
+    app: str,
+    files: tuple[Path, ...],
+    vhost: str | None,
+) -> None:
+    """Starts a worker by its profile.
+
+    The same as `celery -A APP worker --profile PROFILE`, also for an app that `configure` did not set up, and
+    with green pools patched in time. What follows `--` is passed to `celery worker` and beats the profile.
+    """
+    # Imported here so that `--help` answers at once.
+    from ..routing.router import select
+    from ..routing.worker import profile as profiles
+    from ..routing.worker.units import command as celery_command
+    from ..topology.errors import UsageError
+
+    if importlib.util.find_spec("celery") is None:
+        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+    body, _ = select(load_files(console, files).topology, vhost)
+    found = profiles.find(body, profile, " + ".join(map(str, files)))
+    environment = {
+        **os.environ,
+        "ROUTECTL_APP": app,
+        "ROUTECTL_FILES": json.dumps([str(file.absolute()) for file in files]),
+        **({"ROUTECTL_VHOST": vhost} if vhost else {}),
+    }
+    program = (sys.executable, "-m", "celery")
+    line = [*celery_command(profile, found.pool, _APP_MODULE, program), *words]
+    # A process of its own: Celery reads its own command line to patch pools, to detach and to restart.
+    os.execve(sys.executable, line, environment)

@@ -1,0 +1,60 @@
+"""`routectl workers`: the commands that start the file's workers, or units of a process manager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .celery_options import app_option, vhost_option
+from .console import Console
+from .options import file_option, load_files, output_options
+
+_EXAMPLES = """\b
+Examples:
+  routectl workers -A proj
+  routectl workers -A proj --format procfile > Procfile
+  routectl workers -A proj --format kubernetes --image registry/shop:1.4 | kubectl apply -f -
+"""
+
+
+@click.command("workers", epilog=_EXAMPLES)
+@app_option
+@file_option
+@vhost_option
+@click.option("--image", default="app", show_default=True, help="The app's image (compose, kubernetes).")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    help="Where the app is imported from (systemd).  [default: the current folder]",
+)
+@output_options("systemd", "procfile", "compose", "kubernetes")
+def command(
+    console: Console,
+    app: str,
+    files: tuple[Path, ...],
+    vhost: str | None,
+    image: str,
+    directory: Path | None,
+    form: str,
+) -> None:
+    """Prints worker commands, or systemd, Procfile, compose and Kubernetes units."""
+    # Imported here so that `--help` answers at once.
+    from ..routing.router import select
+    from ..routing.worker import units
+    from ..topology.errors import UsageError
+
+    body, _ = select(load_files(console, files).topology, vhost)
+    if not body.workers:
+        raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
+    program = (sys.executable, "-m", "celery") if form == "systemd" else ("celery",)
+    found = units.workers(body, app, program)
+    if console.json:
+        console.document({"workers": units.documents(found)})
+    elif form == "systemd":
+        console.result(units.systemd(found, str((directory or Path()).absolute())))
+    elif form in ("compose", "kubernetes"):
+        console.result((units.compose if form == "compose" else units.kubernetes)(found, image))
+    else:
+        console.result((units.procfile if form == "procfile" else units.text)(found))
