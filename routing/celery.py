@@ -233,5 +233,5 @@ def _forget(app: Any) -> None:
     if amqp is not None:
         for name in _CACHED:
             amqp.__dict__.pop(name, None)
-        amqp._producer_pool = None
+        amqp._producer_pool = amqp._rtable = None
     app._pool = None

@@ -272,6 +272,7 @@ def test_a_plain_router_is_an_entry_of_task_routes(project: Project) -> None:
     app.conf.update(
         task_routes=(router,),
         task_queues=[Queue("direct", no_declare=True)],
+        task_default_queue="direct",
         task_create_missing_queues=False,
     )
     app.send_task("direct:x", ignore_result=True)
