@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -68,23 +68,6 @@ def body(resource: Resource) -> dict[str, Any]:
 def queue_arguments(queue_type: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A queue's arguments with its type among them: said aloud, no default of the vhost can change it."""
     return dict(arguments) if queue_type is None else {"x-queue-type": queue_type, **arguments}
-
-
-def definitions(resources: Iterable[Resource]) -> dict[str, list[dict[str, Any]]]:
-    """Exchanges, queues and bindings of one vhost, as `POST /api/definitions/VHOST` takes them."""
-    lists: dict[str, list[dict[str, Any]]] = {}
-    for resource in resources:
-        key = resource.key
-        if key.kind is Kind.BINDING:
-            source, destination_type, destination = key.name[:3]
-            names = {"source": source, "destination_type": destination_type, "destination": destination}
-        else:
-            names = {"name": key.name[0]}
-        lists.setdefault(_LISTS[key.kind], []).append(names | body(resource))
-    return lists
-
-
-_LISTS = {Kind.EXCHANGE: "exchanges", Kind.QUEUE: "queues", Kind.BINDING: "bindings"}
 
 
 def revealed(properties: Mapping[str, Any]) -> dict[str, Any]:

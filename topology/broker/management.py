@@ -1,29 +1,20 @@
-"""RabbitMQ's management API: reads the state of a broker, and writes single objects or whole definitions."""
+"""RabbitMQ's management API: reads the state of a broker, and writes and deletes objects of every kind."""
 
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from ..errors import BrokerError, NotFound, Refused, Rejected, UsageError
-from ..state import Key, Kind, Resource, State, binding_arguments
-from . import normalise
+from ..state import Kind, Resource, State, binding_arguments
+from . import normalise, reader
 from .address import Address
-from .definitions import body, definitions, path, revealed, segment
+from .definitions import body, path, revealed, segment
 from .http import CONNECTIONS, Http
-
-#: Called with how much is done, and of how much; from any thread, one call at a time.
-Progress = Callable[[int, int], None]
-
-#: The components whose parameters routectl manages.
-COMPONENTS = ("federation-upstream", "federation-upstream-set", "shovel")
-
-#: Seconds that an import may take: it is synchronous, and the broker has no limit of its own.
-IMPORT_TIMEOUT = 3600.0
+from .progress import Progress as Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +37,8 @@ class Server:
 
     @property
     def administrator(self) -> bool:
-        """Whether we may import definitions."""
+        """Whether we may read and write users, vhosts and permissions."""
         return "administrator" in self.tags
-
-
-class _Endpoint(NamedTuple):
-    kind: Kind
-    path: str
 
 
 class Management:
@@ -116,45 +102,29 @@ class Management:
         vhost are enough for exchanges, queues, bindings, policies, operator policies and limits; parameters
         need `policymaker`; users and permissions `administrator`. A vhost that does not exist has no objects.
 
-        Counts of messages are up to five seconds old (the broker's own sampling); consumers are not read:
-        see `counts`.
+        Messages and consumers are not counted: see `counted`.
 
         Parameters:
           vhosts: Their names.
           kinds: What to read.
-          progress: Told after each of the broker's answers.
+          progress: Told how many of the requests are done.
         """
-        endpoints = [endpoint for kind in dict.fromkeys(kinds) for endpoint in _endpoints(kind, vhosts)]
-        report = _Counter(len(endpoints), progress)
-        state: State = {}
+        return reader.read(self._http, vhosts, kinds, progress)
+
+    def counted(self, queues: Iterable[Resource]) -> list[Resource]:
+        """The queues with their messages (ready and unacknowledged) and consumers, up to five seconds old.
+
+        A queue that is gone has none. `Amqp.counts` is exact at the moment, but sees ready messages only.
+        """
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-            for resources in executor.map(lambda endpoint: self._fetch(endpoint, report), endpoints):
-                for resource in resources:
-                    state.setdefault(resource.key, resource)
-        for key in [key for key in state if key.kind is Kind.VHOST and key.name[0] not in vhosts]:
-            del state[key]
-        return state
+            return list(executor.map(self._count, queues))
 
-    def _fetch(self, endpoint: _Endpoint, report: _Counter) -> list[Resource]:
+    def _count(self, queue: Resource) -> Resource:
         try:
-            items = self._http.get(endpoint.path)
+            item = self._http.get(_addressable(queue))
         except NotFound:
-            items = []
-        if endpoint.kind is Kind.VHOST_LIMIT:
-            resources = [limit for item in items for limit in normalise.vhost_limits(item)]
-        else:
-            resources = list(filter(None, map(normalise.READERS[endpoint.kind], items)))
-        report.add()
-        return resources
-
-    def counts(self, key: Key) -> tuple[int, int]:
-        """Messages and consumers of one queue, up to five seconds old.
-
-        Raises:
-          NotFound: There is no such queue.
-        """
-        item = self._http.get(path(Resource(key)))
-        return item.get("messages", 0), item.get("consumers", 0)
+            item = {}
+        return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
 
     def put(self, resource: Resource) -> None:
         """Creates an object, or updates it; what is not said of a vhost or user stays as it is.
@@ -237,36 +207,6 @@ class Management:
             if found.key == resource.key and found.properties_key is not None
         ]
 
-    def import_definitions(self, vhost: str, resources: Iterable[Resource]) -> None:
-        """Creates exchanges, queues and bindings of one vhost in one go. Needs the tag `administrator`.
-
-        What exists is skipped without being compared, and some of what cannot be created is skipped without
-        an error: read the state again afterwards. An error leaves the rest undone, or half done.
-
-        Raises:
-          Rejected: The broker refuses one of them; its reason often says which.
-          NotFound: The vhost does not exist.
-        """
-        what = f"import definitions into vhost `{vhost}`"
-        document = definitions(resources)
-        self._http.request("POST", f"/definitions/{segment(vhost)}", what, document, timeout=IMPORT_TIMEOUT)
-
-
-class _Counter:
-    """Counts what is done, over all threads."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._total = total
-        self._progress = progress
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def add(self) -> None:
-        with self._lock:
-            self._done += 1
-            if self._progress is not None:
-                self._progress(self._done, self._total)
-
 
 def _addressable(resource: Resource) -> str:
     if "." in resource.key.name or ".." in resource.key.name:
@@ -275,27 +215,3 @@ def _addressable(resource: Resource) -> str:
             "choose another name than `.` or `..`",
         )
     return path(resource)
-
-
-#: Where the objects of each kind are listed; `{}` is a vhost.
-_PATHS: dict[Kind, tuple[str, ...]] = {
-    Kind.VHOST: ("/vhosts?columns=name,description,tags,default_queue_type,metadata",),
-    Kind.VHOST_LIMIT: ("/vhost-limits/{}",),
-    Kind.USER: ("/users",),
-    Kind.PERMISSION: ("/vhosts/{}/permissions",),
-    Kind.EXCHANGE: ("/exchanges/{}?disable_stats=true",),
-    Kind.TOPIC_PERMISSION: ("/vhosts/{}/topic-permissions",),
-    Kind.QUEUE: ("/queues/{}?disable_stats=true&enable_queue_totals=true",),
-    Kind.BINDING: ("/bindings/{}",),
-    Kind.PARAMETER: tuple(f"/parameters/{component}/{{}}" for component in COMPONENTS),
-    Kind.POLICY: ("/policies/{}",),
-    Kind.OPERATOR_POLICY: ("/operator-policies/{}",),
-}
-
-
-def _endpoints(kind: Kind, vhosts: Collection[str]) -> list[_Endpoint]:
-    """What to ask for, to have all objects of a kind."""
-    paths = _PATHS[kind]
-    if "{}" not in paths[0]:
-        return [_Endpoint(kind, paths[0])]
-    return [_Endpoint(kind, path.format(segment(vhost))) for vhost in vhosts for path in paths]

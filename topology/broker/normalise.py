@@ -72,7 +72,7 @@ def exchange(item: Json) -> Resource | None:
 
 def queue(item: Json) -> Resource | None:
     """From `/api/queues/VHOST`. Without a type among the arguments a queue is classic."""
-    if item.get("exclusive") or item.get("owner_pid_details"):
+    if item.get("exclusive"):
         return None
     arguments = _arguments(item)
     queue_type = arguments.pop("x-queue-type", "classic")
@@ -82,12 +82,7 @@ def queue(item: Json) -> Resource | None:
         "auto_delete": item["auto_delete"],
         "arguments": arguments,
     }
-    return Resource(
-        queue_key(item["vhost"], item["name"]),
-        properties,
-        messages=item.get("messages"),
-        consumers=item.get("consumers"),
-    )
+    return Resource(queue_key(item["vhost"], item["name"]), properties)
 
 
 def binding(item: Json) -> Resource | None:

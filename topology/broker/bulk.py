@@ -1,0 +1,97 @@
+"""Creates many objects by whichever way is fastest on this broker.
+
+Seconds for 2,000 classic queues with a binding each to a topic exchange, on two cores shared with the broker
+(median of two to four runs, alternating):
+
+    RabbitMQ                                3.10.8   4.0.5   4.3.6
+    pika, one call after another              6.8       -     7.3
+    POST /api/definitions/VHOST               3.6     3.6     3.4
+    the same in pieces of 250 queues            -       -     3.8
+    PUT and POST each, 16 at a time           3.0     3.5     3.7
+    AMQP pipelined, 1 connection              5.4       -     5.3
+    AMQP pipelined, 16 connections            1.9     2.2     2.0
+    AMQP pipelined, 32 connections            1.8       -     1.9
+
+So AMQP wins everywhere, and tells of every object what became of it, which an import does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+from ..errors import AccessRefused, NotFound, Rejected, Unreachable
+from ..state import KIND_ORDER, Resource
+from .address import Address
+from .http import CONNECTIONS
+from .management import Management, Server
+from .pipeline import Failure, declare_all
+from .progress import Counter, Progress
+
+#: Mnesia runs declarations side by side and gains from more connections; Khepri puts them in one line.
+_MNESIA_CONNECTIONS = 32
+_KHEPRI_CONNECTIONS = 16
+
+
+def create_all(
+    management: Management | None,
+    address: Address,
+    vhost: str,
+    resources: Sequence[Resource],
+    server: Server,
+    progress: Progress | None = None,
+) -> list[Failure]:
+    """Creates exchanges, queues and bindings of one vhost; those that exist as asked are left as they are.
+
+    Parameters:
+      management: The way round if no AMQP port is reachable; None if there is none.
+      address: Where, and who we are.
+      vhost: The vhost.
+      resources: What to create, in any order.
+      server: What kind of broker it is.
+      progress: Told every now and then how many are done.
+
+    Returns:
+      What could not be created, each with the broker's own reason.
+
+    Raises:
+      Unreachable, AccessRefused, NotFound: No connection at all, or it was lost half-way; a rerun finishes.
+    """
+    connections = _KHEPRI_CONNECTIONS if server.khepri else _MNESIA_CONNECTIONS
+    try:
+        return declare_all(address, vhost, resources, connections=connections, progress=progress)
+    except Unreachable:
+        if management is None:
+            raise
+    return put_all(management, resources, progress)
+
+
+def put_all(
+    management: Management, resources: Iterable[Resource], progress: Progress | None = None
+) -> list[Failure]:
+    """Creates or updates objects of any kind over the management API, concurrently within each kind.
+
+    Returns:
+      What could not be written, each with the broker's own reason.
+
+    Raises:
+      Unreachable: The broker went away half-way; a rerun finishes.
+    """
+    ordered = sorted(resources, key=lambda resource: KIND_ORDER[resource.key.kind])
+    done = Counter(len(ordered), progress)
+
+    def put(resource: Resource) -> Failure | None:
+        try:
+            management.put(resource)
+        except (Rejected, NotFound, AccessRefused) as error:
+            return Failure(resource, error)
+        finally:
+            done.add()
+        return None
+
+    failures: list[Failure] = []
+    with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
+        for _, group in groupby(ordered, key=lambda resource: resource.key.kind):
+            failures.extend(filter(None, executor.map(put, list(group))))
+    return failures
