@@ -197,10 +197,9 @@ def _debootstrap(suite: str, root: Path, lock: int, progress: Progress) -> None:
     result = subprocess.run(command, capture_output=True, text=True, pass_fds=(lock,), check=False)
     if result.returncode != 0:
         reason = _last_line(result.stdout if "E:" in result.stdout else result.stderr)
-        raise BrokerError(
-            f"debootstrap could not unpack Debian {suite}: {reason}",
-            f"see `{partial}/debootstrap/debootstrap.log`, or start Docker",
-        )
+        log = partial / "debootstrap/debootstrap.log"
+        see = f"see `{log}`" if log.exists() else "it needs root that may mount (CAP_SYS_ADMIN)"
+        raise BrokerError(f"debootstrap could not unpack Debian {suite}: {reason}", f"{see}, or start Docker")
     for leftover in (
         "var/cache/apt",
         "var/lib/apt/lists",
