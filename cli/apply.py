@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .console import Console
 from .options import broker_options, file_option, output_options
@@ -61,7 +62,8 @@ def command(
     from .text import report_text
 
     saved = read_plan(plan_file) if plan_file is not None else None
-    if saved is not None and files == ("queues.yaml",) and saved.files:
+    given = click.get_current_context().get_parameter_source("files") is not ParameterSource.DEFAULT
+    if saved is not None and saved.files and not given:
         files = tuple(Path(name) for name in saved.files)
     with make_plan(console, files, options) as planned:
         if saved is not None:

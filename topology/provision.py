@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from .broker.address import Address
 from .broker.management import Server
@@ -13,8 +13,8 @@ from .desired import desired
 from .diff import diff
 from .errors import FileError, NotFound, Refused, UsageError
 from .load import Loaded
-from .plan import Plan
-from .state import BUILT_IN_EXCHANGES, Key, Kind, State
+from .plan import Change, Plan
+from .state import BUILT_IN_EXCHANGES, Key, Kind, Resource, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,13 @@ def plan_by_management(
     _guard_deletions(delete, wanted, live)
     found = diff(wanted, live, delete=delete)
     plan = Plan(
-        str(address),
-        server.cluster_name,
-        vhosts,
-        found.changes,
-        found.problems,
-        (),
-        found.unmanaged,
-        loaded.files,
+        broker=str(address),
+        cluster=server.cluster_name,
+        vhosts=vhosts,
+        changes=_counted(found.changes, session),
+        problems=found.problems,
+        unmanaged=found.unmanaged,
+        files=loaded.files,
     )
     return Planned(plan, wanted, session, tuple(delete))
 
@@ -124,6 +123,22 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
     found = diff(wanted, session.read(wanted, (vhost,)))
     plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), {}, loaded.files)
     return Planned(plan, wanted, session)
+
+
+def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Change, ...]:
+    """The changes, with messages and consumers of each queue that would go."""
+    going = [
+        Resource(change.key)
+        for change in changes
+        if change.key.kind is Kind.QUEUE and change.action in ("replace", "delete")
+    ]
+    counts = {queue.key: queue for queue in session.counted(going)}
+    return tuple(
+        replace(change, messages=counts[change.key].messages, consumers=counts[change.key].consumers)
+        if change.key in counts
+        else change
+        for change in changes
+    )
 
 
 def _guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:

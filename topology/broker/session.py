@@ -79,6 +79,10 @@ class ManagementSession:
         key = Key(Kind.VHOST, "", (vhost,))
         return key in self._management.read([vhost], [Kind.VHOST])
 
+    def counted(self, queues: Iterable[Resource]) -> list[Resource]:
+        """The queues with their messages and consumers."""
+        return self._management.counted(queues)
+
     def put(self, resource: Resource) -> None:
         """Creates or updates one object."""
         self._management.put(resource)
