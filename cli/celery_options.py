@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +23,12 @@ def app_option(command: Command) -> Command:
         show_envvar=True,
         help="The Celery app, as `celery -A` takes it: `proj` or `proj.celery:app`.",
     )(command)
+
+
+def celery_program() -> tuple[str, ...]:
+    """How to call the Celery of this Python. Its script, where there is one: restarted workers need its path."""
+    script = Path(sys.executable).with_name("celery")
+    return (sys.executable, str(script)) if script.exists() else (sys.executable, "-m", "celery")
 
 
 def vhost_option(command: Command) -> Command:

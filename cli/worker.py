@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .celery_options import app_option, vhost_option
+from .celery_options import app_option, celery_program, vhost_option
 from .console import Console
 from .options import file_option, load_files
 
@@ -60,7 +60,6 @@ def command(
         "ROUTECTL_FILES": json.dumps([str(file.absolute()) for file in files]),
         **({"ROUTECTL_VHOST": vhost} if vhost else {}),
     }
-    program = (sys.executable, "-m", "celery")
-    line = [*celery_command(profile, found.pool, _APP_MODULE, program), *words]
+    line = [*celery_command(profile, found.pool, _APP_MODULE, celery_program()), *words]
     # A process of its own: Celery reads its own command line to patch pools, to detach and to restart.
     os.execve(sys.executable, line, environment)

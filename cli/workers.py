@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from .celery_options import app_option, vhost_option
+from .celery_options import app_option, celery_program, vhost_option
 from .console import Console
 from .options import file_option, load_files, output_options
 
@@ -48,7 +47,7 @@ def command(
     body, _ = select(load_files(console, files).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
-    program = (sys.executable, "-m", "celery") if form == "systemd" else ("celery",)
+    program = celery_program() if form == "systemd" else ("celery",)
     found = units.workers(body, app, program)
     if console.json:
         console.document({"workers": units.documents(found)})

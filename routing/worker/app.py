@@ -15,7 +15,7 @@ from typing import Any
 import click
 from celery.app.utils import find_app
 
-from ...topology.errors import RoutectlError
+from ...topology.errors import RoutectlError, UsageError
 from ..celery import configure
 from ..publish import router_of
 from . import hooks
@@ -34,14 +34,25 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     """The user's app, set up from `files` unless it already is from a file.
 
     Raises:
-      RoutectlError: The file is wrong.
+      RoutectlError: The file is wrong, or there is no such app.
     """
-    found = find_app(name)
+    found = _find(name)
     found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
     if router_of(found) is None:
         configure(found, files, vhost=vhost)
     hooks.add_profile_option(found)  # which an app that took `settings` does not have yet
     return found
+
+
+def _find(name: str) -> Any:
+    """The user's app. What its own code raises is left as it is: the traceback says where."""
+    try:
+        return find_app(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        hint = "name it with `-A` as for Celery: `proj` or `proj.celery:app`"
+        raise UsageError(f"app `{name}` was not found: there is no `{error.name}`", hint) from None
 
 
 def _load_or_exit() -> Any:
@@ -51,6 +62,8 @@ def _load_or_exit() -> Any:
         )
     except RoutectlError as error:
         click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
         sys.exit(2)
 
 
