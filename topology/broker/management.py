@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from ..errors import BrokerError, NotFound, Refused, Rejected, UsageError
 from ..state import Kind, Resource, State, binding_arguments
 from . import normalise, reader
 from .address import Address
+from .amqp import Amqp
 from .definitions import body, path, revealed, segment
 from .http import CONNECTIONS, Http
 from .progress import Progress as Progress
@@ -112,16 +114,23 @@ class Management:
         return reader.read(self._http, vhosts, kinds, progress)
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
-        """The queues with their messages (ready and unacknowledged) and consumers, up to five seconds old.
+        """The queues with their messages and consumers; one that is gone has none.
 
-        A queue that is gone has none. `Amqp.counts` is exact at the moment, but sees ready messages only.
+        The management API samples both every five seconds and shows them even later (measured: a queue of
+        three messages counts none for six seconds). So AMQP is asked too, if it can be reached: it knows ready
+        messages and consumers of this moment. Unacknowledged messages are as old as the sample.
         """
+        queues = list(queues)
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-            return list(executor.map(self._count, queues))
+            sampled = list(executor.map(self._sampled, queues))
+        for vhost in {queue.key.vhost for queue in queues}:
+            with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
+                sampled = [_exact(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
+        return sampled
 
-    def _count(self, queue: Resource) -> Resource:
+    def _sampled(self, queue: Resource) -> Resource:
         try:
-            item = self._http.get(_addressable(queue))
+            item = self._http.get(path(queue))
         except NotFound:
             item = {}
         return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
@@ -188,13 +197,10 @@ class Management:
         return [target]
 
     def _if_empty(self, resource: Resource, target: str) -> str:
-        """Only classic queues know `if-empty`; of the others, what the broker last counted has to do."""
-        item = self._http.get(target)
-        if item.get("type") == "classic":
-            return f"{target}?if-empty=true"
-        if item.get("messages", 0):
+        """Classic queues are asked to see for themselves too; the others do not know `if-empty`."""
+        if self.counted([resource])[0].messages:
             raise Refused(f"cannot delete {resource.key}: it holds messages")
-        return target
+        return f"{target}?if-empty=true" if self._http.get(target).get("type") == "classic" else target
 
     def _properties_keys(self, resource: Resource, target: str) -> list[str]:
         """The broker's handles on a binding: several if clients sent its integers in several widths."""
@@ -206,6 +212,11 @@ class Management:
             for found in bindings
             if found.key == resource.key and found.properties_key is not None
         ]
+
+
+def _exact(queue: Resource, amqp: Amqp) -> Resource:
+    ready, consumers = amqp.counts(queue.key) or (0, 0)
+    return replace(queue, messages=max(ready, queue.messages or 0), consumers=consumers)
 
 
 def _addressable(resource: Resource) -> str:
