@@ -13,7 +13,9 @@ from ..errors import BrokerError, NotFound, Rejected
 def tidy_reason(text: str) -> str:
     """`PRECONDITION_FAILED - inequivalent arg ...` without the reply code's name, on one line."""
     text = re.sub(r"\s+", " ", html.unescape(text)).strip().removeprefix("Validation failed ")
-    text = re.sub(r"^(?:[A-Z]+(?:_[A-Z]+)* - |[a-z]+_[a-z]+: )", "", text)
+    text = re.sub(
+        r"^(?:[A-Z]+(?:_[A-Z]+)* - |(?:precondition_failed|command_invalid|not_allowed): )", "", text
+    )
     return re.sub(r'<<("[^"]*")>>', r"\1", text).rstrip(".")
 
 
