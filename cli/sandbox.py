@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..topology.broker import sandbox
-from ..topology.broker.sandbox import Sandbox
+from .console import Console
+from .options import output_options
+
+if TYPE_CHECKING:
+    from ..topology.broker.sandbox import Sandbox
 
 _EXAMPLES = """\b
 Examples:
@@ -24,9 +26,6 @@ _name = click.option(
     "--name", default="default", show_default=True, help="Which sandbox: several can run at once."
 )
 _docker = click.option("--no-docker", is_flag=True, help="Leave a Docker engine alone even if there is one.")
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 
 
 @click.group("sandbox", epilog=_EXAMPLES)
@@ -41,81 +40,90 @@ def command() -> None:
 @command.command(epilog=_EXAMPLES)
 @_name
 @click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    help="AMQP port.  [default: 5672 if it is free, else any]",
+    "--port", type=click.IntRange(1, 65535), help="AMQP port.  [default: 5672 if it is free, else any]"
 )
 @click.option(
-    "--rabbitmq", metavar="VERSION", help="RabbitMQ version, such as 4.3.  [default: whichever is at hand]"
+    "--rabbitmq",
+    metavar="VERSION",
+    help="RabbitMQ version, such as 4.3.  [default: whichever is at hand]",
 )
 @_docker
 @click.option(
     "--install/--no-install",
     default=False,
     show_default=True,
-    help="On Debian and Ubuntu, as root: install RabbitMQ if there is neither Docker nor a rabbitmq-server.",
+    help="On Debian and Ubuntu, as root: install RabbitMQ where there is neither it nor Docker.",
 )
-@_format
+@output_options()
 def start(
-    name: str, port: int | None, rabbitmq: str | None, no_docker: bool, install: bool, form: str
+    console: Console,
+    form: str,
+    name: str,
+    port: int | None,
+    rabbitmq: str | None,
+    no_docker: bool,
+    install: bool,
 ) -> None:
-    """Starts it, or finds that it runs; prints where it is, as lines that a shell can `eval`."""
+    """Starts it, or finds that it runs.
+
+    Prints where it is, as lines that a shell can `eval`.
+    """
+    # Imported here and below so that `--help` answers at once.
+    from ..topology.broker import sandbox
+
     running = sandbox.start(
-        name, version=rabbitmq, port=port, docker=not no_docker, install=install, progress=_progress
+        name, version=rabbitmq, port=port, docker=not no_docker, install=install, progress=console.say
     )
     if not running.created:
-        _progress(f"sandbox `{name}` runs already")
-    _show(name, running, form)
+        console.say(f"sandbox `{name}` runs already")
+    _show(console, name, running)
 
 
 @command.command(epilog=_EXAMPLES)
 @_name
 @_docker
-@_format
-def stop(name: str, no_docker: bool, form: str) -> None:
+@output_options()
+def stop(console: Console, form: str, name: str, no_docker: bool) -> None:
     """Stops it and deletes all that it held."""
-    stopped = sandbox.stop(name, docker=not no_docker, progress=_progress)
-    if form == "json":
-        click.echo(json.dumps({"version": 1, "name": name, "stopped": stopped}, indent=2))
+    from ..topology.broker import sandbox
+
+    stopped = sandbox.stop(name, docker=not no_docker, progress=console.say)
+    if console.json:
+        console.document({"name": name, "stopped": stopped})
     else:
-        click.echo(f"sandbox `{name}` is stopped" if stopped else f"sandbox `{name}` does not run")
+        console.result(f"sandbox `{name}` is stopped" if stopped else f"sandbox `{name}` does not run")
 
 
 @command.command(epilog=_EXAMPLES)
 @_name
 @_docker
-@_format
-def status(name: str, no_docker: bool, form: str) -> None:
+@output_options()
+def status(console: Console, form: str, name: str, no_docker: bool) -> int:
     """Says whether it runs, and where; exits with 1 if it does not."""
+    from ..topology.broker import sandbox
+
     running = sandbox.status(name, docker=not no_docker)
-    _show(name, running, form)
-    if running is None:
-        sys.exit(1)
+    _show(console, name, running)
+    return 0 if running else 1
 
 
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _show(name: str, running: Sandbox | None, form: str) -> None:
-    if form == "json":
-        click.echo(
-            json.dumps(
-                {"version": 1, "name": name, "running": running is not None, **_fields(running)}, indent=2
-            )
-        )
+def _show(console: Console, name: str, running: Sandbox | None) -> None:
+    if console.json:
+        console.document({"name": name, "running": running is not None, **_fields(running)})
     elif running is None:
-        click.echo(f"sandbox `{name}` does not run")
+        console.result(f"sandbox `{name}` does not run")
     else:
         where = "in Docker" if running.kind == "docker" else "on this machine"
-        click.echo(f"# RabbitMQ {running.version or '(does not answer)'} as sandbox {name}, {where}")
-        click.echo(f"# AMQP        {running.broker}")
-        click.echo(f"# management  {running.management}")
         broker, management = shlex.quote(running.broker), shlex.quote(running.management)
-        click.echo(f"export ROUTECTL_BROKER={broker} ROUTECTL_MANAGEMENT={management}")
+        console.result(
+            f"# RabbitMQ {running.version or '(does not answer)'} as sandbox {name}, {where}\n"
+            f"# AMQP        {running.broker}\n"
+            f"# management  {running.management}\n"
+            f"export ROUTECTL_BROKER={broker} ROUTECTL_MANAGEMENT={management}"
+        )
 
 
-def _fields(running: Sandbox | None) -> dict[str, str | None]:
+def _fields(running: Sandbox | None) -> dict[str, Any]:
     if running is None:
         return {}
     return {
