@@ -1,0 +1,255 @@
+"""`make demo`: from queues.yaml to running workers on a throwaway RabbitMQ, in under two minutes.
+
+Ends what it started, and nothing else, also when it is interrupted or fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = ("high", "normal", "low")
+COUNT = 300
+#: Of so many tasks, one is sent with a countdown (seconds).
+DELAYED, COUNTDOWN = 30, 2
+SECONDS = 0.05
+
+console = Console(highlight=False)
+
+
+class Failed(Exception):
+    """Something did not go as it should; says what."""
+
+
+def main() -> int:
+    """Runs the demo.
+
+    Returns:
+      The exit code.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = time.monotonic()
+    try:
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="routectl-demo-")))
+            (folder / "results").mkdir()
+            os.environ["DEMO_RESULTS"] = str(folder / "results")
+            stack.enter_context(sandbox())
+            show_topology()
+            stack.enter_context(workers(folder))
+            publish()
+            title("Taking everything down")
+    except KeyboardInterrupt:
+        console.print("interrupted; everything was taken down", style="yellow")
+        return 130
+    except Failed as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return 1
+    console.print(f"Done in {time.monotonic() - began:.0f} s; nothing is left running.", style="bold green")
+    return 0
+
+
+@contextlib.contextmanager
+def sandbox() -> Iterator[None]:
+    """A broker of the demo's own."""
+    title("A throwaway RabbitMQ")
+    name = f"demo-{os.getpid()}"
+    try:
+        started = json.loads(routectl("sandbox", "start", "--name", name, "--install", "--format", "json"))
+        os.environ.update(ROUTECTL_BROKER=started["broker"], ROUTECTL_MANAGEMENT=started["management"])
+        console.print(f"RabbitMQ {started['rabbitmq']} is up.")
+        yield
+    finally:
+        with undisturbed():
+            subprocess.run(
+                [*ROUTECTL, "sandbox", "stop", "--name", name], stdout=subprocess.DEVNULL, check=False
+            )
+
+
+def show_topology() -> None:
+    """The plan, the apply, and a second plan that finds nothing to do."""
+    title("What would change", "plan")
+    show(folded(routectl("plan")))
+    title("Change it", "apply --yes")
+    show(routectl("apply", "--yes").splitlines()[-1])
+    title("And again", "plan")
+    again = routectl("plan")
+    show(again)
+    if "No changes" not in again:
+        raise Failed("the second plan is not empty")
+    from app import TASKS
+
+    title("Where ten tasks go", "route " + " ".join(TASKS))
+    show(routectl("route", *TASKS))
+
+
+@contextlib.contextmanager
+def workers(folder: Path) -> Iterator[None]:
+    """A worker for each profile, ready to run tasks."""
+    title("Three workers", *(f"worker {name} -A demo.app" for name in WORKERS))
+    running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
+    try:
+        for name in WORKERS:
+            log = folder / f"{name}.log"
+            with log.open("wb") as out:
+                process = subprocess.Popen(
+                    [*ROUTECTL, "worker", name, "-A", "demo.app", "--", "-l", "INFO"],
+                    cwd=ROOT,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is for the demo, which ends them in good order
+                )
+            running[name] = process, log
+        for name, (process, log) in running.items():
+            until_ready(name, process, log)
+        console.print("All three are ready.")
+        yield
+    finally:
+        with undisturbed():
+            end([process for process, _ in running.values()])
+
+
+def publish() -> None:
+    """Sends the tasks, waits for them, and shows who ran what."""
+    from app import TASKS, app, router
+
+    title(f"{COUNT} tasks")
+    shuffled = random.Random(1)
+    began = time.monotonic()
+    sent: dict[str, str] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        publishing, running = bars.add_task("published", total=COUNT), bars.add_task("run", total=COUNT)
+        for number in range(COUNT):
+            name = shuffled.choice(TASKS)
+            delay = COUNTDOWN if number % DELAYED == 0 else None
+            sent[app.send_task(name, (SECONDS,), countdown=delay).id] = name
+            bars.advance(publishing)
+        waiting = set(sent)
+        while waiting:
+            if time.monotonic() - began > 90:
+                raise Failed(f"{len(waiting)} tasks have not run")
+            waiting = {each for each in waiting if not app.AsyncResult(each).ready()}
+            bars.update(running, completed=COUNT - len(waiting))
+            time.sleep(0.1)
+    took = time.monotonic() - began
+    results = {each: app.AsyncResult(each).get() for each in sent}
+    console.print(table([(name, results[each]) for each, name in sent.items()], router))
+    check([(name, results[each]) for each, name in sent.items()], router)
+    console.print(
+        f"{COUNT} tasks in {took:.1f} s, {COUNT // DELAYED} of them delayed by {COUNTDOWN} s on the broker: "
+        "each came by the queue that queues.yaml names, and ran on a worker that takes it.",
+        soft_wrap=True,
+    )
+
+
+def table(ran: list[tuple[str, dict[str, str]]], router: Any) -> Table:
+    """A row for each task: its queue, and how many each worker ran."""
+    found = Table("task", "queue", *(f"{name} worker" for name in WORKERS), title="Which worker ran what")
+    counts = Counter((name, result["worker"]) for name, result in ran)
+    for name in sorted({name for name, _ in ran}, key=lambda name: WORKERS.index(router.route(name).queue)):
+        cells = (str(counts[name, worker] or "·") for worker in WORKERS)
+        found.add_row(name, router.route(name).queue, *cells)
+    totals = Counter(result["worker"] for _, result in ran)
+    found.add_section()
+    found.add_row("all", "", *(str(totals[worker]) for worker in WORKERS))
+    return found
+
+
+def check(ran: list[tuple[str, dict[str, str]]], router: Any) -> None:
+    """Holds what happened against the file."""
+    for name, result in ran:
+        decision, takes = router.route(name), router.body.workers[result["worker"]].queues
+        if result["key"] != decision.routing_key or decision.queue not in takes:
+            raise Failed(
+                f"task {name} of queue {decision.queue} came by {result['key']} to {result['worker']}"
+            )
+
+
+def until_ready(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits for a worker."""
+    deadline = time.monotonic() + 60
+    while " ready." not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Failed(f"worker {name} did not start:\n{log.read_text()[-2000:]}")
+        time.sleep(0.1)
+
+
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ends workers: they finish what they run, or are killed after ten seconds."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the taking down."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def routectl(*words: str) -> str:
+    """What a command prints.
+
+    Raises:
+      Failed: The command failed.
+    """
+    done = subprocess.run([*ROUTECTL, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"`routectl {shlex.join(words)}` ended with {done.returncode}")
+    return done.stdout.rstrip()
+
+
+def folded(plan: str) -> str:
+    """A plan with the objects of Celery's delayed tasks on one line."""
+    lines = plan.splitlines()
+    kept = [line for line in lines if "celery_delayed" not in line]
+    if len(kept) < len(lines):
+        kept[-2:-2] = [f"  + {len(lines) - len(kept)} more for Celery's delayed tasks, not shown here"]
+    return "\n".join(kept)
+
+
+def title(what: str, *commands: str) -> None:
+    """A heading, and the commands that do it."""
+    console.print()
+    console.rule(f"[bold]{what}", align="left")
+    for words in commands:
+        console.print(f"$ routectl {words}", style="cyan", markup=False, soft_wrap=True)
+
+
+def show(text: str) -> None:
+    """Prints what a command printed, as it is."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+ROUTECTL = (sys.executable, "-c", "from routectl.cli.main import main; main()")
+
+if __name__ == "__main__":
+    sys.exit(main())
