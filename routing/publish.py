@@ -116,9 +116,12 @@ def guard(amqp: Any) -> None:
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
+            exchange = _name(options.get("exchange"))
+            if f"no exchange '{exchange}'" not in str(error):
+                raise
             # The broker closed the channel, which the connection would hand out again.
             producer.connection.revive(None)
-            raise _no_exchange(producer, name, options, str(error)) from None
+            raise _no_exchange(name, exchange, options, producer.connection.virtual_host) from None
         _raise_if_returned(name, message.headers["id"] if message.headers else message.body["id"])
         return result
 
@@ -169,14 +172,15 @@ def _no_queue(task: str, exchange: str, key: str) -> Undeliverable:
     )
 
 
-def _no_exchange(producer: Any, task: str, options: dict[str, Any], reason: str) -> Undeliverable:
-    exchange = options.get("exchange")
-    name = str(getattr(exchange, "name", exchange) or "")
-    vhost = producer.connection.virtual_host
-    what = f"exchange `{name}` does not exist in vhost `{vhost}`" if "no exchange" in reason else reason
+def _no_exchange(task: str, exchange: str, options: dict[str, Any], vhost: str) -> Undeliverable:
     return Undeliverable(
-        f"task `{task}` was not queued, since {what}",
+        f"task `{task}` was not queued, since exchange `{exchange}` does not exist in vhost `{vhost}`",
         task=task,
-        exchange=name,
+        exchange=exchange,
         routing_key=str(options.get("routing_key") or ""),
     )
+
+
+def _name(exchange: Any) -> str:
+    """The name of an exchange that is given as such or as kombu's."""
+    return str(getattr(exchange, "name", exchange) or "")
