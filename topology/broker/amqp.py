@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -36,6 +37,10 @@ ENCODING_ERRORS = (
 )
 
 _TIMEOUT = 10.0
+
+
+class Unsendable(Rejected):
+    """pika cannot send a value, such as a fraction; the management API could."""
 
 
 class Amqp:
@@ -233,6 +238,8 @@ def wide(value: Any) -> Any:
         return {name: wide(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [wide(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return long(int(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return long(value)
     return value
@@ -249,10 +256,10 @@ def refusal(code: int, text: str, what: str) -> BrokerError:
 
 
 def encoding_failure(error: BaseException, what: str) -> Rejected:
-    """The error for what does not fit into AMQP at all."""
+    """The error for what does not fit into a frame."""
     if isinstance(error, exceptions.ShortStringTooLong):
         return Rejected(f"cannot {what}", "a name or key is longer than 255 bytes")
-    return Rejected(f"cannot {what}", "an argument has a value that AMQP cannot carry")
+    return Unsendable(f"cannot {what}", "an argument has a value that cannot be sent by AMQP")
 
 
 def connection_failure(address: Address, vhost: str, host: Host, error: BaseException) -> BrokerError:
@@ -262,9 +269,11 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, exceptions.ConnectionClosedByBroker):
-            return _closed(cause, url, user, vhost)
+            return _closed(cause.reply_code, cause.reply_text, url, user, vhost)
         if isinstance(cause, exceptions.ProbableAccessDeniedError):
-            return AccessRefused(f"{url} refuses user `{user}` access to vhost `{vhost}`", _GRANT)
+            # pika has turned the broker's words into a part of its own.
+            words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
+            return _closed(530, words[2] if words else "", url, user, vhost)
         if isinstance(cause, exceptions.AuthenticationError | exceptions.ProbableAuthenticationError):
             return _wrong_password(url, user)
         if isinstance(cause, socket.gaierror):
@@ -281,14 +290,14 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
 _GRANT = "grant it with `rabbitmqctl set_permissions`, or check the vhost"
 
 
-def _closed(error: exceptions.ConnectionClosedByBroker, url: str, user: str, vhost: str) -> BrokerError:
-    reason = tidy_reason(error.reply_text)
-    if error.reply_code == 403:
+def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerError:
+    reason = tidy_reason(text)
+    if code == 403:
         return _wrong_password(url, user)
-    if error.reply_code == 530 and "not found" in reason:
+    if code == 530 and reason.endswith("not found"):
         return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
-    if error.reply_code == 530 and "refused for user" in reason:
-        return AccessRefused(f"{url} refuses user `{user}` access to vhost `{vhost}`: {reason}", _GRANT)
+    if code == 530:
+        return AccessRefused(f"{url} refuses user `{user}` the vhost `{vhost}`: {reason}", _GRANT)
     return Unreachable(f"{url} closes the connection: {reason}", "see the broker's log")
 
 

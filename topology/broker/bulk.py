@@ -24,6 +24,7 @@ from itertools import groupby
 from ..errors import AccessRefused, NotFound, Rejected, Unreachable
 from ..state import KIND_ORDER, Resource
 from .address import Address
+from .amqp import Unsendable
 from .http import CONNECTIONS
 from .management import Management, Server
 from .pipeline import Failure, declare_all
@@ -60,11 +61,16 @@ def create_all(
     """
     connections = _KHEPRI_CONNECTIONS if server.khepri else _MNESIA_CONNECTIONS
     try:
-        return declare_all(address, vhost, resources, connections=connections, progress=progress)
+        failures = declare_all(address, vhost, resources, connections=connections, progress=progress)
     except Unreachable:
         if management is None:
             raise
-    return put_all(management, resources, progress)
+        return put_all(management, resources, progress)
+    unsent = [failure.resource for failure in failures if isinstance(failure.error, Unsendable)]
+    if management is None or not unsent:
+        return failures
+    known = [failure for failure in failures if not isinstance(failure.error, Unsendable)]
+    return known + put_all(management, unsent)
 
 
 def put_all(

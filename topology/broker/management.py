@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from ..errors import BrokerError, NotFound, Refused, Rejected, UsageError
+from ..errors import BrokerError, NotFound, Refused, Rejected
 from ..state import Kind, Resource, State, binding_arguments
 from . import normalise, reader
 from .address import Address
@@ -220,9 +220,11 @@ def _exact(queue: Resource, amqp: Amqp) -> Resource:
 
 
 def _addressable(resource: Resource) -> str:
-    if "." in resource.key.name or ".." in resource.key.name:
-        raise UsageError(
-            f"the management API cannot address {resource.key}: its name would be taken for a folder",
-            "choose another name than `.` or `..`",
+    target = path(resource)
+    if {"%2E", "%2E%2E"} & set(target.split("/")):
+        raise Rejected(
+            f"cannot reach {resource.key} by the management API",
+            "its name would be taken for a folder",
+            "choose another name than `.` and `..`",
         )
-    return path(resource)
+    return target
