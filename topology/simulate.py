@@ -218,5 +218,12 @@ def _topic_matches(tree: dict[str | None, Any], key: list[str]) -> list[Link]:
         if at < len(key) and "*" in branch:
             waiting.append((branch["*"], at + 1))
         if "#" in branch:
-            waiting.extend((branch["#"], rest) for rest in range(at, len(key) + 1))
+            onward = branch["#"]
+            open_ended = "*" in onward or "#" in onward
+            # A key may have many words and a branch many bindings: go only where one of them can follow.
+            waiting.extend(
+                (onward, rest)
+                for rest in range(at, len(key) + 1)
+                if open_ended or rest == len(key) or key[rest] in onward
+            )
     return found
