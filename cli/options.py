@@ -139,8 +139,11 @@ class _Setup:
         return self._command(console=console, form=form, **options)
 
 
-def load_files(console: Console, files: tuple[Path, ...]) -> Loaded:
+def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool = False) -> Loaded:
     """Loads the files, and shows their warnings.
+
+    Parameters:
+      only_routing: As `load` says: for commands that need no password.
 
     Raises:
       FileError: with every mistake in them.
@@ -149,7 +152,7 @@ def load_files(console: Console, files: tuple[Path, ...]) -> Loaded:
     from ..topology.load import load
     from .text import finding_text
 
-    loaded = load(list(files))
+    loaded = load(list(files), only_routing=only_routing)
     # The file's nodes live as long as the process; the collector need not look at them again and again.
     gc.freeze()
     for warning in loaded.warnings:

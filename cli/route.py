@@ -42,7 +42,7 @@ def command(
     # Imported here so that `--help` answers at once.
     from ..routing import Router
 
-    router = Router.from_loaded(load_files(console, files), vhost=vhost)
+    router = Router.from_loaded(load_files(console, files, only_routing=True), vhost=vhost)
     found = [(task, *_destination(router, task)) for task in tasks]
     if console.json:
         console.document({"routes": [_document(*each) for each in found]})

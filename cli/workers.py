@@ -44,7 +44,7 @@ def command(
     from ..routing.worker import units
     from ..topology.errors import UsageError
 
-    body, _ = select(load_files(console, files).topology, vhost)
+    body, _ = select(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
     program = celery_program() if form == "systemd" else ("celery",)

@@ -65,7 +65,7 @@ class Router:
         # Imported here so that a router made from data does not need the YAML reader.
         from ..topology.load import load
 
-        return cls.from_loaded(load(path), vhost=vhost, mandatory=mandatory)
+        return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
 
     @classmethod
     def from_loaded(cls, loaded: Loaded, *, vhost: str | None = None, mandatory: bool = False) -> Router:

@@ -88,7 +88,7 @@ class Finding:
 
 _WIDTH = 120
 _SECRET_LINE = re.compile(
-    r"((?:password|password_hash|secret|token)[\"']?\s*:\s*)(?!\s*(?:\{|\$\{|$))(.+)$", re.IGNORECASE
+    r"((?:password|password_hash|secret|token)[\"']?\s*:\s*)(?!\s*(?:\{|[\"\']?\$\{|$))(.+)$", re.IGNORECASE
 )
 
 

@@ -46,12 +46,22 @@ class Loaded:
         return self.source.position(path, of_key=of_key)
 
 
-def load(paths: Sequence[str | Path] | str | Path, environment: Mapping[str, str] | None = None) -> Loaded:
+#: What producers and workers need not know: the passwords in it are set where `routectl apply` runs, not there.
+_OPERATIONS = ("users", "federation", "shovels", "policies", "operator_policies")
+
+
+def load(
+    paths: Sequence[str | Path] | str | Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    only_routing: bool = False,
+) -> Loaded:
     """Reads and checks one or more files; nothing else is touched.
 
     Parameters:
       paths: The files; each is laid over the ones before.
       environment: Where `${NAME}` is looked up; the process's own by default.
+      only_routing: Leave out users, links and policies, whose secrets producers and workers do not have.
 
     Raises:
       FileError: with every mistake that was found.
@@ -59,7 +69,7 @@ def load(paths: Sequence[str | Path] | str | Path, environment: Mapping[str, str
     environment = os.environ if environment is None else environment
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     with _collector_paused():
-        return _load(files, environment)
+        return _load(files, environment, _OPERATIONS if only_routing else ())
 
 
 @contextmanager
@@ -74,8 +84,8 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(files: Sequence[str | Path], environment: Mapping[str, str]) -> Loaded:
-    source = read(files, environment)
+def _load(files: Sequence[str | Path], environment: Mapping[str, str], leave_out: Sequence[str]) -> Loaded:
+    source = read(files, environment, leave_out=leave_out)
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:

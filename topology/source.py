@@ -7,7 +7,7 @@ This file knows YAML; it knows nothing of what the data means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,9 @@ class Source:
         self.findings.append(Finding(code, message, self._place(node), help_))
 
 
-def read(paths: Sequence[str | Path], environment: Mapping[str, str]) -> Source:
+def read(
+    paths: Sequence[str | Path], environment: Mapping[str, str], *, leave_out: Collection[str] = ()
+) -> Source:
     """Reads files, follows their includes, and lays each over the one before.
 
     Maps merge and lists are replaced from one file to the next; between a file and what it includes, maps merge,
@@ -115,6 +117,7 @@ def read(paths: Sequence[str | Path], environment: Mapping[str, str]) -> Source:
     Parameters:
       paths: At least one YAML file; later ones win.
       environment: Where `${NAME}` is looked up.
+      leave_out: Sections of each vhost's body that are not looked at, as if they were not there.
 
     Raises:
       FileError: a file cannot be read, or is not YAML. Other mistakes are left in `findings`.
@@ -124,9 +127,20 @@ def read(paths: Sequence[str | Path], environment: Mapping[str, str]) -> Source:
     merged = roots[0]
     for root in roots[1:]:
         merged = _overlay(merged, root)
+    _leave_out(merged, leave_out)
     source = Source(merged, reader.documents, environment)
     source.findings[:0] = reader.findings
     return source
+
+
+def _leave_out(root: yaml.Node, sections: Collection[str]) -> None:
+    vhosts = _child(root, "vhosts")
+    bodies = [root]
+    if vhosts is not None and isinstance(vhosts[1], yaml.MappingNode):
+        bodies += [body for _, body in vhosts[1].value]
+    for body in bodies:
+        for section in sections:
+            _prune(body, (section,))
 
 
 class _Reader:
