@@ -1,0 +1,1 @@
+"""What routectl promises about speed, measured: `make bench`. It shows, and judges nobody."""

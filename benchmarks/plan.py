@@ -1,0 +1,54 @@
+"""`plan` of a large file that needs no change, against the least that it has to do.
+
+That least is measured in a process of its own (`plan_baseline.py`), one step after the other: parse the YAML
+with libyaml, validate it with the model, fetch the queues, fetch the bindings. Python's start and imports are
+in the command's seconds, and not in the baseline's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .installed import Installed, Run
+from .nodes import Node
+from .ratio import Figure, alternate, ratio
+from .workload import VHOST, write_file
+
+COUNT = 10_000
+
+
+def measure(installed: Installed, node: Node, folder: Path, rounds: int) -> list[Figure]:
+    """Measures it.
+
+    Parameters:
+      installed: routectl.
+      node: The broker.
+      folder: For the file.
+      rounds: How often.
+    """
+    file = write_file(folder / "plan.yaml", COUNT)
+    where = ["-f", file, "-b", node.vhost_url(VHOST), "--management", node.management]
+    node.empty_vhost(VHOST)
+    installed.run(installed.routectl, "apply", "--yes", *where)
+    runs: list[Run] = []
+
+    def plan() -> float:
+        run = installed.run(installed.routectl, "plan", *where)
+        if "No changes." not in run.output:
+            raise RuntimeError(f"there should be no changes:\n{run.output[:2000]}")
+        runs.append(run)
+        return run.seconds
+
+    def baseline() -> float:
+        script = str(Path(__file__).with_name("plan_baseline.py"))
+        output = installed.run(installed.python, script, file, f"{node.host}:{node.port}", VHOST).output
+        steps: dict[str, float] = json.loads(output)
+        return sum(steps.values())
+
+    seconds = alternate({"plan": plan, "baseline": baseline}, rounds)
+    memory = tuple(run.megabytes for run in runs)
+    return [
+        ratio("plan / load + validate + fetch", seconds["plan"], seconds["baseline"], 1.5, node.version),
+        Figure("plan, peak memory", memory, 400, node.version, unit=" MB"),
+    ]

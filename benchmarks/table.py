@@ -1,0 +1,48 @@
+"""The table of figures, and the facts about the machine above it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from .ratio import Figure
+
+_HEAD = ("", "RabbitMQ", "median", "min", "max", "target", "", "seconds")
+_LIBRARIES = ("click", "pika", "pydantic", "pyyaml", "urllib3")
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The figures, one a line, in columns."""
+    rows = [_HEAD, *map(_row, figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    digits = 0 if figure.unit else 2
+    numbers = (figure.median, min(figure.values), max(figure.values), figure.target)
+    return (
+        figure.name,
+        figure.rabbitmq or "-",
+        *(f"{number:.{digits}f}{figure.unit}" for number in numbers),
+        figure.verdict,
+        " / ".join(f"{seconds:.3g}" for seconds in figure.seconds),
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [f"{cell:{'>' if 1 < column < 6 else '<'}{widths[column]}}" for column, cell in enumerate(row)]
+    return "  ".join(cells).rstrip()
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "Python": platform.python_version(),
+        **{library: version(library) for library in _LIBRARIES},
+    }

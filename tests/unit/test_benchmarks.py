@@ -1,0 +1,56 @@
+"""The arithmetic and the table of the benchmarks; nothing is measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# Run as `pytest`, the repository's root is not on the path.
+sys.path.append(str(Path(__file__).parents[2]))
+
+from benchmarks.ratio import Figure, alternate, ratio
+from benchmarks.table import machine, table
+
+
+def test_contenders_take_turns_in_alternating_order() -> None:
+    order: list[str] = []
+
+    def contender(name: str, seconds: float) -> Callable[[], float]:
+        def run() -> float:
+            order.append(name)
+            return seconds
+
+        return run
+
+    seconds = alternate({"a": contender("a", 1.0), "b": contender("b", 2.0)}, 3)
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert seconds == {"a": [1.0] * 3, "b": [2.0] * 3}
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    figure = ratio("a / b", [1.0, 4.0, 3.0], [2.0, 2.0, 2.0], 1.5, "4.3.6")
+    assert figure.values == (0.5, 2.0, 1.5)
+    assert figure.median == 1.5
+    assert figure.seconds == (3.0, 2.0)
+    assert figure.verdict == "ok"
+    assert figure.as_dict()["median"] == 1.5
+
+
+def test_above_the_target_is_over() -> None:
+    assert Figure("memory", (401.0,), 400).verdict == "over"
+
+
+def test_table_stands_in_columns() -> None:
+    lines = table(
+        [ratio("a / b", [0.5], [1.0], 1.4, "3.10.8"), Figure("peak memory", (155.4, 90.0), 400, unit=" MB")]
+    ).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["a", "/", "b", "3.10.8", "0.50", "0.50", "0.50", "1.40", "ok", "0.5", "/", "1"],
+        ["peak", "memory", "-", "123", "MB", "90", "MB", "155", "MB", "400", "MB", "ok"],
+    ]
+    assert len({line.index(word) for line, word in zip(lines[1:], ("ok", "ok"), strict=True)}) == 1
+
+
+def test_machine_says_what_matters() -> None:
+    assert {"cores", "Python", "pydantic"} <= machine().keys()
