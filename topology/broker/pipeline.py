@@ -217,13 +217,13 @@ class _Lane:
                 self._doubt()
             else:
                 self._channel.basic_qos(callback=self._on_answer)
+        self._pipeline.check()
 
     def _on_answer(self, _: object) -> None:
         self._losses = 0
         self._pipeline.report.add(len(self.batch))
         self.batch = []
         self.feed()
-        self._pipeline.check()
 
     def _doubt(self) -> None:
         self._pipeline.suspects.extend(self.batch)
