@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from .broker.session import AMQP_KINDS
@@ -214,9 +215,7 @@ class _Run:
                 by_vhost.setdefault(change.key.vhost, []).append(change.resource)
         for vhost, resources in by_vhost.items():
             what = "exchanges, queues and bindings" + (f" of {vhost}" if len(by_vhost) > 1 else "")
-            for failure in self._session.create_all(
-                vhost, resources, lambda done, of, what=what: self._progress(what, done, of)
-            ):
+            for failure in self._session.create_all(vhost, resources, partial(self._progress, what)):
                 self._errors[failure.resource.key] = failure.error
 
     def _without_vhost(self, change: Change) -> bool:

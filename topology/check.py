@@ -299,10 +299,11 @@ def _check_users(topology: Topology, report: Report) -> None:
             )
         for vhost, exchanges in user.topic_permissions.items():
             body = topology if vhost == (topology.vhost or "/") else topology.vhosts.get(vhost)
+            known = {} if body is None else body.exchanges
             for exchange in exchanges if body is not None else ():
-                if exchange and exchange not in body.exchanges and exchange not in BUILT_IN_EXCHANGES:
+                if exchange and exchange not in known and exchange not in BUILT_IN_EXCHANGES:
                     path = ("users", name, "topic_permissions", vhost, exchange)
-                    help_ = did_you_mean(exchange, body.exchanges)
+                    help_ = did_you_mean(exchange, known)
                     report(
                         path,
                         "unknown-name",

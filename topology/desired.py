@@ -98,7 +98,7 @@ def _delayed_delivery(vhost: str, body: Body) -> Iterator[Resource]:
     if delay is None:
         return
     for name, kind in delay.exchanges:
-        yield _exchange(vhost, name, Exchange.model_construct(type=kind))
+        yield _exchange(vhost, name, Exchange.model_validate({"type": kind}))
     for name, declared in delay.queues:
         arguments = dict(declared)
         queue_type = arguments.pop("x-queue-type")

@@ -66,7 +66,7 @@ def findings_of(errors: Sequence[ErrorDetails], source: Source) -> list[Finding]
       source: Where the data came from.
     """
     defaults_are_wrong = any(error["loc"][:1] == ("defaults",) for error in errors)
-    found: dict[tuple[str, int, int, str], Finding] = {}
+    found: dict[tuple[str, int, int, str | int], Finding] = {}
     for error in errors:
         path = error["loc"]
         if defaults_are_wrong and _came_from_defaults(path, error["type"], source):

@@ -37,6 +37,7 @@ class WrittenFloat(float):
     """A float that remembers how it was written, so that the version `3.10` stays `3.10` as text."""
 
     __slots__ = ("_text",)
+    _text: str
 
     def __new__(cls, text: str) -> WrittenFloat:
         """The number that the text says."""

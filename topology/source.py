@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,6 +17,8 @@ from .errors import FileError
 from .finding import Finding, Position
 from .reading import Document, parse, read_text
 from .scalar import Interpolated, Unset, scalar
+
+Node = TypeVar("Node", bound=yaml.Node)
 
 MERGE = "tag:yaml.org,2002:merge"
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -235,7 +237,8 @@ def _merge_pairs(
     return _copy(second, pairs)
 
 
-def _copy(like: Any, value: Any) -> Any:
+def _copy(like: Node, value: Any) -> Node:
+    """A node like another, with another value."""
     return type(like)(like.tag, value, like.start_mark, like.end_mark)
 
 
