@@ -149,12 +149,13 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
       FileError: with every mistake in them.
     """
     # Imported here and below so that `--help` of a command answers without them.
-    from ..topology.load import load
+    from ..topology.load import collector_paused, load
     from .text import finding_text
 
-    loaded = load(list(files), only_routing=only_routing)
-    # The file's nodes live as long as the process; the collector need not look at them again and again.
-    gc.freeze()
+    with collector_paused():
+        loaded = load(list(files), only_routing=only_routing)
+        # The file's nodes live as long as the process: the collector never sees them.
+        gc.freeze()
     for warning in loaded.warnings:
         console.warn(finding_text(warning))
     return loaded

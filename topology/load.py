@@ -68,13 +68,13 @@ def load(
     """
     environment = os.environ if environment is None else environment
     files = [paths] if isinstance(paths, str | Path) else list(paths)
-    with _collector_paused():
+    with collector_paused():
         return _load(files, environment, _OPERATIONS if only_routing else ())
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Millions of nodes make the cyclic collector walk them again and again; none of them is garbage."""
+def collector_paused() -> Iterator[None]:
+    """Keeps the cyclic collector from walking millions of nodes again and again; none of them is garbage."""
     enabled = gc.isenabled()
     gc.disable()
     try:
