@@ -199,7 +199,10 @@ class _Lane:
         )
 
     def _open_channel(self, connection: Connection) -> None:
-        connection.channel(on_open_callback=self._on_channel_open)
+        if self._closing:
+            connection.close()
+        else:
+            connection.channel(on_open_callback=self._on_channel_open)
 
     def _on_channel_open(self, channel: Channel) -> None:
         self._channel = channel
@@ -251,7 +254,7 @@ class _Lane:
         self._pipeline.check()
 
     def close(self) -> None:
-        """Closes the connection, in whatever state it is."""
+        """Closes the connection, or lets it be closed once it is open: pika cannot before."""
         self._closing = True
-        with contextlib.suppress(exceptions.ConnectionWrongStateError):
+        if self._connection.is_open:
             self._connection.close()
