@@ -1,0 +1,242 @@
+"""What ARCHITECTURE.md says of the code, held: which way imports run, who may import what, how big things get."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+import routectl.routing
+import routectl.routing.celery
+import routectl.topology
+from routectl.cli.main import COMMANDS, LazyGroup, cli
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("topology", "routing", "cli")
+
+#: Which rooms a room may import; of itself, always.
+BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routing"}}
+
+#: Who may import a library. What ends in a dot is a whole package.
+USERS = {
+    "amqp": ("routing.publish", "routing.worker.consumer"),
+    "celery": ("routing.celery", "routing.publish", "routing.worker."),
+    "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
+    "docker": ("topology.broker.sandbox.container",),
+    "kombu": ("routing.celery", "routing.publish", "routing.worker."),
+    "pika": ("topology.broker.amqp", "topology.broker.pipeline"),
+    "pydantic": ("topology.model.", "topology.load", "topology.explain"),
+    "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),
+    "rich": ("cli.console",),
+    "testcontainers": ("topology.broker.sandbox.container",),
+    "urllib3": ("topology.broker.http", "topology.broker.sandbox.probe"),
+    "yaml": ("topology.reading", "topology.source", "topology.redact", "routing.worker.units"),
+}
+
+#: The two modules of `topology` that know both the data and the broker.
+JOINTS = {"topology.apply", "topology.provision"}
+
+#: What the way to a broker may know of the rest of `topology`.
+KNOWN_TO_BROKER = {"topology.errors", "topology.secret", "topology.state"}
+
+#: Routing that runs in producers without Celery.
+WITHOUT_CELERY = {"routing", "routing.router", "routing.table", "routing.worker.profile"}
+
+HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")
+
+MAX_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name without `routectl.`."""
+    found = {}
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(module: str, *, for_types: bool = True) -> Iterator[str]:
+    """Whatever a module imports, anywhere in it: our modules without `routectl.`, libraries by their top name.
+
+    Parameters:
+      module: The module's name.
+      for_types: Count what is imported under `if TYPE_CHECKING` only, too.
+    """
+    path = modules()[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in nodes(tree(path), for_types=for_types):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            assert node.module is not None
+            yield node.module.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) + 1 - node.level], *(node.module or "").split(".")]
+            origin = ".".join(part for part in base if part)
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                yield inner if inner in modules() else origin
+
+
+def nodes(node: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
+    yield node
+    if not for_types and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from nodes(child, for_types=for_types)
+
+
+def ours(module: str, *, for_types: bool = True) -> set[str]:
+    return {name for name in imports(module, for_types=for_types) if name in modules()}
+
+
+def test_imports_run_from_cli_over_routing_to_topology() -> None:
+    for module in modules():
+        room = module.split(".")[0]
+        reached = {name.split(".")[0] for name in ours(module)} - {room}
+        assert reached <= BELOW[room], f"{module} imports {reached - BELOW[room]}"
+
+
+def test_our_own_modules_are_imported_relatively() -> None:
+    assert [module for module in modules() if "routectl" in imports(module)] == []
+
+
+@pytest.mark.parametrize("library", sorted(USERS))
+def test_a_library_stays_with_its_users(library: str) -> None:
+    allowed = USERS[library]
+    for module in modules():
+        if library in imports(module):
+            assert any(
+                module == name or (name[-1] == "." and f"{module}.".startswith(name)) for name in allowed
+            ), f"{module} imports {library}"
+
+
+def test_every_library_is_known_here() -> None:
+    known = set(sys.stdlib_module_names) | set(USERS) | set(ROOMS)
+    used = {name.split(".")[0] for module in modules() for name in imports(module)}
+    assert used <= known, f"say above who may import {used - known}"
+
+
+def test_only_two_modules_of_topology_know_the_data_and_the_broker() -> None:
+    for module in modules():
+        if (
+            not module.startswith("topology.broker")
+            and module.startswith("topology")
+            and module not in JOINTS
+        ):
+            reached = {name for name in ours(module) if name.startswith("topology.broker")}
+            assert not reached, f"{module} is pure, and imports {reached}"
+            assert not ours(module) & JOINTS, f"{module} is pure, and imports {ours(module) & JOINTS}"
+
+
+def test_the_way_to_a_broker_knows_nothing_of_files_and_plans() -> None:
+    for module in modules():
+        if module.startswith("topology.broker"):
+            reached = {name for name in ours(module) if not name.startswith("topology.broker")}
+            assert reached <= KNOWN_TO_BROKER, f"{module} imports {reached - KNOWN_TO_BROKER}"
+
+
+def test_routing_by_hand_needs_no_celery() -> None:
+    celery = {"celery", "kombu", "amqp", "routing.celery", "routing.publish"}
+    for module in WITHOUT_CELERY:
+        assert not set(imports(module)) & celery, module
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above, module])
+        if module not in done:
+            for name in ours(module, for_types=False) - {module}:
+                visit(name, (*above, module))
+            done.add(module)
+
+    for module in modules():
+        visit(module, ())
+
+
+def test_every_package_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = set(setup["options"]["packages"].split())
+    assert listed == {f"routectl.{name}" for name, path in modules().items() if path.name == "__init__.py"}
+    assert all((ROOT / room / "py.typed").exists() for room in ROOMS)
+
+
+def test_exported_names() -> None:
+    assert routectl.routing.__all__ == ["Decision", "Router"]
+    assert routectl.routing.celery.__all__ == ["Undeliverable", "configure", "settings"]
+    assert not hasattr(routectl.topology, "__all__")
+
+
+def everything() -> list[Path]:
+    folders = (*ROOMS, "tests", "demo", "benchmarks", "docs")
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    for path in everything():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= MAX_LINES, f"{path} has {lines} lines"
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert length <= MAX_FUNCTION_LINES, f"{path}: {node.name} has {length} lines"
+
+
+def public(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every public class and function in a body, methods included, and what stands inside functions left out."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
+            yield f"{prefix}.{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node.body, f"{prefix}.{node.name}")
+
+
+def test_whatever_is_public_says_what_it_does() -> None:
+    missing = []
+    for module, path in modules().items():
+        found: list[tuple[str, ast.AST]] = [(module, tree(path)), *public(tree(path).body, module)]
+        for name, node in found:
+            assert isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if not ast.get_docstring(node):
+                missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
+    assert isinstance(cli, LazyGroup)
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.name == name
+    assert command.help is not None
+    first = " ".join(command.help.split("\n\n")[0].split())
+    assert first == COMMANDS[name] + "."
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from routectl.cli.main import run; "
+        f"assert run({words}) == 0; print('LOADED', *(name for name in {HEAVY} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["LOADED"]
