@@ -284,6 +284,11 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
             return Unreachable(f"nothing answers at {url}", "check host and port, and that the broker runs")
     if any("timeout" in type(cause).__name__.lower() or isinstance(cause, TimeoutError) for cause in causes):
         return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
+    if address.secure:
+        # With TLS 1.3 the refusal of a client without a certificate comes late, and pika does not pass it on.
+        return Unreachable(
+            f"{url} closed the connection", "does it want a client certificate, or is it the wrong port?"
+        )
     return Unreachable(f"{url} does not speak AMQP", "check the port, and whether it is amqp or amqps")
 
 

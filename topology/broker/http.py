@@ -17,6 +17,7 @@ import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    InsecureRequestWarning,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
@@ -61,6 +62,8 @@ class Http:
             "User-Agent": "routectl",
         }
         context = tls_context(address.tls) if self._management.secure else None
+        if not address.tls.verify:
+            urllib3.disable_warnings(InsecureRequestWarning)
         self._pools = [self._pool(host, context) for host in self._management.hosts]
 
     def _pool(self, host: Host, context: ssl.SSLContext | None) -> urllib3.HTTPConnectionPool:
@@ -157,8 +160,6 @@ class Http:
                 return Unreachable(
                     f"{url} did not answer in time", "try again; a loaded broker may need longer"
                 )
-            case ConnectTimeoutError():
-                return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
             case NewConnectionError() if self._amqp_answers(host):
                 return Unreachable(
                     f"the broker on `{host.name}` runs, but not its management API ({url})", _ENABLE
@@ -167,6 +168,8 @@ class Http:
                 return Unreachable(
                     f"nothing answers at {url}", "check host and port, and that the broker runs"
                 )
+            case ConnectTimeoutError():
+                return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
         return Unreachable(f"{url} closed the connection", "check the port, and whether it is http or https")
 
     def _amqp_answers(self, host: Host) -> bool:

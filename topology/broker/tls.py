@@ -43,5 +43,5 @@ def tls_reason(error: BaseException) -> str:
         cause = cause.args[0]
     for name in ("verify_message", "reason", "strerror"):
         if text := getattr(cause, name, None):
-            return str(text).replace("_", " ").lower()
+            return str(text).replace("_", " ").rstrip(".").lower()
     return str(cause)
