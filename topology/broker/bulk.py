@@ -66,11 +66,12 @@ def create_all(
         if management is None:
             raise
         return put_all(management, resources, progress)
-    unsent = [failure.resource for failure in failures if isinstance(failure.error, Unsendable)]
-    if management is None or not unsent:
+    if management is None or not any(isinstance(failure.error, Unsendable) for failure in failures):
         return failures
-    known = [failure for failure in failures if not isinstance(failure.error, Unsendable)]
-    return known + put_all(management, unsent)
+    # What AMQP cannot carry goes by HTTP, and with it the bindings that missed it.
+    again = [failure for failure in failures if isinstance(failure.error, Unsendable | NotFound)]
+    known = [failure for failure in failures if failure not in again]
+    return known + put_all(management, [failure.resource for failure in again])
 
 
 def put_all(

@@ -53,6 +53,9 @@ def body(resource: Resource) -> dict[str, Any]:
         case Kind.VHOST | Kind.USER:
             if "tags" in properties:
                 properties["tags"] = ",".join(properties["tags"])
+            if "default_queue_type" in properties:
+                # RabbitMQ 3.10 reads this name, and ignores the other.
+                properties["defaultqueuetype"] = properties["default_queue_type"]
         case Kind.TOPIC_PERMISSION:
             properties["exchange"] = key.name[1]
         case Kind.QUEUE:
