@@ -18,7 +18,8 @@ from pika.adapters.select_connection import IOLoop, SelectConnection
 from ..errors import AccessRefused, BrokerError, NotFound, Rejected
 from ..state import Key, Kind, Resource, queue_key
 from .address import Address
-from .amqp import ENCODING_ERRORS, Amqp, declare, parameters
+from .amqp import ENCODING_ERRORS, Amqp, declare
+from .connecting import parameters
 from .progress import Counter, Progress
 
 if TYPE_CHECKING:
