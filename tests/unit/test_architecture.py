@@ -31,7 +31,7 @@ USERS = {
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
     "docker": ("topology.broker.sandbox.container",),
     "kombu": ("routing.celery", "routing.publish", "routing.worker."),
-    "pika": ("topology.broker.amqp", "topology.broker.pipeline"),
+    "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),
     "rich": ("cli.console",),
