@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,12 @@ from .model.topology import REFUSE
 from .source import Path_
 from .state import BUILT_IN_EXCHANGES
 
+#: A file with one mistake that repeats is read no better for a thousand findings.
+MAX_FINDINGS = 200
+
+#: What may be but a consequence, where another mistake in the same object is known.
+_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key"})
+
 
 class Locate(Protocol):
     """Gives the place of a path in the file."""
@@ -24,12 +30,26 @@ class Locate(Protocol):
         ...
 
 
+class Places(Protocol):
+    """What the file says, and where."""
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        """The position of the value at `path`, or of its key."""
+        ...
+
+    def raw(self, path: Path_) -> str | None:
+        """The scalar at `path` as it is written."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The names that each vhost's body declares, the ill-formed ones among them, by the body's path."""
 
     exchanges: Mapping[Path_, frozenset[str]]
     queues: Mapping[Path_, frozenset[str]]
+    upstreams: Mapping[Path_, frozenset[str]]
+    upstream_sets: Mapping[Path_, frozenset[str]]
 
     @classmethod
     def of(cls, data: Any) -> Names:
@@ -40,28 +60,42 @@ class Names:
             vhosts = data.get("vhosts")
             for name, body in vhosts.items() if isinstance(vhosts, dict) else ():
                 found["vhosts", name] = body if isinstance(body, dict) else {}
-        return cls(_section(found, "exchanges"), _section(found, "queues"))
+        return cls(
+            *(_section(found, section) for section in ("exchanges", "queues")),
+            *(_section(found, "federation", section) for section in ("upstreams", "upstream_sets")),
+        )
 
 
-def _section(bodies: Mapping[Path_, dict[str, Any]], section: str) -> dict[Path_, frozenset[str]]:
-    return {
-        path: frozenset(body[section]) if isinstance(body.get(section), dict) else frozenset()
-        for path, body in bodies.items()
-    }
+def _section(bodies: Mapping[Path_, dict[str, Any]], *sections: str) -> dict[Path_, frozenset[str]]:
+    found = {}
+    for path, body in bodies.items():
+        value: Any = body
+        for section in sections:
+            value = value.get(section) if isinstance(value, dict) else None
+        found[path] = frozenset(value) if isinstance(value, dict) else frozenset[str]()
+    return found
 
 
-def check(topology: Topology, locate: Locate, names: Names, *, skip: Collection[Path_] = ()) -> list[Finding]:
-    """Every mistake of meaning in a well-formed topology.
+class Report:
+    """Collects findings, up to a number that nobody reads.
 
     Parameters:
-      topology: What the file says.
-      locate: Where it says it.
-      names: The names that may be referred to.
-      skip: Paths of objects that are already known to be wrong: what looks odd in them may be a consequence.
+      places: Where things are written.
+      is_wrong: Whether the object at a path is known to be wrong: what looks odd in it may be a consequence.
     """
-    found: list[Finding] = []
 
-    def report(
+    def __init__(self, places: Places, is_wrong: Callable[[Path_], bool]) -> None:
+        self._places = places
+        self.is_wrong = is_wrong
+        self.found: dict[Finding, None] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many findings that no more are taken."""
+        return len(self.found) > MAX_FINDINGS
+
+    def __call__(
+        self,
         path: Path_,
         code: str,
         message: str,
@@ -70,11 +104,37 @@ def check(topology: Topology, locate: Locate, names: Names, *, skip: Collection[
         of_key: bool = False,
         warning: bool = False,
     ) -> None:
-        start = 2 if path[:1] == ("vhosts",) else 0
-        if path[: start + 2] not in skip:
-            severity = Severity.WARNING if warning else Severity.ERROR
-            found.append(Finding(code, message, locate(path, of_key=of_key), help_, severity))
+        """Takes a finding about the value at a path; the same one is taken once."""
+        if self.full or (code in _CONSEQUENCES and self.is_wrong(path)):
+            return
+        severity = Severity.WARNING if warning else Severity.ERROR
+        self.found[Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)] = None
 
+    def written(self, path: Path_, value: str) -> str:
+        """A value as it may be shown: what came from the environment is shown as it is written."""
+        raw = self._places.raw(path)
+        return value if raw is None or "${" not in raw else raw
+
+    def is_from_outside(self, path: Path_) -> bool:
+        """Whether a value came from the environment."""
+        return "${" in (self._places.raw(path) or "")
+
+
+def check(
+    topology: Topology,
+    places: Places,
+    names: Names,
+    is_wrong: Callable[[Path_], bool] = lambda _path: False,
+) -> list[Finding]:
+    """Every mistake of meaning in a well-formed topology.
+
+    Parameters:
+      topology: What the file says.
+      places: Where it says it.
+      names: The names that may be referred to.
+      is_wrong: Whether the object at a path is already known to be wrong: what looks odd in it may be a consequence.
+    """
+    report = Report(places, is_wrong)
     versions = topology.target_versions
     arguments = ArgumentCheck(report, versions, "`targets`")
     _check_body((), topology, names, report, arguments)
@@ -88,7 +148,7 @@ def check(topology: Topology, locate: Locate, names: Names, *, skip: Collection[
             of_key=True,
         )
     _check_users(topology, report)
-    return found
+    return list(report.found)
 
 
 def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, ...]) -> list[Finding]:
@@ -115,9 +175,6 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
     return found
 
 
-Report = Callable[..., None]
-
-
 def _check_arguments(base: Path_, body: Body, arguments: ArgumentCheck) -> None:
     for name, exchange in body.exchanges.items():
         arguments.exchange((*base, "exchanges", name), exchange)
@@ -129,9 +186,7 @@ def _check_arguments(base: Path_, body: Body, arguments: ArgumentCheck) -> None:
 
 
 def _check_body(base: Path_, body: Body, names: Names, report: Report, arguments: ArgumentCheck) -> None:
-    scope = _Scope(
-        base, names.exchanges.get(base, frozenset()), names.queues.get(base, frozenset()), body, report
-    )
+    scope = _Scope(base, names, body, report)
     _check_arguments(base, body, arguments)
     for name, exchange in body.exchanges.items():
         scope.exchange((*base, "exchanges", name), exchange)
@@ -145,13 +200,13 @@ def _check_body(base: Path_, body: Body, names: Names, report: Report, arguments
 class _Scope:
     """The references within one vhost."""
 
-    def __init__(
-        self, base: Path_, exchanges: frozenset[str], queues: frozenset[str], body: Body, report: Report
-    ) -> None:
+    def __init__(self, base: Path_, names: Names, body: Body, report: Report) -> None:
         self._base = base
-        self._exchanges = exchanges | BUILT_IN_EXCHANGES.keys()
-        self._declared_exchanges = exchanges
-        self._queues = queues
+        self._declared_exchanges = names.exchanges.get(base, frozenset())
+        self._exchanges = self._declared_exchanges | BUILT_IN_EXCHANGES.keys()
+        self._queues = names.queues.get(base, frozenset())
+        self._upstreams = names.upstreams.get(base, frozenset())
+        self._upstream_sets = names.upstream_sets.get(base, frozenset())
         self._body = body
         self._report = report
 
@@ -184,6 +239,8 @@ class _Scope:
         self._known_exchange((*path, "exchange"), name)
         source = self._body.exchanges.get(name)
         kind = source.type if source else BUILT_IN_EXCHANGES.get(name)
+        if self._report.is_wrong((*self._base, "exchanges", name)):
+            kind = None
         if kind == "x-consistent-hash" and not (binding.key.isdecimal() and 1 <= int(binding.key) <= 10_000):
             message = "the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000"
             self._report((*path, "key"), "bad-binding", message)
@@ -194,7 +251,8 @@ class _Scope:
             and kind not in ("headers", "x-delayed-message")
             and (binding.headers or binding.match)
         ):
-            message = f"`{name}` is a {kind} exchange: it does not look at headers"
+            shown = self._report.written((*path, "exchange"), name)
+            message = f"`{shown}` is a {kind} exchange: it does not look at headers"
             self._report(
                 (*path, "headers"),
                 "bad-binding",
@@ -203,7 +261,7 @@ class _Scope:
             )
 
     def federation(self) -> None:
-        upstreams = self._body.federation.upstreams
+        upstreams = self._upstreams
         for name, members in self._body.federation.upstream_sets.items():
             for index, member in enumerate(members):
                 if member.upstream not in upstreams:
@@ -223,7 +281,7 @@ class _Scope:
                     self._missing(
                         (*path, "federation_upstream"), "upstream", definition.federation_upstream, upstreams
                     )
-                wanted, sets = definition.federation_upstream_set, self._body.federation.upstream_sets
+                wanted, sets = definition.federation_upstream_set, self._upstream_sets
                 if wanted not in (None, "all") and wanted not in sets:
                     self._missing((*path, "federation_upstream_set"), "upstream set", str(wanted), sets)
                 if definition.alternate_exchange is not None:
@@ -250,11 +308,14 @@ class _Scope:
             try:
                 parsed = pattern.parse(text)
             except ValueError as error:
-                self._report(place, "bad-pattern", str(error))
+                outside = self._report.is_from_outside(place)
+                message = "the pattern is wrong once its variables are filled in" if outside else str(error)
+                self._report(place, "bad-pattern", message)
                 continue
             for name, field in wanted.items():
                 if name not in parsed.captures:
-                    message = f"`{{{name}}}` in `{field}` is not captured by the pattern `{text}`"
+                    shown = self._report.written(place, text)
+                    message = f"`{{{name}}}` in `{field}` is not captured by the pattern `{shown}`"
                     help_ = (
                         did_you_mean(name, parsed.captures)
                         or f"write `{{{name}}}` in the pattern, or name a queue"
@@ -264,7 +325,8 @@ class _Scope:
             self._missing((*path, "queue"), "queue", route.queue, self._queues)
         queue = self._body.queues.get(route.queue)
         if queue is not None and queue.type == "stream":
-            message = f"`{route.queue}` is a stream: Celery's workers cannot consume one"
+            shown = self._report.written((*path, "queue"), route.queue)
+            message = f"`{shown}` is a stream: Celery's workers cannot consume one"
             self._report((*path, "queue"), "bad-route", message, "route tasks to a classic or quorum queue")
 
     def workers(self) -> None:
@@ -274,18 +336,24 @@ class _Scope:
                 if queue not in self._queues:
                     self._missing(path, "queue", queue, self._queues)
                 elif queue in profile.queues[:index]:
-                    self._report(path, "conflict", f"`{queue}` is named twice", "remove one of the two")
+                    message = f"`{self._report.written(path, queue)}` is named twice"
+                    self._report(path, "conflict", message, "remove one of the two")
 
     def _known_exchange(self, path: Path_, name: str) -> None:
         if name not in self._exchanges:
             self._missing(path, "exchange", name, self._declared_exchanges)
 
     def _missing(self, path: Path_, kind: str, name: str, known: Iterable[str]) -> None:
+        if self._report.full:
+            return
         section = {"queue": "queues", "exchange": "exchanges"}.get(kind, "federation")
-        help_ = did_you_mean(name, known) or f"declare it under `{section}:`"
-        if kind in ("queue", "exchange") and not help_.startswith("did"):
-            help_ += "; if somebody else does, with `external: true`"
-        self._report(path, "unknown-name", f"there is no {kind} `{name}` in this file", help_)
+        shown = self._report.written(path, name)
+        help_ = None if shown != name else did_you_mean(name, known)
+        if help_ is None:
+            help_ = f"declare it under `{section}:`"
+            if kind in ("queue", "exchange"):
+                help_ += "; if somebody else does, with `external: true`"
+        self._report(path, "unknown-name", f"there is no {kind} `{shown}` in this file", help_)
 
 
 def _check_users(topology: Topology, report: Report) -> None:

@@ -41,11 +41,13 @@ class FileError(RoutectlError):
 
     Parameters:
       findings: Every mistake, each with its position.
+      more: There are even more.
     """
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], *, more: bool = False) -> None:
         count = len(findings)
-        super().__init__(f"{count} mistake{'s' if count != 1 else ''} in the file")
+        number = f"more than {count}" if more else count
+        super().__init__(f"{number} mistake{'s' if count != 1 else ''} in the file")
         self.findings = tuple(findings)
 
     def __str__(self) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from .finding import Finding, did_you_mean
+from .finding import Finding, Position, did_you_mean
 from .model import Topology
+from .redact import URI_KEYS, is_secret_key
 from .scalar import Interpolated
-from .source import Path_, Source
+from .source import Path_
 
 _KINDS = {
     "int_type": "must be a whole number",
@@ -40,8 +41,9 @@ _BOUNDS = {
     "greater_than": ("must be more than", "gt"),
     "less_than": ("must be less than", "lt"),
 }
-_SECRET_FIELDS = frozenset({"password", "password_hash", "password_file", "uri", "src_uri", "dest_uri"})
 _MAX_SHOWN = 60
+#: So many findings are worth being explained; far fewer are shown.
+_ENOUGH = 1000
 
 #: What people write who know RabbitMQ's or Celery's own name for a field.
 SYNONYMS = {
@@ -58,68 +60,96 @@ SYNONYMS = {
 }
 
 
-def findings_of(errors: Sequence[ErrorDetails], source: Source) -> list[Finding]:
-    """The findings of one validation, one for each place, in the order of the file.
+class Places(Protocol):
+    """What the file says, and where."""
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        """The position of the value at `path`, or of its key."""
+        ...
+
+    def written(self, path: Path_) -> Path_:
+        """The path of what was written for the value at `path`: its own, or one under `defaults`."""
+        ...
+
+    def has(self, path: Path_) -> bool:
+        """Whether the file itself has a value at `path`."""
+        ...
+
+    def raw(self, path: Path_) -> str | None:
+        """The scalar at `path` as it is written."""
+        ...
+
+
+def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]:
+    """The findings of one validation, one for each place.
 
     Parameters:
       errors: What pydantic found.
-      source: Where the data came from.
+      places: Where the data was written.
     """
-    defaults_are_wrong = any(error["loc"][:1] == ("defaults",) for error in errors)
-    found: dict[tuple[str, int, int, str | int], Finding] = {}
+    found: dict[tuple[Position, str | int], Finding] = {}
+    seen: set[tuple[Path_, str]] = set()
+    lists = {error["loc"][:-1] for error in errors}
     for error in errors:
-        path = error["loc"]
-        if defaults_are_wrong and _came_from_defaults(path, error["type"], source):
+        if error["type"] == "too_short" and error["loc"] in lists:
+            continue  # what is wrong in the list is said already
+        path = places.written(error["loc"])
+        if (path, error["type"]) in seen:
             continue
-        finding = explain(error, source)
-        place = finding.position
-        found.setdefault(
-            (place.file, place.line, place.column, path[-1] if error["type"] == "missing" else ""), finding
-        )
+        seen.add((path, error["type"]))
+        finding = _explain(error, path, places)
+        found.setdefault((finding.position, path[-1] if error["type"] == "missing" else ""), finding)
+        if len(found) > _ENOUGH:
+            break
     return list(found.values())
 
 
-def _came_from_defaults(path: Path_, kind: str, source: Source) -> bool:
-    section = 2 if path[:1] == ("vhosts",) else 0
-    if len(path) < section + 3 or path[section] not in ("queues", "exchanges"):
-        return False
-    return kind != "missing" and not source.has(path[: section + 3])
-
-
-def explain(error: ErrorDetails, source: Source) -> Finding:
-    """One error of pydantic's as a finding."""
-    path, kind = error["loc"], error["type"]
+def _explain(error: ErrorDetails, path: Path_, places: Places) -> Finding:
+    kind = error["type"]
     of_key = False
     if path and path[-1] == "[key]":
         path, of_key = path[:-1], True
     if kind == "missing":
-        return _missing(path, source)
+        return _missing(path, places)
     if kind == "extra_forbidden":
-        return _unknown(path, source)
-    position = source.position(path, of_key=of_key)
-    name = next(
-        (
-            part
-            for part in reversed(path)
-            if isinstance(part, str) and source.has(path[: path.index(part) + 1])
-        ),
-        "",
-    )
-    message, help_ = _sentence(error, name, path, source)
+        return _unknown(path, places)
+    path = _without_union(path)
+    message, help_ = _sentence(error, path, places)
     code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
-    return Finding(code, message, position, help_)
+    return Finding(code, message, places.position(path, of_key=of_key), help_)
 
 
-def _missing(path: Path_, source: Source) -> Finding:
+def _without_union(path: Path_) -> Path_:
+    """The path without what pydantic adds to say which part of a union it tried."""
+    for end in range(1, len(path) + 1):
+        if isinstance(path[end - 1], str) and _annotation_at(path[:end]) is None:
+            return path[: end - 1]
+    return path
+
+
+def _subject(kind: str, path: Path_, places: Places) -> str:
+    """What a sentence is about: the innermost name of the path that is in the file."""
+    if not path:
+        return "the file "
+    for end in range(len(path), 0, -1):
+        if isinstance(path[end - 1], str) and places.has(path[:end]):
+            if path[end - 1] == "":
+                return ""
+            entry = isinstance(path[-1], int) and kind in _KINDS and places.has(path)
+            return f"an entry of `{path[end - 1]}` " if entry else f"`{path[end - 1]}` "
+    return ""
+
+
+def _missing(path: Path_, places: Places) -> Finding:
     owner = path[-2] if len(path) > 1 else None
     where = f" of `{owner}`" if isinstance(owner, str) else ""
-    position = source.position(path[:-1], of_key=True)
+    position = places.position(path[:-1], of_key=True)
     help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
     return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
-def _unknown(path: Path_, source: Source) -> Finding:
+def _unknown(path: Path_, places: Places) -> Finding:
     word = str(path[-1])
     model = model_at(path[:-1])
     known = list(model.model_fields) if model else []
@@ -132,50 +162,48 @@ def _unknown(path: Path_, source: Source) -> Finding:
         help_ = f"put it under `arguments:` to pass it as it is: `arguments: {{{word}: …}}`"
     if help_ is None and known:
         help_ = "known here: " + ", ".join(sorted(known))
-    return Finding("unknown-key", f"unknown key `{word}`", source.position(path, of_key=True), help_)
+    return Finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
 
 
-def _sentence(error: ErrorDetails, name: str, path: Path_, source: Source) -> tuple[str, str | None]:
+def _sentence(error: ErrorDetails, path: Path_, places: Places) -> tuple[str, str | None]:
     kind, context = error["type"], error.get("ctx") or {}
-    subject = f"`{name}` " if name else "the file " if not path else ""
+    subject = _subject(kind, path, places)
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"{subject}{words} {context[bound]}", None
+        return f"{subject}{words} {context[bound]}{_given(error, path, places)}", None
     if kind == "literal_error":
-        choices = _choices(path)
-        given = error["input"]
-        near = (
-            did_you_mean(given, choices)
-            if isinstance(given, str) and not isinstance(given, Interpolated)
-            else None
-        )
-        return f"{subject}must be one of {', '.join(choices)}{_given(error, path, source)}", near
+        return _not_among(error, subject, path, places)
     words = _KINDS.get(kind) or error["msg"]
-    help_ = (
-        "write `password: ${NAME}`, or `password_file:`"
-        if kind == "literal-secret" and "uri" not in name
-        else None
-    )
-    if kind == "literal-secret" and "uri" in name:
-        help_ = "write it as `${NAME}`"
-    if kind == "reserved-name":
-        help_ = "built-in exchanges can be bound without being declared"
+    help_ = "built-in exchanges can be bound without being declared" if kind == "reserved-name" else None
+    if kind == "literal-secret":
+        is_uri = any(part in URI_KEYS for part in path)
+        help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
+    if kind == "string_type" and (raw := places.raw(path)):
+        help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
     separator = "" if words.startswith(("must", "is", "cannot")) else ": "
-    shown = "" if words.startswith(("a ", "names ")) else _given(error, path, source)
+    shown = "" if words.startswith(("a ", "names ")) else _given(error, path, places)
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 
-def _given(error: ErrorDetails, path: Path_, source: Source) -> str:
+def _not_among(error: ErrorDetails, subject: str, path: Path_, places: Places) -> tuple[str, str | None]:
+    choices = _choices(path)
+    given = error["input"]
+    if len(choices) == 1:
+        return f"{subject}must be {choices[0]}{_given(error, path, places)}", f"write `{choices[0]}`"
+    near = None
+    if isinstance(given, str) and not isinstance(given, Interpolated):
+        near = did_you_mean(given[:_MAX_SHOWN], choices)
+    return f"{subject}must be one of {', '.join(choices)}{_given(error, path, places)}", near
+
+
+def _given(error: ErrorDetails, path: Path_, places: Places) -> str:
     """What stands there, unless it is secret, from outside, or no scalar."""
-    if any(part in _SECRET_FIELDS for part in path) or isinstance(
-        error["input"], dict | list | tuple | Interpolated
-    ):
+    if path[:1] == ("users",) or any(is_secret_key(str(part)) or part in URI_KEYS for part in path):
         return ""
-    existing = path
-    while existing and not source.has(existing):
-        existing = existing[:-1]
-    raw = source.raw(existing)
-    if raw is None or "${" in raw or len(raw) > _MAX_SHOWN:
+    raw = places.raw(path)
+    if isinstance(error["input"], dict | list | tuple | Interpolated) or raw is None:
+        return ""
+    if "${" in raw or len(raw) > _MAX_SHOWN:
         return ""
     return f", not `{raw}`" if raw else ", not empty"
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import re
+import heapq
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
-from .secret import MASK, mask_urls
+from .secret import mask_urls
+
+_LONGEST = 600
 
 
 class Severity(StrEnum):
@@ -28,7 +33,8 @@ class Position:
       line: From 1.
       column: From 1, in characters.
       length: Characters to underline.
-      text: The whole source line.
+      text: The source line, or of a long one what is around the column; secrets in it are stars.
+      offset: Characters of the line before `text`.
     """
 
     file: str
@@ -36,6 +42,7 @@ class Position:
     column: int
     length: int = 1
     text: str = ""
+    offset: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -58,6 +65,10 @@ class Finding:
     position: Position
     help: str | None = None
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        message = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
+        object.__setattr__(self, "message", mask_urls(message))
 
     def __str__(self) -> str:
         return f"{self.position}: {self.severity}[{self.code}]: {self.message}"
@@ -87,40 +98,50 @@ class Finding:
 
 
 _WIDTH = 120
-_SECRET_LINE = re.compile(
-    r"((?:password|password_hash|secret|token)[\"']?\s*:\s*)(?!\s*(?:\{|[\"\']?\$\{|$))(.+)$", re.IGNORECASE
-)
-
-
-def redact(text: str) -> str:
-    """A source line without the passwords and URL credentials in it."""
-    return mask_urls(_SECRET_LINE.sub(rf"\g<1>{MASK}", text))
+_MANY = 200
 
 
 def _snippet(place: Position) -> list[str]:
-    text, column = place.text.replace("\t", " "), place.column
+    text, column = place.text, place.column - place.offset
     if column > _WIDTH - 20:
         start = column - 40
         text, column = "…" + text[start:], column - start + 1
-    shown = redact(text)
-    if shown != text:
-        column = min(column, len(shown))
+    shown = "".join(character if character.isprintable() else " " for character in text)
     shown = shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
-    length = max(1, min(place.length, len(shown) - column + 1))
+    before, under = shown[: column - 1], shown[column - 1 : column - 1 + place.length]
     gutter = " " * len(str(place.line))
     return [
         f"{gutter} |",
         f"{place.line} | {shown}",
-        f"{gutter} | {' ' * (column - 1)}{'^' * length}",
+        f"{gutter} | {' ' * _columns(before)}{'^' * max(1, _columns(under))}",
     ]
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text: an emoji takes two columns, a combining accent none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        2 if unicodedata.east_asian_width(character) in "WF" else not unicodedata.combining(character)
+        for character in text
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A help sentence naming the known word nearest to this one, or None if none is near."""
     candidates = sorted(known)
+    if len(candidates) > _MANY:
+        pairs = _pairs(word)
+        candidates = heapq.nlargest(_MANY, candidates, key=lambda candidate: len(pairs & _pairs(candidate)))
     close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     if not close:
         folded = {candidate.casefold().replace("-", "_"): candidate for candidate in candidates}
         match = folded.get(word.casefold().replace("-", "_").removeprefix("x_"))
         close = [match] if match else []
     return f"did you mean `{close[0]}`?" if close else None
+
+
+@lru_cache(maxsize=50_000)
+def _pairs(word: str) -> frozenset[str]:
+    """The pairs of neighbouring letters in a word: words that are alike share many."""
+    return frozenset(map("".join, pairwise(word)))

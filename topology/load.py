@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .check import Names, check
+from .check import MAX_FINDINGS, Names, check
 from .errors import FileError
 from .explain import findings_of
 from .finding import Finding, Position, Severity
 from .model import Topology
-from .prepare import prepare
+from .prepare import prepare, written_at
 from .source import Path_, Source, read
 
-#: A file with one mistake that repeats is read no better for a thousand findings.
-MAX_FINDINGS = 200
 _ROUNDS = 6
 
 
@@ -43,7 +42,7 @@ class Loaded:
 
     def position(self, path: Path_, *, of_key: bool = False) -> Position:
         """Where the value at a path stands: `("routes", 3)`, `("queues", "high", "type")`."""
-        return self.source.position(path, of_key=of_key)
+        return self.source.position(written_at(path, self.source.has), of_key=of_key)
 
 
 #: What producers and workers need not know: the passwords in it are set where `routectl apply` runs, not there.
@@ -89,15 +88,35 @@ def _load(files: Sequence[str | Path], environment: Mapping[str, str], leave_out
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:
-        findings += check(topology, source.position, Names.of(source.data))
+        found = check(topology, _Places(source), Names.of(source.data))
     else:
-        known = {finding.position for finding in findings}
-        findings += [finding for finding in findings_of(errors, source) if finding.position not in known]
-        findings += _check_the_rest(source, errors, environment)
+        found = findings_of(errors, _Places(source))
+        found += _check_the_rest(source, errors)
+    known = {str(finding.position) for finding in findings}
+    findings += [finding for finding in found if str(finding.position) not in known]
     if any(finding.severity is Severity.ERROR for finding in findings):
-        raise FileError(_sorted(findings)[:MAX_FINDINGS])
+        raise FileError(_sorted(findings)[:MAX_FINDINGS], more=len(findings) > MAX_FINDINGS)
     assert topology is not None
     return Loaded(topology, source, tuple(str(file) for file in files), tuple(findings))
+
+
+class _Places:
+    """Where the values of a topology were written: in their place, or under `defaults:`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        return self._source.position(self.written(path), of_key=of_key)
+
+    def written(self, path: Path_) -> Path_:
+        return written_at(path, self._source.has)
+
+    def has(self, path: Path_) -> bool:
+        return self._source.has(path)
+
+    def raw(self, path: Path_) -> str | None:
+        return self._source.raw(self.written(path))
 
 
 def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
@@ -112,25 +131,29 @@ def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None,
         return None, error.errors(include_url=False)
 
 
-def _check_the_rest(
-    source: Source, errors: Sequence[ErrorDetails], environment: Mapping[str, str]
-) -> list[Finding]:
+def _check_the_rest(source: Source, errors: Sequence[ErrorDetails]) -> list[Finding]:
     """What else is wrong: the file is read again without the values that are already known to be wrong."""
     if not isinstance(source.data, dict):
         return []
     names = Names.of(source.data)
-    wrong: set[Path_] = set()
+    wrong: set[int | None] = set()
     for _ in range(_ROUNDS):
-        wrong |= {_object(error["loc"]) for error in errors}
-        source = source.without([_prunable(error, source) for error in errors], environment)
+        places = _Places(source)
+        written = [places.written(_path(error)) for error in errors]
+        wrong |= {source.identity(_object(path)) for path in written} - {None}
+        source = source.without({_present(path, source) for path in written})
         if not isinstance(source.data, dict):
             return []
         source.data.setdefault("version", 1)
         topology, errors = _validate(source, [])
         if topology is not None:
-            found = check(topology, source.position, names, skip=wrong)
+            found = check(topology, _Places(source), names, partial(_is_in, wrong, source))
             return [finding for finding in found if finding.severity is Severity.ERROR]
     return []
+
+
+def _is_in(wrong: Collection[int | None], source: Source, path: Path_) -> bool:
+    return source.identity(_object(path)) in wrong
 
 
 def _object(path: Path_) -> Path_:
@@ -139,10 +162,13 @@ def _object(path: Path_) -> Path_:
     return tuple(path[: start + 2])
 
 
-def _prunable(error: ErrorDetails, source: Source) -> Path_:
+def _path(error: ErrorDetails) -> Path_:
+    """The path of the value that an error is about; of the map, if it lacks something."""
     path = tuple(part for part in error["loc"] if part != "[key]")
-    if error["type"] == "missing":
-        return path[:-1]
+    return path[:-1] if error["type"] == "missing" else path
+
+
+def _present(path: Path_, source: Source) -> Path_:
     while path and not source.has(path):
         path = path[:-1]
     return path

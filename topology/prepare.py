@@ -14,7 +14,8 @@ from .scalar import Interpolated
 #: Sections of a body whose entries are maps, so that `high:` alone means `high: {}`.
 NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shovels", "workers")
 
-Complain = Callable[[tuple[str | int, ...], str, str, str | None], None]
+Path_ = tuple[str | int, ...]
+Complain = Callable[[Path_, str, str, str | None], None]
 
 
 def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -35,8 +36,10 @@ def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
       complain: Called with path, code, message and help for a password file that cannot be read.
     """
     prepared = {key: value for key, value in data.items() if value is not None}
-    defaults = prepared.get("defaults") if isinstance(prepared.get("defaults"), dict) else {}
-    assert isinstance(defaults, dict)
+    defaults: dict[str, Any] = {}
+    if isinstance(prepared.get("defaults"), dict):
+        defaults = {key: value for key, value in prepared["defaults"].items() if value is not None}
+        prepared["defaults"] = defaults
     if isinstance(prepared.get("vhosts"), dict):
         prepared["vhosts"] = {
             name: {key: value for key, value in (body or {}).items() if value is not None}
@@ -57,6 +60,20 @@ def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
     return prepared
 
 
+def written_at(path: Path_, has: Callable[[Path_], bool]) -> Path_:
+    """Where a value was written that stands at a path: there, or under `defaults:`.
+
+    Parameters:
+      path: The path of a value.
+      has: Whether the file itself has a value at a path.
+    """
+    start = 2 if path[:1] == ("vhosts",) else 0
+    if len(path) < start + 3 or path[start] not in ("queues", "exchanges") or has(path[: start + 3]):
+        return path
+    default = ("defaults", str(path[start])[:-1], *path[start + 2 :])
+    return default if has(default[:3]) else path
+
+
 def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]) -> None:
     items = body.get(section)
     if not isinstance(items, dict) or not isinstance(defaults, dict) or not defaults:
@@ -71,8 +88,9 @@ def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callab
 
 def _queue_defaults(defaults: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
     """The defaults less what a queue of another type than theirs would not know."""
-    queue_type = item.get("type")
-    if not isinstance(queue_type, str) or queue_type == defaults.get("type", "classic"):
+    own = defaults.get("type")
+    queue_type = item.get("type", own or "classic")
+    if not isinstance(queue_type, str) or queue_type == own:
         return defaults
     unknown = _unknown_to(queue_type)
     return {name: value for name, value in defaults.items() if name not in unknown}
@@ -83,7 +101,9 @@ def _unknown_to(queue_type: str) -> frozenset[str]:
     if queue_type not in ("classic", "quorum", "stream"):
         return frozenset()
     unknown = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
-    return frozenset(unknown | ({"dead_letter"} if queue_type == "stream" else set()))
+    if queue_type == "stream":
+        unknown.add("dead_letter")
+    return frozenset(unknown if queue_type == "classic" else unknown | {"durable", "auto_delete"})
 
 
 def _with_password(name: str, user: Any, complain: Complain) -> Any:

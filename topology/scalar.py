@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 _STRING = "tag:yaml.org,2002:str"
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)\Z")
+#: Numbers that are spelled in one way only, so that as a name they stay what they are; `1_000` is text, and a number
+#: where a field wants one.
+_INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*)?\.?[0-9]*([eE][-+]?[0-9]+)?\Z")
+#: No number is longer; Python refuses to read one of more than 4300 digits.
+_MAX_DIGITS = 400
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_VARIABLE = re.compile(r"\$\$\{|\$\{(?P<body>[^}]*)\}|\$\{")
+_VARIABLE = re.compile(r"\$\$\{|\$\{(?P<body>(?:[^}$]|\$(?!\{))*)\}|\$\{")
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::\?[^{}]*|:-)?\}")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<op>:-|:\?)(?P<rest>.*))?\Z", re.DOTALL)
 
 
@@ -21,16 +26,24 @@ class Interpolated(str):
 
     Parameters:
       plain: The scalar stood without quotes, so that `5` in it may be a number.
+      written: How it stands in the file; empty if none of it does.
     """
 
-    __slots__ = ("plain",)
+    __slots__ = ("plain", "written")
     plain: bool
+    written: str
 
-    def __new__(cls, text: str, *, plain: bool) -> Interpolated:
+    def __new__(cls, text: str, *, plain: bool, written: str = "") -> Interpolated:
         """The text, with where it came from."""
         self = super().__new__(cls, text)
         self.plain = plain
+        self.written = written
         return self
+
+
+def only_variables(text: str) -> bool:
+    """Whether a text consists of variables alone, without text or defaults of the file's own."""
+    return not _REFERENCE.sub("", text)
 
 
 class WrittenFloat(float):
@@ -82,9 +95,9 @@ def typed(text: str) -> Any:
         return None
     if text in _BOOLEAN:
         return _BOOLEAN[text]
-    if _INTEGER.match(text):
-        return int(text.replace("_", ""))
-    if _FLOAT.match(text) and any(character.isdigit() for character in text):
+    if len(text) <= _MAX_DIGITS and _INTEGER.match(text):
+        return int(text)
+    if len(text) <= _MAX_DIGITS and _FLOAT.match(text) and any(character.isdigit() for character in text):
         return WrittenFloat(text)
     return text
 
@@ -106,17 +119,30 @@ def _interpolate(text: str, *, plain: bool, environment: Mapping[str, str]) -> A
     result = _VARIABLE.sub(replace, text)
     if missing:
         return missing[0]
-    return Interpolated(result, plain=plain) if result != text.replace("$${", "${") else result
+    return Interpolated(result, plain=plain, written=text) if result != text.replace("$${", "${") else result
 
 
 def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[Unset]) -> str:
     name, operator, rest = parts["name"], parts["op"], parts["rest"] or ""
     value = environment.get(name)
+    if value is not None and not value.isascii() and not _is_text(value):
+        missing.append(Unset(f"the environment variable {name} is not UTF-8 text", None))
+        return ""
     if value or (value is not None and operator is None):
         return value
     if operator == ":-":
         return rest
     reason = f": {rest}" if operator == ":?" and rest else ""
     help_ = f"set {name} in the environment, or give a default: `${{{name}:-default}}`"
-    missing.append(Unset(f"the environment variable {name} is not set{reason}", help_))
+    state = "not set" if value is None else "empty"
+    missing.append(Unset(f"the environment variable {name} is {state}{reason}", help_))
     return ""
+
+
+def _is_text(value: str) -> bool:
+    """Whether text from the environment is text: bytes that are not UTF-8 arrive as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -44,5 +44,7 @@ def _loosened(node: Any, *, within_properties: bool = False) -> Any:
 
 
 def _or_variable(node: dict[str, Any]) -> dict[str, Any]:
-    outside: dict[str, Any] = {key: node.pop(key) for key in ("title", "description", "default") if key in node}
+    outside: dict[str, Any] = {
+        key: node.pop(key) for key in ("title", "description", "default") if key in node
+    }
     return {**outside, "anyOf": [node, _VARIABLE]}

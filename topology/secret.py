@@ -12,7 +12,8 @@ from pydantic_core import core_schema
 
 MASK = "***"
 
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>\w[\w+.-]*://)[^\s/@]*@")
+#: User and password of a URL, up to the last `@`: a password may hold `/` and `@` that nobody escaped.
+URL_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'`]{0,500}(?=@)")
 
 
 class Secret:
@@ -57,7 +58,7 @@ class Secret:
 
 def mask_urls(text: str) -> str:
     """The text with the credentials of every URL in it masked."""
-    return _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
+    return URL_CREDENTIALS.sub(MASK, text) if "://" in text else text
 
 
 def mask(value: Any) -> Any:

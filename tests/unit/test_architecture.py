@@ -37,7 +37,10 @@ USERS = {
     "rich": ("cli.console",),
     "testcontainers": ("topology.broker.sandbox.container",),
     "urllib3": ("topology.broker.http", "topology.broker.sandbox.probe"),
-    "yaml": ("topology.reading", "topology.source", "topology.redact", "routing.worker.units"),
+    "yaml": (
+        *(f"topology.{name}" for name in ("construct", "include", "nodes", "reading", "redact", "source")),
+        "routing.worker.units",
+    ),
 }
 
 #: The two modules of `topology` that know both the data and the broker.

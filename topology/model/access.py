@@ -7,15 +7,17 @@ from typing import Literal
 from pydantic import Field
 
 from ..secret import Secret
-from .types import Model, Name, Names, Password, Regex
+from .types import AccessPattern, Model, Name, Names, Password, Regex
 
 
 class Permission(Model):
     """What a user may do in one vhost: regular expressions on the names of queues and exchanges."""
 
-    configure: str = Field("^$", description="What the user may declare and delete; `^$` is nothing.")
-    write: str = Field("^$", description="What the user may publish to and bind.")
-    read: str = Field("^$", description="What the user may consume and bind from.")
+    configure: AccessPattern = Field(
+        "^$", description="What the user may declare and delete; `^$` is nothing."
+    )
+    write: AccessPattern = Field("^$", description="What the user may publish to and bind.")
+    read: AccessPattern = Field("^$", description="What the user may consume and bind from.")
 
 
 class TopicPermission(Model):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .queue import Binding
-from .types import Arguments, Model, Whole
+from .types import Arguments, Model, Name, Whole
 
 #: Exchange types beyond the four of AMQP, with the versions whose distribution holds them and the plugin, if any.
 EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
@@ -42,7 +42,7 @@ class Exchange(Model):
     internal: bool = Field(
         False, description="Takes messages from other exchanges only, not from publishers."
     )
-    alternate_exchange: str | None = Field(
+    alternate_exchange: Name | None = Field(
         None, description="Where messages go that match no binding (`alternate-exchange`)."
     )
     hash_header: str | None = Field(

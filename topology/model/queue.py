@@ -10,9 +10,9 @@ from .support import Support, arguments_of
 from .types import (
     Age,
     Arguments,
+    ExchangeName,
     Milliseconds,
     Model,
-    Name,
     PositiveMilliseconds,
     RoutingKey,
     Size,
@@ -25,7 +25,9 @@ QueueType = Literal["classic", "quorum", "stream"]
 class Binding(Model):
     """A binding from an exchange to the queue or exchange that it stands under."""
 
-    exchange: Name = Field(description="The exchange to bind to; one of this file's, or a built-in `amq.*`.")
+    exchange: ExchangeName = Field(
+        description="The exchange to bind to; one of this file's, or a built-in `amq.*`."
+    )
     key: RoutingKey = Field(
         "", description="The routing key, or the pattern of a topic exchange (`*` one word, `#` any)."
     )
@@ -51,7 +53,7 @@ class Binding(Model):
 class DeadLetter(Model):
     """Where messages go that are rejected, expire, or do not fit."""
 
-    exchange: str = Field(
+    exchange: ExchangeName = Field(
         description="The dead-letter exchange; `''` is the default exchange (`x-dead-letter-exchange`)."
     )
     routing_key: RoutingKey | None = Field(

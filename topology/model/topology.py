@@ -20,6 +20,11 @@ from .types import DeclaredName, Model, Name, Names, Texts, Whole, _listed
 REFUSE = "refuse"
 
 
+def _whole(value: Any) -> Any:
+    """For Python, `true` and `1.0` equal 1."""
+    return value if type(value) is int else str(value)
+
+
 def _target(value: Any) -> str:
     try:
         version = parse_version(str(value))
@@ -83,7 +88,9 @@ class Body(Model):
 class Topology(Body):
     """A routectl file."""
 
-    version: Literal[1] = Field(description="The version of the file format.")
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = Field(
+        description="The version of the file format."
+    )
     name: Name = Field("default", description="The name of this stack.")
     cluster: Name | None = Field(None, description="The cluster's name; on any other nothing is done.")
     targets: Annotated[tuple[Annotated[str, BeforeValidator(_target)], ...], BeforeValidator(_listed)] = (

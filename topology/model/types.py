@@ -16,23 +16,24 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..scalar import Interpolated, typed
+from ..scalar import Interpolated, only_variables, typed
 from ..secret import Secret
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).
 MAX_MILLISECONDS = 315_360_000_000
 
-_PART = re.compile(r"(\d+)(ms|[smhdw])")
-_DURATION = re.compile(r"(?:\d+(?:ms|[smhdw]))+\Z")
+_PART = re.compile(r"(\d{1,18})(ms|[smhdw])", re.ASCII)
+_DURATION = re.compile(r"(?:\d{1,18}(?:ms|[smhdw]))+\Z", re.ASCII)
+_DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_SIZE = re.compile(r"(\d+) ?([KMGT]i?B|B)\Z")
+_SIZE = re.compile(r"(\d{1,18}) ?([KMGT]i?B|B)\Z", re.ASCII)
 _BYTES = {"B": 1} | {
     prefix + suffix: base ** (power + 1)
     for power, prefix in enumerate("KMGT")
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
-_MAX_AGE = re.compile(r"(\d+)([YMDhmsdw])\Z")
+_MAX_AGE = re.compile(r"(\d{1,18})([YMDhmsdw])\Z", re.ASCII)
 
 
 class Model(BaseModel):
@@ -44,12 +45,23 @@ class Model(BaseModel):
         coerce_numbers_to_str=True,
         use_attribute_docstrings=False,
         defer_build=True,
+        hide_input_in_errors=True,
     )
+
+
+#: AMQP's tables hold no larger number.
+MAX_WHOLE = 2**63 - 1
 
 
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("wrong_type", "must be a whole number")
+    return value
+
+
+def _in_range(value: int) -> int:
+    if abs(value) > MAX_WHOLE:
+        raise PydanticCustomError("wrong_type", "is too large a number")
     return value
 
 
@@ -66,7 +78,7 @@ def parse_duration(text: str) -> int:
 
 def _in_milliseconds(value: Any) -> Any:
     if isinstance(value, str):
-        if value.isdecimal():
+        if _DIGITS.match(value):
             return int(value)
         try:
             return parse_duration(value)
@@ -78,7 +90,7 @@ def _in_milliseconds(value: Any) -> Any:
 
 
 def _in_seconds(value: Any) -> Any:
-    if isinstance(value, str) and not value.isdecimal():
+    if isinstance(value, str) and not _DIGITS.match(value):
         milliseconds = _in_milliseconds(value)
         return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
     if isinstance(value, bool):
@@ -94,7 +106,7 @@ def _whole_seconds(value: Any) -> Any:
 
 
 def _in_bytes(value: Any) -> Any:
-    if isinstance(value, str) and not value.isdecimal():
+    if isinstance(value, str) and not _DIGITS.match(value):
         match = _SIZE.match(value)
         if not match:
             raise PydanticCustomError("size", "must be a size such as 512KiB, 200MB or 2GiB")
@@ -119,7 +131,7 @@ def _name(value: str) -> str:
     if len(value.encode()) > MAX_NAME_BYTES:
         raise PydanticCustomError("name", "a name has at most 255 bytes of UTF-8")
     if "\r" in value or "\n" in value or "\0" in value:
-        raise PydanticCustomError("name", "a name cannot hold line breaks: RabbitMQ would drop them")
+        raise PydanticCustomError("name", "a name cannot hold line breaks or NUL: RabbitMQ would drop them")
     return value
 
 
@@ -135,10 +147,28 @@ def _short_text(value: str) -> str:
     return value
 
 
+def _name_or_default(value: str) -> str:
+    return _name(value) if value else value
+
+
+_SHARED_REASONS = (
+    "missing ), unterminated subpattern",
+    "unbalanced parenthesis",
+    "unterminated character set",
+    "nothing to repeat",
+)
+
+
 def _regex(value: str) -> str:
     # RabbitMQ compiles with PCRE; what Python refuses for a reason that PCRE shares is caught here.
-    if value.count("(") - value.count("\\(") < value.count(")") - value.count("\\)"):
-        raise PydanticCustomError("bad-pattern", "is not a regular expression: unbalanced parenthesis")
+    try:
+        re.compile(value)
+    except re.error as error:
+        if not value.startswith("(*") and error.msg.startswith(_SHARED_REASONS):
+            message = f"is not a regular expression: {error.msg.split(',')[0]}"
+            raise PydanticCustomError("bad-pattern", "{message}", {"message": message}) from None
+    except (RecursionError, OverflowError):
+        raise PydanticCustomError("bad-pattern", "is too large a regular expression") from None
     return value
 
 
@@ -150,7 +180,11 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return float(value) if isinstance(value, float) else value
+    if isinstance(value, float):
+        value = float(value)
+    if isinstance(value, int | float) and not abs(value) <= MAX_WHOLE:
+        raise PydanticCustomError("wrong_type", "is too large a number")
+    return value
 
 
 def _from_outside(value: Any) -> Any:
@@ -158,12 +192,21 @@ def _from_outside(value: Any) -> Any:
         return value
     if not isinstance(value, Interpolated):
         raise PydanticCustomError("literal-secret", "a password does not belong in the file")
+    if not only_variables(value.written):
+        raise PydanticCustomError("literal-secret", "a password comes from outside whole, without a default")
     if not value:
         raise PydanticCustomError("literal-secret", "the password is empty")
     return Secret(str(value))
 
 
-_CREDENTIALS = re.compile(r"\w+://[^/@\s]*:[^/@\s]+@")
+_CREDENTIALS = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
+
+
+def _has_password(written: str) -> bool:
+    """Whether a URI, as the file has it, holds a password or a default for one."""
+    return any(
+        not only_variables(found["password"] or found["option"]) for found in _CREDENTIALS.finditer(written)
+    )
 
 
 def _uri(value: Any) -> Any:
@@ -171,7 +214,7 @@ def _uri(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
-    if not isinstance(value, Interpolated) and _CREDENTIALS.search(value):
+    if _has_password(value.written if isinstance(value, Interpolated) else value):
         raise PydanticCustomError("literal-secret", "a URI with a password does not belong in the file")
     if not re.match(r"amqps?://", value):
         raise PydanticCustomError("bad-uri", "must begin with amqp:// or amqps://")
@@ -186,7 +229,7 @@ _DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
 _LIST_SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
 Milliseconds = Annotated[
     int, BeforeValidator(_in_milliseconds), Field(ge=0, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
 ]
@@ -199,8 +242,10 @@ Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_S
 Age = Annotated[str, BeforeValidator(_age)]
 Name = Annotated[str, AfterValidator(_name)]
 DeclaredName = Annotated[str, AfterValidator(_declared_name)]
+ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
+AccessPattern = Annotated[str, AfterValidator(_regex)]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Password = Annotated[Secret, BeforeValidator(_from_outside)]
 Uri = Annotated[Secret, BeforeValidator(_uri), WithJsonSchema({"type": "string"})]
