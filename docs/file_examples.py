@@ -1,0 +1,131 @@
+"""The prose and the examples of the file reference. A test loads every example."""
+
+HEAD = """\
+# The file
+
+<!-- Generated from the model (topology/model) by docs/generate.py: edit the model, then run `make docs`. -->
+
+One YAML file says which exchanges, queues and bindings exist, which task goes where, and which worker takes what.
+`routectl lint` finds its mistakes; `routectl schema` prints the JSON Schema with which editors complete and check it
+(also in [queues.schema.json](queues.schema.json)). Unknown keys, duplicate keys and names that lead nowhere are errors.
+
+## Values
+
+- **Durations**: `500ms`, `30s`, `15m`, `12h`, `7d`, `2w`, or several units as in `1h30m`. A bare number is in the unit
+  that the type names: milliseconds where RabbitMQ counts them, seconds where Celery does.
+- **Sizes**: `512KiB`, `200MB`, `2GiB`, or bare bytes. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1024; `KB`, `MB`,
+  `GB` and `TB` of 1000.
+- **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, as RabbitMQ writes them.
+- **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` belong to RabbitMQ.
+- **Lists** of names or texts may be written as one value where there is only one.
+- **Nothing**: a field that is left out is not sent, so RabbitMQ's own default holds. `field: null` takes back what
+  `defaults` says.
+
+## Variables, overlays and includes
+
+- `${NAME}` is an environment variable, `${NAME:-default}` has a default, and `${NAME:?message}` says what is missing.
+  `$${` is a literal `${`. Inside `[ ]` and `{ }`, put the value in quotes.
+- With `-f base.yaml -f prod.yaml` the later file is laid over the earlier one: maps merge, lists and single values are
+  replaced, and `field: null` takes a field back.
+- `include:` names further files of the same form, relative to the file it stands in; `*` takes all that match. Maps
+  merge and lists are joined; two different values in one place are a mistake.
+- Passwords and URIs with passwords come from variables or files only; in the file they are an error.
+"""
+
+EXAMPLES: dict[str, str] = {
+    "Topology": """
+version: 1
+name: shop
+targets: ["3.13", "4.3"]
+vhost: shop
+queues:
+  high: {type: quorum}
+vhosts:
+  reports:
+    queues: {nightly: {type: quorum}}
+""",
+    "Defaults": """
+defaults:
+  queue: {type: quorum, delivery_limit: 20, dead_letter: {exchange: dead}}
+exchanges: {dead: {type: fanout}}
+queues:
+  high:
+  dead: {bindings: [{exchange: dead}], dead_letter: null}
+""",
+    "Exchange": """
+exchanges:
+  tasks: {type: topic, alternate_exchange: lost}
+  lost: {type: fanout}
+  partner: {type: topic, external: true}
+  audit: {type: fanout, bindings: [{exchange: tasks, key: "billing.#"}]}
+queues:
+  lost: {bindings: [{exchange: lost}]}
+""",
+    "Binding": """
+exchanges:
+  tasks: {type: topic}
+  events: {type: headers}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}, {exchange: tasks, key: "urgent.#"}]}
+  eu: {bindings: [{exchange: events, match: all, headers: {region: eu, gold: true}}]}
+""",
+    "Queue": """
+queues:
+  high: {type: quorum, delivery_limit: 20, message_ttl: 7d}
+  thumbs: {max_length: 10000, overflow: reject-publish, max_priority: 3}
+  audit: {type: stream, max_age: 30D, max_length_bytes: 20GiB}
+  old: {arguments: {x-something-new: 1}}
+""",
+    "DeadLetter": """
+exchanges: {dead: {type: fanout}}
+queues:
+  high:
+    type: quorum
+    overflow: reject-publish
+    dead_letter: {exchange: dead, strategy: at-least-once}
+  dead: {type: quorum, bindings: [{exchange: dead}]}
+""",
+    "Policy": """
+policies:
+  keep-a-week: {pattern: "^low$", apply_to: queues, priority: 1, definition: {message_ttl: 7d}}
+operator_policies:
+  no-giants: {pattern: ".*", apply_to: queues, definition: {max_length_bytes: 10GiB}}
+""",
+    "Federation": """
+federation:
+  upstreams:
+    berlin: {uri: "${BERLIN_URI}", max_hops: 1, reconnect_delay: 5s}
+  upstream_sets:
+    all-europe: [{upstream: berlin}]
+policies:
+  federate: {pattern: "^events$", apply_to: exchanges, definition: {federation_upstream_set: all-europe}}
+""",
+    "Shovel": """
+shovels:
+  to-archive:
+    {src_uri: "amqp://", src_queue: audit, dest_uri: "${ARCHIVE_URI}", dest_queue: audit, ack_mode: on-confirm}
+""",
+    "User": """
+vhost: shop
+users:
+  app:
+    password: ${APP_PASSWORD}
+    permissions: {shop: {configure: 'celery\\.pidbox$|^celeryev', write: ".*", read: ".*"}}
+  ci: {tags: management, password_file: ci.password}
+""",
+    "Route": """
+queues: {high: , low: , normal: }
+routes:
+  - {tasks: billing.charge, queue: high, priority: 9}
+  - {tasks: [billing.*, payments.*], queue: high}
+  - {tasks: "{queue}:*", queue: "{queue}"}
+  - {tasks: '/legacy\\.v[12]\\..+/', queue: low}
+unmatched: normal
+""",
+    "Profile": """
+queues: {high: , low: }
+workers:
+  high: {queues: high, concurrency: 8, prefetch_multiplier: 1, acks_late: true}
+  low: {queues: [low, high], pool: threads, time_limit: 5m, options: [--without-gossip]}
+""",
+}

@@ -1,0 +1,225 @@
+"""The file reference, from the model: each section and field with type, unit, default, and where RabbitMQ knows it."""
+
+from __future__ import annotations
+
+import types as builtin
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from routectl.topology.model import (
+    Binding,
+    Body,
+    DeadLetter,
+    Defaults,
+    Exchange,
+    Federation,
+    Limits,
+    Permission,
+    Policy,
+    PolicyDefinition,
+    Profile,
+    Queue,
+    QueueSettings,
+    Route,
+    Shovel,
+    TopicPermission,
+    Topology,
+    Upstream,
+    User,
+    types,
+)
+from routectl.topology.model.exchange import EXTRA_TYPES, FIELDS_OF_TYPE
+from routectl.topology.model.links import UpstreamOfSet
+from routectl.topology.model.support import explain, support_of
+from routectl.topology.secret import Secret
+
+from .file_examples import EXAMPLES, HEAD
+
+Model = type[BaseModel]
+
+#: Each section: where it stands in the file, its model, and the model whose fields it does not repeat.
+SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
+    ("The top level", Topology, Body),
+    ("A vhost: the top level, and each of `vhosts`", Body, None),
+    ("`defaults`", Defaults, None),
+    ("`limits`", Limits, None),
+    ("`exchanges: NAME`", Exchange, None),
+    ("`bindings`, of queues and exchanges", Binding, None),
+    ("`queues: NAME`", Queue, None),
+    ("`dead_letter`, of queues and policies", DeadLetter, None),
+    ("`policies: NAME` and `operator_policies: NAME`", Policy, None),
+    ("`definition`, of policies", PolicyDefinition, QueueSettings),
+    ("`federation`", Federation, None),
+    ("`federation: upstreams: NAME`", Upstream, None),
+    ("`federation: upstream_sets: NAME`", UpstreamOfSet, None),
+    ("`shovels: NAME`", Shovel, None),
+    ("`users: NAME`", User, None),
+    ("`permissions`, of users", Permission, None),
+    ("`topic_permissions`, of users", TopicPermission, None),
+    ("`routes`", Route, None),
+    ("`workers: NAME`", Profile, None),
+)
+
+#: What the named types of the model are called here.
+_WORDS: tuple[tuple[Any, str], ...] = (
+    (types.Milliseconds, "duration (ms)"),
+    (types.PositiveMilliseconds, "duration (ms), not 0"),
+    (types.Seconds, "duration (s), not 0"),
+    (types.WholeSeconds, "duration (whole s)"),
+    (types.Size, "size (bytes)"),
+    (types.Age, "age"),
+    (types.Whole, "whole number"),
+    (types.Name, "name"),
+    (types.DeclaredName, "name"),
+    (types.RoutingKey, "text"),
+    (types.Regex, "regular expression"),
+    (types.Arguments, "map"),
+    (types.Password, "secret, from `${NAME}`"),
+    (types.Uri, "URI"),
+    (Secret, "secret"),
+    (types.Names, "name or list of names"),
+    (types.Texts, "text or list of texts"),
+    (bool, "`true` or `false`"),
+    (str, "text"),
+    (Any, "anything"),
+)
+
+_NEVER = "–"
+
+
+def page() -> str:
+    """The page as Markdown."""
+    parts = [HEAD, "## Sections", ""]
+    parts += [f"- [{title}](#{anchor(title)})" for title, _, _ in SECTIONS]
+    parts += ["", *(line for section in SECTIONS for line in _section(*section))]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def anchor(title: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    kept = (char for char in title.lower() if char.isalnum() or char in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _section(title: str, model: Model, without: Model | None) -> Iterator[str]:
+    yield from (f"## {title}", "", model.__doc__ or "", "")
+    if without is Body:
+        yield f"Besides these, all of {_link(Body)}."
+    elif without is QueueSettings:
+        yield f"Besides these, all that the policy column of {_link(Queue)} names, and `dead_letter`."
+    if without is not None:
+        yield ""
+    left_out = without.model_fields if without else {}
+    fields = {name: field for name, field in model.model_fields.items() if name not in left_out}
+    if model is Queue:  # its own fields first, since `type` decides on the others
+        fields = dict(sorted(fields.items(), key=lambda item: item[0] in QueueSettings.model_fields))
+    yield from _fields(model, fields)
+    if model.__name__ in EXAMPLES:
+        yield from ("```yaml", EXAMPLES[model.__name__].strip(), "```", "")
+    if support_of(model):
+        yield from _support(model, fields)
+    if model is Exchange:
+        yield from _exchange_types()
+
+
+def _fields(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
+    hints = get_type_hints(model, include_extras=True)
+    yield from ("| field | type | default | meaning |", "|---|---|---|---|")
+    for name, field in fields.items():
+        kind = _kind(hints[name]) + _range(field)
+        yield f"| `{name}` | {kind} | {_default(field)} | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _kind(hint: Any) -> str:
+    """A type in words."""
+    for known, word in _WORDS:
+        if hint == known:
+            return word
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        listed = arguments[0] if get_origin(arguments[0]) is tuple else None
+        if listed is not None:
+            item = _kind(get_args(listed)[0])
+            return f"{item} or list of {_plural(item)}"
+        return _kind(arguments[0])
+    if origin in (Union, builtin.UnionType):
+        return " or ".join(_kind(item) for item in arguments if item is not type(None))
+    if origin is Literal:
+        return " or ".join(f"`{item}`" for item in arguments)
+    if origin is tuple:
+        return f"list of {_plural(_kind(arguments[0]))}"
+    if origin is dict:
+        return f"map of {_plural(_kind(arguments[0]))} to {_kind(arguments[1])}"
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return _link(hint)
+    raise TypeError(f"docs/file_reference.py has no words for {hint}")
+
+
+def _plural(word: str) -> str:
+    return word if word.startswith(("[", "`")) else f"{word}s"
+
+
+def _link(model: Model) -> str:
+    title = next(title for title, section, _ in SECTIONS if section is model)
+    return f"[{model.__name__}](#{anchor(title)})"
+
+
+def _range(field: FieldInfo) -> str:
+    low = next((item.ge for item in field.metadata if isinstance(item, Ge)), None)
+    above = next((item.gt for item in field.metadata if isinstance(item, Gt)), None)
+    high = next(
+        (item.le for item in field.metadata if isinstance(item, Le) and item.le != types.MAX_MILLISECONDS),
+        None,
+    )
+    if low is not None and high is not None:
+        return f", {low} to {high}"
+    if low is not None:
+        return f", from {low}"
+    return f", above {above}" if above is not None else f", at most {high}" if high is not None else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = (
+        field.get_default(call_default_factory=True) if field.default_factory is not None else field.default
+    )
+    if value is None or value is PydanticUndefined or value in ((), {}) or isinstance(value, BaseModel):
+        return _NEVER
+    if value == "":
+        return "empty"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
+
+
+def _support(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
+    """Which queue types and versions know which argument."""
+    known = {name: item for name, item in support_of(model).items() if name in fields}
+    policies_only = model is PolicyDefinition
+    columns = ("policy",) if policies_only else ("classic", "quorum", "stream", "policy")
+    name = "policy key" if policies_only else "argument"
+    yield from (f"| field | {name} | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|")
+    for field, item in known.items():
+        argument = ("" if policies_only else "x-") + (item.key or field.replace("_", "-"))
+        specs = (getattr(item, column) for column in columns)
+        cells = (_NEVER if spec is None else "yes" if spec == ".." else explain(spec) for spec in specs)
+        yield f"| `{field}` | `{argument}` | {' | '.join(cells)} |"
+    yield ""
+
+
+def _exchange_types() -> Iterator[str]:
+    yield from ("| exchange type | RabbitMQ | plugin | fields of its own |", "|---|---|---|---|")
+    yield "| `direct`, `topic`, `fanout`, `headers` | everywhere | – | – |"
+    for name, (versions, plugin) in EXTRA_TYPES.items():
+        own = ", ".join(f"`{field}`" for field, kind in FIELDS_OF_TYPE.items() if kind == name)
+        yield f"| `{name}` | {explain(versions)} | {f'`{plugin}`' if plugin else _NEVER} | {own or _NEVER} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,84 @@
+"""Every transcript in the documentation, run on a real broker and compared line by line.
+
+Before comparing, what differs from broker to broker is written as the pages have it: the broker's address as
+`localhost:5672`, its cluster as `rabbit@localhost`, the test's vhost as `/`. Sandboxes are not started: the
+variables that starting one sets are set already.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ..brokers import Broker, Management
+from ..markdown import PAGES, Block, Command, blocks, commands, first_file
+
+STARTS_SANDBOX = 'eval "$(routectl sandbox start)"'
+
+
+@pytest.fixture
+def environment(
+    broker: Broker, vhost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    (tmp_path / "queues.yaml").write_text(first_file())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROUTECTL_BROKER", broker.url_for(vhost))
+    monkeypatch.setenv("ROUTECTL_MANAGEMENT", broker.management)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "COLUMNS": "80"}
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.name
+)
+def test_transcripts_show_what_the_commands_print(
+    page: Path, environment: dict[str, str], broker: Broker, management: Management, vhost: str
+) -> None:
+    parts = urlsplit(broker.url)
+    as_written = {
+        f"{parts.hostname}:{parts.port or 5672}": "localhost:5672",
+        management.get("cluster-name")["name"]: "rabbit@localhost",
+        f"vhost {vhost}": "vhost /",
+        f"`{vhost}`": "`/`",
+    }
+    for command in [command for block in blocks(page, "console") for command in commands(block)]:
+        printed = run(command, environment)
+        for found, written in as_written.items():
+            printed = printed.replace(found, written)
+        assert printed.splitlines() == command.output.splitlines(), f"{command.place}: {command.command}"
+
+
+def run(command: Command, environment: dict[str, str]) -> str:
+    """What a command prints; the exit code of the one before it is in `$?`."""
+    if command.command == STARTS_SANDBOX:
+        return ""
+    script = f"(exit {environment.get('LAST', 0)}); {command.command}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    environment["LAST"] = str(done.returncode)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page, "python") if "ROUTECTL_BROKER" in block.text],
+    ids=str,
+)
+def test_python_that_needs_a_broker(
+    block: Block, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(compile(block.text, str(block), "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "create exchange tasks safe"
+    assert printed[-1] == "0 []"

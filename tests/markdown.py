@@ -1,0 +1,100 @@
+"""Code blocks and links of the documentation, for the tests that hold it to the truth.
+
+What a fence means:
+
+    ```yaml             a routectl file; `version: 1` may be left out
+    ```yaml WORD        YAML of something else
+    ```python           a module
+    ```pycon            an interpreter session with its output
+    ```console          commands after `$ `, run by bash one after the other, each with its output
+    ```sh, ```text      not run; what is said there of `routectl` has to exist
+
+A document's sessions and transcripts run in one folder, which holds README's first file as `queues.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+
+_FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `language` and `info` are the first word of its fence and the rest."""
+
+    page: Path
+    line: int
+    language: str
+    info: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a transcript and what it prints."""
+
+    place: str
+    command: str
+    output: str
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    """The fenced blocks of a page, those of some languages if any are named."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in _FENCE.finditer(text):
+        language, _, info = match["info"].partition(" ")
+        if not languages or language in languages:
+            found.append(Block(page, text.count("\n", 0, match.start()) + 1, language, info, match["text"]))
+    return found
+
+
+def every(*languages: str) -> list[Block]:
+    """The blocks of some languages on every page."""
+    return [block for page in PAGES for block in blocks(page, *languages)]
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a `console` block."""
+    found: list[Command] = []
+    for number, line in enumerate(block.text.splitlines(), block.line + 1):
+        place = f"{block.page.relative_to(ROOT)}:{number}"
+        if line.startswith("$ "):
+            found.append(Command(place, line[2:], ""))
+        else:
+            last = found.pop()
+            found.append(Command(last.place, last.command, f"{last.output}{line}\n"))
+    return found
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def links(page: Path) -> Iterator[str]:
+    """The targets of a page's links."""
+    return (match["target"] for match in _LINK.finditer(prose(page)))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    headings = (re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", title) for title in _HEADING.findall(prose(page)))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def first_file() -> str:
+    """README's first file."""
+    return blocks(ROOT / "README.md", "yaml")[0].text
