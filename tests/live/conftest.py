@@ -1,0 +1,96 @@
+"""The `routectl` command on the test's own vhost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.cli.main import run
+from tests.brokers import Broker
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did.
+
+    Parameters:
+      code: Its exit code.
+      out: What it wrote to stdout.
+      err: What it wrote to stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its one JSON document."""
+        return json.loads(self.out)
+
+
+class Command:
+    """Runs `routectl` on one vhost, with one file.
+
+    Parameters:
+      broker: The broker.
+      vhost: The vhost that the broker's URL names.
+      folder: Where the file is written.
+      capsys: Takes what is printed.
+    """
+
+    def __init__(self, broker: Broker, vhost: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.broker, self.vhost, self.folder = broker, vhost, folder
+        self.path = folder / "queues.yaml"
+        self._capsys = capsys
+
+    def write(self, text: str) -> Path:
+        """Writes the file; `version: 1` stands above."""
+        self.path.write_text("version: 1\n" + text)
+        return self.path
+
+    def arguments(self, *words: str, url: str | None = None, management: str | None = None) -> list[str]:
+        """The words of a command, with file and broker."""
+        broker = url or self.broker.url_for(self.vhost)
+        where = ["-b", broker, "--management", management or self.broker.management]
+        return [*words, "-f", str(self.path), *where]
+
+    def __call__(self, *words: str, url: str | None = None, management: str | None = None) -> Result:
+        """Runs a command in this process."""
+        self._capsys.readouterr()
+        code = run(self.arguments(*words, url=url, management=management))
+        printed = self._capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Result(code, printed.out, printed.err)
+
+    def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
+        """Starts a command in a process of its own."""
+        program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
+        return subprocess.Popen(
+            [*program, *self.arguments(*words, **where)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=os.environ.copy(),
+        )
+
+    def matches(self) -> bool:
+        """Whether a plan finds nothing to do."""
+        return self("plan", "--exit-code").code == 0
+
+
+@pytest.fixture
+def routectl(
+    broker: Broker, vhost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """The command, on a fresh vhost."""
+    return Command(broker, vhost, tmp_path, capsys)
