@@ -59,7 +59,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     if console.json:
         console.document(plan.as_dict())
     else:
-        console.result(plan_text(plan))
+        console.result(plan_text(plan, verbose=console.verbose))
 
 
 def write_plan(plan: Plan, path: Path) -> None:

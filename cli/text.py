@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +22,9 @@ _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "r
 _WORDS = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
 _DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 _WIDEST = 44
+#: The one property of an object that AMQP finds different: the broker's reason.
+_BROKER_SAYS = "broker says"
+_DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
 def finding_text(finding: Finding) -> str:
@@ -29,8 +34,13 @@ def finding_text(finding: Finding) -> str:
     return click.style(head, fg=color, bold=True) + ":" + rest
 
 
-def plan_text(plan: Plan) -> str:
-    """The whole plan, in the order in which it is carried out."""
+def plan_text(plan: Plan, *, verbose: bool = False) -> str:
+    """The whole plan, in the order in which it is carried out.
+
+    Parameters:
+      plan: The plan.
+      verbose: List the many objects of Celery's delayed tasks one by one, too.
+    """
     if plan.empty:
         return "\n".join([*_notes(plan), f"No changes. Broker matches {_files(plan.files)}."])
     where = [
@@ -40,23 +50,48 @@ def plan_text(plan: Plan) -> str:
     ]
     lines = [printable("  ".join(part for part in where if part)), ""]
     several = len(plan.vhosts) > 1
-    width = min(_WIDEST, max((len(_title(change, several)) for change in plan.changes), default=0))
-    kinds = max((len(change.key.kind) for change in plan.changes), default=0)
+    shown: list[Change] = []
+    folded: Counter[str] = Counter()
     for change in plan.changes:
+        if verbose or not _is_for_delays(change):
+            shown.append(change)
+        else:
+            folded[change.key.kind] += 1
+    width = min(_WIDEST, max((len(_title(change, several)) for change in shown), default=0))
+    kinds = max((len(change.key.kind) for change in shown), default=0)
+    for change in shown:
         lines += _change_lines(change, kinds, width, several)
+    if folded:
+        mark = click.style(_MARKS["create"], fg=_COLORS["create"])
+        lines.append(f"{mark} {_counted(folded)} for Celery's delayed tasks; `--verbose` lists them")
     lines += [click.style(f"  ! {problem}", fg="red") for problem in plan.problems]
     return "\n".join([*lines, "", *_notes(plan), _summary(plan)])
 
 
 def _notes(plan: Plan) -> list[str]:
-    left = sum(plan.unmanaged.values())
     lines = [f"note: {note}" for note in plan.notes]
+    left = {kind: count for kind, count in sorted(plan.unmanaged.items()) if count}
     if left:
-        counted = ", ".join(
-            f"{count} {kind}{'s' * (count != 1)}" for kind, count in sorted(plan.unmanaged.items())
-        )
-        lines.append(f"note: not in {_files(plan.files)}, and left as they are: {counted}")
+        lines.append(f"note: not in {_files(plan.files)}, and left as they are: {_counted(left)}")
     return [*lines, ""] if lines else []
+
+
+def _is_for_delays(change: Change) -> bool:
+    """Whether the change creates one of the hundred objects that hold Celery's delayed tasks."""
+    if change.action != "create" or change.key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
+        return False
+    return any(_DELAYED.fullmatch(name) for name in change.key.name)
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    """Counts by kind in words: `1 exchange, 2 queues`."""
+    return ", ".join(_count(number, kind) for kind, number in kinds.items())
+
+
+def _count(number: int, what: str) -> str:
+    if number == 1:
+        return f"1 {what}"
+    return f"{number} {what[:-1]}ies" if what.endswith("cy") else f"{number} {what}s"
 
 
 def _files(files: Sequence[str]) -> str:
@@ -78,25 +113,28 @@ def _title(change: Change, several: bool) -> str:
 
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
-    details = describe(change) if change.action == "create" else _differences(change)
+    details = _differences(change) if change.action in ("update", "replace") else describe(change)
     lines = [f"{mark} {change.key.kind:{kinds}}  {_title(change, several):{width}}  {details}".rstrip()]
     if change.risk != "safe":
         counts = ""
         if change.messages is not None:
-            counts = f" ({change.messages} messages, {change.consumers or 0} consumers)"
+            counts = f" ({_count(change.messages, 'message')}, {_count(change.consumers or 0, 'consumer')})"
         lines.append(f"      {click.style(change.risk, fg='red')}: {change.reason}{counts}")
     return lines
 
 
 def _differences(change: Change) -> str:
+    said = (change.before or {}).get(_BROKER_SAYS)
+    if said is not None:  # AMQP alone does not see what the object is like
+        return printable(str(said))
     return printable(
         ", ".join(f"{name}: {_value(old)} -> {_value(new)}" for name, old, new in change.differences())
     )
 
 
 def describe(change: Change) -> str:
-    """The properties of an object that is created, in a few words."""
-    properties = dict(change.after or {})
+    """The properties of an object that is created or deleted, in a few words."""
+    properties = dict(change.after or change.before or {})
     words: list[str] = []
     match change.key.kind:
         case Kind.EXCHANGE | Kind.QUEUE:
