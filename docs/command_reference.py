@@ -15,8 +15,8 @@ _HEAD = """\
 <!-- Generated from the commands by docs/generate.py: edit their help, then run `make docs`. -->
 
 stdout carries the result; progress, warnings, errors and questions go to stderr. With `--format json` stdout is
-one JSON document with `"version": 1`, also when the command fails. An option beats its environment variable.
-`ROUTECTL_FILE` may name several files, separated by `:` (on Windows `;`).
+one JSON document with `"version": 1`, also when the command fails, wrong usage aside. An option beats its
+environment variable. `ROUTECTL_FILE` may name several files, separated by `:` (on Windows `;`).
 
 """
 
@@ -41,6 +41,7 @@ def _section(command: click.Command, parent: click.Context, level: int) -> str:
     parts = [f"{'#' * level} {context.command_path}", ""]
     parts += [_prose(command.help or ""), ""]
     if isinstance(command, click.Group):
+        parts.append(_epilog(command, "Examples"))
         parts += [_section(inner, context, level + 1) for inner in _commands(command, context)]
         return "\n".join(parts)
     parts += ["```text", f"{context.command_path} {_usage(command, context)}", "```", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
+import jsonschema
 import pytest
 import yaml
 from celery import Celery
@@ -80,6 +82,8 @@ def test_yaml_loads_without_mistakes(block: Block, folder: Path) -> None:
     text = block.text if "version:" in block.text else "version: 1\n" + block.text
     (folder / "example.yaml").write_text(text)
     assert load("example.yaml").warnings == ()
+    schema = json.loads((ROOT / "docs/queues.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(text), schema)
 
 
 @pytest.mark.parametrize("block", every("python"), ids=str)

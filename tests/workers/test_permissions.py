@@ -1,0 +1,55 @@
+"""What docs/celery.md says that a worker may need is enough: for workers, producers, delays and inspection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from routectl.topology.load import load
+
+from ..markdown import ROOT, blocks
+from .conftest import CELERY, Project
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {type: quorum, bindings: [{exchange: tasks, key: high}]}
+routes: [{tasks: "*", queue: high}]
+workers: {high: {queues: [high], concurrency: 1, pool: threads}}
+"""
+
+
+@pytest.fixture
+def _as_documented(project: Project, tmp_path: Path) -> Iterator[None]:
+    """The project's user may do what the page says, and no more."""
+    example = next(block for block in blocks(ROOT / "docs/celery.md", "yaml") if "users:" in block.text)
+    file = tmp_path / "users.yaml"
+    file.write_text("version: 1\n" + example.text)
+    (user,) = load(file, {"SHOP_PASSWORD": "secret"}).topology.users.values()
+    name = f"worker-{uuid.uuid4().hex[:8]}"
+    project.provision()
+    project.management.put(f"users/{name}", {"password": "secret", "tags": ""})
+    project.management.put(f"permissions/{project.path}/{name}", user.permissions["shop"].model_dump())
+    parts = urlsplit(project.url)
+    host = parts.netloc.rpartition("@")[2]
+    project.environment["PROJ_BROKER"] = f"amqp://{name}:secret@{host}{parts.path}"
+    yield
+    project.management.delete(f"users/{name}")
+
+
+@pytest.mark.usefixtures("_as_documented")
+def test_documented_permissions_are_enough(project: Project) -> None:
+    code = (
+        "import json; from proj import app; sent = [app.send_task('billing.charge', countdown=n) for n in (None, 1)]; "
+        "print(json.dumps([each.get(timeout=25)[0] for each in sent]))"
+    )
+    with project.worker("--profile", "high", "-l", "INFO") as worker:
+        assert project.python(code, timeout=40) == ["high", "high"]
+        pong = project.run(*CELERY, "-A", "proj", "inspect", "ping", "-t", "5")
+        assert "pong" in pong.stdout, pong.stderr
+        assert "ACCESS_REFUSED" not in worker.text
