@@ -34,6 +34,7 @@ _KINDS = {
     "list_type": "must be a list (`- item` lines)",
     "string_too_short": "cannot be empty",
     "too_short": "cannot be empty",
+    "value_error": "cannot be read",
 }
 _BOUNDS = {
     "greater_than_equal": ("must be at least", "ge"),

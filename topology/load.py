@@ -95,7 +95,7 @@ def _load(files: Sequence[str | Path], environment: Mapping[str, str], leave_out
     known = {str(finding.position) for finding in findings}
     findings += [finding for finding in found if str(finding.position) not in known]
     if any(finding.severity is Severity.ERROR for finding in findings):
-        raise FileError(_sorted(findings)[:MAX_FINDINGS], more=len(findings) > MAX_FINDINGS)
+        raise FileError(_sorted(findings, source.files)[:MAX_FINDINGS], more=len(findings) > MAX_FINDINGS)
     assert topology is not None
     return Loaded(topology, source, tuple(str(file) for file in files), tuple(findings))
 
@@ -174,11 +174,9 @@ def _present(path: Path_, source: Source) -> Path_:
     return path
 
 
-def _sorted(findings: list[Finding]) -> list[Finding]:
-    order = {
-        name: position for position, name in enumerate(dict.fromkeys(item.position.file for item in findings))
-    }
-    unique = dict.fromkeys(findings)
+def _sorted(findings: list[Finding], files: Sequence[str]) -> list[Finding]:
+    order = {name: index for index, name in enumerate(files)}
     return sorted(
-        unique, key=lambda item: (order[item.position.file], item.position.line, item.position.column)
+        dict.fromkeys(findings),
+        key=lambda item: (order.get(item.position.file, -1), item.position.line, item.position.column),
     )

@@ -14,6 +14,8 @@ from .scalar import Interpolated
 #: Sections of a body whose entries are maps, so that `high:` alone means `high: {}`.
 NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shovels", "workers")
 
+_LONGEST_PASSWORD = 4096
+
 Path_ = tuple[str | int, ...]
 Complain = Callable[[Path_, str, str, str | None], None]
 
@@ -118,10 +120,13 @@ def _with_password(name: str, user: Any, complain: Complain) -> Any:
         return user
     try:
         with Path(user["password_file"]).open(encoding="utf-8") as file:
-            password = file.readline().rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        complain(path, "missing-file", f"the password file cannot be read: {reason.lower()}", None)
+            password = file.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+    except OSError as error:
+        reason = (error.strerror or "it is no file").lower()
+        complain(path, "missing-file", f"the password file cannot be read: {reason}", None)
+        return user
+    except ValueError:
+        complain(path, "missing-file", "the password file is not UTF-8 text", "save it as UTF-8")
         return user
     if not password:
         complain(path, "literal-secret", "the password file's first line is empty", None)

@@ -83,6 +83,8 @@ class Secrets:
                 for child in node.value:
                     key, value = child if isinstance(node, yaml.MappingNode) else (None, child)
                     name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                    if isinstance(key, yaml.ScalarNode):
+                        self._scalar(key, "key")
                     waiting.append((value, _below(place, name, value)))
 
     def _scalar(self, node: yaml.ScalarNode, place: str) -> None:

@@ -11,7 +11,7 @@ _STRING = "tag:yaml.org,2002:str"
 #: Numbers that are spelled in one way only, so that as a name they stay what they are; `1_000` is text, and a number
 #: where a field wants one.
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*)?\.?[0-9]*([eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?\Z")
 #: No number is longer; Python refuses to read one of more than 4300 digits.
 _MAX_DIGITS = 400
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -54,7 +54,7 @@ class WrittenFloat(float):
 
     def __new__(cls, text: str) -> WrittenFloat:
         """The number that the text says."""
-        self = super().__new__(cls, text.replace("_", ""))
+        self = super().__new__(cls, text)
         self._text = text
         return self
 
@@ -97,7 +97,7 @@ def typed(text: str) -> Any:
         return _BOOLEAN[text]
     if len(text) <= _MAX_DIGITS and _INTEGER.match(text):
         return int(text)
-    if len(text) <= _MAX_DIGITS and _FLOAT.match(text) and any(character.isdigit() for character in text):
+    if len(text) <= _MAX_DIGITS and _FLOAT.match(text):
         return WrittenFloat(text)
     return text
 

@@ -55,6 +55,11 @@ class Source:
         except Hopeless:
             raise FileError(self.findings) from None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files that were read, in the order in which they were."""
+        return tuple(self._documents)
+
     def position(self, path: Path_, *, of_key: bool = False) -> Position:
         """Where the value at this path stands, or the nearest value above it that is in the file.
 
