@@ -33,10 +33,11 @@ from routectl.topology.model import (
     User,
     types,
 )
-from routectl.topology.model.exchange import EXTRA_TYPES, FIELDS_OF_TYPE
+from routectl.topology.model.exchange import FIELDS_OF_TYPE
 from routectl.topology.model.links import UpstreamOfSet
 from routectl.topology.model.support import explain, support_of
 from routectl.topology.secret import Secret
+from routectl.topology.state import EXTRA_TYPES
 
 from .file_examples import EXAMPLES, HEAD
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .model import Exchange, Policy, Queue
-from .model.exchange import EXTRA_TYPES, FIELDS_OF_TYPE
+from .model.exchange import FIELDS_OF_TYPE
 from .model.policy import PolicyDefinition
 from .model.support import Support, Version, explain, support_of, supported
 from .source import Path_
+from .state import EXTRA_TYPES
 
 Report = Callable[..., None]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .address import AddressBook
 from .model import Body, Exchange, Policy, Queue, Topology, User
+from .model.topology import REFUSE
 from .state import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
 
 
@@ -92,7 +93,8 @@ def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[
 
 def _delayed_delivery(vhost: str, body: Body) -> Iterator[Resource]:
     """What Celery's native delayed delivery needs, if this vhost's tasks need it."""
-    if not (body.routes or body.workers) or body.delayed_delivery == "never":
+    takes_tasks = body.routes or body.workers or body.unmatched != REFUSE
+    if not takes_tasks or body.delayed_delivery == "never":
         return
     delay = AddressBook(body).delay
     if delay is None:

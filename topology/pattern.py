@@ -3,7 +3,7 @@
 billing.charge        exact    the name itself
 billing.*             glob     as Celery takes it: `*` crosses dots; `?` and `[...]` count beside a `*`
 {queue}:*             capture  `{name}` takes one namespace segment: no `.`, no `:`
-/^legacy\\.v[12]\\./    regex    the whole name has to match; named groups are captures
+/legacy\\.v[12]\\..+/   regex    the whole name has to match; named groups are captures
 """
 
 from __future__ import annotations

@@ -43,6 +43,17 @@ BUILT_IN_EXCHANGES: dict[str, str] = {
     "amq.rabbitmq.trace": "topic",
 }
 
+#: Exchange types beyond the four of AMQP, with the versions whose distribution holds them and the plugin, if any.
+EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
+    "x-consistent-hash": ("..", "rabbitmq_consistent_hash_exchange"),
+    "x-random": ("..", "rabbitmq_random_exchange"),
+    "x-recent-history": ("..", "rabbitmq_recent_history_exchange"),
+    "x-modulus-hash": ("..", "rabbitmq_sharding"),
+    "x-jms-topic": ("..", "rabbitmq_jms_topic_exchange"),
+    "x-delayed-message": ("..", "rabbitmq_delayed_message_exchange"),
+    "x-local-random": ("4.0..", None),
+}
+
 #: Kinds of which only the properties that the file states are compared: the rest belongs to whoever set it.
 PARTIAL: frozenset[Kind] = frozenset({Kind.VHOST, Kind.USER})
 

@@ -76,7 +76,7 @@ class Command:
         program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
         return subprocess.Popen(
             [*program, *self.arguments(*words, **where)],
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BrokerError, NotFound, Rejected
+from ..state import EXTRA_TYPES
 
 
 def tidy_reason(text: str) -> str:
@@ -47,10 +48,9 @@ def rejected(reason: str, what: str) -> BrokerError:
             f"enable it with `rabbitmq-plugins enable {plugin}`",
         )
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
-        return NotFound(
-            f"cannot {what}: the broker does not know the exchange type `{found[1]}`",
-            "enable the plugin that brings it, or choose another type",
-        )
+        plugin = EXTRA_TYPES.get(found[1], ("", None))[1]
+        cure = f"enable it with `rabbitmq-plugins enable {plugin}`" if plugin else "choose another type"
+        return NotFound(f"cannot {what}: the broker does not know the exchange type `{found[1]}`", cure)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
     return Rejected(f"cannot {what}", reason)

@@ -9,17 +9,6 @@ from pydantic import Field
 from .queue import Binding
 from .types import Arguments, Model, Name, Whole
 
-#: Exchange types beyond the four of AMQP, with the versions whose distribution holds them and the plugin, if any.
-EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
-    "x-consistent-hash": ("..", "rabbitmq_consistent_hash_exchange"),
-    "x-random": ("..", "rabbitmq_random_exchange"),
-    "x-recent-history": ("..", "rabbitmq_recent_history_exchange"),
-    "x-modulus-hash": ("..", "rabbitmq_sharding"),
-    "x-jms-topic": ("..", "rabbitmq_jms_topic_exchange"),
-    "x-delayed-message": ("..", "rabbitmq_delayed_message_exchange"),
-    "x-local-random": ("4.0..", None),
-}
-
 
 class Exchange(Model):
     """An exchange: its type, arguments, and the exchanges that it is bound to."""

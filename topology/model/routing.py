@@ -15,7 +15,7 @@ class Route(Model):
     tasks: Texts = Field(
         min_length=1,
         description="One pattern or a list: a task's name, a glob (`billing.*`), a namespace form (`{queue}:*`), "
-        "or a regular expression (`/^legacy\\.v[12]\\./`).",
+        "or a regular expression (`/legacy\\.v[12]\\..+/`).",
     )
     queue: Name = Field(description="The queue; `{name}` takes what the pattern captured.")
     key: RoutingKey | None = Field(

@@ -1,0 +1,154 @@
+"""An apply that cannot do everything: each failure with its object, and a rerun that finishes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from routectl.topology.broker.sandbox.node import Node
+from tests.brokers import Broker, Management
+
+from .conftest import Command
+
+MANY = "exchanges: {tasks: {}}\nqueues:\n" + "".join(
+    f"  queue-{number:04}: {{bindings: [{{exchange: tasks, key: key-{number:04}}}]}}\n" for number in range(1500)
+)
+
+
+@pytest.fixture
+def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
+    """Makes a user of the test's vhost; gives his name, which is also his password."""
+    names: list[str] = []
+
+    def make(tags: str = "", configure: str = ".*") -> str:
+        name = f"user-{len(names)}-{vhost}"
+        management.put(f"users/{name}", {"password": name, "tags": tags})
+        permissions = {"configure": configure, "write": ".*", "read": ".*"}
+        management.put(f"permissions/{vhost}/{name}", permissions)
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        management.delete(f"users/{name}")
+
+
+def as_user(routectl: Command, name: str) -> dict[str, str]:
+    """Where the broker is, for another user."""
+    host = routectl.broker.management.rpartition("@")[2]
+    return {
+        "url": routectl.broker.url_for(routectl.vhost, name, name),
+        "management": f"http://{name}:{name}@{host}",
+    }
+
+
+def test_the_tag_management_is_enough_for_exchanges_queues_and_bindings(
+    routectl: Command, user: Callable[..., str]
+) -> None:
+    routectl.write("exchanges: {tasks: {}}\nqueues: {high: {bindings: [{exchange: tasks, key: high}]}}\n")
+    where = as_user(routectl, user("management"))
+    assert routectl("apply", "--yes", **where).code == 0
+    assert "No changes" in routectl("plan", **where).out
+
+
+def test_without_any_tag_the_way_out_is_named(routectl: Command, user: Callable[..., str]) -> None:
+    routectl.write("queues: {high: {}}\n")
+    where = as_user(routectl, user())
+    result = routectl("plan", **where)
+    assert result.code == 2
+    assert "management" in result.err
+    assert routectl("apply", "--yes", "--via", "amqp", **where).code == 0
+
+
+def test_what_the_user_may_not_create_fails_alone(routectl: Command, user: Callable[..., str]) -> None:
+    routectl.write("queues: {mine-1: {}, theirs: {}, mine-2: {}}\n")
+    result = routectl("apply", "--yes", **as_user(routectl, user("management", "^mine")))
+    assert result.code == 3
+    assert "failed: queue theirs: " in result.out
+    assert "Applied: 2 created, 1 failed." in result.out
+    assert routectl("apply", "--yes").out.count("+ queue") == 1
+
+
+def test_users_need_an_administrator_and_say_so(routectl: Command, user: Callable[..., str]) -> None:
+    routectl.write("users: {somebody: {tags: [management]}}\n")
+    result = routectl("plan", **as_user(routectl, user("management")))
+    assert result.code == 2
+    assert "administrator" in result.err + result.out
+
+
+def test_a_missing_plugin_is_named_and_the_rest_is_done(
+    private_broker: Callable[..., Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = private_broker(plugins=("rabbitmq_management",))
+    routectl = Command(Broker(node.url, node.management, node.version), "/", tmp_path, capsys)
+    routectl.write("exchanges: {hash: {type: x-consistent-hash}}\nqueues: {high: {}}\n")
+    result = routectl("apply", "--yes")
+    assert result.code == 3
+    assert "failed: exchange hash: " in result.out
+    assert "rabbitmq_consistent_hash_exchange" in result.out
+    assert "1 created, 1 failed" in result.out
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_rerun_finishes_what_was_broken_off(
+    routectl: Command, management: Management, vhost: str, stop: signal.Signals
+) -> None:
+    routectl.write(MANY)
+    process = routectl.start("apply", "--yes")
+    while not management.get(f"queues/{vhost}?disable_stats=true") and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(stop)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if stop is signal.SIGINT else -9)
+    assert "Traceback" not in errors
+    assert 0 < len(management.get(f"queues/{vhost}?disable_stats=true")) < 1500
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+
+
+def test_two_applies_at_once_both_end_well(routectl: Command) -> None:
+    routectl.write(MANY)
+    processes = [routectl.start("apply", "--yes") for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+    assert routectl.matches()
+
+
+def test_a_broker_that_dies_half_way_is_one_sentence_and_a_rerun_finishes(
+    private_broker: Callable[..., Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = private_broker()
+    routectl = Command(Broker(node.url, node.management, node.version), "/", tmp_path, capsys)
+    management = Management(node.management)
+    routectl.write(MANY)
+    process = routectl.start("apply", "--yes")
+    while not management.get("queues?disable_stats=true") and process.poll() is None:
+        time.sleep(0.02)
+    node.kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode in (2, 3)
+    assert "error: " in errors
+    assert "Traceback" not in errors
+    node.start()
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+
+
+def test_a_wrong_password_and_a_closed_port_are_one_sentence_each(routectl: Command) -> None:
+    routectl.write("queues: {high: {}}\n")
+    wrong = as_user(routectl, "nobody-s3cret")
+    for via in ("management", "amqp"):
+        refused = routectl("plan", "--via", via, **wrong)
+        assert refused.code == 2
+        assert refused.err.startswith("error: ")
+        assert "hint: " in refused.err
+        assert ":nobody-s3cret" not in refused.err
+        closed = routectl("plan", "--via", via, url="amqp://localhost:9/", management="http://localhost:9")
+        assert closed.code == 2
+        assert closed.err.startswith("error: ")
+        assert "hint: " in closed.err
