@@ -15,7 +15,8 @@ from tests.brokers import Broker, Management
 from .conftest import Command
 
 MANY = "exchanges: {tasks: {}}\nqueues:\n" + "".join(
-    f"  queue-{number:04}: {{bindings: [{{exchange: tasks, key: key-{number:04}}}]}}\n" for number in range(1500)
+    f"  queue-{number:04}: {{bindings: [{{exchange: tasks, key: key-{number:04}}}]}}\n"
+    for number in range(1500)
 )
 
 

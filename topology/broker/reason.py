@@ -48,8 +48,8 @@ def rejected(reason: str, what: str) -> BrokerError:
             f"enable it with `rabbitmq-plugins enable {plugin}`",
         )
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
-        plugin = EXTRA_TYPES.get(found[1], ("", None))[1]
-        cure = f"enable it with `rabbitmq-plugins enable {plugin}`" if plugin else "choose another type"
+        _, needed = EXTRA_TYPES.get(found[1], ("..", None))
+        cure = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else "choose another type"
         return NotFound(f"cannot {what}: the broker does not know the exchange type `{found[1]}`", cure)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
