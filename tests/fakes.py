@@ -1,0 +1,181 @@
+"""A broker in memory, for tests of what plan and apply do with one: it can refuse, lose and miss things."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from routectl.topology.broker.pipeline import Failure
+from routectl.topology.broker.progress import Progress
+from routectl.topology.broker.session import AMQP_KINDS
+from routectl.topology.diff import diff
+from routectl.topology.errors import BrokerError, NotFound, Refused, Rejected
+from routectl.topology.plan import Plan
+from routectl.topology.provision import Planned
+from routectl.topology.secret import Secret
+from routectl.topology.state import (
+    BUILT_IN_EXCHANGES,
+    KIND_ORDER,
+    PARTIAL,
+    Key,
+    Kind,
+    Resource,
+    State,
+    exchange_key,
+    queue_key,
+)
+
+ALGORITHM = "rabbit_password_hashing_sha256"
+
+
+class MemoryBroker:
+    """What `Session` promises, in memory.
+
+    Parameters:
+      resources: What is there.
+      vhosts: The vhosts that are there.
+      fail: What it answers to any write of an object, in bulk or alone.
+      lost_in_bulk: Objects that `create_all` neither makes nor complains of.
+      lost: Objects that no write changes, although each is reported as done.
+    """
+
+    complete = True
+
+    def __init__(
+        self,
+        resources: Iterable[Resource] = (),
+        *,
+        vhosts: Iterable[str] = ("/",),
+        fail: Mapping[Key, BrokerError] | None = None,
+        lost_in_bulk: Collection[Key] = (),
+        lost: Collection[Key] = (),
+    ) -> None:
+        self.fail, self.lost_in_bulk, self.lost = dict(fail or {}), set(lost_in_bulk), set(lost)
+        self.writes: list[tuple[str, Key]] = []
+        self.state: State = {key: Resource(key) for key in map(vhost_key, vhosts)}
+        self.state |= {resource.key: resource for resource in resources}
+
+    def read(self, desired: State, vhosts: Collection[str]) -> State:
+        """Exchanges, queues and bindings of the vhosts, and of the other kinds those that are wanted."""
+        kinds = AMQP_KINDS | {key.kind for key in desired}
+        everywhere = {"", *vhosts, *(key.vhost for key in desired)}
+        return {
+            key: found for key, found in self.state.items() if key.kind in kinds and key.vhost in everywhere
+        }
+
+    def put(self, resource: Resource) -> None:
+        """Creates or updates one object."""
+        self._write("put", resource)
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Deletes one object, with the bindings from and to it."""
+        key = resource.key
+        self._begin("delete", key)
+        found = self.state.get(key)
+        if found is None or key in self.lost:
+            return
+        if if_empty and found.messages:
+            raise Refused(f"cannot delete {key}: it holds messages")
+        del self.state[key]
+        for other in [other for other in self.state if key in _ends(other)]:
+            del self.state[other]
+
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+        """Creates exchanges, queues and bindings of a vhost."""
+        if vhost_key(vhost) not in self.state:
+            raise NotFound(f"the vhost `{vhost}` does not exist")
+        failures = []
+        ordered = sorted(resources, key=lambda resource: KIND_ORDER[resource.key.kind])
+        for done, resource in enumerate(ordered, 1):
+            if resource.key not in self.lost_in_bulk:
+                try:
+                    self._write("bulk", resource)
+                except BrokerError as error:
+                    failures.append(Failure(resource, error))
+            progress(done, len(ordered))
+        return failures
+
+    def _begin(self, how: str, key: Key) -> None:
+        self.writes.append((how, key))
+        if key in self.fail:
+            raise self.fail[key]
+
+    def _write(self, how: str, resource: Resource) -> None:
+        key = resource.key
+        self._begin(how, key)
+        if key.vhost and vhost_key(key.vhost) not in self.state:
+            raise NotFound(f"cannot create {key}: not found")
+        for end in _ends(key):
+            if end not in self.state and end.name[0] not in BUILT_IN_EXCHANGES:
+                raise NotFound(f"cannot create {key}: no {end}")
+        found = self.state.get(key)
+        if key.kind in (Kind.EXCHANGE, Kind.QUEUE) and found and found.properties != resource.properties:
+            raise Rejected(f"cannot create {key}", "inequivalent arg")
+        if key not in self.lost:
+            before = found.properties if found and key.kind in PARTIAL else {}
+            self.state[key] = Resource(key, {**before, **_stored(resource.properties)})
+
+
+def vhost_key(name: str) -> Key:
+    """The identity of a vhost."""
+    return Key(Kind.VHOST, "", (name,))
+
+
+def password_hash(password: str, salt: bytes = b"salt") -> Secret:
+    """A password as RabbitMQ stores it."""
+    return Secret(base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode())
+
+
+def planned(desired: State, broker: MemoryBroker, *, delete: Collection[Key] = ()) -> Planned:
+    """The plan from this broker to that state."""
+    vhosts = tuple(dict.fromkeys(key.vhost for key in desired if key.vhost)) or ("/",)
+    found = diff(desired, broker.read(desired, vhosts), delete=delete)
+    plan = Plan(
+        "amqp://localhost", "rabbit@here", vhosts, found.changes, found.problems, (), found.unmanaged, ("f",)
+    )
+    return Planned(plan, desired, broker, tuple(delete))
+
+
+def state(*resources: Resource) -> State:
+    """The state that holds these."""
+    return {resource.key: resource for resource in resources}
+
+
+def exchange(name: str, vhost: str = "/", **properties: Any) -> Resource:
+    """An exchange; durable and of type `direct` unless said otherwise."""
+    usual = {"type": "direct", "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
+    return Resource(exchange_key(vhost, name), usual | properties)
+
+
+def queue(name: str, vhost: str = "/", *, messages: int | None = None, **properties: Any) -> Resource:
+    """A queue; durable and classic unless said otherwise."""
+    usual = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
+    return Resource(queue_key(vhost, name), usual | properties, messages=messages)
+
+
+def policy(name: str, vhost: str = "/", **definition: Any) -> Resource:
+    """A policy for all queues."""
+    properties = {"pattern": ".*", "apply_to": "queues", "priority": 0, "definition": definition}
+    return Resource(Key(Kind.POLICY, vhost, (name,)), properties)
+
+
+def user(name: str, **properties: Any) -> Resource:
+    """A user."""
+    return Resource(Key(Kind.USER, "", (name,)), {"tags": []} | properties)
+
+
+def _ends(key: Key) -> tuple[Key, ...]:
+    """What a binding leads from and to."""
+    if key.kind is not Kind.BINDING:
+        return ()
+    source, destination_type, destination = key.name[:3]
+    return exchange_key(key.vhost, source), Key(Kind(destination_type), key.vhost, (destination,))
+
+
+def _stored(properties: Mapping[str, Any]) -> dict[str, Any]:
+    stored = dict(properties)
+    if isinstance(password := stored.pop("password", None), Secret):
+        stored |= {"password_hash": password_hash(password.reveal()), "hashing_algorithm": ALGORITHM}
+    return stored
