@@ -34,6 +34,9 @@ def _words(reason: Any) -> str:
     return str(reason)
 
 
+_BRING = "enable the plugin that brings it, or choose another type"
+
+
 def rejected(reason: str, what: str) -> BrokerError:
     """A refusal of one object; `NotFound` if it is for something missing that has a cure of its own.
 
@@ -49,7 +52,7 @@ def rejected(reason: str, what: str) -> BrokerError:
         )
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
         _, needed = EXTRA_TYPES.get(found[1], ("..", None))
-        cure = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else "choose another type"
+        cure = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else _BRING
         return NotFound(f"cannot {what}: the broker does not know the exchange type `{found[1]}`", cure)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
