@@ -28,15 +28,15 @@ def command(console: Console, files: tuple[Path, ...], form: str) -> int:
     """
     # Imported here so that `--help` answers at once.
     from ..routing.router import Router
-    from ..topology.errors import FileError
+    from ..topology.errors import FileError, UnreadableFile
 
     try:
         loaded = load_files(console, files)
         for vhost in (None, *loaded.topology.vhosts):
             Router.from_loaded(loaded, vhost=vhost)
     except FileError as error:
-        console.fail(error)
-        return 1
+        code = console.fail(error)
+        return code if isinstance(error, UnreadableFile) else 1
     if console.json:
         console.document({"findings": [warning.as_dict() for warning in loaded.warnings]})
     else:

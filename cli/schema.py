@@ -27,10 +27,14 @@ def command(out: Path | None) -> None:
     and check queues.yaml with it.
     """
     # Imported here so that `--help` answers at once.
+    from ..topology.errors import UsageError
     from ..topology.schema import schema
 
     text = json.dumps(schema(), indent=2, ensure_ascii=False)
     if out is None:
         click.echo(text)
     else:
-        out.write_text(text + "\n", encoding="utf-8")
+        try:
+            out.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"`{out}` cannot be written: {(error.strerror or str(error)).lower()}") from None

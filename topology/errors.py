@@ -2,6 +2,7 @@
 
 RoutectlError                 message, hint
 ├── FileError                 the file is wrong; carries findings with positions
+│   └── UnreadableFile        there is no such file, or it may not be read
 ├── UsageError                an option or a URL is wrong
 ├── BrokerError               the broker cannot be used as asked
 │   ├── Unreachable           no connection: closed port, unknown host, timeout, TLS
@@ -52,6 +53,10 @@ class FileError(RoutectlError):
 
     def __str__(self) -> str:
         return "\n".join([self.message, *(str(finding) for finding in self.findings)])
+
+
+class UnreadableFile(FileError):
+    """There is no such file, it may not be read, or it is far too large."""
 
 
 class UsageError(RoutectlError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from .errors import FileError
+from .errors import FileError, UnreadableFile
 from .finding import Finding, Position, Severity
 from .redact import Span, hide, redact
 
@@ -73,7 +73,8 @@ def read_text(path: Path) -> tuple[Document, list[Finding]]:
     """Reads a file as UTF-8; the findings are warnings.
 
     Raises:
-      FileError: there is no such file, it may not be read, is too large, or is not UTF-8 text.
+      UnreadableFile: there is no such file, it may not be read, or is too large.
+      FileError: it is empty, or not UTF-8 text.
     """
     name = str(path)
     try:
@@ -130,15 +131,15 @@ def _not_utf8(name: str, content: bytes, error: UnicodeDecodeError) -> Finding:
     return Finding("not-utf8", message, before.position(line, column), "save the file as UTF-8")
 
 
-def _too_large(name: str, size: int) -> FileError:
+def _too_large(name: str, size: int) -> UnreadableFile:
     message = f"the file has {size / 1024 / 1024:.0f} MiB; the limit is {MAX_BYTES // 1024 // 1024} MiB"
     return _unreadable(
         name, message, "split it with `include:`, or look whether it is the right file", "too-large"
     )
 
 
-def _unreadable(name: str, message: str, help_: str | None, code: str = "missing-file") -> FileError:
-    return FileError([Finding(code, message, Position(name, 1, 1), help_)])
+def _unreadable(name: str, message: str, help_: str | None, code: str = "missing-file") -> UnreadableFile:
+    return UnreadableFile([Finding(code, message, Position(name, 1, 1), help_)])
 
 
 class _NamedText(io.StringIO):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from .types import (
     Arguments,
@@ -13,13 +13,11 @@ from .types import (
     Name,
     PositiveMilliseconds,
     RoutingKey,
-    Uri,
+    Uris,
     Whole,
     WholeSeconds,
-    _listed,
 )
 
-Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1)]
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]
 
 

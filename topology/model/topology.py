@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .access import User
@@ -14,7 +14,7 @@ from .policy import Policy
 from .queue import Queue
 from .routing import Profile, Route
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import DeclaredName, Model, Name, Names, Texts, Whole, _listed
+from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, _listed
 
 #: The word that stands for "an unrouted task is an error".
 REFUSE = "refuse"
@@ -33,6 +33,13 @@ def _target(value: Any) -> str:
     if not version >= OLDEST or version[0] > NEWEST[0]:
         raise PydanticCustomError("version", "must be a RabbitMQ version from 3.10 to 4.x")
     return str(value)
+
+
+Targets = Annotated[
+    tuple[Annotated[str, BeforeValidator(_target)], ...],
+    BeforeValidator(_listed),
+    WithJsonSchema(LIST_SCHEMA),
+]
 
 
 class Limits(Model):
@@ -93,10 +100,8 @@ class Topology(Body):
     )
     name: Name = Field("default", description="The name of this stack.")
     cluster: Name | None = Field(None, description="The cluster's name; on any other nothing is done.")
-    targets: Annotated[tuple[Annotated[str, BeforeValidator(_target)], ...], BeforeValidator(_listed)] = (
-        Field(
-            (), description="The RabbitMQ versions that the file must be right on, such as `3.13` and `4.3`."
-        )
+    targets: Targets = Field(
+        (), description="The RabbitMQ versions that the file must be right on, such as `3.13` and `4.3`."
     )
     include: Texts = Field((), description="More files, relative to this one; `*` takes all that match.")
     vhost: Name | None = Field(

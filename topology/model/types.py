@@ -225,9 +225,13 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple | None) else [value]
 
 
+_AMQP = r"^amqps?://|^\$\{"
 _DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$"}
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
-_LIST_SCHEMA = {"type": ["string", "array"], "items": {"type": "string"}}
+_AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
+LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
+_FROM_OUTSIDE_SCHEMA = {"type": "string", "pattern": r"^(\$\{[^{}]+\})+$"}
+_URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern": _AMQP}, "pattern": _AMQP}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
 Milliseconds = Annotated[
@@ -236,10 +240,15 @@ Milliseconds = Annotated[
 PositiveMilliseconds = Annotated[
     int, BeforeValidator(_in_milliseconds), Field(ge=1, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
 ]
-Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_in_seconds),
+    Field(gt=0, allow_inf_nan=False),
+    WithJsonSchema(_DURATION_SCHEMA | {"type": ["number", "string"]}),
+]
 WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
 Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
-Age = Annotated[str, BeforeValidator(_age)]
+Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
 DeclaredName = Annotated[str, AfterValidator(_declared_name)]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
@@ -247,7 +256,8 @@ RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 AccessPattern = Annotated[str, AfterValidator(_regex)]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
-Password = Annotated[Secret, BeforeValidator(_from_outside)]
-Uri = Annotated[Secret, BeforeValidator(_uri), WithJsonSchema({"type": "string"})]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(_LIST_SCHEMA)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_LIST_SCHEMA)]
+Password = Annotated[Secret, BeforeValidator(_from_outside), WithJsonSchema(_FROM_OUTSIDE_SCHEMA)]
+Uri = Annotated[Secret, BeforeValidator(_uri)]
+Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
