@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .plan import Change
+from .plan import Change, same
 from .secret import Secret, password_matches
 from .state import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIAL, Key, Kind, Resource, State
 
@@ -57,7 +57,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
 
 def _same(wanted: Resource, found: Resource) -> bool:
     properties, live = wanted.properties, found.properties
-    if properties == live:
+    if same(properties, live):
         return True
     if wanted.key.kind not in PARTIAL:
         return False
@@ -66,7 +66,7 @@ def _same(wanted: Resource, found: Resource) -> bool:
 
 def _holds(name: str, value: Any, live: Mapping[str, Any]) -> bool:
     if name != "password":
-        return bool(live.get(name) == value)
+        return same(live.get(name), value)
     stored = live.get("password_hash")
     return isinstance(stored, Secret) and password_matches(value, stored, live.get("hashing_algorithm") or "")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_args
 
 from .errors import UsageError
 from .secret import MASK, Secret, mask
@@ -54,7 +55,7 @@ class Change:
         return [
             (name, mask(before.get(name)), mask(after.get(name)))
             for name in sorted(names)
-            if before.get(name) != after.get(name)
+            if not same(before.get(name), after.get(name))
         ]
 
     def before_counts(self, name: str) -> bool:
@@ -78,18 +79,50 @@ class Change:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Change:
-        """The change that `as_dict` gave; masked secrets stay masked."""
-        key = Key(Kind(data["kind"]), data["vhost"], tuple(data["name"]))
+        """The change that `as_dict` gave; masked secrets stay masked.
+
+        Raises:
+          KeyError, TypeError, ValueError: it is no such thing.
+        """
+        key = Key(Kind(data["kind"]), _typed(data["vhost"], str), _texts(data["name"]))
+        if len(key.name) != _NAME_PARTS.get(key.kind, 1):
+            raise ValueError(f"not the name of a {key.kind}")
+        action, risk = data["action"], data["risk"]
+        if action not in get_args(Action) or risk not in get_args(Risk):
+            raise ValueError("neither an action nor a risk")
         return cls(
-            data["action"],
+            action,
             key,
-            unmask(data["before"]),
-            unmask(data["after"]),
-            data["risk"],
-            data["reason"],
-            data["messages"],
-            data["consumers"],
+            unmask(_typed(data["before"], dict, NoneType)),
+            unmask(_typed(data["after"], dict, NoneType)),
+            risk,
+            _typed(data["reason"], str),
+            _typed(data["messages"], int, NoneType),
+            _typed(data["consumers"], int, NoneType),
         )
+
+
+#: Parts of a name, where there are several.
+_NAME_PARTS = {Kind.BINDING: 5, Kind.TOPIC_PERMISSION: 2, Kind.PARAMETER: 2}
+
+
+def _typed(value: Any, *types: type) -> Any:
+    if not isinstance(value, types):
+        raise TypeError(f"not {types[0].__name__}")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_typed(item, str) for item in _typed(value, list))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to RabbitMQ, for which `true` is not 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def unmask(value: Any) -> Any:
@@ -179,16 +212,16 @@ class Plan:
             )
         try:
             return cls(
-                data["broker"],
-                data["cluster"],
-                tuple(data["vhosts"]),
-                tuple(Change.from_dict(change) for change in data["changes"]),
-                tuple(data["problems"]),
-                tuple(data["notes"]),
-                dict(data["unmanaged"]),
-                tuple(data["files"]),
+                _typed(data["broker"], str),
+                _typed(data["cluster"], str),
+                _texts(data["vhosts"]),
+                tuple(Change.from_dict(_typed(change, dict)) for change in _typed(data["changes"], list)),
+                _texts(data["problems"]),
+                _texts(data["notes"]),
+                {kind: _typed(count, int) for kind, count in _typed(data["unmanaged"], dict).items()},
+                _texts(data["files"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise UsageError("this plan is damaged", hint) from None
 
 
@@ -199,8 +232,8 @@ def moved_on(saved: Plan, current: Plan) -> list[str]:
       saved: The plan that was reviewed.
       current: The plan that file and broker give now.
     """
-    if saved.cluster != current.cluster or saved.vhosts != current.vhosts:
-        return [f"the plan was made for cluster {saved.cluster}, vhosts {', '.join(saved.vhosts)}"]
+    if (_place(saved), saved.vhosts) != (_place(current), current.vhosts):
+        return [f"the plan was made for {_place(saved)}, vhosts {', '.join(saved.vhosts)}"]
     then, now = ({change.key: _essence(change) for change in plan.changes} for plan in (saved, current))
     told = []
     for key in dict.fromkeys([*then, *now]):
@@ -211,6 +244,11 @@ def moved_on(saved: Plan, current: Plan) -> list[str]:
         elif then[key] != now[key]:
             told.append(f"{key}: differs in another way than then")
     return told
+
+
+def _place(plan: Plan) -> str:
+    """What tells brokers apart: a cluster by its name, which AMQP alone does not see."""
+    return f"cluster {plan.cluster}" if plan.cluster else f"{plan.broker} by AMQP alone"
 
 
 _PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
