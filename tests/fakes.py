@@ -100,7 +100,7 @@ class MemoryBroker:
     def _begin(self, how: str, key: Key) -> None:
         self.writes.append((how, key))
         if key in self.fail:
-            raise self.fail[key]
+            raise self.fail[key].with_traceback(None)
 
     def _write(self, how: str, resource: Resource) -> None:
         key = resource.key

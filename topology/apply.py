@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from .broker.pipeline import Failure
 from .broker.session import AMQP_KINDS
 from .diff import diff
-from .errors import BrokerError, Refused, RoutectlError
+from .errors import BrokerError, Refused, RoutectlError, Unreachable
 from .plan import Change
 from .provision import Planned
 from .state import Key, Kind, Resource
@@ -215,8 +216,13 @@ class _Run:
                 by_vhost.setdefault(change.key.vhost, []).append(change.resource)
         for vhost, resources in by_vhost.items():
             what = "exchanges, queues and bindings" + (f" of {vhost}" if len(by_vhost) > 1 else "")
-            for failure in self._session.create_all(vhost, resources, partial(self._progress, what)):
-                self._errors[failure.resource.key] = failure.error
+            try:
+                failures = self._session.create_all(vhost, resources, partial(self._progress, what))
+            except Unreachable:
+                raise
+            except BrokerError as error:  # the vhost is closed to us; another one need not be
+                failures = [Failure(resource, error) for resource in resources]
+            self._errors.update({failure.resource.key: failure.error for failure in failures})
 
     def _without_vhost(self, change: Change) -> bool:
         """Whether the change's vhost could not be created; then there is no use in trying."""
@@ -237,7 +243,8 @@ class _Run:
         """Reads the state again. What is missing without an error is tried once more alone, for the reason."""
         tried = self._silently_missing()
         for left in tried:
-            self._put_one(left)
+            if left.action != "delete":
+                self._put_one(left)
         if any(left.key not in self._errors for left in tried):
             for left in self._silently_missing():
                 reason = "the broker reports success, and is not as the file wants it"
