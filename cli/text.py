@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..topology.finding import Finding, Severity
+from ..topology.secret import mask
 from ..topology.state import Kind
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
     if folded:
         mark = click.style(_MARKS["create"], fg=_COLORS["create"])
         lines.append(f"{mark} {_counted(folded)} for Celery's delayed tasks; `--verbose` lists them")
-    lines += [click.style(f"  ! {problem}", fg="red") for problem in plan.problems]
+    lines += [click.style(f"  ! {printable(problem)}", fg="red") for problem in plan.problems]
     return "\n".join([*lines, "", *_notes(plan), _summary(plan)])
 
 
 def _notes(plan: Plan) -> list[str]:
-    lines = [f"note: {note}" for note in plan.notes]
+    lines = [f"note: {printable(note)}" for note in plan.notes]
     left = {kind: count for kind, count in sorted(plan.unmanaged.items()) if count}
     if left:
         lines.append(f"note: not in {_files(plan.files)}, and left as they are: {_counted(left)}")
@@ -95,7 +96,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _files(files: Sequence[str]) -> str:
-    return " + ".join(files) or "the file"
+    return printable(" + ".join(files)) or "the file"
 
 
 def _summary(plan: Plan) -> str:
@@ -156,14 +157,23 @@ def _pairs(values: dict[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
+    """A value in a line: JSON, but for texts that can be taken for nothing else."""
     if value is None:
         return "unset"
-    if isinstance(value, str):
-        return value or '""'
+    value = mask(value)
+    if isinstance(value, str) and not _looks_like_another(value):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _looks_like_another(text: str) -> bool:
+    if text in ("", "unset"):
+        return True
     try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError):
-        return str(value)
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def report_text(report: Report, files: Sequence[str], *, complete: bool) -> str:
@@ -180,7 +190,7 @@ def report_text(report: Report, files: Sequence[str], *, complete: bool) -> str:
         f"{len(found)} {status}" for status in ("failed", "skipped") if (found := report.having(status))
     ]
     end = f" Broker matches {_files(files)}." if report.exit_code == 0 and complete else ""
-    return "\n".join([*lines, f"Applied: {', '.join(counted)}.{end}"])
+    return "\n".join([*lines, f"Applied: {', '.join(counted) or 'nothing'}.{end}"])
 
 
 def _outcome_lines(outcome: Outcome) -> Iterable[str]:

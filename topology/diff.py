@@ -51,7 +51,8 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
     deletions.sort(key=lambda change: KIND_ORDER[change.key.kind], reverse=True)
-    unmanaged = Counter(str(key.kind) for key in live if key not in desired and not is_internal(key))
+    named = desired.keys() | set(delete)
+    unmanaged = Counter(str(key.kind) for key in live if key not in named and not is_internal(key))
     return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
 
 

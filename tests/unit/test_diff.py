@@ -122,6 +122,10 @@ def test_what_the_file_does_not_name_is_counted() -> None:
     assert diff(state(HIGH), live).unmanaged == {"queue": 2, "exchange": 1, "policy": 1}
 
 
+def test_what_is_deleted_is_not_left() -> None:
+    assert diff({}, state(HIGH, queue("low")), delete=[HIGH.key]).unmanaged == {"queue": 1}
+
+
 @pytest.mark.parametrize(
     "name",
     [
