@@ -86,7 +86,7 @@ def sandbox() -> Iterator[None]:
 def show_topology() -> None:
     """The plan, the apply, and a second plan that finds nothing to do."""
     title("What would change", "plan")
-    show(folded(routectl("plan")))
+    show(routectl("plan"))
     title("Change it", "apply --yes")
     show(routectl("apply", "--yes").splitlines()[-1])
     title("And again", "plan")
@@ -225,15 +225,6 @@ def routectl(*words: str) -> str:
     if done.returncode:
         raise Failed(f"`routectl {shlex.join(words)}` ended with {done.returncode}")
     return done.stdout.rstrip()
-
-
-def folded(plan: str) -> str:
-    """A plan with the objects of Celery's delayed tasks on one line."""
-    lines = plan.splitlines()
-    kept = [line for line in lines if "celery_delayed" not in line]
-    if len(kept) < len(lines):
-        kept[-2:-2] = [f"  + {len(lines) - len(kept)} more for Celery's delayed tasks, not shown here"]
-    return "\n".join(kept)
 
 
 def title(what: str, *commands: str) -> None:
