@@ -65,7 +65,7 @@ def command(
     given = click.get_current_context().get_parameter_source("files") is not ParameterSource.DEFAULT
     if saved is not None and saved.files and not given:
         files = tuple(Path(name) for name in saved.files)
-    with make_plan(console, files, options) as planned:
+    with make_plan(console, files, options, delete=saved.deletions if saved else ()) as planned:
         if saved is not None:
             _check_moved_on(saved, planned.plan)
         plan = planned.plan

@@ -89,6 +89,8 @@ class Console:
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
         if isinstance(error, KeyboardInterrupt | click.Abort):
+            if isinstance(error, click.Abort):
+                click.echo(err=True)  # ends the line of the question
             self._error("interrupted", "nothing is lost: run it again to finish")
             return 130
         if isinstance(error, BrokenPipeError):
@@ -134,10 +136,14 @@ class Console:
         if self.json:
             self.document({"error": message, "hint": hint})
             return
+        from .text import printable
+
         color = self.colored(err=True)
-        click.echo(click.style("error: ", fg="red", bold=True) + message, err=True, color=color)
+        click.echo(
+            click.style("error: ", fg="red", bold=True) + printable(message, keep="\n"), err=True, color=color
+        )
         if hint:
-            click.echo(click.style("hint: ", fg="cyan") + hint, err=True, color=color)
+            click.echo(click.style("hint: ", fg="cyan") + printable(hint, keep="\n"), err=True, color=color)
 
 
 def _first_line(error: BaseException) -> str:

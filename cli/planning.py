@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,16 @@ _DELETABLE = {
 
 
 @contextmanager
-def make_plan(console: Console, files: tuple[Path, ...], options: dict[str, Any]) -> Iterator[Planned]:
+def make_plan(
+    console: Console, files: tuple[Path, ...], options: dict[str, Any], *, delete: Iterable[Key] = ()
+) -> Iterator[Planned]:
     """Loads the files, reads the broker, and compares; the session stays open within the `with`.
+
+    Parameters:
+      console: Where warnings go.
+      files: The files.
+      options: What `broker_options` and `planning_options` say.
+      delete: Objects to delete besides those that the options name.
 
     Raises:
       FileError: the file is wrong; the broker was not asked.
@@ -41,9 +49,9 @@ def make_plan(console: Console, files: tuple[Path, ...], options: dict[str, Any]
         with AmqpSession(address, vhost) as amqp:
             yield plan_by_amqp(loaded, address, amqp)
         return
-    delete = [_deletion(text, vhost) for text in options["deletions"]]
+    named = dict.fromkeys([*delete, *(_deletion(text, vhost) for text in options["deletions"])])
     with ManagementSession(address, timeout=options["timeout"]) as session:
-        yield plan_by_management(loaded, address, session, cluster=options["cluster"], delete=delete)
+        yield plan_by_management(loaded, address, session, cluster=options["cluster"], delete=named)
 
 
 def _deletion(text: str, vhost: str) -> Key:

@@ -176,6 +176,11 @@ class Plan:
         """Whether the broker is as the file wants it."""
         return not self.changes and not self.problems
 
+    @property
+    def deletions(self) -> tuple[Key, ...]:
+        """What the plan deletes."""
+        return tuple(change.key for change in self.changes if change.action == "delete")
+
     def count(self) -> Counter[str]:
         """How many changes there are of each action."""
         return Counter(change.action for change in self.changes)

@@ -70,7 +70,8 @@ def plan_by_management(
     Raises:
       FileError: the file asks for what this version of RabbitMQ does not know.
       Refused: it is another cluster.
-      NotFound: the vhost does not exist, and the file does not declare it; or something to delete is not there.
+      NotFound: the vhost does not exist, and the file does not declare it.
+      UsageError: something is to be deleted that the file declares, or RabbitMQ itself.
     """
     server = session.server
     _guard_cluster(loaded, server, cluster)
@@ -85,7 +86,7 @@ def plan_by_management(
             f"the vhost `{vhost}` does not exist on {address}",
             f"write `vhost: {vhost}` in the file to have it created",
         )
-    _guard_deletions(delete, wanted, live)
+    _guard_deletions(delete, wanted)
     found = diff(wanted, live, delete=delete)
     plan = Plan(
         broker=str(address),
@@ -93,6 +94,8 @@ def plan_by_management(
         vhosts=vhosts,
         changes=_counted(found.changes, session),
         problems=found.problems,
+        # No error: the second run of a command finds what the first one has deleted.
+        notes=tuple(f"{key} is to be deleted, and does not exist" for key in delete if key not in live),
         unmanaged=found.unmanaged,
         files=loaded.files,
     )
@@ -157,7 +160,7 @@ def _guard_version(loaded: Loaded, server: Server) -> None:
         raise FileError(findings)
 
 
-def _guard_deletions(delete: Collection[Key], wanted: State, live: State) -> None:
+def _guard_deletions(delete: Collection[Key], wanted: State) -> None:
     for key in delete:
         if key in wanted:
             raise UsageError(
@@ -167,5 +170,3 @@ def _guard_deletions(delete: Collection[Key], wanted: State, live: State) -> Non
             key.name[0] in BUILT_IN_EXCHANGES or key.name[0].startswith("amq.")
         ):
             raise UsageError(f"{key} belongs to RabbitMQ and cannot be deleted")
-        if key not in live:
-            raise NotFound(f"{key} is to be deleted, and does not exist", "check its name with `rabbitmqctl`")

@@ -153,11 +153,42 @@ def test_a_queue_is_deleted_only_by_name_and_with_leave(
     assert "legacy" not in [queue["name"] for queue in management.get(f"queues/{vhost}")]
 
 
-def test_a_name_to_delete_that_does_not_exist_is_an_error(routectl: Command) -> None:
+def test_what_is_deleted_already_is_no_error_and_said(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    management.put(f"queues/{vhost}/legacy", {"durable": True})
     routectl.write(SHOP)
-    assert (
-        "queue lgacy is to be deleted, and does not exist" in routectl("plan", "--delete", "queue:lgacy").err
+    words = (
+        "apply",
+        "--yes",
+        "--delete",
+        "queue:legacy",
+        "--delete",
+        "queue:legacy",
+        "--allow",
+        "destructive",
     )
+    assert "Applied: 9 created, 1 deleted." in routectl(*words).out
+    again = routectl(*words)
+    assert (again.code, again.out) == (
+        0,
+        "note: queue legacy is to be deleted, and does not exist\n\n"
+        f"No changes. Broker matches {routectl.path}.\n",
+    )
+
+
+def test_a_saved_plan_deletes_what_it_shows(
+    routectl: Command, management: Management, vhost: str, tmp_path: Path
+) -> None:
+    management.put(f"queues/{vhost}/legacy", {"durable": True})
+    routectl.write(SHOP)
+    plan = str(tmp_path / "plan.json")
+    routectl("plan", "--delete", "queue:legacy", "--out", plan)
+    assert "--allow destructive" in routectl("apply", plan, "--yes").err
+    assert "1 deleted" in routectl("apply", plan, "--yes", "--allow", "destructive").out
+    gone = routectl("apply", plan, "--yes", "--allow", "destructive")
+    assert gone.code == 1
+    assert "queue legacy: no longer differs" in gone.err
 
 
 def test_a_saved_plan_is_carried_out_or_refused_if_the_broker_has_moved_on(
