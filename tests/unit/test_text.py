@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routectl.cli.console import Console
 from routectl.cli.text import plan_text, printable, report_text
 from routectl.topology.apply import Outcome, Report
 from routectl.topology.diff import diff
+from routectl.topology.errors import UsageError
 from routectl.topology.plan import Change, Plan
 from routectl.topology.secret import Secret
 from routectl.topology.state import Key, Kind, Resource, State, binding_key
@@ -233,3 +235,8 @@ def test_a_report_of_nothing_but_failures_says_that_nothing_was_done() -> None:
 
 def test_a_report_of_nothing_says_so() -> None:
     assert report() == "Applied: nothing. Broker matches queues.yaml."
+
+
+def test_an_error_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Console().fail(UsageError("no \x1b[2J\n  here", "try \x07")) == 2
+    assert capsys.readouterr().err == "error: no \\x1b[2J\n  here\nhint: try \\x07\n"
