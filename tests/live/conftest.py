@@ -73,7 +73,9 @@ class Command:
 
     def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
         """Starts a command in a process of its own."""
-        program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
+        # Background jobs of a shell start with SIGINT ignored, and hand that on.
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        program = [sys.executable, "-c", f"{heed}; from routectl.cli.main import main; main()"]
         return subprocess.Popen(
             [*program, *self.arguments(*words, **where)],
             stdout=subprocess.DEVNULL,
