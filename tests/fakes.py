@@ -155,7 +155,7 @@ def queue(name: str, vhost: str = "/", *, messages: int | None = None, **propert
     return Resource(queue_key(vhost, name), usual | properties, messages=messages)
 
 
-def policy(name: str, vhost: str = "/", **definition: Any) -> Resource:
+def policy(name: str, vhost: str = "/", /, **definition: Any) -> Resource:
     """A policy for all queues."""
     properties = {"pattern": ".*", "apply_to": "queues", "priority": 0, "definition": definition}
     return Resource(Key(Kind.POLICY, vhost, (name,)), properties)
