@@ -23,7 +23,7 @@ environment variable. `ROUTECTL_FILE` may name several files, separated by `:` (
 
 def page() -> str:
     """The page as Markdown."""
-    context = click.Context(cli, info_name="routectl")
+    context = click.Context(cli, info_name="routectl", **cli.context_settings)
     parts = [_HEAD, _epilog(cli, "Exit codes", "Completion")]
     parts += [_section(command, context, 2) for command in _commands(cli, context)]
     return "\n".join(parts).rstrip() + "\n"

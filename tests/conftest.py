@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tempfile
 import time
 import uuid
@@ -25,6 +26,9 @@ _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the folder that the processes of this run share; xdist's workers inherit its name."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores SIGINT, and so would every command that a test interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-")
         os.environ[_PID] = str(os.getpid())

@@ -73,9 +73,7 @@ class Command:
 
     def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
         """Starts a command in a process of its own."""
-        # Background jobs of a shell start with SIGINT ignored, and hand that on.
-        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-        program = [sys.executable, "-c", f"{heed}; from routectl.cli.main import main; main()"]
+        program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
         return subprocess.Popen(
             [*program, *self.arguments(*words, **where)],
             stdout=subprocess.DEVNULL,

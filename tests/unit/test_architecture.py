@@ -227,7 +227,7 @@ def test_whatever_is_public_says_what_it_does() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
     assert isinstance(cli, LazyGroup)
-    command = cli.get_command(click.Context(cli), name)
+    command = cli.get_command(click.Context(cli, **cli.context_settings), name)
     assert command is not None
     assert command.name == name
     assert command.help is not None

@@ -134,7 +134,7 @@ def called() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("place", "words"), list(called()))
 def test_commands_and_options_that_are_named_exist(place: str, words: list[str]) -> None:
-    context: click.Context = click.Context(cli)
+    context: click.Context = click.Context(cli, **cli.context_settings)
     command: click.Command = cli
     while isinstance(command, click.Group) and words:
         found = command.get_command(context, words[0])
@@ -150,7 +150,7 @@ def test_commands_and_options_that_are_named_exist(place: str, words: list[str])
 
 def test_options_in_prose_exist() -> None:
     known = {"--help", "--version", *FOREIGN}
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     pending = [cli.get_command(context, name) for name in COMMANDS]
     for command in pending:
         assert command is not None
