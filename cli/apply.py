@@ -26,6 +26,8 @@ Examples:
   routectl apply --via amqp --yes             without the management API
 """
 
+_AGAIN = "hint: mend the cause and run `routectl apply` again: it does what is left"
+
 
 @click.command("apply", epilog=_EXAMPLES)
 @click.argument(
@@ -58,6 +60,7 @@ def command(
     """
     # Imported here so that `--help` answers at once.
     from ..topology.apply import apply
+    from ..topology.errors import BrokerError
     from .planning import make_plan, read_plan, show_plan
     from .text import report_text
 
@@ -78,14 +81,19 @@ def command(
         if not _confirmed(console, planned, yes, allow):
             console.say("nothing was changed")
             return 1
-        with console.progress() as progress:
-            report = apply(planned, progress, allow=allow)
+        try:
+            with console.progress() as progress:
+                report = apply(planned, progress, allow=allow)
+        except BrokerError as error:
+            console.fail(error)
+            console.say(_AGAIN)
+            return 3
     if console.json:
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
         console.result("\n" + report_text(report, plan.files, complete=planned.session.complete))
     if report.exit_code == 3:
-        console.say("hint: mend the cause and run `routectl apply` again: it does what is left")
+        console.say(_AGAIN)
     return report.exit_code
 
 

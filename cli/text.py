@@ -17,6 +17,7 @@ from ..topology.state import Kind
 if TYPE_CHECKING:
     from ..topology.apply import Outcome, Report
     from ..topology.plan import Change, Plan
+    from ..topology.state import Key
 
 _MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
 _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}
@@ -58,8 +59,8 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
             shown.append(change)
         else:
             folded[change.key.kind] += 1
-    width = min(_WIDEST, max((len(_title(change, several)) for change in shown), default=0))
-    kinds = max((len(change.key.kind) for change in shown), default=0)
+    width = min(_WIDEST, max((len(_title(change.key, several)) for change in shown), default=0))
+    kinds = max((len(_kind(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
     if folded:
@@ -107,15 +108,22 @@ def _summary(plan: Plan) -> str:
     return "Plan: " + ", ".join(counted)
 
 
-def _title(change: Change, several: bool) -> str:
-    vhost = f" ({change.key.vhost})" if several and change.key.vhost else ""
-    return printable(change.key.title + vhost)
+def _kind(key: Key) -> str:
+    """The kind as people call it: a parameter is what its component makes of it."""
+    return key.name[0].replace("-", " ") if key.kind is Kind.PARAMETER else str(key.kind)
+
+
+def _title(key: Key, several: bool) -> str:
+    """The name, with its vhost where there are several."""
+    vhost = f" ({key.vhost})" if several and key.vhost else ""
+    return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
 
 
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
-    lines = [f"{mark} {change.key.kind:{kinds}}  {_title(change, several):{width}}  {details}".rstrip()]
+    key = change.key
+    lines = [f"{mark} {_kind(key):{kinds}}  {_title(key, several):{width}}  {details}".rstrip()]
     if change.risk != "safe":
         counts = ""
         if change.messages is not None:
@@ -147,6 +155,8 @@ def describe(change: Change) -> str:
             words += [f"pattern {_value(properties['pattern'])}", str(properties["apply_to"])]
             words.append(f"priority {properties['priority']}")
             words += _pairs(properties["definition"])
+        case Kind.PARAMETER if isinstance(properties["value"], dict):
+            words += _pairs(properties["value"])
         case _:
             words += _pairs({name: value for name, value in properties.items() if value not in (None, [])})
     return printable(", ".join(words))
@@ -179,9 +189,10 @@ def _looks_like_another(text: str) -> bool:
 def report_text(report: Report, files: Sequence[str], *, complete: bool) -> str:
     """How an apply went: the failures one by one, the rest counted."""
     lines: list[str] = []
+    several = len({vhost for outcome in report.outcomes if (vhost := outcome.change.key.vhost)}) > 1
     for outcome in report.outcomes:
         if outcome.status != "done":
-            lines += _outcome_lines(outcome)
+            lines += _outcome_lines(outcome, several)
     counts: dict[str, int] = {}
     for outcome in report.having("done"):
         counts[_DONE[outcome.change.action]] = counts.get(_DONE[outcome.change.action], 0) + 1
@@ -193,9 +204,10 @@ def report_text(report: Report, files: Sequence[str], *, complete: bool) -> str:
     return "\n".join([*lines, f"Applied: {', '.join(counted) or 'nothing'}.{end}"])
 
 
-def _outcome_lines(outcome: Outcome) -> Iterable[str]:
+def _outcome_lines(outcome: Outcome, several: bool) -> Iterable[str]:
     key = outcome.change.key
-    yield click.style(f"{outcome.status}: ", fg="red") + printable(f"{key}: {outcome.error}")
+    what = f"{_kind(key)} {_title(key, several)}"
+    yield click.style(f"{outcome.status}: ", fg="red") + f"{what}: {printable(str(outcome.error))}"
     if outcome.hint:
         yield printable(f"  hint: {outcome.hint}")
 

@@ -87,29 +87,16 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
     allowed = set(allow)
     found = [Refused(problem, "declare it, or check its name") for problem in planned.plan.problems]
     for change in planned.plan.changes:
+        what = planned.plan.name_of(change.key)
         if change.action == "replace" and planned.session.complete:
-            found.append(
-                Refused(f"{change.key} would have to be replaced: {_traffic(change)}", _ways_out(change))
-            )
-        elif change.action == "delete":
-            found += _refused_deletion(change, allowed)
+            found.append(Refused(f"{what} would have to be replaced: {_traffic(change)}", _ways_out(change)))
+        elif change.action == "delete" and "destructive" not in allowed:
+            message = f"{what} would be deleted: {_traffic(change)}"
+            found.append(Refused(message, "allow it with `--allow destructive`"))
+        elif change.action == "delete" and change.messages and "data-loss" not in allowed:
+            message = f"{what} would be deleted with {_traffic(change)}"
+            found.append(Refused(message, "allow it with `--allow data-loss`"))
     return found
-
-
-def _refused_deletion(change: Change, allowed: set[str]) -> list[Refused]:
-    if "destructive" not in allowed:
-        return [
-            Refused(
-                f"{change.key} would be deleted: {_traffic(change)}", "allow it with `--allow destructive`"
-            )
-        ]
-    if change.messages and "data-loss" not in allowed:
-        return [
-            Refused(
-                f"{change.key} would be deleted with {_traffic(change)}", "allow it with `--allow data-loss`"
-            )
-        ]
-    return []
 
 
 def _traffic(change: Change) -> str:
@@ -140,6 +127,7 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
 
     Raises:
       Refused: the plan holds a change that is not allowed; nothing was done.
+      Unreachable: the broker went away half-way.
     """
     refused = refusals(planned, allow)
     if refused:
@@ -161,6 +149,7 @@ class _Run:
         self._lose_messages = lose_messages
         self._errors: dict[Key, RoutectlError] = {}
         self._skipped: dict[Key, str] = {}
+        self._missing_vhosts: set[str] = set()
 
     def carry_out(self) -> None:
         changes = self._planned.plan.changes
@@ -191,7 +180,9 @@ class _Run:
         if change.key in self._skipped:
             return Outcome(change, "skipped", self._skipped[change.key])
         error = self._errors.get(change.key)
-        return Outcome(change, "failed", error.message, error.hint) if error else Outcome(change, "done")
+        if error is None:
+            return Outcome(change, "done")
+        return Outcome(change, "failed", _reason(error, change.key), error.hint)
 
     def _put(self, changes: Sequence[Change]) -> None:
         todo = [change for change in changes if not self._without_vhost(change)]
@@ -206,8 +197,12 @@ class _Run:
     def _put_one(self, change: Change) -> None:
         try:
             self._session.put(change.resource)
+        except Unreachable:
+            raise
         except BrokerError as error:
             self._errors[change.key] = error
+            if change.key.kind is Kind.VHOST and change.action == "create":
+                self._missing_vhosts.add(change.key.name[0])
 
     def _create_in_bulk(self, changes: Sequence[Change]) -> None:
         by_vhost: dict[str, list[Resource]] = {}
@@ -226,7 +221,7 @@ class _Run:
 
     def _without_vhost(self, change: Change) -> bool:
         """Whether the change's vhost could not be created; then there is no use in trying."""
-        missing = Key(Kind.VHOST, "", (change.key.vhost,)) in self._errors
+        missing = change.key.vhost in self._missing_vhosts
         if missing:
             self._skipped[change.key] = f"its vhost `{change.key.vhost}` could not be created"
         return missing
@@ -235,6 +230,8 @@ class _Run:
         for done, change in enumerate(changes, 1):
             try:
                 self._session.delete(change.resource, if_empty=not self._lose_messages)
+            except Unreachable:
+                raise
             except (BrokerError, Refused) as error:
                 self._errors[change.key] = error
             self._progress("deletions", done, len(changes))
@@ -260,6 +257,11 @@ class _Run:
         live = self._session.read(self._planned.desired, self._planned.plan.vhosts)
         self._progress("reading back", 1, 1)
         return diff(self._planned.desired, live, delete=self._planned.delete).changes
+
+
+def _reason(error: RoutectlError, key: Key) -> str:
+    """What went wrong, without naming the object once more."""
+    return error.message.removeprefix(f"cannot create {key}: ").removeprefix(f"cannot delete {key}: ")
 
 
 _REPLACE_BY_HAND = "make the file say what the broker has, or delete the object by hand when it is not needed"

@@ -181,6 +181,10 @@ class Plan:
         """What the plan deletes."""
         return tuple(change.key for change in self.changes if change.action == "delete")
 
+    def name_of(self, key: Key) -> str:
+        """An object's name, with its vhost where the plan is about several."""
+        return f"{key} in vhost `{key.vhost}`" if key.vhost and len(self.vhosts) > 1 else str(key)
+
     def count(self) -> Counter[str]:
         """How many changes there are of each action."""
         return Counter(change.action for change in self.changes)
@@ -243,11 +247,12 @@ def moved_on(saved: Plan, current: Plan) -> list[str]:
     told = []
     for key in dict.fromkeys([*then, *now]):
         if key not in now:
-            told.append(f"{key}: no longer differs")
+            told.append(f"{current.name_of(key)}: no longer differs")
         elif key not in then:
-            told.append(f"{key}: did not differ then, and would be {_PAST[now[key]['action']]} now")
+            past = _PAST[now[key]["action"]]
+            told.append(f"{current.name_of(key)}: did not differ then, and would be {past} now")
         elif then[key] != now[key]:
-            told.append(f"{key}: differs in another way than then")
+            told.append(f"{current.name_of(key)}: differs in another way than then")
     return told
 
 

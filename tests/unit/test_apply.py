@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,13 +119,32 @@ def test_a_vhost_that_cannot_be_entered_fails_alone(error: BrokerError) -> None:
     assert errors(report) == {"queue q": error.message}
 
 
-def test_a_broker_that_is_gone_ends_the_apply() -> None:
-    class Gone(MemoryBroker):
-        def create_all(self, vhost, resources, progress):  # type: ignore[no-untyped-def]
-            raise Unreachable("gone")
+def test_a_vhost_that_exists_and_cannot_be_changed_takes_what_belongs_into_it() -> None:
+    shop = Resource(vhost_key("shop"), {"description": "new"})
+    broker = MemoryBroker(vhosts=["shop"], fail={shop.key: NO})
+    report = carry_out(state(shop, queue("q", "shop")), broker)
+    assert statuses(report) == {"vhost shop": "failed", "queue q": "done"}
 
+
+@pytest.mark.parametrize("method", ["create_all", "put", "delete"])
+def test_a_broker_that_is_gone_ends_the_apply(method: str) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise Unreachable("gone")
+
+    old = queue("old")
+    broker = MemoryBroker([old])
+    setattr(broker, method, gone)
     with pytest.raises(Unreachable):
-        carry_out(SHOP, Gone())
+        apply(
+            planned(state(HIGH, policy("p")), broker, delete=[old.key]),
+            lambda *_: None,
+            allow=["destructive", "data-loss"],
+        )
+
+
+def test_a_reason_does_not_name_its_object_once_more() -> None:
+    error = Rejected(f"cannot create {HIGH.key}", "no leave")
+    assert errors(carry_out(state(HIGH), MemoryBroker(fail={HIGH.key: error}))) == {"queue high": "no leave"}
 
 
 def test_what_got_lost_on_the_way_is_made_once_more() -> None:
@@ -215,7 +235,7 @@ def test_messages_that_arrive_after_the_plan_keep_the_queue() -> None:
     plan = planned({}, broker, delete=[old.key])
     broker.state[old.key] = replace(old, messages=1)
     report = apply(plan, lambda *_: None, allow=["destructive"])
-    assert errors(report) == {"queue old": "cannot delete queue old: it holds messages"}
+    assert errors(report) == {"queue old": "it holds messages"}
     assert old.key in broker.state
 
 

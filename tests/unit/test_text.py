@@ -139,12 +139,21 @@ def test_no_password_is_shown_and_that_it_differs_is() -> None:
     assert text(plan(state(wanted), {})).splitlines()[2] == "  + user  app  password: ***"
 
 
+def test_a_parameter_is_what_its_component_makes_of_it() -> None:
+    shovel = Resource(Key(Kind.PARAMETER, "/", ("shovel", "s")), {"value": {"src-queue": "a"}})
+    members = Resource(
+        Key(Kind.PARAMETER, "/", ("federation-upstream-set", "all")), {"value": [{"upstream": "u"}]}
+    )
+    assert text(plan(state(shovel, members), {})).splitlines()[2:4] == [
+        "  + shovel                   s    src-queue: a",
+        '  + federation upstream set  all  value: [{"upstream": "u"}]',
+    ]
+
+
 def test_no_uri_is_shown() -> None:
     value = {"src-uri": Secret("amqp://u:hush@far"), "src-queue": "q"}
     shovel = Resource(Key(Kind.PARAMETER, "/", ("shovel", "s")), {"value": value})
-    assert text(plan(state(shovel), {})).splitlines()[2] == (
-        '  + parameter  shovel s  value: {"src-uri": "***", "src-queue": "q"}'
-    )
+    assert text(plan(state(shovel), {})).splitlines()[2] == "  + shovel  s  src-queue: q, src-uri: ***"
 
 
 @pytest.mark.parametrize(
@@ -227,6 +236,14 @@ failed: queue c: \\x1b[2J
 skipped: queue d: its vhost is missing
 Applied: 1 created, 2 failed, 1 skipped."""
     )
+
+
+def test_a_report_on_several_vhosts_names_them() -> None:
+    failures = [
+        Outcome(Change("create", queue("q", vhost).key, None, {}, "safe", ""), "failed", "no")
+        for vhost in ("/", "shop")
+    ]
+    assert report(*failures).splitlines()[:2] == ["failed: queue q (/): no", "failed: queue q (shop): no"]
 
 
 def test_a_report_of_nothing_but_failures_says_that_nothing_was_done() -> None:
