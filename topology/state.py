@@ -15,19 +15,24 @@ from typing import Any, NamedTuple
 
 
 class Kind(StrEnum):
-    """What an object on the broker is; listed in the order in which objects are created."""
+    """What an object on the broker is; listed in the order in which objects are created.
+
+    Policies come before queues: some of their keys count only when a queue is declared (`queue-leader-locator`,
+    `initial-cluster-size`), no queue is without its limits for a moment, and RabbitMQ looks at every queue of the
+    vhost for each policy that changes. Shovels come last: one that starts earlier declares queues of its own.
+    """
 
     VHOST = "vhost"
     VHOST_LIMIT = "vhost limit"
     USER = "user"
     PERMISSION = "permission"
+    POLICY = "policy"
+    OPERATOR_POLICY = "operator policy"
     EXCHANGE = "exchange"
     QUEUE = "queue"
     BINDING = "binding"
     TOPIC_PERMISSION = "topic permission"
     PARAMETER = "parameter"
-    POLICY = "policy"
-    OPERATOR_POLICY = "operator policy"
 
 
 KIND_ORDER: dict[Kind, int] = {kind: position for position, kind in enumerate(Kind)}

@@ -56,7 +56,7 @@ def test_a_vhost_is_there_before_what_it_holds_and_a_user_before_its_permissions
     shop = Resource(vhost_key("shop"))
     broker = MemoryBroker(vhosts=())
     assert carry_out(state(queue("q", "shop"), policy("p", "shop"), user("app"), shop), broker).exit_code == 0
-    assert [str(key) for _, key in broker.writes] == ["vhost shop", "user app", "queue q", "policy p"]
+    assert [str(key) for _, key in broker.writes] == ["vhost shop", "user app", "policy p", "queue q"]
 
 
 def test_progress_reaches_the_end_of_everything_it_counts() -> None:

@@ -94,9 +94,9 @@ def test_deletions_come_last_and_in_reverse() -> None:
     )
     assert found == [
         ("create", "policy p"),
-        ("delete", "policy old"),
         ("delete", "queue high"),
         ("delete", "exchange dead"),
+        ("delete", "policy old"),
     ]
 
 

@@ -62,6 +62,7 @@ def test_a_plan_in_full() -> None:
         == """\
 amqp://localhost:5672  cluster rabbit@here  vhost /
 
+  ~ policy    length                                max-length: 1 -> 2, message-ttl: unset -> 1000
   + exchange  tasks                                 topic, durable, internal, alternate-exchange: dead
   + queue     high                                  quorum, durable
 -/+ queue     low                                   x-message-ttl: 5 -> unset
@@ -69,7 +70,6 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
 (12 messages, 1 consumer)
   + binding   tasks -> high "high"
   + binding   tasks -> tasks "" {"x-match": "any"}
-  ~ policy    length                                max-length: 1 -> 2, message-ttl: unset -> 1000
   - queue     legacy                                classic, durable
       destructive: you named it to be deleted (1 message, 0 consumers)
   ! exchange missing is marked `external`, and does not exist in vhost `/`
