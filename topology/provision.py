@@ -13,6 +13,7 @@ from .desired import desired
 from .diff import diff
 from .errors import FileError, NotFound, Refused, UsageError
 from .load import Loaded
+from .model import Body
 from .plan import Change, Plan
 from .state import BUILT_IN_EXCHANGES, Key, Kind, Resource, State
 
@@ -38,7 +39,7 @@ def vhost_of(loaded: Loaded, address: Address) -> str:
     """The vhost of the file's top level: the file's own, else the URL's, else `/`.
 
     Raises:
-      UsageError: file and URL name different ones.
+      UsageError: file and URL name different ones; or `vhosts:` holds it once more.
     """
     named = loaded.topology.vhost
     if named is not None and address.vhost is not None and named != address.vhost:
@@ -47,7 +48,13 @@ def vhost_of(loaded: Loaded, address: Address) -> str:
             f"the broker URL names vhost `{address.vhost}`, and {place.file}:{place.line} names `{named}`"
         )
         raise UsageError(message, "remove one of the two")
-    return named or address.vhost or "/"
+    vhost = named or address.vhost or "/"
+    topology = loaded.topology
+    if vhost in topology.vhosts and topology.model_fields_set & Body.model_fields.keys():
+        place = loaded.position(("vhosts", vhost), of_key=True)
+        message = f"{place.file}:{place.line} is about vhost `{vhost}`, and so is the top level of the file"
+        raise UsageError(message, "say all of it in one place, or name another vhost in the broker URL")
+    return vhost
 
 
 def plan_by_management(

@@ -1,0 +1,94 @@
+"""One file for several vhosts: each thing in its own, and told with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.brokers import Management
+from tests.conftest import delete_vhost
+
+from .conftest import Command
+
+
+@pytest.fixture
+def other(management: Management, vhost: str) -> Iterator[str]:
+    """The name of a vhost that does not exist; deleted after the test."""
+    name = f"{vhost} /%.🐇"
+    yield name
+    delete_vhost(management, name)
+
+
+def test_the_same_names_in_two_vhosts_are_two_things(
+    routectl: Command, management: Management, vhost: str, other: str
+) -> None:
+    routectl.write(f"""
+queues: {{high: {{}}}}
+vhosts: {{"{other}": {{queues: {{high: {{type: quorum}}}}}}}}
+""")
+    assert "Applied: 3 created." in routectl("apply", "--yes").out
+    assert routectl.matches()
+    types = [management.get(f"queues/{quote(name, safe='')}/high")["type"] for name in (vhost, other)]
+    assert types == ["classic", "quorum"]
+
+
+def test_a_refusal_and_a_failure_name_the_vhost(
+    routectl: Command, management: Management, vhost: str, other: str
+) -> None:
+    management.put(f"queues/{vhost}/low", {"durable": True, "arguments": {"x-max-length": 5}})
+    file = f"""
+queues: {{low: {{}}}}
+vhosts: {{"{other}": {{limits: {{max_queues: 0}}, queues: {{low: {{}}}}}}}}
+"""
+    routectl.write(file)
+    assert f"queue low in vhost `{vhost}` would have to be replaced" in routectl("apply", "--yes").err
+    management.delete(f"queues/{vhost}/low")
+    result = routectl("apply", "--yes")
+    assert result.code == 3
+    assert f"failed: queue low ({other}): " in result.out
+    assert "queue limit" in result.out
+    assert "Applied: 3 created, 1 failed." in result.out
+
+
+def test_a_vhost_that_may_not_be_created_fails_with_what_it_holds_and_the_rest_is_done(
+    routectl: Command, management: Management, vhost: str, other: str
+) -> None:
+    user = f"user-{vhost}"
+    management.put(f"users/{user}", {"password": user, "tags": "management"})
+    management.put(f"permissions/{vhost}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+    routectl.write(f"""
+queues: {{high: {{}}}}
+vhosts: {{"{other}": {{queues: {{high: {{}}}}, policies: {{p: {{pattern: x, definition: {{max_length: 1}}}}}}}}}}
+""")
+    host = routectl.broker.management.rpartition("@")[2]
+    try:
+        result = routectl(
+            "apply",
+            "--yes",
+            url=routectl.broker.url_for(vhost, user, user),
+            management=f"http://{user}:{user}@{host}",
+        )
+    finally:
+        management.delete(f"users/{user}")
+    assert result.code == 3
+    assert f"failed: vhost {other}: " in result.out
+    assert "administrator" in result.out
+    assert f"skipped: queue high ({other}): its vhost `{other}` could not be created" in result.out
+    assert "Applied: 1 created, 1 failed, 2 skipped." in result.out
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+
+
+def test_a_vhost_stands_at_the_top_or_under_vhosts(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    body = f'vhosts: {{"{vhost}": {{queues: {{inner: {{}}}}}}}}\n'
+    routectl.write("queues: {top: {}}\n" + body)
+    result = routectl("plan")
+    assert result.code == 2
+    assert f"{routectl.path}:3 is about vhost `{vhost}`, and so is the top level of the file" in result.err
+    routectl.write(body)
+    assert routectl("apply", "--yes").code == 0
+    assert [queue["name"] for queue in management.get(f"queues/{vhost}")] == ["inner"]
