@@ -58,6 +58,8 @@ def bare(self): return seen(self)
 
 @app.task(bind=True, name="low:retry", max_retries=1)
 def retry(self, countdown):
+    # Celery stores RETRY after it has sent the retry, and so may store it over the retry's own SUCCESS.
+    self.backend.mark_as_retry = lambda *_, **__: None
     if self.request.retries == 0:
         raise self.retry(countdown=countdown)
     return seen(self)
