@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import combining, east_asian_width
 
 import click
 
@@ -59,7 +60,7 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
             shown.append(change)
         else:
             folded[change.key.kind] += 1
-    width = min(_WIDEST, max((len(_title(change.key, several)) for change in shown), default=0))
+    width = min(_WIDEST, max((_columns(_title(change.key, several)) for change in shown), default=0))
     kinds = max((len(_kind(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
@@ -119,11 +120,20 @@ def _title(key: Key, several: bool) -> str:
     return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
 
 
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(char) in "WF" else not combining(char) for char in text)
+
+
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
     key = change.key
-    lines = [f"{mark} {_kind(key):{kinds}}  {_title(key, several):{width}}  {details}".rstrip()]
+    title = _title(key, several)
+    padding = " " * (width - _columns(title))
+    lines = [f"{mark} {_kind(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
         counts = ""
         if change.messages is not None:

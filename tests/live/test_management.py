@@ -317,6 +317,16 @@ def test_an_immutable_argument(api: Management, vhost: str) -> None:
         api.put(queue(vhost, "q", arguments={"x-max-length": 5}))
 
 
+def test_a_queue_that_no_path_leads_to_is_counted(api: Management, vhost: str) -> None:
+    resource = queue(vhost, ".")
+    with Amqp(api.address, vhost) as amqp:
+        amqp.declare(resource)
+    found = api.counted([resource])[0]
+    assert (found.messages, found.consumers) == (0, 0)
+    with pytest.raises(Rejected, match="taken for a folder"):
+        api.delete(resource, if_empty=True)
+
+
 def test_what_is_missing(api: Management, vhost: str) -> None:
     with pytest.raises(NotFound, match="no exchange 'none'"):
         api.put(Resource(binding_key(vhost, "none", "q")))

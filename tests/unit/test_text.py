@@ -103,6 +103,15 @@ def test_of_several_vhosts_each_line_names_its_own() -> None:
     ]
 
 
+def test_details_stand_below_each_other_on_a_terminal() -> None:
+    shown = text(plan(state(queue("🐇"), queue("e\u0301"), queue("abc")), {})).splitlines()[2:5]
+    assert shown == [
+        "  + queue  🐇   classic, durable",
+        "  + queue  e\u0301    classic, durable",
+        "  + queue  abc  classic, durable",
+    ]
+
+
 def test_a_long_name_pushes_only_its_own_line() -> None:
     shown = text(plan(state(queue("x" * 200), queue("y")), {})).splitlines()
     assert shown[2] == f"  + queue  {'x' * 200}  classic, durable"

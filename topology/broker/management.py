@@ -130,8 +130,8 @@ class Management:
 
     def _sampled(self, queue: Resource) -> Resource:
         try:
-            item = self._http.get(path(queue))
-        except NotFound:
+            item = self._http.get(_addressable(queue))
+        except (NotFound, Rejected):
             item = {}
         return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
 
