@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pika
 import pytest
 
 from routectl.topology.broker.sandbox.node import Node
@@ -72,6 +73,27 @@ def test_what_the_user_may_not_create_fails_alone(routectl: Command, user: Calla
     assert "failed: queue theirs: " in result.out
     assert "Applied: 2 created, 1 failed." in result.out
     assert routectl("apply", "--yes").out.count("+ queue") == 1
+
+
+@pytest.mark.parametrize("via", ["management", "amqp"])
+def test_a_queue_that_another_connection_has_for_itself_fails_alone(
+    routectl: Command, broker: Broker, vhost: str, via: str
+) -> None:
+    routectl.write("queues: {mine: {}, locked: {}}\n")
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    connection.channel().queue_declare("locked", exclusive=True)
+    result = routectl("apply", "--yes", "--via", via)
+    assert result.code == 3
+    assert "failed: queue locked: cannot obtain exclusive access" in result.out
+    assert "Applied: 1 created, 1 failed." in result.out
+    connection.close()
+    assert routectl("apply", "--yes").code == 0
+
+
+def test_without_an_amqp_port_everything_goes_by_http(routectl: Command, vhost: str) -> None:
+    routectl.write("exchanges: {tasks: {}}\nqueues: {high: {bindings: [{exchange: tasks, key: high}]}}\n")
+    assert routectl("apply", "--yes", url=f"amqp://localhost:9/{vhost}").code == 0
+    assert routectl.matches()
 
 
 def test_users_need_an_administrator_and_say_so(routectl: Command, user: Callable[..., str]) -> None:

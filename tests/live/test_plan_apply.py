@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -81,6 +82,8 @@ def test_an_immutable_argument_is_shown_with_its_traffic_and_the_whole_apply_ref
         channel.basic_publish("tasks", "low", b"x")
     channel.confirm_delivery()
     channel.basic_publish("tasks", "low", b"x", mandatory=True)
+    channel.basic_qos(prefetch_count=1)
+    channel.basic_consume("low", lambda *_: None)
     routectl.write(SHOP.replace("7d", "1d") + "  more: {pattern: x, definition: {max_length: 1}}\n")
     plan = routectl("plan", "--format", "json").json
     replaced = next(change for change in plan["changes"] if change["action"] == "replace")
@@ -88,9 +91,11 @@ def test_an_immutable_argument_is_shown_with_its_traffic_and_the_whole_apply_ref
     assert replaced["before"]["arguments"]["x-message-ttl"] == 604_800_000
     assert replaced["after"]["arguments"]["x-message-ttl"] == 86_400_000
     assert replaced["risk"] == "destructive"
+    assert replaced["messages"] >= 3  # the broker counts what a consumer holds a few seconds later
+    assert replaced["consumers"] == 1
     result = routectl("apply", "--yes")
     assert result.code == 1
-    assert "queue low would have to be replaced" in result.err
+    assert re.search(r"queue low would have to be replaced: [34] messages, 1 consumer\n", result.err)
     assert [policy["name"] for policy in management.get(f"policies/{vhost}")] == ["length"]
 
 
@@ -215,6 +220,10 @@ def test_json_is_one_document_on_success_and_on_failure(routectl: Command) -> No
     assert plan["summary"] == {"create": 9, "update": 0, "replace": 0, "delete": 0}
     applied = routectl("apply", "--yes", "--format", "json").json
     assert {outcome["status"] for outcome in applied["outcomes"]} == {"done"}
+    routectl.write(SHOP.replace("7d", "1d"))
+    assert "would have to be replaced" in routectl("apply", "--yes", "--format", "json").json["error"]
+    nobody = routectl.broker.url_for(routectl.vhost, "nobody", "s3cret")
+    assert "nobody" in routectl("plan", "--via", "amqp", "--format", "json", url=nobody).json["error"]
     routectl.write("queues: {high: {typ: quorum}}")
     assert routectl("plan", "--format", "json").json["findings"][0]["help"] == "did you mean `type`?"
 
