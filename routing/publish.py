@@ -15,6 +15,7 @@ from amqp.exceptions import NotFound
 from celery import _state
 
 from ..topology.errors import RoutingError
+from . import transport as transports
 from .router import Router
 
 _HINT = "run `routectl apply`"
@@ -78,13 +79,16 @@ class PublishingRouter(Router):
         """See `Router.__call__`. The first call sets the guard: only then the app is sure to be ready."""
         if not self._guarding:
             self.guard_apps()
-        return super().__call__(name, *args, **kwargs)
+        options = super().__call__(name, *args, **kwargs)
+        if options and "priority" in options:
+            options["priority"] = transports.FilePriority(options["priority"])
+        return options
 
     def guard_apps(self) -> None:
         """Sets the guard in every app that routes by this router."""
         for app in list(_state._get_active_apps()):
             if router_of(app) is self:
-                guard(app.amqp)
+                guard(app.amqp, prioritised=any(route.priority is not None for route in self.body.routes))
                 self._guarding = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,18 +104,25 @@ def router_of(app: Any) -> PublishingRouter | None:
     return next((entry for entry in entries if isinstance(entry, PublishingRouter)), None)
 
 
-def guard(amqp: Any) -> None:
+def guard(amqp: Any, *, prioritised: bool = False) -> None:
     """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes.
 
     Parameters:
       amqp: A `celery.app.amqp.AMQP`. Guarding it again changes nothing.
+      prioritised: Whether any rule of the file has a priority, which matters on brokers other than RabbitMQ.
     """
     send = amqp.send_task_message
     if getattr(send, "guarded_by_routectl", False):
         return
 
     def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
-        if not options.get("mandatory") or not _listen(producer):
+        if not options.get("mandatory"):
+            return send(producer, name, message, **options)
+        transport = transports.of(producer.connection.transport.driver_type)
+        if not transport.amqp:
+            adapted = transports.adapt(options, transport, prioritised=prioritised)
+            return send(producer, name, message, **adapted)
+        if not _listen(producer):
             return send(producer, name, message, **options)
         try:
             result = send(producer, name, message, **options)

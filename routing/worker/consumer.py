@@ -10,6 +10,8 @@ from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 
+from .. import transport
+
 #: Celery's step that declares some thirty exchanges and as many queues at every start.
 DECLARES_DELAYS = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
@@ -46,6 +48,8 @@ class _Checks:
           WorkerShutdown: A queue does not exist.
         """
         connection = super().connect()  # type: ignore[misc]
+        if not transport.of(connection.transport.driver_type).amqp:
+            return connection  # elsewhere a queue without messages does not exist, and comes with the first
         deadline = time.monotonic() + (GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
         queues = [queue.name for queue in self.app.amqp.queues.consume_from.values()]  # type: ignore[attr-defined]
         absent = missing(connection, queues)

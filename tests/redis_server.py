@@ -1,0 +1,57 @@
+"""A Redis for a module of tests: the machine's redis-server, or on Debian as root one that is installed.
+
+One that cannot be had is an error, never a skip.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from routectl.topology.broker.sandbox.probe import wait_until
+from routectl.topology.broker.sandbox.process import free_ports
+from routectl.topology.broker.sandbox.server import _apt
+
+PACKAGE = "redis-server"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The URL of a Redis that keeps nothing and ends with the block.
+
+    Parameters:
+      folder: Where it runs.
+    """
+    (port,) = free_ports(1)
+    command = [_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with (folder / "redis.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        assert wait_until(lambda: _answers(url), 20), (folder / "redis.log").read_text()
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _program() -> str:
+    if shutil.which(PACKAGE) is None:
+        _apt(PACKAGE, print)
+        if Path("/run/systemd/system").exists():
+            # The package starts one for the whole machine, which nobody asked for.
+            subprocess.run(["systemctl", "disable", "--now", PACKAGE], capture_output=True, check=False)
+    return PACKAGE
+
+
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        try:
+            return bool(client.ping())
+        except redis.exceptions.ConnectionError:
+            return False
