@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routectl.cli.main import run
 from routectl.topology.broker.address import Address, Host, Tls
 from routectl.topology.errors import UsageError
 
@@ -64,6 +66,11 @@ WRONG = [
     ("", "does not start with amqp:// or amqps://"),
     ("host:5672", "does not start"),
     ("http://secret:secret@host", "does not start"),
+    (
+        "redis://:secret@host:6379/0",
+        "is redis://, and only RabbitMQ has exchanges, queues and bindings to provision",
+    ),
+    ("sqs://secret:secret@", "only RabbitMQ has"),
     ("amqp://", "names no host"),
     ("amqp://secret:secret@", "names no host"),
     ("amqp://secret:secret@one,,two", "names no host"),
@@ -91,6 +98,21 @@ def test_wrong_urls(url: str, message: str) -> None:
         Address.parse(url)
     assert message in caught.value.message
     assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"]])
+def test_what_is_no_rabbitmq_is_one_sentence(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "queues.yaml").write_text("version: 1\nqueues: {high: {}}\n")
+    assert run([*command, "-b", "redis://:hush@localhost:6379/0"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        "error: the broker URL is redis://, and only RabbitMQ has exchanges, queues and bindings to provision\n"
+        "hint: tasks are routed by the file on this broker as well: start apps and workers without `apply`\n",
+    )
 
 
 @pytest.mark.parametrize("url", ["localhost:15672", "amqp://h", "http://h?x=1", "http://", "http://h:x"])

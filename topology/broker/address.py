@@ -35,6 +35,9 @@ NUMERIC_OPTIONS = frozenset(
 )
 _TLS_OPTIONS = frozenset({"cacertfile", "certfile", "keyfile", "server_name_indication", "verify"})
 
+#: Schemes of brokers that Celery knows and that have nothing to provision.
+_ELSEWHERE = frozenset({"confluentkafka", "gcpubsub", "memory", "redis", "rediss", "sentinel", "sqs"})
+
 _ENCODE = "percent-encode special characters in user, password and vhost: `%40` for `@`, `%2F` for `/`"
 _BROKER = "the broker URL"
 _MANAGEMENT = "the management URL"
@@ -177,6 +180,12 @@ def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
     schemes = " or ".join(f"{scheme}://" for scheme in ports)
     example = next(iter(ports))
     match = _URL.fullmatch(url.strip())
+    if match and ports is _AMQP_PORTS and match["scheme"].lower() in _ELSEWHERE:
+        scheme = match["scheme"].lower()
+        raise UsageError(
+            f"{what} is {scheme}://, and only RabbitMQ has exchanges, queues and bindings to provision",
+            "tasks are routed by the file on this broker as well: start apps and workers without `apply`",
+        )
     if match is None or match["scheme"].lower() not in ports:
         raise UsageError(
             f"{what} does not start with {schemes}", f"write it as `{example}://user:password@host:port`"
