@@ -91,12 +91,15 @@ def test_python_compiles_and_what_needs_nothing_else_runs(block: Block, folder: 
     code = compile(block.text, str(block), "exec")
     if re.search(r"^(from|import) (django|flask)|ROUTECTL_BROKER", block.text, re.MULTILINE):
         return
+    if block.page.name == "places.md" and "routectl" not in block.text:
+        return  # it stands on another file of its section; tests/workers run them together
     names: dict[str, Any] = {"__name__": "example"}
     exec(code, names)
     app = names.get("app")
     if app is None:
         app = Celery()
-        app.config_from_object(SimpleNamespace(**names))
+        namespace = "CELERY" if "CELERY_TASK_ROUTES" in names else None
+        app.config_from_object(SimpleNamespace(**names), namespace=namespace)
     assert app.amqp.router.route({}, "billing.charge")["queue"].name == "high"
     for name, function in names.items():
         if name.startswith("test_"):
