@@ -208,7 +208,7 @@ class _Language:
         least, most, body = value
         ends = (False, False)  # what holds at an end of the name holds in one turn at most
         if most == _parser.MAXREPEAT:
-            whole = self.again(self.sequence(body, flags, ends))
+            whole = self.again(self.sequence(body, flags, ends), required=least > 0)
             whole, least = (whole, least - 1) if least else (self.optional(whole), 0)
         else:
             whole = _Part(1, {}, {})
@@ -249,11 +249,14 @@ class _Language:
         """A part or nothing."""
         return _Part(part.empty + 1, part.first, part.last)
 
-    def again(self, part: _Part) -> _Part:
-        """A part once or more. A turn that matches nothing is the last one, as `re` has it."""
+    def again(self, part: _Part, *, required: bool) -> _Part:
+        """A part once or more. As `re` has it, a turn that matches nothing is the last one, unless it is required."""
         self.connect(part.last, part.first)
-        last = {state: ways * (1 + part.empty) for state, ways in part.last.items()}
-        return _Part(part.empty, part.first, last)
+        turns = 1 + part.empty
+        last = {state: ways * turns for state, ways in part.last.items()}
+        if not required:
+            return _Part(part.empty, part.first, last)
+        return _Part(part.empty * turns, {state: ways * turns for state, ways in part.first.items()}, last)
 
     def connect(self, last: dict[int, int], first: dict[int, int]) -> None:
         """Moves from everywhere one part ends to everywhere another starts."""
