@@ -30,7 +30,7 @@ USERS = {
     "celery": ("routing.celery", "routing.publish", "routing.worker."),
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
     "docker": ("topology.broker.sandbox.container",),
-    "kombu": ("routing.celery", "routing.publish", "routing.worker."),
+    "kombu": ("routing.celery", "routing.publish", "routing.task_routes", "routing.worker."),
     "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),
