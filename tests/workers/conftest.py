@@ -247,7 +247,7 @@ def project(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
     """A project with the module's `FILE` in it and a vhost of its own; nothing is provisioned yet."""
-    with _project(request, broker, management, tmp_path_factory) as found:
+    with new_project(request, broker, management, tmp_path_factory) as found:
         yield found
 
 
@@ -259,14 +259,15 @@ def fresh_project(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
     """The same for one test alone."""
-    with _project(request, broker, management, tmp_path_factory) as found:
+    with new_project(request, broker, management, tmp_path_factory) as found:
         yield found
 
 
 @contextmanager
-def _project(
+def new_project(
     request: pytest.FixtureRequest, broker: Broker, management: Management, folders: pytest.TempPathFactory
 ) -> Iterator[Project]:
+    """A project with a test module's `FILE`, and a vhost of its own until the block ends."""
     folder = folders.mktemp("project")
     (folder / "results").mkdir()
     (folder / "proj.py").write_text(MODULE)

@@ -84,7 +84,7 @@ def run(app: Celery, project: Project) -> Iterator[Any]:
     ran.write_text("")
 
     def send(canvas: Any, **options: Any) -> tuple[Any, set[tuple[str, str]]]:
-        value = canvas.apply_async(**options).get(timeout=20)
+        value = canvas.apply_async(**options).get(timeout=20, interval=0.05)
         return value, {(name, key) for _, name, key in map(str.split, ran.read_text().splitlines())}
 
     return send

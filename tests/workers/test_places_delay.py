@@ -1,0 +1,150 @@
+"""Retries, countdowns and ETAs come by the task's own queue; on classic queues they wait in the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.exceptions import QueueNotFound
+
+from routectl.routing.celery import configure
+
+from ..brokers import Broker, Management
+from .conftest import QUICK, Project, new_project
+
+#: Both kinds of queues in turn: Celery delays the first in the worker and the second on the broker.
+KINDS = ("classic", "quorum")
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+  low: {bindings: [{exchange: tasks, key: low}]}
+routes:
+  - {tasks: "billing.*", queue: high}
+unmatched: low
+workers:
+  all: {queues: [high, low], pool: threads, concurrency: 4}
+"""
+
+#: Tasks that say how often they were tried, by which queue they came last, and when.
+MODULE = """
+import os, time
+from celery import Celery
+from routectl.routing.celery import configure
+
+app = Celery("proj", broker=os.environ["PROJ_BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
+configure(app, "queues.yaml")
+
+def seen(task):
+    task.backend.mark_as_retry = lambda *_, **__: None  # may come later than the retry's own result
+    return [task.request.retries, task.request.delivery_info["routing_key"].rpartition(".")[2], time.time()]
+
+class Broken(Exception): ...
+
+@app.task(bind=True, name="billing.charge")
+def charge(self): return seen(self)
+
+@app.task(bind=True, name="billing.flaky", autoretry_for=(Broken,), max_retries=2, default_retry_delay=0)
+def flaky(self):
+    found = seen(self)
+    if self.request.retries < 2: raise Broken
+    return found
+
+@app.task(bind=True, name="billing.backoff", autoretry_for=(Broken,), retry_backoff=1, retry_jitter=False)
+def backoff(self):
+    found = seen(self)
+    if self.request.retries < 1: raise Broken
+    return found
+
+@app.task(bind=True, name="billing.again", max_retries=1)
+def again(self, options):
+    found = seen(self)
+    if self.request.retries < 1: raise self.retry(**options)
+    return found
+
+@app.task(bind=True, name="billing.own", queue="low")
+def own(self): return seen(self)
+"""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def project(
+    request: pytest.FixtureRequest,
+    broker: Broker,
+    management: Management,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Project]:
+    with new_project(request, broker, management, tmp_path_factory) as found:
+        file = found.folder / "queues.yaml"
+        file.write_text(FILE.replace("{bindings", f"{{type: {request.param}, bindings"))
+        (found.folder / "proj.py").write_text(MODULE)
+        found.provision()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def app(project: Project) -> Iterator[Celery]:
+    made = Celery(
+        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
+    )
+    configure(made, project.folder / "queues.yaml")
+    with project.worker("--profile", "all", *QUICK):
+        yield made
+    made.close()
+
+
+def run(app: Celery, name: str, *args: Any, **options: Any) -> tuple[int, str, float]:
+    """Sends a task, and says how often it was retried, by which queue it came, and after how many seconds."""
+    sent = time.time()
+    retries, queue, ran = app.send_task(name, args, **options).get(timeout=20, interval=0.05)
+    return retries, queue, ran - sent
+
+
+def test_a_countdown_comes_by_the_files_queue_and_no_sooner(app: Celery) -> None:
+    retries, queue, after = run(app, "billing.charge", countdown=1)
+    assert (retries, queue) == (0, "high")
+    assert after >= 0.9
+
+
+def test_an_eta_comes_by_the_files_queue_and_no_sooner(app: Celery) -> None:
+    retries, queue, after = run(app, "billing.charge", eta=datetime.now(UTC) + timedelta(seconds=2))
+    assert (retries, queue) == (0, "high")
+    assert after >= 0.9
+
+
+def test_a_delay_and_a_queue_of_the_callers(app: Celery) -> None:
+    assert run(app, "billing.charge", countdown=1, queue="low")[:2] == (0, "low")
+
+
+def test_an_automatic_retry_stays_in_its_queue(app: Celery) -> None:
+    assert run(app, "billing.flaky")[:2] == (2, "high")
+    assert run(app, "billing.flaky", queue="low")[:2] == (2, "low")
+
+
+def test_a_retry_that_backs_off_stays_in_its_queue(app: Celery) -> None:
+    assert run(app, "billing.backoff")[:2] == (1, "high")
+    assert run(app, "billing.backoff", queue="low")[:2] == (1, "low")
+
+
+@pytest.mark.parametrize("countdown", [0, 1])
+def test_a_retry_may_name_another_queue(app: Celery, countdown: int) -> None:
+    assert run(app, "billing.again", {"countdown": countdown, "queue": "low"})[:2] == (1, "low")
+
+
+def test_a_queue_that_the_caller_names_beats_the_file(app: Celery) -> None:
+    assert run(app, "billing.charge", queue="low")[:2] == (0, "low")
+    with pytest.raises(QueueNotFound):
+        app.send_task("billing.charge", queue="hihg")
+
+
+def test_a_queue_at_the_task_itself_beats_the_file(project: Project, app: Celery) -> None:
+    found = project.python(
+        "import json; from proj import own; print(json.dumps(own.delay().get(timeout=20, interval=0.05)))"
+    )
+    assert found[1] == "low"
