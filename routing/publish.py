@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from typing import Any
 
 from amqp.exceptions import NotFound
@@ -73,11 +74,11 @@ class PublishingRouter(Router):
         self.__dict__.update(router.__dict__)
         self.mandatory = True
         self.declare = declare
-        self._guarding = False
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __call__(self, name: str, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
-        """See `Router.__call__`. The first call sets the guard: only then the app is sure to be ready."""
-        if not self._guarding:
+        """See `Router.__call__`. An app's first call sets its guard: only then it is sure to be ready."""
+        if not _state._get_active_apps() <= self._seen:
             self.guard_apps()
         options = super().__call__(name, *args, **kwargs)
         if options and "priority" in options:
@@ -85,14 +86,15 @@ class PublishingRouter(Router):
         return options
 
     def guard_apps(self) -> None:
-        """Sets the guard in every app that routes by this router."""
-        for app in list(_state._get_active_apps()):
+        """Sets the guard in every app that routes by this router; several do if they share their settings."""
+        configured = [app for app in list(_state._get_active_apps()) if app.configured]
+        for app in configured:
             if router_of(app) is self:
                 guard(app.amqp, prioritised=any(route.priority is not None for route in self.body.routes))
-                self._guarding = True
+        self._seen = weakref.WeakSet(configured)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_guarding": False}
+        return {**self.__dict__, "_seen": weakref.WeakSet()}
 
 
 def router_of(app: Any) -> PublishingRouter | None:
