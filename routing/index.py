@@ -14,6 +14,8 @@ from collections import Counter, defaultdict
 from re import _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ..topology.pattern import glob_items
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -43,7 +45,6 @@ _Key = tuple[int, int, str]
 _Item = str | bool
 _ONE, _ANY = True, False
 
-_GLOB_ITEM = re.compile(r"\*+|\?|\[!?+\]?+[^\]]*\]|\[|[^*?\[]+")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _ONE_CHARACTER = {"ANY", "IN", "NOT_LITERAL"}
 
@@ -214,15 +215,18 @@ def _items(pattern: Pattern) -> list[_Item]:
 def _glob_items(text: str) -> list[_Item]:
     return _joined(
         _ANY if item[0] == "*" else _ONE if item == "?" or (item[0] == "[" and item != "[") else item
-        for item in _GLOB_ITEM.findall(text)
+        for item in glob_items(text)
     )
 
 
 def _regex_items(source: str) -> list[_Item]:
     """What every match of an expression consists of; what is not plain has any length."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = _parser.parse(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = _parser.parse(source)
+    except RecursionError:
+        return []
     if tree.state.flags & re.IGNORECASE:
         return []
     return _joined(

@@ -4,6 +4,8 @@ billing.charge        exact    the name itself
 billing.*             glob     as Celery takes it: `*` crosses dots; `?` and `[...]` count beside a `*`
 {queue}:*             capture  `{name}` takes one namespace segment: no `.`, no `:`
 /legacy\\.v[12]\\..+/   regex    the whole name has to match; named groups are captures
+
+What could be read in several ways is read from left to right, each capture and each `*` taking as much as it can.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -19,12 +22,17 @@ if TYPE_CHECKING:
 
 Kind = Literal["exact", "glob", "capture", "regex"]
 
+#: How many captures and runs of `*` in one pattern may share out a name between them: the time to find that it does not
+#: match grows with its length to this power, and once more.
+FREE = 2
+
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
-_SEGMENT = "[^.:]+"
+_GLOB_ITEM = re.compile(r"\*+|\?|\[!?+\]?+[^\]]*\]|\[|[^*?\[]+")
+_SEGMENT = "[^.:]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern:
     """One parsed entry of a rule's `tasks`; made by `parse`.
 
@@ -32,22 +40,33 @@ class Pattern:
       text: The entry as it is written in the file.
       kind: How it is read: `exact`, `glob`, `capture` or `regex`.
       captures: The names it captures, in order.
-      regex: The compiled form; matches from the start to the end of a name. None for exact names.
+      pieces: Of a glob without other wildcards than `*`, the texts between them; else nothing.
+      expression: The regular expression, compiled or not, if it is another than `fnmatch` makes.
     """
 
     text: str
     kind: Kind
     captures: tuple[str, ...] = ()
-    regex: re.Pattern[str] | None = None
+    pieces: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    expression: re.Pattern[str] | str | None = field(default=None, compare=False, repr=False)
 
     def match(self, name: str) -> dict[str, str] | None:
         """What `name` fills the captures with, or None if it does not match."""
-        if self.regex is None:
+        if self.pieces:
+            return {} if _stand_in(self.pieces, name) else None
+        if self.kind == "exact":
             return {} if name == self.text else None
         found = self.regex.fullmatch(name)
         if found is None:
             return None
         return found.groupdict(default="") if self.captures else {}
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The expression that a whole name has to match; compiled when it is first asked for."""
+        if self.expression is not None:
+            return re.compile(self.expression)
+        return re.compile(re.escape(self.text) if self.kind == "exact" else fnmatch.translate(self.text))
 
 
 def parse(text: str) -> Pattern:
@@ -68,8 +87,13 @@ def parse(text: str) -> Pattern:
     if "{" in text or "}" in text:
         return _capture(text)
     if "*" in text:
-        return Pattern(text, "glob", regex=re.compile(fnmatch.translate(text)))
+        return Pattern(text, "glob", pieces=() if "?" in text or "[" in text else tuple(text.split("*")))
     return Pattern(text, "exact")
+
+
+def glob_items(text: str) -> list[str]:
+    """The items of a glob, as `fnmatch` reads it: runs of `*`, `?`, `[...]`, and the text between."""
+    return _GLOB_ITEM.findall(text)
 
 
 def placeholders(template: str) -> tuple[str, ...]:
@@ -98,9 +122,9 @@ def _regex(text: str) -> Pattern:
         raise ValueError("the regular expression is empty")
     try:
         compiled = re.compile(text[1:-1])
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"the regular expression `{text}` is wrong: {error}") from None
-    return Pattern(text, "regex", tuple(compiled.groupindex), compiled)
+    return Pattern(text, "regex", tuple(compiled.groupindex), expression=compiled)
 
 
 def _capture(text: str) -> Pattern:
@@ -118,12 +142,61 @@ def _capture(text: str) -> Pattern:
             raise ValueError(f"`{text}` captures `{name}` twice")
     if "" in literals[1:-1]:
         raise ValueError(f"two captures of `{text}` touch, so that nothing says where one ends")
-    parts = [_glob_body(literal) if "*" in text else re.escape(literal) for literal in literals]
-    groups = [f"(?P<{name}>{_SEGMENT})" for name in names]
-    source = "".join(part + group for part, group in zip(parts, [*groups, ""], strict=True))
-    return Pattern(text, "capture", tuple(names), re.compile(f"(?s:{source})"))
+    expression, free = _capture_expression(literals, names)
+    if free > FREE:
+        raise ValueError(
+            f"more than {FREE} captures and `*` of `{text}` can share out a name, which takes too long; "
+            "let a `.` or `:` end a capture"
+        )
+    return Pattern(text, "capture", tuple(names), expression=expression)
+
+
+def _capture_expression(literals: list[str], names: list[str]) -> tuple[str, int]:
+    """The expression of a pattern with captures, and how many wildcards can share out a name.
+
+    A later capture is told to leave what an earlier wildcard takes: where `-` separates two, the later one has no `-`
+    behind its first character, or the earlier one would have taken that, too. So each text is looked at once.
+    """
+    glob = any("*" in literal for literal in literals)
+    body = _glob_body if glob else re.escape
+    source, free = "", 0
+    for at, name in enumerate(names):
+        star, tail = _last_star(literals[at]) if glob else (False, literals[at])
+        group, settled = f"{_SEGMENT}+", _ends_segment(literals[at + 1], glob)
+        if star or (at and not set(tail) & set(".:?[" if glob else ".:")):
+            group, settled = f"{_SEGMENT}(?:(?<!{body(tail)}){_SEGMENT})*", True
+        source += f"{body(literals[at])}(?P<{name}>{group})"
+        free += star + (not settled)
+    return f"(?s:{source}{body(literals[-1])})", free
+
+
+def _ends_segment(literal: str, glob: bool) -> bool:
+    """Whether only one end of a capture can be followed by a literal: that of a segment, or of the name."""
+    fixed = re.split(r"[*?\[]", literal)[0] if glob else literal
+    return not literal or "." in fixed or ":" in fixed
+
+
+def _last_star(literal: str) -> tuple[bool, str]:
+    """Whether a piece of a glob has a `*`, and what follows the last one."""
+    items = glob_items(literal)
+    stars = [at for at, item in enumerate(items) if item[0] == "*"]
+    return bool(stars), "".join(items[stars[-1] + 1 :]) if stars else literal
 
 
 def _glob_body(literal: str) -> str:
     """What `fnmatch` writes for a piece of a glob, without the `(?s:` and `)\\Z` around it."""
     return fnmatch.translate(literal)[4:-3]
+
+
+def _stand_in(pieces: tuple[str, ...], name: str) -> bool:
+    """Whether a name consists of pieces in their order, with anything between them."""
+    first, last = pieces[0], pieces[-1]
+    if not (name.startswith(first) and name.endswith(last)):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for piece in pieces[1:-1]:
+        at = name.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return at <= end
