@@ -11,29 +11,35 @@ import fnmatch
 import math
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import cache, partial
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from kombu import Exchange, Queue
-from kombu.utils.functional import lazy, maybe_evaluate
+from kombu.utils.functional import maybe_evaluate
 from kombu.utils.imports import symbol_by_name
 
 from ..topology.errors import RoutingError, UsageError
 from ..topology.finding import did_you_mean
-from ..topology.pattern import Pattern
+from ..topology.pattern import parse
 from .index import Index
 from .table import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..topology.pattern import Pattern
+
 #: Names that are remembered, and queues that are made up: beyond that, memory does not grow.
 REMEMBERED = 10_000
 
 _UNKNOWN = object()
-_NOWHERE = object()
-_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _NOWHERE), {})
+
+
+class _Nowhere:
+    """The route of names that no pattern matches. A class stays itself when it is pickled."""
+
+
+_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _Nowhere), {})
 
 
 class CeleryRouter:
@@ -77,9 +83,8 @@ class CeleryRouter:
         self._queues = _Queues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
         self._routers = _routers(task_routes)
-        self._known = (
-            self._routers[0].known if self._routers and isinstance(self._routers[0], MapRouter) else {}
-        )
+        first = next(iter(self._routers), None)
+        self._known = first.known if isinstance(first, MapRouter) else {}
         self._asks = any(isinstance(router, _AskedRouter) for router in self._routers)
         self._decisions: dict[str, Decision] = {}
 
@@ -91,14 +96,9 @@ class CeleryRouter:
         options: Mapping[str, Any] | None = None,
         task: Any = None,
     ) -> Any:
-        """The first answer of the routers that is not None, a dict of its own for every call; else None.
+        """What the first router answers that does not answer None, in a dict of its own for every call; else None.
 
-        Parameters:
-          name: The name of the task.
-          args: Its arguments. This and what follows is for routers that look at it.
-          kwargs: Its keyword arguments.
-          options: What the caller asks for.
-          task: The task itself if it is registered.
+        The parameters are those that Celery calls a router with.
 
         Raises:
           Exception: Whatever a router raises; TypeError for a value of a mapping that is no route.
@@ -124,10 +124,10 @@ class CeleryRouter:
 
         Parameters:
           name: The name of the task.
-          args: Its arguments, for routers that look at them.
-          kwargs: Its keyword arguments, likewise.
+          args: Its arguments. They, the keyword arguments and the task are for routers that look at them.
+          kwargs: Its keyword arguments.
           options: What the caller asks for: `queue`, `exchange`, `routing_key`, `priority`, ...
-          task: The task itself if it is registered, for routers that look at it.
+          task: The task itself if it is registered.
 
         Returns:
           The destination; its queue is empty if the task goes to an exchange and nothing names a queue.
@@ -160,13 +160,12 @@ class CeleryRouter:
             route["queue"] = queue if isinstance(queue, Queue) else self._queues[queue]
         return route
 
-    def _destination(self, options: Mapping[str, Any]) -> Decision:
+    def _destination(self, options: Any) -> Decision:
         """The exchange and key that Celery publishes with, given all options."""
-        queue, exchange, key = options.get("queue"), options.get("exchange"), options.get("routing_key")
+        queue, exchange, key, kind = map(options.get, ("queue", "exchange", "routing_key", "exchange_type"))
         if queue is None and exchange is None:
             queue = self._queues[self._default_queue]
         name = "" if queue is None else queue.name
-        kind = options.get("exchange_type")
         if kind is None:
             kind = getattr(getattr(queue, "exchange", None), "type", "direct")
         if kind == "direct" and not (exchange and key):
@@ -182,13 +181,8 @@ class CeleryRouter:
             priority=options.get("priority"),
         )
 
-    def __copy__(self) -> CeleryRouter:
-        return self
-
     def __deepcopy__(self, memo: dict[int, Any]) -> CeleryRouter:
-        return (
-            self  # Celery copies its configuration, and a router's functions and objects are not ours to copy
-        )
+        return self  # Celery copies its configuration; a router's functions are not ours to copy
 
     def __repr__(self) -> str:
         return f"<CeleryRouter: {len(self._routers)} routers, {len(self._queues)} queues>"
@@ -218,11 +212,13 @@ class MapRouter:
                 else:
                     self._exact[key] = _plain(value)
         except (TypeError, ValueError) as error:
-            raise _no_mapping(routes, error) from None
+            hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
+            text = f"`{shortened(routes)}` in task_routes does not map names to routes: {error}"
+            raise UsageError(text, hint if isinstance(routes, tuple) else None) from None
         indexed: list[tuple[Pattern, tuple[int, Any]]] = []
         self._others: list[tuple[int, re.Pattern[Any], Any]] = []
         for place, (regex, route) in enumerate(patterns.items()):
-            pattern = Pattern(globs[regex], "glob", regex=regex) if regex in globs else _open_ended(regex)
+            pattern = _parsed(globs[regex], "glob") if regex in globs else _open_ended(regex)
             if pattern:
                 indexed.append((pattern, (place, route)))
             else:
@@ -244,7 +240,7 @@ class MapRouter:
                 self.known.clear()
                 self.known.update(self._exact)
             self.known[name] = route
-        if route is _NOWHERE:
+        if route is _Nowhere:
             return None
         try:
             return dict(route)
@@ -265,12 +261,21 @@ class MapRouter:
 
 
 class _AskedRouter:
-    """A function or an object with `route_for_task`, asked for every task."""
+    """A function or an object with `route_for_task`, asked for every task.
+
+    Parameters:
+      router: It, or its dotted path.
+    """
 
     def __init__(self, router: Any) -> None:
+        self._path = router if isinstance(router, str) else None
         self._router = router
 
     def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any) -> Any:
+        path = self._path
+        if path is not None:
+            self._router = _imported(path)
+            self._path = None
         router = maybe_evaluate(self._router)
         if hasattr(router, "route_for_task"):
             found = router.route_for_task(name, args, kwargs)
@@ -335,7 +340,7 @@ def _queue(queue: Any, name: str | None = None) -> Any:
         return queue
     given = {"name": queue} if isinstance(queue, str) else queue
     if not isinstance(given, Mapping) or (name is None and "name" not in given):
-        raise UsageError(f"`{queue!r}` in task_queues is no queue, no name and no options with a `name`")
+        raise UsageError(f"`{shortened(queue)}` in task_queues is no queue, no name and no options with one")
     options = {"name": name, **given}
     name = options.pop("name")
     if options.get("routing_key") is None:
@@ -354,12 +359,10 @@ def _router(route: Any) -> Any:
     """One entry of `task_routes`."""
     if isinstance(route, Mapping | list | tuple):
         return MapRouter(route)
-    if isinstance(route, str):
-        return _AskedRouter(lazy(cache(partial(_imported, route))))
-    if callable(route) or hasattr(route, "route_for_task"):
+    if isinstance(route, str) or callable(route) or hasattr(route, "route_for_task"):
         return _AskedRouter(route)
     raise UsageError(
-        f"`{route!r}` in task_routes is no router",
+        f"`{shortened(route)}` in task_routes is no router",
         "a router is a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",
     )
 
@@ -371,12 +374,19 @@ def _imported(path: str) -> Any:
 
 
 def _open_ended(regex: re.Pattern[Any]) -> Pattern | None:
-    """An expression that need not match to the name's end as one that has to; None if it has flags of its own."""
+    """The pattern of ours that says what an expression does, which need not match to the end; None if it has flags."""
     if isinstance(regex.pattern, str) and regex.flags == re.UNICODE:
-        source = f"(?:{regex.pattern})(?s:.*)"
-        with suppress(re.error):
-            return Pattern(f"/{source}/", "regex", regex=re.compile(source))
+        return _parsed(f"/(?:{regex.pattern})(?s:.*)/", "regex")
     return None
+
+
+def _parsed(text: str, kind: str) -> Pattern | None:
+    """The pattern of ours that a text spells; None if it spells none of that kind."""
+    try:
+        found = parse(text)
+    except ValueError:
+        return None
+    return found if found.kind == kind else None
 
 
 def _plain(value: Any) -> Any:
@@ -384,11 +394,3 @@ def _plain(value: Any) -> Any:
     if type(value) is str and value:
         return {"queue": value}
     return value.copy() if type(value) is dict else value
-
-
-def _no_mapping(routes: Any, error: Exception) -> UsageError:
-    """The error for an entry of `task_routes` that is neither a mapping nor a list of pairs."""
-    hint = None
-    if isinstance(routes, tuple):
-        hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
-    return UsageError(f"`{routes!r}` in task_routes is no list of pairs of a name and a route: {error}", hint)

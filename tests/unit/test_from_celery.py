@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from typing import Any
 
@@ -197,6 +199,16 @@ def test_a_function_gets_name_arguments_options_and_task_every_time() -> None:
     ]
 
 
+def test_a_function_may_route_by_the_arguments() -> None:
+    router = CeleryRouter([{"x": "y"}, lambda name, args, *_, **__: args and {"queue": args[0]}])
+    assert [router.route("a", args).queue for args in (["q"], ["r"], None, ["q"])] == [
+        "q",
+        "r",
+        "celery",
+        "q",
+    ]
+
+
 def test_route_for_task_gets_name_and_arguments() -> None:
     calls = []
 
@@ -264,7 +276,7 @@ def test_settings_and_queues_are_read_once_and_not_changed() -> None:
 def test_routes_that_celery_fails_on_are_a_usage_error_at_once(routes: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         celery_app(task_routes=routes).amqp.routes  # noqa: B018
-    with pytest.raises(UsageError, match="is no list of pairs"):
+    with pytest.raises(UsageError, match="does not map names to routes"):
         CeleryRouter(routes)
 
 
@@ -272,6 +284,10 @@ def test_a_bare_list_of_pairs_is_told_where_it_belongs() -> None:
     with pytest.raises(UsageError) as caught:
         CeleryRouter([("a.*", {"queue": "q"})])
     assert "([(name, route), ...],)" in str(caught.value.hint)
+    with pytest.raises(UsageError) as caught:
+        CeleryRouter({1: "q", **{str(number): "q" for number in range(1000)}})
+    assert caught.value.hint is None
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("routes", [5, [None], {"a"}, [object()]])
@@ -317,6 +333,8 @@ def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
         assert router("x") == {"queue": "exact"}
     assert len(router._queues) == 3
     assert len(router._known) <= 4
+    router._known.clear()  # as another thread may do at any time
+    assert router("x") == {"queue": "exact"}
 
 
 def test_what_the_caller_asks_for_wins_and_none_asks_for_nothing() -> None:
@@ -340,3 +358,18 @@ def test_queues_may_be_dicts_with_names_or_names() -> None:
     )
     assert (router.route("a").exchange, router.route("a").routing_key) == ("e", "k")
     assert (router.route("b").exchange, router.route("b").routing_key) == ("d", "r")
+
+
+def test_a_router_is_pickled_with_what_it_has_seen_and_not_copied() -> None:
+    router = CeleryRouter(
+        [{"a": "q", "b*": {"queue": "r"}}, path_of(OldRouter)], [Queue("q", Exchange("e", "topic"))]
+    )
+    again = None
+    for _ in range(2):
+        for name in ("a", "bc", "c", "old"):
+            assert again is None or again(name) == router(name)
+            assert again is None or again.route(name) == router.route(name)
+            router.route(name)
+        again = pickle.loads(pickle.dumps(router))
+    assert copy.deepcopy(router) is router
+    assert repr(router) == "<CeleryRouter: 2 routers, 4 queues>"

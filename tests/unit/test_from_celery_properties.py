@@ -15,7 +15,7 @@ from celery.app.routes import MapRoute, Router, prepare
 from celery.exceptions import QueueNotFound
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, binding
 from kombu.common import Broadcast
 
 from routectl.routing.router import Router as FileRouter
@@ -127,7 +127,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "queue with several bindings": {
         "routes": {"a": "q"},
-        "queues": [Queue("q", [])],
+        "queues": [Queue("q", [binding(Exchange("e", "topic"), "k")])],
         "default_exchange_type": "topic",
     },
     "queue by its alias": {
