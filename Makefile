@@ -4,12 +4,16 @@ PYTHON   ?= python3
 VENV     ?= .venv
 JOBS     ?= 2
 VERSIONS ?= 3.10 4.0 4.3
+CELERY   ?= 5.5.0
 BROKER   ?=
 ARGS     ?=
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
+OLD   := build/oldest
+# Unit tests of what runs in Celery's processes.
+ROUTING := $(patsubst %,tests/unit/test_%.py,from_celery index only_routing router table transport units)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A broker that runs already: BROKER=amqp://... spares the tests to start one.
@@ -18,7 +22,7 @@ export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit live lint types matrix bench docs clean
+.PHONY: help install demo test unit live matrix oldest lint types bench docs clean
 
 help: ## list the targets and variables
 	@echo 'Targets:'
@@ -27,6 +31,7 @@ help: ## list the targets and variables
 	@echo 'Variables, as in `make test JOBS=4`:'
 	@echo '  PYTHON    Python 3.11 or newer                            [$(PYTHON)]'
 	@echo '  VENV      virtual environment                             [$(VENV)]'
+	@echo '  CELERY    version of `make oldest`                        [$(CELERY)]'
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
 	@echo '  VERSIONS  RabbitMQ versions of `make matrix`              [$(VERSIONS)]'
 	@echo '  BROKER    AMQP URL of a broker to test on, not a new one  [$(BROKER)]'
@@ -59,6 +64,11 @@ matrix: $(STAMP) ## `make live` on each RabbitMQ version
 		echo "== RabbitMQ $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
+
+oldest: ## the tests with Celery workers, and of routing, on the oldest Celery
+	@test -x $(OLD)/bin/pip || $(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/pip install --quiet --editable '.[test]' 'celery==$(CELERY)'
+	$(OLD)/bin/pytest -n $(JOBS) tests/workers $(ROUTING) $(ARGS)
 
 lint: $(STAMP) ## style
 	$(BIN)/ruff check .

@@ -1,0 +1,124 @@
+"""gevent: greenlets publish side by side and hear of their own errors; a worker's profile may have its pool."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from routectl.routing.celery import configure
+
+from . import places
+from .conftest import CELERY, QUICK, Project
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+  low: {bindings: [{exchange: tasks, key: low}]}
+  gone: {}
+routes:
+  - {tasks: "billing.*", queue: high}
+  - {tasks: "gone.*", queue: gone}
+unmatched: low
+workers:
+  high: {queues: [high], pool: gevent, concurrency: 20}
+"""
+
+#: A producer that is patched, as a web server's gevent worker is.
+PRODUCER = """
+import gevent.monkey; gevent.monkey.patch_all()
+import gevent, json, os
+from collections import Counter
+from celery import Celery
+from routectl.routing.celery import Undeliverable, configure
+
+app = Celery("web", broker=os.environ["PROJ_BROKER"])
+configure(app, "queues.yaml")
+app.conf.broker_pool_limit = 20
+
+def publish(name):
+    try:
+        app.send_task(name, ignore_result=True)
+    except Undeliverable as error:
+        return f"{name}: {error.task} was not queued"
+    return f"{name}: sent"
+
+tasks = ["billing.charge", "gone.x", "report"] * 100
+greenlets = [gevent.spawn(publish, name) for name in tasks]
+gevent.joinall(greenlets, raise_error=True)
+print(json.dumps(Counter(each.value for each in greenlets)))
+"""
+
+#: Tasks that are under way side by side only in a pool that is patched.
+MODULE = """
+import os, time
+from celery import Celery
+from routectl.routing.celery import configure
+
+app = Celery("proj", broker=os.environ["PROJ_BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
+configure(app, "queues.yaml")
+under_way = 0
+
+@app.task(bind=True, name="billing.charge")
+def charge(self):
+    global under_way
+    under_way += 1
+    most, deadline = 0, time.monotonic() + 2
+    while most < 10 and time.monotonic() < deadline:
+        most = max(most, under_way)
+        time.sleep(0.05)
+    under_way -= 1
+    return [self.request.hostname.split("@")[0], most >= 10]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _provisioned(project: Project) -> None:
+    project.provision()
+    (project.folder / "proj.py").write_text(MODULE)
+
+
+@pytest.fixture
+def app(project: Project) -> Celery:
+    made = Celery(
+        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
+    )
+    configure(made, project.folder / "queues.yaml")
+    return made
+
+
+def test_many_greenlets_publish_and_each_hears_of_its_own_error(app: Celery, project: Project) -> None:
+    project.delete("queues", "gone")
+    assert project.python(PRODUCER) == {
+        "billing.charge: sent": 100,
+        "gone.x: gone.x was not queued": 100,
+        "report: sent": 100,
+    }
+    arrived = Counter(message["task"] for queue in ("high", "low") for message in places.messages(app, queue))
+    assert arrived == {"billing.charge": 100, "report": 100}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        (*CELERY, "-A", "proj", "worker", "--profile", "high", "-P", "gevent"),
+        (str(Path(sys.executable).with_name("routectl")), "worker", "high", "-A", "proj", "--"),
+    ],
+    ids=["celery", "routectl"],
+)
+def test_a_worker_with_the_profiles_pool(app: Celery, project: Project, program: tuple[str, ...]) -> None:
+    with project.worker(*QUICK, program=program) as worker:
+        assert "concurrency: 20 (gevent)" in worker.text
+        sent = [app.send_task("billing.charge") for _ in range(10)]
+        assert [each.get(timeout=20, interval=0.05) for each in sent] == [["high", True]] * 10
+
+
+def test_a_pool_that_comes_too_late_is_one_sentence(project: Project) -> None:
+    done = project.run(*CELERY, "-A", "proj", "worker", "--profile", "high")
+    assert done.returncode == 2
+    assert "add `-P gevent`" in done.stderr
