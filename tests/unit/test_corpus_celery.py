@@ -93,8 +93,10 @@ def task_routes(data: dict[str, Any], routes: str = "task_routes") -> Any:
 
 def settings(data: dict[str, Any]) -> dict[str, Any]:
     """The project's other settings that count for routes, by Celery's names without `task_`."""
-    names = (*("default_queue", "default_exchange", "default_exchange_type", "default_routing_key"),)
-    names = (*names, "create_missing_queues")
+    names = [
+        *("default_queue", "default_exchange", "default_exchange_type", "default_routing_key"),
+        "create_missing_queues",
+    ]
     return {name: data[f"task_{name}"] for name in names if data.get(f"task_{name}") is not None}
 
 
@@ -109,7 +111,7 @@ def tasks(data: dict[str, Any], routes: Any) -> Iterator[tuple[str, dict[str, An
     """Names with the options that they are sent with."""
     decorated = {name: {option: value} for name, option, value in data.get("decorator_options") or []}
     yield from ((name, decorated.get(name, {})) for name in data["task_names"])
-    if data["task_routes_form" if "task_routes_form" in data else "task_names"] != "list":
+    if data.get("task_routes_form") != "list":
         yield from ((name, {}) for name in names_like_rules(routes))
     yield from (
         (name, {}) for name in [*LIKE_THE_EXPRESSION, "celery.backend_cleanup", "celery.chord_unlock"]
@@ -136,6 +138,7 @@ def test_every_task_of_a_project_goes_where_celery_publishes_it(name: str) -> No
 
 def test_the_corpus_has_what_its_page_says() -> None:
     page = (CORPUS.parent / "README.md").read_text(encoding="utf-8")
+    assert len(PROJECTS) == 22
     for name in PROJECTS:
         data = project(name)
         assert f"| `{name}.json` | `{data['repo']}`, `{data['path']}` | `{data['commit'][:8]}` |" in page

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from celery.app.routes import MapRoute
 from kombu import Exchange, Queue
+from kombu.utils.functional import lazy
 
 from routectl.routing import task_routes as module
 from routectl.routing.task_routes import CeleryRouter
@@ -175,6 +176,10 @@ def test_a_class_that_is_named_by_its_path_is_made_once_and_when_first_asked() -
     assert OldRouter.made == before + 1
 
 
+def test_a_lazy_router_is_made_when_it_is_asked() -> None:
+    assert CeleryRouter(lazy(OldRouter))("old") == {"queue": "old"}
+
+
 def test_a_path_that_leads_nowhere_fails_when_it_is_asked_and_no_sooner() -> None:
     router = CeleryRouter([{"a": "q"}, "no.such.module"])
     assert router("a") == {"queue": "q"}
@@ -226,14 +231,12 @@ def test_a_function_sees_the_callers_queue_as_celery_shows_it() -> None:
     def router(name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> None:
         seen.append((name, args, kwargs, options))
 
-    CeleryRouter(router, [Queue("high")]).route(
-        "a", options={"queue": "high", "priority": 1, "routing_key": None}
-    )
-    celery_app(task_routes=router, task_queues=[Queue("high")]).amqp.router.route(
-        {"queue": "high", "priority": 1, "routing_key": None}, "a", args=None
-    )
-    assert seen[0] == seen[1]
-    assert isinstance(seen[0][3]["queue"], Queue)
+    options = {"queue": "high", "priority": 1, "routing_key": None}
+    for queue in (Queue("high"), Queue("high", Exchange("e", "topic"))):
+        CeleryRouter(router, [queue]).route("a", options=options)
+        celery_app(task_routes=router, task_queues=[queue]).amqp.router.route(dict(options), "a", args=None)
+        assert seen[-2] == seen[-1]
+    assert isinstance(seen[-1][3]["queue"], Queue)
 
 
 def test_what_a_function_returns_is_not_changed() -> None:
@@ -333,6 +336,9 @@ def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
         assert router("x") == {"queue": "exact"}
     assert len(router._queues) == 3
     assert len(router._known) <= 4
+    names = CeleryRouter({"a": "exact"})
+    assert {names.route(f"a{number}").queue for number in range(20)} == {"celery"}
+    assert len(names._decisions) <= 3
     router._known.clear()  # as another thread may do at any time
     assert router("x") == {"queue": "exact"}
 
