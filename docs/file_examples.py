@@ -120,7 +120,24 @@ routes:
   - {tasks: [billing.*, payments.*], queue: high}
   - {tasks: "{queue}:*", queue: "{queue}"}
   - {tasks: '/legacy\\.v[12]\\..+/', queue: low}
+  - {tasks: mail.*, queue: low, expires: 1h, rate_limit: 100/m}
 unmatched: normal
+""",
+    "Condition": """
+queues: {gold: , normal: , big: , orders: {shards: 8}}
+routes:
+  - {tasks: export.*, queue: gold, when: {kwargs.plan: [gold, platinum], headers.tenant: acme}}
+  - {tasks: export.*, queue: big, when: {kwargs.rows: {gt: 100000}, kwargs.preview: {present: false}}}
+  - {tasks: orders.*, queue: orders, shard_by: [kwargs.account_id, args.0]}
+unmatched: normal
+""",
+    "RouteTest": """
+queues: {high: , normal: }
+routes: [{tasks: billing.*, queue: high, when: {kwargs.amount: {ge: 1000}}, priority: 9}]
+unmatched: normal
+tests:
+  - {task: billing.charge, kwargs: {amount: 5000}, queue: high, priority: 9}
+  - {task: billing.charge, kwargs: {amount: 5}, queue: normal}
 """,
     "Profile": """
 queues: {high: , low: }

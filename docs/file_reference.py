@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from routectl.topology.model import (
     Binding,
     Body,
+    Condition,
     DeadLetter,
     Defaults,
     Exchange,
@@ -26,11 +27,13 @@ from routectl.topology.model import (
     Queue,
     QueueSettings,
     Route,
+    RouteTest,
     Shovel,
     TopicPermission,
     Topology,
     Upstream,
     User,
+    routing,
     types,
 )
 from routectl.topology.model.exchange import FIELDS_OF_TYPE
@@ -63,7 +66,9 @@ SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
     ("`permissions`, of users", Permission, None),
     ("`topic_permissions`, of users", TopicPermission, None),
     ("`routes`", Route, None),
+    ("`when`, of routes", Condition, None),
     ("`workers: NAME`", Profile, None),
+    ("`tests`", RouteTest, None),
 )
 
 #: What the named types of the model are called here.
@@ -80,6 +85,13 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.RoutingKey, "text"),
     (types.Regex, "regular expression"),
     (types.Arguments, "map"),
+    (routing.PublishOptions, "map"),
+    (routing.Scalar, "text, number, `true` or `false`"),
+    (routing.Scalars, "list of texts, numbers, `true` or `false`"),
+    (routing.Number, "number or text"),
+    (routing.Part, "part of the call"),
+    (routing.Parts, "part of the call or list of them"),
+    (routing.Rate, "rate"),
     (types.Password, "secret, from `${NAME}`"),
     (types.Uri, "URI"),
     (Secret, "secret"),

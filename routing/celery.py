@@ -18,12 +18,11 @@ from kombu import Exchange, Queue
 from ..topology import delay
 from ..topology.address import consumable_queues
 from ..topology.errors import RoutingError
-from ..topology.model.topology import REFUSE
 from ..topology.simulate import BUILT_IN
 from .publish import PublishingRouter, Undeliverable
 from .router import Router
 from .worker import hooks
-from .worker.profile import consumed_by_default
+from .worker.profile import default_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -155,15 +154,13 @@ def _values(router: PublishingRouter) -> dict[str, Any]:
 
 
 def _default_queue(router: Router) -> str:
-    """The queue of tasks without a route, or else the first that tasks go to."""
-    if router.body.unmatched != REFUSE:
-        return router.body.unmatched
-    queues = consumed_by_default(router.body) or consumable_queues(router.body)
-    if not queues:
+    """The queue of tasks without a route."""
+    queue = default_queue(router.body)
+    if queue is None:
         raise RoutingError(
             f"{router.origin} has no queue that tasks could go to", "declare one under `queues`"
         )
-    return queues[0]
+    return queue
 
 
 def _queues(router: PublishingRouter) -> Iterator[Queue]:

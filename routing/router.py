@@ -5,19 +5,49 @@ Imports neither Celery nor kombu: a producer that only asks `route()` needs neit
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
 from ..topology.finding import did_you_mean
-from .table import Decision, Table
+from .call import Call
+from .decision import Decision
+from .explanation import Explanation, explain
+from .table import REMEMBERED, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ..topology.finding import Position
     from ..topology.load import Loaded
     from ..topology.model import Body, Topology
+    from .task_routes import CeleryRouter
+    from .watch import Watch
+
+#: Celery's tasks that call another one for each of many arguments.
+_CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+
+#: What Celery has settled before it asks for a route, and would refuse to be told again.
+_SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
+
+
+class _State:
+    """What a file says, and what it was asked already; swapped whole when the file changes.
+
+    Parameters:
+      body: One vhost's part of the file.
+      position: Says where the rule with an index stands in the file.
+    """
+
+    def __init__(self, body: Body, position: Callable[[int], Position] | None) -> None:
+        self.body = body
+        self.table = Table(body, position)
+        #: What Celery gets for a name that alone decides.
+        self.ready: dict[str, dict[str, Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ready": {}}
 
 
 class Router:
@@ -42,14 +72,29 @@ class Router:
         position: Callable[[int], Position] | None = None,
         mandatory: bool = False,
     ) -> None:
-        self.body = body
         self.origin = origin
         self.mandatory = mandatory
-        self.table = Table(body, position)
+        self._state = _State(body, position)
+        self._watch: Watch[_State] | None = None
+
+    @property
+    def body(self) -> Body:
+        """One vhost's part of the file."""
+        return self._state.body
+
+    @property
+    def table(self) -> Table:
+        """Where every task goes."""
+        return self._state.table
 
     @classmethod
     def from_file(
-        cls, path: Path | str | Sequence[Path | str], *, vhost: str | None = None, mandatory: bool = False
+        cls,
+        path: Path | str | Sequence[Path | str],
+        *,
+        vhost: str | None = None,
+        mandatory: bool = False,
+        watch: bool = False,
     ) -> Router:
         """The router of a file, or of a file and its overlays.
 
@@ -57,6 +102,8 @@ class Router:
           path: The file; of several, later ones win.
           vhost: One of the file's `vhosts`, or None for its top level.
           mandatory: See `Router`.
+          watch: Take over the file whenever it changes, from the next call on that comes half a second later. A file
+            with a mistake is logged and left alone.
 
         Raises:
           FileError: The file is wrong.
@@ -65,7 +112,13 @@ class Router:
         # Imported here so that a router made from data does not need the YAML reader.
         from ..topology.load import load
 
-        return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
+        loaded = load(path, only_routing=True)
+        router = cls.from_loaded(loaded, vhost=vhost, mandatory=mandatory)
+        if watch:
+            from .watch import Watch
+
+            router._watch = Watch(path, loaded, partial(_state_of, vhost=vhost))
+        return router
 
     @classmethod
     def from_loaded(cls, loaded: Loaded, *, vhost: str | None = None, mandatory: bool = False) -> Router:
@@ -79,13 +132,8 @@ class Router:
         Raises:
           RoutingError: A rule leads to no queue or several, or the file has no such vhost.
         """
-        body, prefix = select(loaded.topology, vhost)
-        return cls(
-            body,
-            origin=" + ".join(loaded.files),
-            position=lambda index: loaded.position((*prefix, "routes", index)),
-            mandatory=mandatory,
-        )
+        body, position = part(loaded, vhost)
+        return cls(body, origin=" + ".join(loaded.files), position=position, mandatory=mandatory)
 
     @classmethod
     def from_topology(
@@ -103,13 +151,48 @@ class Router:
         """
         return cls(select(topology, vhost)[0], mandatory=mandatory)
 
-    def route(self, name: str) -> Decision:
-        """Where the task `name` goes.
+    @staticmethod
+    def from_celery(
+        task_routes: Any, task_queues: Iterable[Any] | Mapping[str, Any] | None = None, **defaults: Any
+    ) -> CeleryRouter:
+        """A router of Celery's own settings: the same destinations, whatever the number of patterns.
+
+        Parameters:
+          task_routes: Whatever Celery's setting of this name accepts.
+          task_queues: Likewise.
+          defaults: See `routectl.routing.task_routes.CeleryRouter`.
+
+        Raises:
+          UsageError: The settings are none that Celery could use.
+        """
+        # Imported here since it needs kombu.
+        from .task_routes import CeleryRouter
+
+        return CeleryRouter(task_routes, task_queues, **defaults)
+
+    def route(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Decision:
+        """Where a task goes.
+
+        Parameters:
+          name: The task's name.
+          args: What it is called with, for rules with `when` or `shard_by`.
+          kwargs: Likewise.
+          headers: The message's headers, likewise.
+          options: Publish options, likewise.
 
         Raises:
           RoutingError: No rule matches it and the file refuses such tasks.
         """
-        return self.table.route(name)
+        self._refresh()
+        return self.table.route(name, Call(args, kwargs or {}, headers or {}, options or {}))
 
     def __call__(
         self,
@@ -128,11 +211,52 @@ class Router:
         Raises:
           RoutingError: No rule matches it and the file refuses such tasks.
         """
-        named = self._named_queue(options) if options else None
-        decision = self.table.route(name) if named is None else self.table.to_queue(named)
-        return None if decision is None else self._options(decision)
+        if self._watch is not None:
+            self._refresh()
+        ready = self._state.ready.get(name)
+        if ready is not None and not (options and (options.get("queue") or options.get("exchange"))):
+            return ready.copy()
+        return self._answer(name, args or (), kwargs or {}, options or {}, task)
 
-    def _named_queue(self, options: Mapping[str, Any]) -> str | None:
+    def explain(self, name: str, call: Call | None = None) -> Explanation:
+        """Where a task goes, why, and which rules were asked before.
+
+        Parameters:
+          name: The task's name.
+          call: What it is called with.
+        """
+        self._refresh()
+        return explain(self.table, self.body, name, call or Call())
+
+    def _answer(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        _task: Any,
+    ) -> dict[str, Any] | None:
+        """A route that is not at hand yet."""
+        state = self._state
+        named = self._named_queue(state.table, options) if options else None
+        if named is not None:
+            to_queue = state.table.to_queue(named)
+            return None if to_queue is None else self._options(to_queue)
+        if name in _CALL_ANOTHER and not state.table.names(name):
+            name = _called_by(name, kwargs)
+            args, kwargs = (), {}
+        fixed = state.table.fixed(name)
+        if fixed is not None:
+            ready = self._options(fixed)
+            if len(state.ready) >= REMEMBERED:
+                state.ready.clear()
+            state.ready[name] = ready
+            return ready.copy()
+        return self._options(
+            state.table.route(name, Call(args, kwargs, options.get("headers") or {}, options))
+        )
+
+    def _named_queue(self, table: Table, options: Mapping[str, Any]) -> str | None:
         """The queue that the caller's options mean, if they mean one."""
         queue = options.get("queue")
         if queue is not None:
@@ -140,7 +264,7 @@ class Router:
         exchange, key = options.get("exchange"), options.get("routing_key")
         if exchange is None or key is None:
             return None
-        return self.table.addresses.queue_at(str(getattr(exchange, "name", exchange)), key)
+        return table.addresses.queue_at(str(getattr(exchange, "name", exchange)), key)
 
     def _options(self, decision: Decision) -> dict[str, Any]:
         """What Celery needs to publish: a queue alone would bypass direct exchanges and break countdowns."""
@@ -152,18 +276,51 @@ class Router:
         }
         if decision.priority is not None:
             options["priority"] = decision.priority
+        for name, value in decision.options.items():
+            if name not in _SETTLED:
+                options[name] = value
         if self.mandatory:
             options["mandatory"] = True
         return options
+
+    def _refresh(self) -> None:
+        """Takes over a changed file, if this router watches it."""
+        changed = self._watch and self._watch.changed()
+        if changed:
+            self._swap(changed)
+
+    def _swap(self, state: _State) -> None:
+        self._state = state
 
     def __copy__(self) -> Router:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Router:
-        return self  # nothing in it changes, and Celery copies its configuration
+        return self  # Celery copies its configuration, and a copy would decide as this one does
 
     def __repr__(self) -> str:
         return f"<Router {self.origin}: {len(self.body.routes)} rules, {len(self.body.queues)} queues>"
+
+
+def _called_by(name: str, kwargs: Mapping[str, Any]) -> str:
+    """The task that `celery.map` and the like call, which decides where they run."""
+    task = kwargs.get("task")
+    inner = task.get("task") if isinstance(task, dict) else task
+    return inner if isinstance(inner, str) else name
+
+
+def _state_of(loaded: Loaded, vhost: str | None) -> _State:
+    return _State(*part(loaded, vhost))
+
+
+def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
+    """One vhost's part of a file, and where its rules stand.
+
+    Raises:
+      RoutingError: The file has no such vhost.
+    """
+    body, prefix = select(loaded.topology, vhost)
+    return body, lambda index: loaded.position((*prefix, "routes", index))
 
 
 def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:

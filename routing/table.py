@@ -1,12 +1,13 @@
 """Task name -> destination. Pure: built from one vhost's part of a file; asks no broker, imports no Celery.
 
-An exact name beats every pattern; among patterns the file's order decides, and the first that names a
-declared queue wins. Every destination is proved when the table is built: it is one queue, and no second one.
+An exact name beats every pattern; among patterns the file's order decides. A rule is passed over if its `when` does
+not hold, if its `shard_by` is missing, or if it captured the name of no declared queue. Every destination is proved
+when the table is built: it is one queue, and no second one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..topology import pattern
@@ -14,9 +15,13 @@ from ..topology.address import AddressBook, consumable_queues, possible_queues
 from ..topology.errors import RoutingError
 from ..topology.finding import did_you_mean
 from ..topology.model.topology import REFUSE
+from .call import Call
+from .decision import Decision, Entry, Step
+from .index import Index
+from .worker.profile import default_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..topology.address import Address
     from ..topology.finding import Position
@@ -26,81 +31,32 @@ if TYPE_CHECKING:
 #: Names remembered with their destination; beyond that the memory starts afresh.
 REMEMBERED = 10_000
 
+#: Tasks that Celery itself registers in every app and sends without being asked (celery.app.builtins).
+CELERYS_OWN = frozenset(
+    f"celery.{name}"
+    for name in (
+        "accumulate",
+        "backend_cleanup",
+        "chain",
+        "chord",
+        "chord_unlock",
+        "chunks",
+        "group",
+        "map",
+        "starmap",
+    )
+)
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Where a task goes, and why.
+_MESSAGE_FIELDS = (
+    "expires",
+    "serializer",
+    "compression",
+    "delivery_mode",
+    "time_limit",
+    "soft_time_limit",
+)
 
-    Parameters:
-      queue: The one queue that it arrives in.
-      exchange: The exchange to publish to; empty for the default exchange.
-      exchange_type: The exchange's type.
-      routing_key: The key to publish with.
-      priority: The message's priority, or None.
-      rule: The index of the rule in the file's `routes`; None if no rule matched and `unmatched` took it.
-      pattern: The entry of the rule's `tasks` that matched.
-      position: Where the rule stands in the file, if it came from one.
-    """
-
-    queue: str
-    exchange: str
-    exchange_type: str
-    routing_key: str
-    priority: int | None = None
-    rule: int | None = None
-    pattern: str | None = None
-    position: Position | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The decision as plain data for JSON."""
-        place = self.position
-        rule = {
-            "index": self.rule,
-            "pattern": self.pattern,
-            "file": place and place.file,
-            "line": place and place.line,
-        }
-        return {
-            "queue": self.queue,
-            "exchange": self.exchange,
-            "exchange_type": self.exchange_type,
-            "routing_key": self.routing_key,
-            "priority": self.priority,
-            "rule": None if self.rule is None else rule,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One pattern of one rule.
-
-    Parameters:
-      index: The rule's index in the file's `routes`.
-      route: The rule.
-      pattern: The parsed entry of its `tasks`.
-      position: Where the rule stands in the file.
-      decision: The destination, if it is the same for every name that matches.
-    """
-
-    index: int
-    route: Route
-    pattern: Pattern
-    position: Position | None = None
-    decision: Decision | None = None
-
-
-class Patterns:
-    """The patterns of all rules in the file's order: which match a name?"""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._entries = tuple(entries)
-
-    def matching(self, name: str) -> Iterator[tuple[Entry, dict[str, str]]]:
-        """Every entry that matches, in order, with what it captured."""
-        for entry in self._entries:
-            captures = entry.pattern.match(name)
-            if captures is not None:
-                yield entry, captures
+_NO_CALL = Call()
 
 
 class Table:
@@ -116,73 +72,117 @@ class Table:
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None = None) -> None:
         self.addresses = AddressBook(body)
+        self._body = body
         self._queues = frozenset(consumable_queues(body))
-        self._memory: dict[str, Decision] = {}
-        self._exact: dict[str, Decision] = {}
-        entries: list[Entry] = []
+        self._memory: dict[str, tuple[Step | Decision, ...]] = {}
+        self._exact: dict[str, list[Entry]] = {}
+        self.entries: list[Entry] = []
         problems: list[str] = []
+        patterns: list[tuple[Pattern, Entry]] = []
         for index, route in enumerate(body.routes):
             place = position(index) if position else None
             try:
-                fixed = self._prove(body, index, place)
+                fixed = self._prove(index, place)
             except RoutingError as error:
                 problems.append(f"{place or f'routes[{index}]'}: {error.message}")
                 continue
             for entry in _entries(index, route, place, fixed):
-                if entry.pattern.kind == "exact" and entry.decision:
-                    self._exact.setdefault(entry.pattern.text, entry.decision)
+                self.entries.append(entry)
+                if entry.pattern.kind == "exact":
+                    self._exact.setdefault(entry.pattern.text, []).append(entry)
                 else:
-                    entries.append(entry)
-        self._patterns = Patterns(entries)
-        self._unmatched = self._fallback(body, problems)
+                    patterns.append((entry.pattern, entry))
+        self._patterns = Index(patterns)
+        self.unmatched = self._fallback(problems)
+        self._celerys_own = self.unmatched or self._of_celerys_own()
         if problems:
             raise _lead_nowhere(problems)
 
-    def route(self, name: str) -> Decision:
-        """Where the task `name` goes.
+    def route(self, name: str, call: Call = _NO_CALL) -> Decision:
+        """Where a task goes.
+
+        Parameters:
+          name: The task's name.
+          call: What it is called with, for rules with `when` or `shard_by`.
 
         Raises:
           RoutingError: No rule matches, and the file has no queue for that; or what was captured makes a key
             that reaches no queue or several.
         """
-        decision = self._exact.get(name) or self._memory.get(name)
-        if decision is None:
-            decision = self._search(name)
-            if len(self._memory) >= REMEMBERED:
-                self._memory.clear()
-            self._memory[name] = decision
-        return decision
+        for step in self._steps(name):
+            decision = step if isinstance(step, Decision) else step.decide(call)
+            if decision is not None:
+                return decision
+        raise RoutingError(
+            f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
+        )
+
+    def fixed(self, name: str) -> Decision | None:
+        """The destination of a task if its name alone decides, else None."""
+        steps = self._steps(name)
+        return steps[0] if steps and isinstance(steps[0], Decision) else None
+
+    def names(self, name: str) -> bool:
+        """Whether a rule names exactly this task."""
+        return name in self._exact
 
     def to_queue(self, queue: str) -> Decision | None:
         """The destination of a task whose caller named the queue; None if the file does not know it."""
         return Decision(queue, *self.addresses.of(queue)) if queue in self._queues else None
 
+    def candidates(self, name: str) -> Iterator[tuple[Entry, tuple[Decision, ...] | None]]:
+        """Every rule whose `tasks` match a name, in the order that they are asked, each with where it leads.
+
+        None stands for a captured queue that is not declared.
+        """
+        for entry in self._exact.get(name, ()):
+            yield entry, entry.decisions
+        for entry, captures in self._patterns.matching(name):
+            yield entry, entry.decisions or self._fill(entry, captures)
+
+    def in_order(self) -> Iterator[Entry]:
+        """Every pattern of every rule as names meet them: exact names first, then patterns in the file's order."""
+        yield from (entry for entry in self.entries if entry.pattern.kind == "exact")
+        yield from (entry for entry in self.entries if entry.pattern.kind != "exact")
+
+    def _steps(self, name: str) -> tuple[Step | Decision, ...]:
+        """The rules that may take a name, up to the first that takes it whatever it is called with."""
+        steps = self._memory.get(name)
+        if steps is None:
+            steps = tuple(self._search(name))
+            if len(self._memory) >= REMEMBERED:
+                self._memory.clear()
+            self._memory[name] = steps
+        return steps
+
+    def _search(self, name: str) -> Iterator[Step | Decision]:
+        for entry, decisions in self.candidates(name):
+            if decisions is None:
+                continue
+            if not entry.depends_on_call:
+                yield decisions[0]
+                return
+            yield Step(entry, decisions)
+        fallback = self._celerys_own if name in CELERYS_OWN else self.unmatched
+        if fallback is not None:
+            yield fallback
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memory": {}}
 
-    def _search(self, name: str) -> Decision:
-        for entry, captures in self._patterns.matching(name):
-            decision = entry.decision or self._fill(entry, captures)
-            if decision is not None:
-                return decision
-        if self._unmatched is None:
-            raise RoutingError(
-                f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
-            )
-        return self._unmatched
-
-    def _fill(self, entry: Entry, captures: dict[str, str]) -> Decision | None:
-        """The destination of a rule with captures in its queue or key; None if the queue is not declared."""
+    def _fill(self, entry: Entry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
+        """Where a rule with captures in its queue or key leads; None if the queue is not declared."""
         route = entry.route
         queue = pattern.fill(route.queue, captures)
-        if queue not in self._queues:
+        shards = self._body.shards.get(queue)
+        if bool(shards) != bool(route.shard_by) or not (shards or queue in self._queues):
             return None
         key = None if route.key is None else pattern.fill(route.key, captures)
-        address = self._address(queue, key)
-        return Decision(queue, *address, route.priority, entry.index, entry.pattern.text, entry.position)
+        return self._decide(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
 
-    def _prove(self, body: Body, index: int, place: Position | None) -> Decision | None:
-        """The destination of a rule, or None if it depends on what is captured; what is fixed is proved."""
+    def _prove(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
+        """Where a rule leads, or None if that depends on what is captured; what is fixed is proved."""
+        body = self._body
         route = body.routes[index]
         if route.queue in body.queues and route.queue not in self._queues:
             raise RoutingError(f"queue `{route.queue}` is a stream, which Celery's workers cannot consume")
@@ -191,12 +191,25 @@ class Table:
             raise RoutingError(
                 f"queue `{route.queue}` does not exist", did_you_mean(route.queue, body.queues)
             )
+        if route.queue in body.shards and not route.shard_by:
+            raise RoutingError(f"queue `{route.queue}` has shards, and no `shard_by` says which")
+        if route.shard_by and route.queue in body.queues:
+            raise RoutingError(f"`shard_by` needs a queue with `shards`, and `{route.queue}` has none")
         if route.key is not None and pattern.placeholders(route.key):
             return None
-        addresses = [self._address(queue, route.key) for queue in queues]
-        if queues[0] != route.queue:
-            return None
-        return Decision(route.queue, *addresses[0], route.priority, index, None, place)
+        decisions = self._decide(index, queues, route.key, place, None)
+        return decisions if route.queue in body.queues or route.queue in body.shards else None
+
+    def _decide(
+        self, index: int, queues: tuple[str, ...], key: str | None, place: Position | None, text: str | None
+    ) -> tuple[Decision, ...]:
+        """The destinations of a rule."""
+        route = self._body.routes[index]
+        options = message_options(route)
+        return tuple(
+            Decision(queue, *self._address(queue, key), route.priority, index, text, place, options)
+            for queue in queues
+        )
 
     def _address(self, queue: str, key: str | None) -> Address:
         """The address of a queue, with the rule's own key if it has one."""
@@ -212,21 +225,39 @@ class Table:
             )
         return address
 
-    def _fallback(self, body: Body, problems: list[str]) -> Decision | None:
+    def _fallback(self, problems: list[str]) -> Decision | None:
         """Where tasks go that no rule matches."""
-        if body.unmatched == REFUSE:
+        unmatched = self._body.unmatched
+        if unmatched == REFUSE:
             return None
-        if body.unmatched not in self._queues:
-            problems.append(f"unmatched: queue `{body.unmatched}` does not exist")
+        if unmatched not in self._queues:
+            problems.append(f"unmatched: queue `{unmatched}` does not exist")
             return None
-        return Decision(body.unmatched, *self.addresses.of(body.unmatched))
+        return Decision(unmatched, *self.addresses.of(unmatched))
+
+    def _of_celerys_own(self) -> Decision | None:
+        """Where Celery's own tasks go if every other task without a rule is refused."""
+        queue = default_queue(self._body)
+        return Decision(queue, *self.addresses.of(queue)) if queue else None
 
 
-def _entries(index: int, route: Route, place: Position | None, fixed: Decision | None) -> Iterator[Entry]:
+def message_options(route: Route) -> Mapping[str, Any]:
+    """What a rule says of the message besides where it goes and its priority, by Celery's names."""
+    found = {
+        name: value for name in _MESSAGE_FIELDS if (value := getattr(route, name)) is not None
+    } | route.options
+    if route.headers:
+        found["headers"] = route.headers
+    return found
+
+
+def _entries(
+    index: int, route: Route, place: Position | None, fixed: tuple[Decision, ...] | None
+) -> Iterator[Entry]:
     """One entry for each pattern of a rule."""
     for text in route.tasks:
-        decision = fixed and replace(fixed, pattern=text)
-        yield Entry(index, route, pattern.parse(text), place, decision)
+        decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
+        yield Entry(index, route, pattern.parse(text), place, decisions)
 
 
 def _lead_nowhere(problems: list[str]) -> RoutingError:

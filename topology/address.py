@@ -77,6 +77,10 @@ class AddressBook:
         reached = self._network.deliver(entered, key)
         return next(iter(reached)) if len(reached) == 1 else None
 
+    def way(self, exchange: str, key: str, queue: str) -> tuple[Link, ...]:
+        """The bindings that a message goes along to a queue; empty if it does not get there."""
+        return self._network.way(exchange, key, queue)
+
     def _find(self, queue: str) -> Address:
         for exchange, key in self._candidates(queue):
             if self._network.deliver(exchange, key) == {queue}:
@@ -147,7 +151,7 @@ def by_name(queue: str) -> Address:
 
 def task_queues(body: Body) -> tuple[str, ...]:
     """The queues that a task can be routed to, or that a worker profile takes, in the file's order."""
-    wanted = {name for profile in body.workers.values() for name in profile.queues}
+    wanted = {name for profile in body.workers.values() for name in body.consumed(profile)}
     wanted.update(name for route in body.routes for name in possible_queues(body, route.queue))
     if body.unmatched != REFUSE:
         wanted.add(body.unmatched)
@@ -160,13 +164,16 @@ def consumable_queues(body: Body) -> tuple[str, ...]:
 
 
 def possible_queues(body: Body, template: str) -> tuple[str, ...]:
-    """The declared queues that a rule's `queue` can name: itself, or whatever fits its captures."""
+    """The declared queues that a rule's `queue` can name: itself, its shards, or whatever fits its captures."""
     if template in body.queues:
         return (template,)
+    if template in body.shards:
+        return body.shards[template]
     if not pattern.placeholders(template):
         return ()
     fits = pattern.template_regex(template).fullmatch
-    return tuple(name for name in consumable_queues(body) if fits(name))
+    shards = (queue for name, queues in body.shards.items() if fits(name) for queue in queues)
+    return tuple(dict.fromkeys([*(name for name in consumable_queues(body) if fits(name)), *shards]))
 
 
 def is_wildcard(binding_key: str) -> bool:

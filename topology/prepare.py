@@ -70,10 +70,20 @@ def written_at(path: Path_, has: Callable[[Path_], bool]) -> Path_:
       has: Whether the file itself has a value at a path.
     """
     start = 2 if path[:1] == ("vhosts",) else 0
+    path = _unsharded(path, start, has)
     if len(path) < start + 3 or path[start] not in ("queues", "exchanges") or has(path[: start + 3]):
         return path
     default = ("defaults", str(path[start])[:-1], *path[start + 2 :])
     return default if has(default[:3]) else path
+
+
+def _unsharded(path: Path_, start: int, has: Callable[[Path_], bool]) -> Path_:
+    """The path with the name of the queue that is written in the place of its shard's."""
+    if path[start : start + 1] != ("queues",) or len(path) < start + 2 or has(path[: start + 2]):
+        return path
+    queue, _, number = str(path[start + 1]).rpartition(".")
+    written = (*path[: start + 1], queue)
+    return (*written, *path[start + 2 :]) if number.isdecimal() and has(written) else path
 
 
 def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]) -> None:

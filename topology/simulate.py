@@ -108,6 +108,19 @@ class Network:
                     waiting.append(link.destination)
         return frozenset(reached)
 
+    def way(self, exchange: str, key: str, queue: str) -> tuple[Link, ...]:
+        """The shortest way of a message from an exchange to a queue, as the bindings it goes along; empty if none."""
+        seen = {exchange}
+        ways: list[tuple[Link, ...]] = [()]
+        for way in ways:
+            for link in self._onward(way[-1].destination if way else exchange, key, {}):
+                if link.to_queue and link.destination == queue:
+                    return (*way, link)
+                if not link.to_queue and link.destination not in seen:
+                    seen.add(link.destination)
+                    ways.append((*way, link))
+        return ()
+
     def _onward(self, exchange: str, key: str, headers: Mapping[str, Any]) -> Sequence[Link]:
         """Every binding that one exchange sends the message along."""
         if exchange == "":

@@ -78,7 +78,7 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
             _fail(f"{router.origin} has no queue `{name}`", did_you_mean(name, known))
     if not chosen:
         profile = router.body.workers.get(options.get("profile") or "")
-        known.select(profile.queues if profile else profiles.consumed_by_default(router.body))
+        known.select(router.body.consumed(profile) if profile else profiles.consumed_by_default(router.body))
 
 
 def declare_nothing(sender: Any, **_: Any) -> None:

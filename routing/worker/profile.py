@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...topology.address import consumable_queues, task_queues
 from ...topology.errors import UsageError
 from ...topology.finding import did_you_mean
+from ...topology.model.topology import REFUSE
 
 if TYPE_CHECKING:
     from ...topology.model import Body, Profile
@@ -67,12 +68,22 @@ def consumed_by_default(body: Body) -> tuple[str, ...]:
     Those of the profiles; in a file without profiles, those that tasks can be routed to, but no dead letters.
     """
     if body.workers:
-        wanted = {name for profile in body.workers.values() for name in profile.queues}
+        wanted = {name for profile in body.workers.values() for name in body.consumed(profile)}
         return tuple(name for name in body.queues if name in wanted)
     routed = task_queues(body) or consumable_queues(body)
-    named = {body.unmatched, *(route.queue for route in body.routes)}
+    named = {body.unmatched}
+    for route in body.routes:
+        named.update(body.shards.get(route.queue, (route.queue,)))
     dead = _dead_letter_queues(body)
     return tuple(name for name in routed if name in named or name not in dead)
+
+
+def default_queue(body: Body) -> str | None:
+    """The queue of whatever has no route: `unmatched`, or else the first that workers take; None if there is none."""
+    if body.unmatched != REFUSE:
+        return body.unmatched
+    queues = consumed_by_default(body) or consumable_queues(body)
+    return queues[0] if queues else None
 
 
 def _dead_letter_queues(body: Body) -> frozenset[str]:

@@ -62,7 +62,7 @@ def workers(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[
     return [
         Worker(
             name,
-            profile.queues,
+            body.consumed(profile),
             command(name, profile.pool, app, program),
             int(profile.time_limit or PATIENCE) + 10,
         )

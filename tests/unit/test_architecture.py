@@ -50,7 +50,11 @@ JOINTS = {"topology.apply", "topology.provision"}
 KNOWN_TO_BROKER = {"topology.errors", "topology.secret", "topology.state"}
 
 #: Routing that runs in producers without Celery.
-WITHOUT_CELERY = {"routing", "routing.router", "routing.table", "routing.worker.profile"}
+WITHOUT_CELERY = {
+    "routing",
+    "routing.worker.profile",
+    *(f"routing.{name}" for name in ("call", "decision", "explanation", "index", "router", "table", "watch")),
+}
 
 HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")
 
@@ -184,7 +188,7 @@ def test_every_package_is_installed() -> None:
 
 
 def test_exported_names() -> None:
-    assert routectl.routing.__all__ == ["Decision", "Router"]
+    assert routectl.routing.__all__ == ["Call", "Decision", "Router"]
     assert routectl.routing.celery.__all__ == ["Undeliverable", "configure", "settings"]
     assert not hasattr(routectl.topology, "__all__")
 

@@ -89,6 +89,7 @@ def test_a_decision_names_file_and_line() -> None:
         "exchange_type": "topic",
         "routing_key": "high",
         "priority": None,
+        "options": {},
         "rule": {"index": 0, "pattern": "a", "file": "queues.yaml", "line": 7},
     }
 

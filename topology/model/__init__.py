@@ -8,13 +8,14 @@ from .exchange import Exchange
 from .links import Federation, Shovel, Upstream
 from .policy import Policy, PolicyDefinition
 from .queue import Binding, DeadLetter, Queue, QueueSettings
-from .routing import Profile, Route
+from .routing import Condition, Profile, Route, RouteTest
 from .support import Support, arguments_of, supported
 from .topology import Body, Defaults, Limits, Topology
 
 __all__ = [
     "Binding",
     "Body",
+    "Condition",
     "DeadLetter",
     "Defaults",
     "Exchange",
@@ -27,6 +28,7 @@ __all__ = [
     "Queue",
     "QueueSettings",
     "Route",
+    "RouteTest",
     "Shovel",
     "Support",
     "TopicPermission",

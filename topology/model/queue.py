@@ -198,6 +198,13 @@ class Queue(QueueSettings):
         ge=1,
         description="Replicas of a quorum queue when it is created (`x-quorum-initial-group-size`).",
     )
+    shards: Whole | None = Field(
+        None,
+        ge=2,
+        le=1024,
+        description="So many queues instead of one, `NAME.0`, `NAME.1`, …, each bound with its number behind the key; "
+        "a route's `shard_by` says which of them a task goes to.",
+    )
     bindings: tuple[Binding, ...] = Field(
         (), description="Which messages the queue gets, from which exchanges."
     )

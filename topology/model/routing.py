@@ -1,16 +1,123 @@
-"""Routes and worker profiles: what the file says to Celery."""
+"""Routes, conditions, tests of routes and worker profiles: what the file says to Celery."""
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from .types import Model, Name, Names, RoutingKey, Seconds, Texts, Whole
+from .types import (
+    Arguments,
+    Model,
+    Name,
+    Names,
+    RoutingKey,
+    Seconds,
+    Texts,
+    Whole,
+    _listed,
+    _plain,
+)
+
+_PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?", re.ASCII)
+
+#: Publish options that a rule names by fields of its own, or that Celery has used up before it asks for a route.
+_NOT_AN_OPTION = {
+    **dict.fromkeys(
+        ("queue", "priority", "expires", "headers", "serializer", "compression", "delivery_mode"),
+        "has a field of its own in the rule",
+    ),
+    **dict.fromkeys(("time_limit", "soft_time_limit"), "has a field of its own in the rule"),
+    "routing_key": "is `key` in the rule",
+    "exchange": "follows from the queue",
+    "exchange_type": "follows from the queue",
+    **dict.fromkeys(
+        ("args", "kwargs", "countdown", "eta", "task_id", "link", "link_error", "route_name", "shadow"),
+        "is settled before Celery asks for a route",
+    ),
+}
+
+
+def _part(value: str) -> str:
+    if not _PART.fullmatch(value):
+        message = "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
+        raise PydanticCustomError("part", message)
+    return value
+
+
+def _rate(value: str) -> str:
+    if not _RATE.fullmatch(value):
+        raise PydanticCustomError("rate", "must be a rate such as `10/m`, `100/h` or `5/s`")
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    value = _plain(value)
+    if isinstance(value, dict | list) or value is None:
+        raise PydanticCustomError("scalar", "must be a text, a number, `true` or `false`")
+    return value
+
+
+def _condition(value: Any) -> Any:
+    """A bare value means equality, a bare list membership."""
+    if isinstance(value, dict | Condition):
+        return value
+    return {"one_of": value} if isinstance(value, list | tuple) else {"eq": value}
+
+
+def _publish_options(value: dict[str, Any]) -> dict[str, Any]:
+    for name in value:
+        if name in _NOT_AN_OPTION:
+            message = "cannot hold `{name}`, which " + _NOT_AN_OPTION[name]
+            raise PydanticCustomError("options", message, {"name": name})  # type: ignore[arg-type]
+    return value
+
+
+_SCALAR_TYPES = {"type": ["string", "number", "boolean"]}
+
+Part = Annotated[str, AfterValidator(_part)]
+Parts = Annotated[
+    tuple[Part, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+]
+Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema(_SCALAR_TYPES)]
+Scalars = Annotated[
+    tuple[Scalar, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"type": [*_SCALAR_TYPES["type"], "array"], "items": _SCALAR_TYPES}),
+]
+Number = Annotated[
+    int | float | str, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number"]})
+]
+Rate = Annotated[str, AfterValidator(_rate)]
+PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
+
+
+class Condition(Model):
+    """What a part of a call has to be: all that is said here. What is missing or of another type does not match."""
+
+    eq: Scalar | None = Field(None, description="Equal to this; also written as the bare value.")
+    ne: Scalar | None = Field(None, description="There, and not equal to this.")
+    one_of: Scalars | None = Field(None, description="Equal to one of these; also written as the bare list.")
+    none_of: Scalars | None = Field(None, description="There, and equal to none of these.")
+    gt: Number | None = Field(None, description="More than this; texts by their code points.")
+    ge: Number | None = Field(None, description="This or more.")
+    lt: Number | None = Field(None, description="Less than this.")
+    le: Number | None = Field(None, description="This or less.")
+    present: bool | None = Field(None, description="`true`: there, whatever it is; `false`: not there.")
+
+
+#: A condition, or a bare value or list.
+Bare = Condition | bool | float | str | list[bool | float | str]
+When = dict[Part, Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=Bare)]]
 
 
 class Route(Model):
-    """A rule: which tasks go to which queue."""
+    """A rule: which tasks go to which queue, and how their messages are."""
 
     tasks: Texts = Field(
         min_length=1,
@@ -22,9 +129,53 @@ class Route(Model):
         None,
         description="The routing key; by default the queue's binding key. `{name}` takes what the pattern captured.",
     )
+    when: When = Field(
+        default_factory=dict,
+        description="What the call has to be like: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, "
+        "each with a value, a list, or comparisons. A call that is not like it goes on to the next rule.",
+    )
+    shard_by: Parts = Field(
+        (),
+        description="For a queue with `shards`: the part of the call that decides which; of several, the first that is "
+        "there. A call without it goes on to the next rule.",
+    )
     priority: Whole | None = Field(
         None, ge=0, le=255, description="The message's priority; higher goes first."
     )
+    expires: Seconds | None = Field(
+        None, description="The task is dropped if no worker has begun it by then (seconds)."
+    )
+    headers: Arguments = Field(default_factory=dict, description="Headers of the message.")
+    serializer: str | None = Field(
+        None, description="How arguments are written: `json`, `pickle`, `yaml`, `msgpack`."
+    )
+    compression: str | None = Field(None, description="How the body is compressed, such as `gzip`.")
+    delivery_mode: Literal["persistent", "transient"] | None = Field(
+        None, description="Whether the message survives a restart of the broker."
+    )
+    time_limit: Seconds | None = Field(None, description="Kills a task that runs longer than this (seconds).")
+    soft_time_limit: Seconds | None = Field(
+        None, description="Raises in a task that runs longer than this (seconds)."
+    )
+    rate_limit: Rate | None = Field(
+        None, description="How many of each task a worker starts, such as `10/m` (`task_annotations`)."
+    )
+    options: PublishOptions = Field(
+        default_factory=dict, description="More options of `apply_async`, passed as they are."
+    )
+
+
+class RouteTest(Model):
+    """What a task's route shall be; `routectl check` compares."""
+
+    task: str = Field(min_length=1, description="The task's name.")
+    args: tuple[Any, ...] = Field((), description="Its positional arguments.")
+    kwargs: Arguments = Field(default_factory=dict, description="Its named arguments.")
+    headers: Arguments = Field(default_factory=dict, description="The message's headers.")
+    options: Arguments = Field(default_factory=dict, description="Options of `apply_async`.")
+    queue: Name = Field(description="The queue it shall go to; `refuse` if it shall be an error.")
+    priority: Whole | None = Field(None, ge=0, le=255, description="The priority it shall have.")
+    key: RoutingKey | None = Field(None, description="The routing key it shall have.")
 
 
 class Profile(Model):

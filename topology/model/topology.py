@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from .access import User
 from .exchange import Exchange
 from .links import Federation, Shovel
 from .policy import Policy
-from .queue import Queue
-from .routing import Profile, Route
+from .queue import Binding, Queue
+from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
 from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, _listed
 
@@ -59,6 +60,31 @@ class Defaults(Model):
     )
 
 
+def shard_name(queue: str, number: int) -> str:
+    """The name of one shard of a queue."""
+    return f"{queue}.{number}"
+
+
+def shards_of(name: str, queue: Queue) -> dict[str, Queue]:
+    """The queues that a declared queue stands for: itself, or its shards, each bound with its number."""
+    if queue.shards is None:
+        return {name: queue}
+    return {
+        shard_name(name, number): queue.model_copy(
+            update={
+                "shards": None,
+                "bindings": tuple(_numbered(binding, number) for binding in queue.bindings),
+            }
+        )
+        for number in range(queue.shards)
+    }
+
+
+def _numbered(binding: Binding, number: int) -> Binding:
+    key = f"{binding.key}.{number}" if binding.key else str(number)
+    return binding.model_copy(update={"key": key})
+
+
 class Body(Model):
     """What one vhost holds, and how tasks are routed in it."""
 
@@ -90,6 +116,32 @@ class Body(Model):
         description="The queue of tasks that no route matches; `refuse` makes them an error at the publisher.",
     )
     workers: dict[Name, Profile] = Field(default_factory=dict, description="Worker profiles by name.")
+    tests: tuple[RouteTest, ...] = Field(
+        (), description="Where certain tasks shall go; `routectl check` compares."
+    )
+
+    _shards: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def shards(self) -> Mapping[str, tuple[str, ...]]:
+        """The queues that stand for each queue with `shards`, by its name in the file."""
+        return self._shards
+
+    def consumed(self, profile: Profile) -> tuple[str, ...]:
+        """The queues that a worker profile takes, every shard of a queue with `shards` among them."""
+        return tuple(queue for name in profile.queues for queue in self._shards.get(name, (name,)))
+
+    @model_validator(mode="after")
+    def _spread(self) -> Self:
+        """Puts its shards in the place of every queue that has some: to all else they are plain queues."""
+        if any(queue.shards for queue in self.queues.values()):
+            spread: dict[str, Queue] = {}
+            for name, queue in self.queues.items():
+                spread.update(shards_of(name, queue))
+                if queue.shards:
+                    self._shards[name] = tuple(shard_name(name, at) for at in range(queue.shards))
+            self.__dict__["queues"] = spread
+        return self
 
 
 class Topology(Body):

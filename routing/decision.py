@@ -1,0 +1,108 @@
+"""What a rule decides: where a task goes, by which rule, and what the rule asks of the call. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .call import holds, shard, shard_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..topology.finding import Position
+    from ..topology.model import Route
+    from ..topology.pattern import Pattern
+    from .call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a task goes, and why.
+
+    Parameters:
+      queue: The one queue that it arrives in.
+      exchange: The exchange to publish to; empty for the default exchange.
+      exchange_type: The exchange's type.
+      routing_key: The key to publish with.
+      priority: The message's priority, or None.
+      rule: The index of the rule in the file's `routes`; None if no rule matched and `unmatched` took it.
+      pattern: The entry of the rule's `tasks` that matched.
+      position: Where the rule stands in the file, if it came from one.
+      options: What else the rule says of the message, by Celery's names: `expires`, `headers`, `time_limit`, …
+    """
+
+    queue: str
+    exchange: str
+    exchange_type: str
+    routing_key: str
+    priority: int | None = None
+    rule: int | None = None
+    pattern: str | None = None
+    position: Position | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as plain data for JSON."""
+        place = self.position
+        rule = {
+            "index": self.rule,
+            "pattern": self.pattern,
+            "file": place and place.file,
+            "line": place and place.line,
+        }
+        return {
+            "queue": self.queue,
+            "exchange": self.exchange,
+            "exchange_type": self.exchange_type,
+            "routing_key": self.routing_key,
+            "priority": self.priority,
+            "options": dict(self.options),
+            "rule": None if self.rule is None else rule,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One pattern of one rule.
+
+    Parameters:
+      index: The rule's index in the file's `routes`.
+      route: The rule.
+      pattern: The parsed entry of its `tasks`.
+      position: Where the rule stands in the file.
+      decisions: The destination, or that of each shard, if it is the same for every name that matches.
+    """
+
+    index: int
+    route: Route
+    pattern: Pattern
+    position: Position | None = None
+    decisions: tuple[Decision, ...] | None = None
+
+    @property
+    def depends_on_call(self) -> bool:
+        """Whether the name alone does not decide."""
+        return bool(self.route.when or self.route.shard_by)
+
+
+class Step(NamedTuple):
+    """A rule that takes a certain name, if the call is what the rule asks for.
+
+    Parameters:
+      entry: The rule.
+      decisions: The destination, or that of each shard.
+    """
+
+    entry: Entry
+    decisions: tuple[Decision, ...]
+
+    def decide(self, call: Call) -> Decision | None:
+        """The destination of a call; None if the rule passes it over."""
+        route = self.entry.route
+        if route.when and not holds(route, call):
+            return None
+        if not route.shard_by:
+            return self.decisions[0]
+        text = shard_text(route, call)
+        return None if text is None else self.decisions[shard(text, len(self.decisions))]

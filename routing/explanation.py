@@ -1,0 +1,140 @@
+"""Why a task goes where it goes: the rules that were asked before, its workers, its way through the broker. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..topology.errors import RoutingError
+from .call import unmet
+from .decision import Decision, Step
+from .worker.profile import consumed_by_default
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..topology.finding import Position
+    from ..topology.model import Body
+    from ..topology.simulate import Link
+    from .call import Call
+    from .decision import Entry
+    from .table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A rule that was asked and did not take the task.
+
+    Parameters:
+      rule: The index of the rule in the file's `routes`.
+      pattern: The entry of its `tasks`.
+      position: Where the rule stands in the file.
+      why: Why it did not take the task, in a few words.
+      matched: Whether its pattern matched.
+    """
+
+    rule: int
+    pattern: str
+    position: Position | None
+    why: str
+    matched: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The attempt as plain data for JSON."""
+        place = self.position
+        return {
+            "index": self.rule,
+            "pattern": self.pattern,
+            "file": place and place.file,
+            "line": place and place.line,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a task goes, and all that led there.
+
+    Parameters:
+      task: The task's name.
+      decision: Where it goes; None if it goes nowhere.
+      attempts: The rules that were asked before, in their order.
+      workers: The profiles whose workers take it; empty if none does.
+      way: The bindings that the message goes along, from the exchange to the queue.
+      error: Why it goes nowhere.
+      hint: What to do about that.
+    """
+
+    task: str
+    decision: Decision | None
+    attempts: tuple[Attempt, ...]
+    workers: tuple[str, ...] = ()
+    way: tuple[Link, ...] = ()
+    error: str | None = None
+    hint: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The explanation as plain data for JSON."""
+        document: dict[str, Any] = {"task": self.task}
+        if self.decision is None:
+            document |= {"error": self.error, "hint": self.hint}
+        else:
+            document |= self.decision.as_dict()
+            document["workers"] = list(self.workers)
+            document["way"] = [
+                {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.way
+            ]
+        return document | {"tried": [attempt.as_dict() for attempt in self.attempts]}
+
+
+def explain(table: Table, body: Body, name: str, call: Call) -> Explanation:
+    """Where a task goes and why.
+
+    Parameters:
+      table: The routes.
+      body: The file's part that they come from.
+      name: The task's name.
+      call: What it is called with.
+    """
+    try:
+        decision = table.route(name, call)
+    except RoutingError as error:
+        attempts = tuple(_attempts(table, name, call, None))
+        return Explanation(name, None, attempts, error=error.message, hint=error.hint)
+    attempts = tuple(_attempts(table, name, call, decision))
+    way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
+    return Explanation(name, decision, attempts, takers(body, decision.queue), way)
+
+
+def takers(body: Body, queue: str) -> tuple[str, ...]:
+    """The profiles whose workers take a queue; `""` is a worker without a profile, in a file that has none."""
+    if body.workers:
+        return tuple(name for name, profile in body.workers.items() if queue in body.consumed(profile))
+    return ("",) if queue in consumed_by_default(body) else ()
+
+
+def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:
+    """The rules that were asked before the one that decided."""
+    decided = (decision.rule, decision.pattern) if decision and decision.rule is not None else None
+    matching = {id(entry): decisions for entry, decisions in table.candidates(name)}
+    for entry in table.in_order():
+        if (entry.index, entry.pattern.text) == decided:
+            return
+        if id(entry) not in matching:
+            yield _attempt(entry, "does not match", matched=False)
+            continue
+        decisions = matching[id(entry)]
+        if decisions is None:
+            yield _attempt(entry, "captures the name of no declared queue", matched=True)
+        elif Step(entry, decisions).decide(call) is None:
+            yield _attempt(entry, unmet(entry.route, call) or _no_shard(entry), matched=True)
+
+
+def _attempt(entry: Entry, why: str, *, matched: bool) -> Attempt:
+    return Attempt(entry.index, entry.pattern.text, entry.position, why, matched)
+
+
+def _no_shard(entry: Entry) -> str:
+    named = " and ".join(f"`{path}`" for path in entry.route.shard_by)
+    verb = "is" if len(entry.route.shard_by) == 1 else "are"
+    return f"{named} {verb} missing, or no text or whole number"
