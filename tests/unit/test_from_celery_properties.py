@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.defaults import DEFAULTS
 from celery.app.routes import MapRoute, Router, prepare
 from celery.exceptions import QueueNotFound
 from hypothesis import given, settings
@@ -155,6 +156,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_task_goes_where_celery_publishes_it(case: str) -> None:
+    if any(f"task_{name}" not in DEFAULTS for name in CASES[case]):
+        pytest.skip("this Celery has no such setting")
     router, app = both(CASES[case])
     assert by_router(router, "a") == by_celery(app, "a")
 
