@@ -21,8 +21,8 @@ from kombu.utils.imports import symbol_by_name
 from ..topology.errors import RoutingError, UsageError
 from ..topology.finding import did_you_mean
 from ..topology.pattern import parse
+from .decision import Decision
 from .index import Index
-from .table import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
