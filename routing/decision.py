@@ -72,6 +72,7 @@ class Entry:
       pattern: The parsed entry of its `tasks`.
       position: Where the rule stands in the file.
       decisions: The destination, or that of each shard, if it is the same for every name that matches.
+      depends_on_call: Whether the name alone does not decide.
     """
 
     index: int
@@ -79,11 +80,7 @@ class Entry:
     pattern: Pattern
     position: Position | None = None
     decisions: tuple[Decision, ...] | None = None
-
-    @property
-    def depends_on_call(self) -> bool:
-        """Whether the name alone does not decide."""
-        return bool(self.route.when or self.route.shard_by)
+    depends_on_call: bool = False
 
 
 class Step(NamedTuple):

@@ -8,6 +8,7 @@ when the table is built: it is one queue, and no second one.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..topology import pattern
@@ -21,7 +22,7 @@ from .index import Index
 from .worker.profile import default_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..topology.address import Address
     from ..topology.finding import Position
@@ -75,7 +76,7 @@ class Table:
         self._body = body
         self._queues = frozenset(consumable_queues(body))
         self._memory: dict[str, tuple[Step | Decision, ...]] = {}
-        self._exact: dict[str, list[Entry]] = {}
+        self._exact: dict[str, list[tuple[Entry, dict[str, str]]]] = {}
         self.entries: list[Entry] = []
         problems: list[str] = []
         patterns: list[tuple[Pattern, Entry]] = []
@@ -89,7 +90,7 @@ class Table:
             for entry in _entries(index, route, place, fixed):
                 self.entries.append(entry)
                 if entry.pattern.kind == "exact":
-                    self._exact.setdefault(entry.pattern.text, []).append(entry)
+                    self._exact.setdefault(entry.pattern.text, []).append((entry, {}))
                 else:
                     patterns.append((entry.pattern, entry))
         self._patterns = Index(patterns)
@@ -119,7 +120,7 @@ class Table:
 
     def fixed(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
-        steps = self._steps(name)
+        steps = self._memory.get(name) or self._search(name)
         return steps[0] if steps and isinstance(steps[0], Decision) else None
 
     def names(self, name: str) -> bool:
@@ -135,9 +136,7 @@ class Table:
 
         None stands for a captured queue that is not declared.
         """
-        for entry in self._exact.get(name, ()):
-            yield entry, entry.decisions
-        for entry, captures in self._patterns.matching(name):
+        for entry, captures in self._matching(name):
             yield entry, entry.decisions or self._fill(entry, captures)
 
     def in_order(self) -> Iterator[Entry]:
@@ -149,23 +148,27 @@ class Table:
         """The rules that may take a name, up to the first that takes it whatever it is called with."""
         steps = self._memory.get(name)
         if steps is None:
-            steps = tuple(self._search(name))
+            steps = self._search(name)
             if len(self._memory) >= REMEMBERED:
                 self._memory.clear()
             self._memory[name] = steps
         return steps
 
-    def _search(self, name: str) -> Iterator[Step | Decision]:
-        for entry, decisions in self.candidates(name):
-            if decisions is None:
-                continue
-            if not entry.depends_on_call:
-                yield decisions[0]
-                return
-            yield Step(entry, decisions)
+    def _matching(self, name: str) -> Iterable[tuple[Entry, dict[str, str]]]:
+        exact = self._exact.get(name)
+        patterns = self._patterns.matching(name)
+        return patterns if exact is None else chain(exact, patterns)
+
+    def _search(self, name: str) -> tuple[Step | Decision, ...]:
+        steps: list[Step | Decision] = []
+        for entry, captures in self._matching(name):
+            decisions = entry.decisions or self._fill(entry, captures)
+            if decisions is not None and not entry.depends_on_call:
+                return (*steps, decisions[0])
+            if decisions is not None:
+                steps.append(Step(entry, decisions))
         fallback = self._celerys_own if name in CELERYS_OWN else self.unmatched
-        if fallback is not None:
-            yield fallback
+        return tuple(steps) if fallback is None else (*steps, fallback)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memory": {}}
@@ -255,9 +258,10 @@ def _entries(
     index: int, route: Route, place: Position | None, fixed: tuple[Decision, ...] | None
 ) -> Iterator[Entry]:
     """One entry for each pattern of a rule."""
+    depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield Entry(index, route, pattern.parse(text), place, decisions)
+        yield Entry(index, route, pattern.parse(text), place, decisions, depends_on_call)
 
 
 def _lead_nowhere(problems: list[str]) -> RoutingError:
