@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import VERSION, Celery
 from celery.app.defaults import DEFAULTS
 from celery.app.routes import MapRoute, Router, prepare
 from celery.exceptions import QueueNotFound
@@ -296,8 +296,9 @@ def test_a_task_is_published_where_our_router_says(conf: Any, sent: list[tuple[s
     names = [(name, {}) for name in names_like(conf["routes"])[:4]]
     for name, options in [*sent, *names, *((name, {}) for name, _ in sent)]:
         found, expected = outcome(by_router, router, name, options), outcome(by_celery, app, name, options)
-        if expected is KeyError:  # which Celery raises for a default queue that is missing
-            expected = RoutingError
+        if expected is KeyError:  # the default queue is missing, which older Celery needs whatever the route
+            assert found is RoutingError or VERSION < (5, 7)
+            continue
         assert found == expected, (name, options)
 
 
