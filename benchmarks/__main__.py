@@ -12,7 +12,7 @@ from pathlib import Path
 
 from routectl.topology.broker.sandbox.lock import locked
 
-from . import apply, plan, startup
+from . import apply, plan, routing, startup
 from .installed import Installed
 from .nodes import node
 from .ratio import Figure
@@ -22,10 +22,10 @@ from .table import machine, table
 _FOLDER = Path(__file__).parent.parent / ".bench"
 
 _BROKER = {"apply": apply.measure, "plan": plan.measure}
-_NAMES = ("startup", *_BROKER)
+_NAMES = ("startup", "routing", *_BROKER)
 _VERSIONS = ("3.10", "4.3")
-_ROUNDS = {"startup": 21, "apply": 5, "plan": 7}
-_QUICK = {"startup": 5, "apply": 1, "plan": 3}
+_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7}
+_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3}
 
 
 def main() -> None:
@@ -70,6 +70,11 @@ def _measure(
     versions: list[str] | tuple[str, ...],
     rounds: dict[str, int],
 ) -> Iterator[Figure]:
+    if "routing" in wanted:
+        _say("measuring routing")
+        yield from routing.measure(rounds["routing"])
+    if set(wanted) == {"routing"}:
+        return
     installed = Installed(folder / "venv")
     if "startup" in wanted:
         yield from startup.measure(installed, rounds["startup"])

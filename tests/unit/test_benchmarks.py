@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from celery.app.routes import MapRoute
+
+from routectl.routing import Router
 
 # Run as `pytest`, the repository's root is not on the path.
 sys.path.append(str(Path(__file__).parents[2]))
 
 from benchmarks.ratio import Figure, alternate, ratio
+from benchmarks.routing import EXACT, GENERAL, GLOBS, Call, Rules
 from benchmarks.table import machine, table
 
 
@@ -54,3 +60,28 @@ def test_table_stands_in_columns() -> None:
 
 def test_machine_says_what_matters() -> None:
     assert {"cores", "Python", "pydantic"} <= machine().keys()
+
+
+def test_both_routers_have_the_same_rules_and_new_names_are_new() -> None:
+    for shapes in (GLOBS, GENERAL):
+        rules = Rules(shapes, 30)
+        ours, celerys = Router.from_topology(rules.topology()), MapRoute(rules.task_routes())
+        names = [*rules.new_names(40), *rules.new_names(10)]
+        assert len(set(names)) == 50
+        assert len({ours.route(name).pattern for name in names}) == 30
+        for name in (*names, EXACT):
+            assert celerys(name) == {"queue": ours.route(name).queue}
+
+
+def test_routers_are_called_as_apply_async_calls_them() -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def router(*passed: Any, **named: Any) -> None:
+        calls.append((passed, named))
+
+    assert Call().seconds(router, ["a", "b"]) > 0
+    assert [passed[0] for passed, _ in calls] == ["a", "b"]
+    (_, args, kwargs, options), named = calls[0]
+    assert (args, kwargs) == (None, {})
+    assert {"exchange": None, "routing_key": None, "serializer": "json"}.items() <= options.items()
+    assert named["task"].name.endswith("_task")
