@@ -1,8 +1,9 @@
-"""`routectl route`: where a task goes, and by which rule."""
+"""`routectl route`: where a task goes, by which rule, and who takes it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,76 +14,194 @@ from .console import Console
 from .options import file_option, load_files, output_options
 
 if TYPE_CHECKING:
-    from ..routing import Decision, Router
-    from ..topology.errors import RoutingError
+    from ..routing import Call, Decision
+    from ..routing.explanation import Attempt, Explanation
+    from ..topology.finding import Position
 
 _EXAMPLES = """\b
 Examples:
   routectl route billing.charge
   routectl route billing.charge reports.daily --format json
+  routectl route orders.place --kwargs '{"account_id": 42}' --verbose
   routectl route -f base.yaml -f prod.yaml high:resize
 """
 
-_HEADER = ("task", "queue", "exchange", "key", "priority", "rule")
+_HEADER = ("task", "queue", "exchange", "key", "priority", "workers", "rule")
+
+_LABEL = 10
+
+#: What each option with a part of the call has to be.
+_KINDS: dict[type, str] = {list: 'a JSON list, such as `[1, "a"]`', dict: 'a JSON object, such as `{"a": 1}`'}
 
 
 @click.command("route", epilog=_EXAMPLES)
 @click.argument("tasks", metavar="TASK...", nargs=-1, required=True)
+@click.option("--args", metavar="JSON", help="Positional arguments of the call, for rules that look at them.")
+@click.option("--kwargs", metavar="JSON", help="Named arguments, likewise.")
+@click.option("--headers", metavar="JSON", help="The message's headers, likewise.")
+@click.option("--options", metavar="JSON", help="Other options of `apply_async`, likewise.")
 @file_option
 @vhost_option
 @output_options()
 def command(
-    console: Console, tasks: tuple[str, ...], files: tuple[Path, ...], vhost: str | None, form: str
+    console: Console,
+    tasks: tuple[str, ...],
+    args: str | None,
+    kwargs: str | None,
+    headers: str | None,
+    options: str | None,
+    files: tuple[Path, ...],
+    vhost: str | None,
+    form: str,
 ) -> int:
     """Says where a task goes, and why.
 
-    Shows the queue, the exchange and key that the task is published with, and the rule that decided, with its
-    place in the file. Asks no broker. Exits with 1 if a task has no destination.
+    Shows the queue, the way to it through the broker, the workers that take it, and the rule that decided, with its
+    place in the file. For one task, or with `--verbose`, it says as well what the rule sets on the message, and why
+    rules before it did not take the task. Asks no broker. Exits with 1 if a task has no destination.
     """
     # Imported here so that `--help` answers at once.
     from ..routing import Router
 
+    call = _call(args, kwargs, headers, options)
     router = Router.from_loaded(load_files(console, files, only_routing=True), vhost=vhost)
-    found = [(task, *_destination(router, task)) for task in tasks]
+    found = [router.explain(task, call) for task in tasks]
     if console.json:
-        console.document({"routes": [_document(*each) for each in found]})
+        console.document({"routes": [explanation.as_dict() for explanation in found]})
+    elif len(found) == 1 or console.verbose:
+        texts = (_details(explanation, verbose=console.verbose) for explanation in found)
+        console.result("\n\n".join("\n".join(lines) for lines in texts))
     else:
-        console.result(_table([_HEADER, *(_row(*each) for each in found)]))
-    return 1 if any(error for _, _, error in found) else 0
+        console.result(table([_HEADER, *map(_row, found)]))
+    return 1 if any(explanation.decision is None for explanation in found) else 0
 
 
-def _destination(router: Router, task: str) -> tuple[Decision | None, RoutingError | None]:
-    from ..topology.errors import RoutingError
+def _call(args: str | None, kwargs: str | None, headers: str | None, options: str | None) -> Call:
+    """What the task is called with, as the options say.
 
+    Raises:
+      UsageError: An option is no JSON of its kind, or names what would decide instead of the file.
+    """
+    from ..routing import Call
+    from ..topology.errors import UsageError
+
+    more = _parsed("--options", options, dict)
+    for name in ("queue", "exchange"):
+        if name in more:
+            raise UsageError(
+                f"a task whose caller names the {name} goes there, whatever the file says",
+                f"leave `{name}` out of `--options`",
+            )
+    headers_ = _parsed("--headers", headers, dict) or more.get("headers") or {}
+    return Call(_parsed("--args", args, list), _parsed("--kwargs", kwargs, dict), headers_, more)
+
+
+def _parsed(option: str, text: str | None, kind: type) -> Any:
+    """An option's JSON; an empty list or object if it was not given."""
+    from ..topology.errors import UsageError
+
+    if text is None:
+        return kind()
+    hint = f"`{option}` takes {_KINDS[kind]}"
     try:
-        return router.route(task), None
-    except RoutingError as error:
-        return None, error
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"`{option}` is no JSON: {error}", hint) from None
+    if not isinstance(value, kind):
+        raise UsageError(f"`{option}` is not {_KINDS[kind].partition(',')[0]}", hint)
+    return value
 
 
-def _document(task: str, decision: Decision | None, error: RoutingError | None) -> dict[str, Any]:
-    if decision is not None:
-        return {"task": task, **decision.as_dict()}
-    return {"task": task, "error": error and error.message, "hint": error and error.hint}
-
-
-def _row(task: str, decision: Decision | None, error: RoutingError | None) -> tuple[str, ...]:
+def _row(found: Explanation) -> tuple[str, ...]:
+    decision = found.decision
     if decision is None:
-        return task, "-", "-", "-", "-", str(error)
+        return found.task, "-", "-", "-", "-", "-", str(found.error)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
-    return task, decision.queue, exchange, decision.routing_key, priority, _rule(decision)
+    workers = ",".join(name or "any" for name in found.workers) or "none"
+    return found.task, decision.queue, exchange, decision.routing_key, priority, workers, rule(decision)
 
 
-def _rule(decision: Decision) -> str:
+def rule(decision: Decision) -> str:
+    """The rule that decided, with its place: `queues.yaml:8  billing.*`."""
     if decision.rule is None:
         return "unmatched"
-    place = decision.position
-    return f"{place.file}:{place.line}  {decision.pattern}" if place else str(decision.pattern)
+    return f"{_place(decision.position)}{decision.pattern}"
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
+def _place(place: Position | None) -> str:
+    return f"{place.file}:{place.line}  " if place else ""
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Columns as wide as their widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    from .text import printable
+
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown)
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
+    """All there is to say of one task, line by line."""
+    from .text import printable
+
+    decision = found.decision
+    yield printable(found.task)
+    lines = [("error", f"{found.error}"), ("hint", found.hint or "")]
+    if decision is not None:
+        lines = [
+            ("queue", decision.queue),
+            ("rule", rule(decision)),
+            (
+                "publish",
+                f'{decision.exchange or "(default)"} {decision.exchange_type}, key "{decision.routing_key}"',
+            ),
+            ("way", _way(found)),
+            ("message", _message(decision)),
+            ("workers", _workers(found)),
+        ]
+    lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found.attempts, verbose))]
+    for label, text in lines:
+        if text:
+            yield f"  {label:{_LABEL}}{printable(text)}"
+
+
+def _way(found: Explanation) -> str:
+    """The exchanges, binding keys and queue that the message comes by."""
+    steps = [found.way[0].source or "(default)"] if found.way else []
+    for link in found.way:
+        steps += [f'"{link.key}"', link.destination]
+    return " -> ".join(steps)
+
+
+def _message(decision: Decision) -> str:
+    """What the rule sets on the message."""
+    values: Mapping[str, Any] = {"priority": decision.priority, **decision.options}
+    return ", ".join(
+        f"{name} {f'{value:g}' if isinstance(value, float) else _shown(value)}"
+        for name, value in values.items()
+        if value is not None
+    )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _workers(found: Explanation) -> str:
+    if found.workers == ("",):
+        return "any without a profile and `-Q`"
+    return ", ".join(found.workers) or "no worker profile takes it"
+
+
+def _passed(attempts: Sequence[Attempt], verbose: bool) -> Iterator[str]:
+    """The rules that were asked before: those that matched one by one, the others counted unless verbose."""
+    for attempt in attempts:
+        if verbose or attempt.matched:
+            yield f"{_place(attempt.position)}{attempt.pattern}: {attempt.why}"
+    others = sum(not attempt.matched for attempt in attempts)
+    if others and not verbose:
+        verb, them = ("does", "shows it") if others == 1 else ("do", "lists them")
+        yield f"{others} pattern{'s' * (others != 1)} that {verb} not match; `--verbose` {them}"

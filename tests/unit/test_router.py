@@ -122,9 +122,9 @@ def test_routing_needs_neither_celery_nor_kombu(file: Path) -> None:
 def test_route_prints_a_table(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", "-f", str(file), "billing.charge", "direct.x"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["task", "queue", "exchange", "key", "priority", "rule"],
-        ["billing.charge", "high", "tasks", "topic", "high", "9", f"{file}:9", "billing.charge"],
-        ["direct.x", "direct", "straight", "direct", "k", "-", f"{file}:11", "direct.*"],
+        ["task", "queue", "exchange", "key", "priority", "workers", "rule"],
+        ["billing.charge", "high", "tasks", "topic", "high", "9", "any", f"{file}:9", "billing.charge"],
+        ["direct.x", "direct", "straight", "direct", "k", "-", "any", f"{file}:11", "direct.*"],
     ]
 
 

@@ -1,0 +1,155 @@
+"""`routectl route`: the table, the details of one task, what a task is called with, and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from routectl.cli.main import run
+
+FILE = """\
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  gold: {bindings: [{exchange: tasks, key: gold}]}
+  big: {bindings: [{exchange: tasks, key: big}]}
+  normal: {bindings: [{exchange: tasks, key: normal}]}
+  orders: {shards: 4}
+routes:
+  - {tasks: export.*, queue: gold, when: {kwargs.plan: gold, headers.tenant: acme}, priority: 7, expires: 1h}
+  - {tasks: export.*, queue: big, when: {args.0: {gt: 100}}}
+  - {tasks: orders.*, queue: orders, shard_by: kwargs.account}
+  - {tasks: "{queue}:*", queue: "{queue}", when: {options.priority: {present: false}}}
+  - {tasks: reports.*, queue: big, headers: {x: [1]}}
+unmatched: normal
+workers:
+  fast: {queues: [gold, orders]}
+  slow: {queues: [normal, gold]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "queues.yaml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_one_task_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["--kwargs", '{"plan": "gold"}', "--headers", '{"tenant": "acme"}']
+    assert run(["route", "export.run", *call]) == 0
+    assert lines(capsys) == [
+        "export.run",
+        "  queue     gold",
+        "  rule      queues.yaml:9  export.*",
+        '  publish   tasks topic, key "gold"',
+        '  way       tasks -> "gold" -> gold',
+        "  message   priority 7, expires 3600",
+        "  workers   fast, slow",
+    ]
+
+
+def test_rules_that_matched_and_did_not_take_it_are_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["route", "export.run", "--args", "[5]"]) == 0
+    assert lines(capsys)[-3:] == [
+        "  passed by queues.yaml:9  export.*: `kwargs.plan` is missing",
+        "            queues.yaml:10  export.*: `args.0` is not more than `100`",
+        "            3 patterns that do not match; `--verbose` lists them",
+    ]
+    assert run(["route", "orders.place"]) == 0
+    assert "queues.yaml:11  orders.*: `kwargs.account` is missing" in capsys.readouterr().out
+    assert run(["route", "silver:x", "--options", "{}"]) == 0
+    assert "queues.yaml:12  {queue}:*: captures the name of no declared queue" in capsys.readouterr().out
+
+
+def test_verbose_lists_what_did_not_match_and_tells_every_task_in_full(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["route", "big:x", "reports.daily", "--verbose"]) == 0
+    text = capsys.readouterr().out
+    first, second = text.split("\n\n")
+    assert "queues.yaml:9  export.*: does not match" in first
+    assert "no worker profile takes it" in first
+    assert 'message   headers {"x": [1]}' in second
+    assert "--verbose" not in text
+
+
+def test_a_shard_is_chosen_by_the_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "orders.place", "--kwargs", '{"account": 42}', "--format", "json"]) == 0
+    (route,) = json.loads(capsys.readouterr().out)["routes"]
+    assert route["queue"].startswith("orders.")
+    assert route["workers"] == ["fast"]
+
+
+def test_several_tasks_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "gold:x", "reports.x", "other"]) == 0
+    assert [line.split() for line in lines(capsys)] == [
+        ["task", "queue", "exchange", "key", "priority", "workers", "rule"],
+        ["gold:x", "gold", "tasks", "topic", "gold", "-", "fast,slow", "queues.yaml:12", "{queue}:*"],
+        ["reports.x", "big", "tasks", "topic", "big", "-", "none", "queues.yaml:13", "reports.*"],
+        ["other", "normal", "tasks", "topic", "normal", "-", "slow", "unmatched"],
+    ]
+
+
+def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "other", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (route,) = document["routes"]
+    assert document["version"] == 1
+    assert route["way"] == [{"exchange": "tasks", "key": "normal", "to": "normal"}]
+    assert route["workers"] == ["slow"]
+    assert route["rule"] is None
+    assert [tried["line"] for tried in route["tried"]] == [9, 10, 11, 12, 13]
+
+
+def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text("version: 1\nqueues: {q: {}}\nroutes: [{tasks: a, queue: q}]\n")
+    assert run(["route", "a"]) == 0
+    out = capsys.readouterr().out
+    assert "workers   any without a profile and `-Q`" in out
+    assert 'way       (default) -> "q" -> q' in out
+    assert run(["route", "a", "b"]) == 1
+    assert "no route matches task `b`" in capsys.readouterr().out
+    assert run(["route", "b"]) == 1
+    assert lines(capsys) == [
+        "b",
+        "  error     no route matches task `b`",
+        "  hint      add a route for it, or name a queue in `unmatched`",
+        "  passed by 1 pattern that does not match; `--verbose` shows it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--args", "{}"], "`--args` is not a JSON list"),
+        (["--args", "["], "`--args` is no JSON: Expecting value"),
+        (["--kwargs", "[]"], "`--kwargs` is not a JSON object"),
+        (["--kwargs", "{'a': 1}"], "`--kwargs` is no JSON: "),
+        (["--headers", "7"], "`--headers` is not a JSON object"),
+        (["--options", "[" * 100_000], "`--options` is no JSON: "),
+        (["--options", '{"queue": "low"}'], "a task whose caller names the queue goes there"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["route", "a", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {message}")
+    assert len(err.splitlines()) == 2
+
+
+def test_names_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "\x1b[2Jx"]) == 0
+    assert run(["route", "\x1b[2Jx", "y"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
