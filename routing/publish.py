@@ -90,8 +90,13 @@ class PublishingRouter(Router):
         configured = [app for app in list(_state._get_active_apps()) if app.configured]
         for app in configured:
             if router_of(app) is self:
-                guard(app.amqp, prioritised=any(route.priority is not None for route in self.body.routes))
+                guard(app.amqp, self)
         self._seen = weakref.WeakSet(configured)
+
+    @property
+    def prioritised(self) -> bool:
+        """Whether any rule has a priority."""
+        return any(route.priority is not None for route in self.body.routes)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_seen": weakref.WeakSet()}
@@ -106,12 +111,12 @@ def router_of(app: Any) -> PublishingRouter | None:
     return next((entry for entry in entries if isinstance(entry, PublishingRouter)), None)
 
 
-def guard(amqp: Any, *, prioritised: bool = False) -> None:
+def guard(amqp: Any, router: PublishingRouter) -> None:
     """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes.
 
     Parameters:
       amqp: A `celery.app.amqp.AMQP`. Guarding it again changes nothing.
-      prioritised: Whether any rule of the file has a priority, which matters on brokers other than RabbitMQ.
+      router: The app's router.
     """
     send = amqp.send_task_message
     if getattr(send, "guarded_by_routectl", False):
@@ -122,7 +127,7 @@ def guard(amqp: Any, *, prioritised: bool = False) -> None:
             return send(producer, name, message, **options)
         transport = transports.of(producer.connection.transport.driver_type)
         if not transport.amqp:
-            adapted = transports.adapt(options, transport, prioritised=prioritised)
+            adapted = transports.adapt(options, transport, prioritised=router.prioritised)
             return send(producer, name, message, **adapted)
         if not _listen(producer):
             return send(producer, name, message, **options)

@@ -1,12 +1,16 @@
-"""What is published on brokers that have queues only."""
+"""What is published on brokers that have queues only; sent and taken on kombu's own, in memory."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from kombu import Queue
 
+from routectl.routing import Router, watch
+from routectl.routing.celery import configure
 from routectl.routing.transport import AMQP, OTHER, REDIS, FilePriority, Transport, adapt, of
 
 ROUTED: dict[str, Any] = {
@@ -68,3 +72,49 @@ def test_nothing_that_is_passed_in_changes() -> None:
     before = dict(ROUTED)
     adapt(ROUTED, REDIS, prioritised=True)
     assert before == ROUTED
+
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues: {high: {type: quorum, bindings: [{exchange: tasks, key: high}]}}
+unmatched: high
+"""
+
+
+def published(app: Celery, task: str, **options: Any) -> tuple[str, str, int | None]:
+    """The exchange, key and priority that a task comes with from the queue `high`."""
+    app.send_task(task, ignore_result=True, **options)
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        message = channel.basic_get("high", no_ack=True)
+    info = message.delivery_info
+    return info["exchange"], info["routing_key"], message.properties.get("priority")
+
+
+def in_memory(source: Any) -> Celery:
+    app = Celery("somewhere", broker="memory://", set_as_current=False)
+    configure(app, source)
+    return app
+
+
+def test_an_app_on_another_broker_publishes_by_the_queues_name(tmp_path: Path) -> None:
+    (tmp_path / "queues.yaml").write_text(FILE + "routes: [{tasks: a, queue: high, priority: 20}]\n")
+    app = in_memory(tmp_path / "queues.yaml")
+    assert published(app, "a") == ("", "high", 9)
+    assert published(app, "b") == ("", "high", 0)
+    assert published(app, "a", priority=3) == ("", "high", 3)
+    assert published(app, "a", exchange="tasks", routing_key="high") == ("", "high", 0)
+    assert published(app, "a", countdown=5) == ("", "high", 9)
+
+
+def test_a_file_that_gets_priorities_later_gives_them_to_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0)
+    file = tmp_path / "queues.yaml"
+    file.write_text(FILE)
+    app = in_memory(Router.from_file(file, watch=True))
+    none = published(app, "b")
+    file.write_text(FILE + "routes: [{tasks: a, queue: high, priority: 2}]\n")
+    assert published(app, "a") == ("", "high", 2)
+    assert none == published(app, "b") == ("", "high", 0)
