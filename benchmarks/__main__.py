@@ -12,7 +12,7 @@ from pathlib import Path
 
 from routectl.topology.broker.sandbox.lock import locked
 
-from . import apply, plan, routing, startup
+from . import apply, plan, publish, routing, startup
 from .installed import Installed
 from .nodes import node
 from .ratio import Figure
@@ -21,11 +21,11 @@ from .table import machine, table
 #: Where the nodes are kept; if a run is killed, the next one finds and removes them.
 _FOLDER = Path(__file__).parent.parent / ".bench"
 
-_BROKER = {"apply": apply.measure, "plan": plan.measure}
+_BROKER = {"apply": apply.measure, "plan": plan.measure, "publish": publish.measure}
 _NAMES = ("startup", "routing", *_BROKER)
 _VERSIONS = ("3.10", "4.3")
-_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7}
-_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3}
+_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7, "publish": 11}
+_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3, "publish": 3}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from .ratio import Figure
 
 _HEAD = ("", "RabbitMQ", "median", "min", "max", "target", "", "seconds")
-_LIBRARIES = ("click", "pika", "pydantic", "pyyaml", "urllib3")
+_LIBRARIES = ("celery", "click", "pika", "pydantic", "pyyaml", "urllib3")
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -21,15 +21,21 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    digits = 0 if figure.unit else 2
     numbers = (figure.median, min(figure.values), max(figure.values), figure.target)
     return (
         figure.name,
         figure.rabbitmq or "-",
-        *(f"{number:.{digits}f}{figure.unit}" for number in numbers),
+        *(_number(number, figure.unit) for number in numbers),
         figure.verdict,
         " / ".join(f"{seconds:.3g}" for seconds in figure.seconds),
     )
+
+
+def _number(number: float, unit: str) -> str:
+    """A figure with two digits behind the point; a small one with two that count."""
+    if unit:
+        return f"{number:.0f}{unit}"
+    return f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
