@@ -10,34 +10,57 @@ publisher and one sentence in the worker's log.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from celery.app.defaults import DEFAULTS
-from kombu import Exchange, Queue
+from celery.app.utils import Settings
 
-from ..topology import delay
-from ..topology.address import consumable_queues
 from ..topology.errors import RoutingError
-from ..topology.simulate import BUILT_IN
-from .publish import PublishingRouter, Undeliverable
+from .annotations import RateLimits, merged
+from .guard import Undeliverable
+from .publish import PublishingRouter, Routes, router_of
+from .queues import kombu_queues
 from .router import Router
 from .worker import hooks
 from .worker.profile import default_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from celery import Celery
-
-    from ..topology import model
 
 __all__ = ["Undeliverable", "configure", "settings"]
 
 _SIGNAL = "routectl"
 
+#: Settings that are the file's; of all others, the app's own value stays.
+_THE_FILES = frozenset(
+    f"task_{name}"
+    for name in (
+        "queues",
+        "routes",
+        "default_queue",
+        "default_exchange",
+        "default_exchange_type",
+        "default_routing_key",
+        "create_missing_queues",
+        "queue_max_priority",
+    )
+)
+
+_logger = logging.getLogger(__name__)
+
 #: What an app caches of its configuration; forgotten when the configuration changes after its first use.
-_CACHED = ("queues", "router", "default_exchange", "default_queue", "send_task_message")
+_CACHED = (
+    "queues",
+    "router",
+    "default_exchange",
+    "default_queue",
+    "send_task_message",
+    "create_task_message",
+)
 
 
 def configure(
@@ -46,17 +69,19 @@ def configure(
     *,
     declare: bool = False,
     vhost: str | None = None,
+    watch: bool = False,
 ) -> Router:
     """Sets up an app from a file, now and whenever it reads its configuration again.
 
-    The broker's URL and whatever has nothing to do with routing stay as they are. Adds `--profile` to the
-    app's worker command.
+    What the app says itself stays as it is, but for its queues and routes. Adds `--profile` to the app's
+    worker command.
 
     Parameters:
       app: The app, used before or not.
       source: The file, a file and its overlays, or a router.
       declare: Let Celery declare exactly what the file says, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
+      watch: Take over the file's routes whenever it changes, see `Router.from_file`. Not for a router, which knows.
 
     Returns:
       The app's router.
@@ -65,13 +90,13 @@ def configure(
       FileError: The file is wrong.
       RoutingError: A route leads to no queue or several.
     """
-    router = _router(source, declare, vhost)
+    router = _router(source, declare, vhost, watch)
     values = _values(router)
 
     def apply(**_: Any) -> None:
-        options = dict(app.conf.broker_transport_options or {})
+        changes = _beside_its_own(app, values, router.origin)
         _forget(app)
-        app.conf.update({**values, "broker_transport_options": {"confirm_publish": True, **options}})
+        app.conf.update(changes)
 
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
@@ -87,6 +112,7 @@ def settings(
     namespace: str | None = None,
     declare: bool = False,
     vhost: str | None = None,
+    watch: bool = False,
 ) -> dict[str, Any]:
     """The file as Celery settings, to be put into a settings module.
 
@@ -95,13 +121,14 @@ def settings(
       namespace: `CELERY` for names such as `CELERY_TASK_ROUTES`, as Django has them; None for Celery's own.
       declare: Let Celery declare exactly what the file says, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
+      watch: Take over the file's routes whenever it changes, see `Router.from_file`. Not for a router, which knows.
 
     Raises:
       FileError: The file is wrong.
       RoutingError: A route leads to no queue or several.
     """
     values = {
-        **_values(_router(source, declare, vhost)),
+        **_values(_router(source, declare, vhost, watch)),
         "broker_transport_options": {"confirm_publish": True},
     }
     if namespace is None:
@@ -109,34 +136,34 @@ def settings(
     return {f"{namespace.rstrip('_')}_{name}".upper(): value for name, value in values.items()}
 
 
-class FileQueue(Queue):  # type: ignore[misc]
-    """A queue that Celery declares with the file's bindings, not with the key that tasks are published by."""
-
-    attrs = (*Queue.attrs, ("file_bindings", None))
-
-    def _create_queue(self, nowait: bool = False, channel: Any = None) -> None:
-        self.queue_declare(nowait=nowait, passive=False, channel=channel)
-
-    def _create_bindings(self, nowait: bool = False, channel: Any = None) -> None:
-        channel = channel or self.channel
-        for exchange, key, arguments in self.file_bindings or ():
-            exchange(channel).declare(nowait=nowait)
-            self.bind_to(exchange.name, key, arguments, nowait=nowait, channel=channel)
-
-
-def _router(source: Any, declare: bool, vhost: str | None) -> PublishingRouter:
+def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> PublishingRouter:
     hooks.connect()
-    router = source if isinstance(source, Router) else Router.from_file(source, vhost=vhost)
+    router = source if isinstance(source, Router) else Router.from_file(source, vhost=vhost, watch=watch)
     return PublishingRouter(router, declare=declare)
+
+
+def _beside_its_own(app: Any, values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """What to change of an app's settings: what is the file's, and what the app does not say itself."""
+    conf = app.conf
+    own = Settings({}, conf.maps[:-1], conf._keys, conf.prefix)
+    if router_of(app) is None:
+        replaced = [name for name in ("task_routes", "task_queues") if own.get(name)]
+        if replaced:
+            _logger.warning("%s of app %s: %s takes the place", " and ".join(replaced), app.main, origin)
+    changes = {name: value for name, value in values.items() if name in _THE_FILES or name not in own}
+    if "task_annotations" in values:
+        changes["task_annotations"] = merged(conf.task_annotations, values["task_annotations"])
+    options = conf.broker_transport_options or {}
+    return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
 
 
 def _values(router: PublishingRouter) -> dict[str, Any]:
     """Every setting except the transport's options, by Celery's lower-case names."""
-    queues = list(_queues(router))
+    queues = list(kombu_queues(router.body, router.table.addresses, declare=router.declare))
     default = _default_queue(router)
     values = {
         "task_queues": queues,
-        "task_routes": (router,),
+        "task_routes": Routes((router,)),
         "task_create_missing_queues": False,
         "task_default_queue": default,
         # The default exchange knows every queue by its name. Any other would be put in the place of queues'
@@ -150,6 +177,8 @@ def _values(router: PublishingRouter) -> dict[str, Any]:
         "control_queue_exclusive": True,
         "event_queue_exclusive": True,
     }
+    if any(route.rate_limit is not None for route in router.body.routes):
+        values["task_annotations"] = [RateLimits(router)]
     return {name: value for name, value in values.items() if name in DEFAULTS}
 
 
@@ -163,67 +192,6 @@ def _default_queue(router: Router) -> str:
     return queue
 
 
-def _queues(router: PublishingRouter) -> Iterator[Queue]:
-    """The file's queues as kombu has them, all that a worker can consume."""
-    body, book = router.body, router.table.addresses
-    for name in consumable_queues(body):
-        queue = body.queues[name]
-        # Celery delays tasks on the broker as soon as it sees a quorum queue, which needs more to exist.
-        unseen = queue.type == "quorum" and book.delay is None and not book.is_task_queue(name)
-        if router.declare and not unseen:
-            yield _declared_queue(body, name, book.of(name))
-        else:
-            yield _existing_queue(name, book.of(name), {} if unseen else queue.declare_arguments())
-    if book.delay is not None and not any(queue.type == "quorum" for queue in body.queues.values()):
-        # Celery delays on the broker only if it sees a quorum queue: the first level's is one.
-        level = delay.level_name(0)
-        yield _existing_queue(level, ("", "direct", level), {"x-queue-type": "quorum"})
-
-
-def _existing_queue(name: str, address: tuple[str, str, str], arguments: Mapping[str, Any]) -> Queue:
-    exchange, kind, key = address
-    return Queue(
-        name,
-        Exchange(exchange, kind, no_declare=True),
-        routing_key=key,
-        queue_arguments=dict(arguments),
-        no_declare=True,
-    )
-
-
-def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) -> Queue:
-    queue = body.queues[name]
-    exchange, _, key = address
-    return FileQueue(
-        name,
-        _exchange(body, exchange),
-        routing_key=key,
-        durable=queue.durable,
-        auto_delete=queue.auto_delete,
-        queue_arguments=queue.declare_arguments(),
-        no_declare=queue.external,
-        file_bindings=[
-            (_exchange(body, binding.exchange), binding.key, binding.binding_arguments())
-            for binding in queue.bindings
-        ],
-    )
-
-
-def _exchange(body: model.Body, name: str) -> Exchange:
-    """An exchange as the file declares it; one that is external or not in the file is left alone."""
-    exchange = body.exchanges.get(name)
-    if exchange is None:
-        return Exchange(name, BUILT_IN.get(name, "direct"), no_declare=True)
-    return Exchange(
-        name,
-        exchange.type,
-        durable=exchange.durable,
-        auto_delete=exchange.auto_delete,
-        arguments=exchange.declare_arguments(),
-        no_declare=exchange.external,
-    )
-
-
 def _forget(app: Any) -> None:
     """Drops what an app that was used before remembers of its old configuration."""
     amqp = app.__dict__.get("amqp")
@@ -232,3 +200,4 @@ def _forget(app: Any) -> None:
             amqp.__dict__.pop(name, None)
         amqp._producer_pool = amqp._rtable = None
     app._pool = None
+    app.__dict__.pop("annotations", None)

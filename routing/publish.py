@@ -1,204 +1,140 @@
-"""Makes a task that no queue took an error at its publisher, instead of a message that is gone.
-
-RabbitMQ hands a *mandatory* message back before it confirms it. The return is taken within the publish that
-waits for the confirm, so it is never mistaken for another task's, and connections, pools and retries stay
-Celery's. Results, events and other apps' messages are not mandatory and pass untouched.
-"""
+"""The router of apps that were set up from a file: rules' message settings, and apps that hear of lost tasks."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import weakref
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
-from amqp.exceptions import NotFound
 from celery import _state
 
-from ..topology.errors import RoutingError
-from . import transport as transports
+from .guard import guard
+from .queues import kombu_queues
 from .router import Router
+from .transport import FilePriority
 
-_HINT = "run `routectl apply`"
-_logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from .decision import Decision
+    from .router import State
 
-class Undeliverable(RoutingError):
-    """A task was published and no queue took it.
-
-    Parameters:
-      message: What is missing.
-      hint: What to do about it.
-      task: The task's name.
-      exchange: The exchange it was published to.
-      routing_key: The key it was published with.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        hint: str | None = _HINT,
-        *,
-        task: str = "",
-        exchange: str = "",
-        routing_key: str = "",
-    ) -> None:
-        super().__init__(message, hint)
-        self.task = task
-        self.exchange = exchange
-        self.routing_key = routing_key
-
-    def __str__(self) -> str:
-        return f"{self.message}: {self.hint}" if self.hint else self.message
-
-
-class _Returned(threading.local):
-    """What the broker handed back to this thread: (task id, exchange, key) of each publish under way."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, str, str]] = []
-
-
-_returned = _Returned()
+#: Settings that Celery copies onto every task, and so hands to a router as if the caller had said them.
+_DEFAULTS = {"priority": "task_default_priority", "serializer": "task_serializer"}
 
 
 class PublishingRouter(Router):
     """A router whose undeliverable tasks are errors where they are published, in every app that routes by it.
 
     Parameters:
-      router: What to route by.
+      router: What to route by. Both watch the file by themselves, if it does.
       declare: Whether Celery declares what the file says, or nothing.
     """
 
+    _left_out = frozenset()
+
     def __init__(self, router: Router, *, declare: bool = False) -> None:
         self.__dict__.update(router.__dict__)
+        self._state, self._watch = copy(self._state), copy(self._watch)
         self.mandatory = True
         self.declare = declare
-        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._swapped = False
+        self.begin()
 
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
-        """See `Router.__call__`. An app's first call sets its guard: only then it is sure to be ready."""
-        if not _state._get_active_apps() <= self._seen:
-            self.guard_apps()
-        options = super().__call__(name, *args, **kwargs)
-        if options and "priority" in options:
-            options["priority"] = transports.FilePriority(options["priority"])
-        return options
+    def begin(self) -> None:
+        """Forgets which apps route by this router, and so looks for them when it is asked next."""
+        self._guarding = False
+        self._priority_has_default = False
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._state.ready = {}
 
     def guard_apps(self) -> None:
         """Sets the guard in every app that routes by this router; several do if they share their settings."""
         configured = [app for app in list(_state._get_active_apps()) if app.configured]
-        for app in configured:
-            if router_of(app) is self:
-                guard(app.amqp, self)
+        apps = [app for app in configured if self in _routers(app)]
+        for app in apps:
+            guard(app.amqp, self)
+            if self._swapped:
+                self._make_known(app)
         self._seen = weakref.WeakSet(configured)
+        self._priority_has_default = any(app.conf.task_default_priority is not None for app in apps)
+        self._guarding = bool(apps)
 
     @property
     def prioritised(self) -> bool:
         """Whether any rule has a priority."""
         return any(route.priority is not None for route in self.body.routes)
 
+    def _answer(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], task: Any
+    ) -> dict[str, Any] | None:
+        """An app's first call sets its guard: only then it is sure to be ready."""
+        if not _state._get_active_apps() <= self._seen:
+            self.guard_apps()
+        return super()._answer(name, args, kwargs, options, task)
+
+    def _settled_by_name(self, decision: Decision) -> bool:
+        ruled = decision.priority is not None and self._priority_has_default
+        return (
+            self._guarding
+            and not ruled
+            and "serializer" not in decision.options
+            and super()._settled_by_name(decision)
+        )
+
+    def _options(self, decision: Decision) -> dict[str, Any]:
+        options = super()._options(decision)
+        if decision.priority is not None:
+            options["priority"] = FilePriority(decision.priority)
+        return options
+
+    def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """What is only Celery's default yields to the rule."""
+        answer = super()._for_call(decision, options, task)
+        if task is not None and isinstance(options, dict):
+            for name, setting in _DEFAULTS.items():
+                value = options.get(name)
+                if value is not None and name in answer and value == task.app.conf[setting]:
+                    options[name] = None
+        return answer
+
+    def _swap(self, state: State) -> None:
+        super()._swap(state)
+        self._swapped = True
+        for app in list(_state._get_active_apps()):
+            if app.configured and self in _routers(app):
+                self._make_known(app)
+
+    def _make_known(self, app: Any) -> None:
+        """Has an app know the file's queues as they are now; a worker goes on with those that it consumes."""
+        known = app.amqp.queues
+        for queue in kombu_queues(self.body, self.table.addresses, declare=self.declare):
+            known.add(queue)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_seen": weakref.WeakSet()}
+        return {**self.__dict__, "_seen": weakref.WeakSet(), "_guarding": False}
+
+
+class Routes(tuple[PublishingRouter, ...]):
+    """The value of `task_routes`. Every app goes through it once, before its first task: its guard is then due."""
+
+    def __iter__(self) -> Iterator[PublishingRouter]:
+        for router in super().__iter__():
+            router.begin()
+            yield router
 
 
 def router_of(app: Any) -> PublishingRouter | None:
     """The router that an app was set up with, if it was. Does not make the app read its configuration."""
+    return next(iter(_routers(app)), None)
+
+
+def _routers(app: Any) -> list[PublishingRouter]:
+    """The routers of this kind that an app asks."""
     if not app.configured:
-        return None
+        return []
     routes = app.conf.task_routes
+    if isinstance(routes, Routes):
+        return list(tuple.__iter__(routes))
     entries = routes if isinstance(routes, (list, tuple)) else (routes,)
-    return next((entry for entry in entries if isinstance(entry, PublishingRouter)), None)
-
-
-def guard(amqp: Any, router: PublishingRouter) -> None:
-    """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes.
-
-    Parameters:
-      amqp: A `celery.app.amqp.AMQP`. Guarding it again changes nothing.
-      router: The app's router.
-    """
-    send = amqp.send_task_message
-    if getattr(send, "guarded_by_routectl", False):
-        return
-
-    def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
-        if not options.get("mandatory"):
-            return send(producer, name, message, **options)
-        transport = transports.of(producer.connection.transport.driver_type)
-        if not transport.amqp:
-            adapted = transports.adapt(options, transport, prioritised=router.prioritised)
-            return send(producer, name, message, **adapted)
-        if not _listen(producer):
-            return send(producer, name, message, **options)
-        try:
-            result = send(producer, name, message, **options)
-        except NotFound as error:
-            exchange = _name(options.get("exchange"))
-            if f"no exchange '{exchange}'" not in str(error):
-                raise
-            # The broker closed the channel, which the connection would hand out again.
-            producer.connection.revive(None)
-            raise _no_exchange(name, exchange, options, producer.connection.virtual_host) from None
-        _raise_if_returned(name, message.headers["id"] if message.headers else message.body["id"])
-        return result
-
-    send_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
-    amqp.send_task_message = send_guarded
-
-
-def _listen(producer: Any) -> bool:
-    """Has returned messages reported by this producer's channel, now and after a reconnect."""
-    if producer.connection.transport.driver_name != "py-amqp":
-        return False
-    if producer.on_return is None:
-        producer.on_return = _remember
-    # `channel` is a promise until it is used; then kombu adds `on_return` to it itself.
-    events = getattr(producer.__dict__["_channel"], "events", None)
-    if events is not None:
-        events["basic_return"].add(_remember)
-    return True
-
-
-def _remember(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
-    """Called by py-amqp while a publish waits for its confirm."""
-    headers = message.properties.get("application_headers") or {}
-    _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
-
-
-def _raise_if_returned(name: str, task_id: str) -> None:
-    """Raises for this task's own return; another's came too late for its publisher and is at least logged."""
-    messages, _returned.messages = _returned.messages, []
-    own = None
-    for message in messages:
-        if message[0] in (task_id, ""):
-            own = message
-        else:
-            _logger.error("task with id %s was dropped: exchange %r has no queue for key %r", *message)
-    if own is not None:
-        raise _no_queue(name, own[1], own[2])
-
-
-def _no_queue(task: str, exchange: str, key: str) -> Undeliverable:
-    where = (
-        f"exchange `{exchange}` has no queue bound for key `{key}`"
-        if exchange
-        else f"queue `{key}` does not exist"
-    )
-    return Undeliverable(
-        f"task `{task}` was not queued, since {where}", task=task, exchange=exchange, routing_key=key
-    )
-
-
-def _no_exchange(task: str, exchange: str, options: dict[str, Any], vhost: str) -> Undeliverable:
-    return Undeliverable(
-        f"task `{task}` was not queued, since exchange `{exchange}` does not exist in vhost `{vhost}`",
-        task=task,
-        exchange=exchange,
-        routing_key=str(options.get("routing_key") or ""),
-    )
-
-
-def _name(exchange: Any) -> str:
-    """The name of an exchange that is given as such or as kombu's."""
-    return str(getattr(exchange, "name", exchange) or "")
+    return [entry for entry in entries if isinstance(entry, PublishingRouter)]

@@ -28,11 +28,17 @@ if TYPE_CHECKING:
 #: Celery's tasks that call another one for each of many arguments.
 _CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
+#: Where Celery sends a retry.
+_ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
+
+#: As AMQP numbers them.
+_DELIVERY_MODES = {"transient": 1, "persistent": 2}
+
 #: What Celery has settled before it asks for a route, and would refuse to be told again.
-_SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
+SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
 
 
-class _State:
+class State:
     """What a file says, and what it was asked already; swapped whole when the file changes.
 
     Parameters:
@@ -64,6 +70,9 @@ class Router:
       RoutingError: A rule leads to no queue, or to several.
     """
 
+    #: What rules say in vain where nothing hands it to Celery.
+    _left_out = SETTLED
+
     def __init__(
         self,
         body: Body,
@@ -74,8 +83,8 @@ class Router:
     ) -> None:
         self.origin = origin
         self.mandatory = mandatory
-        self._state = _State(body, position)
-        self._watch: Watch[_State] | None = None
+        self._state = State(body, position)
+        self._watch: Watch[State] | None = None
 
     @property
     def body(self) -> Body:
@@ -229,32 +238,45 @@ class Router:
         return explain(self.table, self.body, name, call or Call())
 
     def _answer(
-        self,
-        name: str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        options: Mapping[str, Any],
-        _task: Any,
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], task: Any
     ) -> dict[str, Any] | None:
         """A route that is not at hand yet."""
         state = self._state
+        ready = state.ready
         named = self._named_queue(state.table, options) if options else None
         if named is not None:
             to_queue = state.table.to_queue(named)
-            return None if to_queue is None else self._options(to_queue)
+            if to_queue is not None:
+                return self._options(to_queue)
+            if not _is_retry(options):
+                return None
+        if _is_retry(options):
+            _forget_address(options)
         if name in _CALL_ANOTHER and not state.table.names(name):
             name = _called_by(name, kwargs)
             args, kwargs = (), {}
         fixed = state.table.fixed(name)
-        if fixed is not None:
-            ready = self._options(fixed)
-            if len(state.ready) >= REMEMBERED:
-                state.ready.clear()
-            state.ready[name] = ready
-            return ready.copy()
-        return self._options(
-            state.table.route(name, Call(args, kwargs, options.get("headers") or {}, options))
-        )
+        if fixed is None:
+            call = Call(args, kwargs, options.get("headers") or {}, options)
+            return self._for_call(state.table.route(name, call), options, task)
+        if self._settled_by_name(fixed):
+            if len(ready) >= REMEMBERED:
+                ready.clear()
+            ready[name] = self._options(fixed)
+        return self._for_call(fixed, options, task)
+
+    def _settled_by_name(self, decision: Decision) -> bool:
+        """Whether Celery gets the same for every call that has this decision."""
+        return "headers" not in decision.options
+
+    def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
+        answer = self._options(decision)
+        ruled, own = answer.get("headers"), options.get("headers")
+        if ruled and own and isinstance(options, dict):
+            answer["headers"] = {**ruled, **own}
+            options["headers"] = None
+        return answer
 
     def _named_queue(self, table: Table, options: Mapping[str, Any]) -> str | None:
         """The queue that the caller's options mean, if they mean one."""
@@ -277,8 +299,8 @@ class Router:
         if decision.priority is not None:
             options["priority"] = decision.priority
         for name, value in decision.options.items():
-            if name not in _SETTLED:
-                options[name] = value
+            if name not in self._left_out:
+                options[name] = _DELIVERY_MODES[value] if name == "delivery_mode" else value
         if self.mandatory:
             options["mandatory"] = True
         return options
@@ -289,7 +311,7 @@ class Router:
         if changed:
             self._swap(changed)
 
-    def _swap(self, state: _State) -> None:
+    def _swap(self, state: State) -> None:
         self._state = state
 
     def __copy__(self) -> Router:
@@ -309,8 +331,19 @@ def _called_by(name: str, kwargs: Mapping[str, Any]) -> str:
     return inner if isinstance(inner, str) else name
 
 
-def _state_of(loaded: Loaded, vhost: str | None) -> _State:
-    return _State(*part(loaded, vhost))
+def _is_retry(options: Mapping[str, Any]) -> bool:
+    """Whether Celery sends a task on by the address that it came by: only then it says where it came from first."""
+    return "origin" in options and ("queue" in options or "exchange" in options)
+
+
+def _forget_address(options: Mapping[str, Any]) -> None:
+    """Has a retry routed anew: the address that it came by leads to no queue of the file any more."""
+    if isinstance(options, dict):
+        options |= dict.fromkeys(options.keys() & _ADDRESS)
+
+
+def _state_of(loaded: Loaded, vhost: str | None) -> State:
+    return State(*part(loaded, vhost))
 
 
 def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:

@@ -26,11 +26,11 @@ BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routin
 
 #: Who may import a library. What ends in a dot is a whole package.
 USERS = {
-    "amqp": ("routing.publish", "routing.worker.consumer"),
-    "celery": ("routing.celery", "routing.publish", "routing.worker."),
+    "amqp": ("routing.guard", "routing.worker.consumer"),
+    "celery": ("routing.annotations", "routing.celery", "routing.publish", "routing.worker."),
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
     "docker": ("topology.broker.sandbox.container",),
-    "kombu": ("routing.celery", "routing.publish", "routing.task_routes", "routing.worker."),
+    "kombu": ("routing.queues", "routing.task_routes", "routing.worker."),
     "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),

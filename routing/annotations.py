@@ -1,0 +1,65 @@
+"""Rules' rate limits, as Celery takes them: an annotation of every task, which a worker reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.utils.functional import firstmethod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .router import Router
+
+_first_match = firstmethod("annotate")
+
+
+class RateLimits:
+    """An entry of `task_annotations`. What the app says of a task itself, there or at the task, wins.
+
+    Parameters:
+      router: Knows the rules.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def annotate(self, task: Any) -> dict[str, Any] | None:
+        """What a task is given when it is bound to its app.
+
+        Celery asks no further entry once one has answered, so the answer holds that of the others.
+
+        Parameters:
+          task: The task's class.
+        """
+        others = [entry for entry in task.app.annotations if not isinstance(entry, RateLimits)]
+        own = _first_match(others, task)
+        limit = None if _has_own(task) else self.of(task.name)
+        return own if limit is None else {"rate_limit": limit, **(own or {})}
+
+    def of(self, name: str) -> str | None:
+        """The limit of a task: that of the first rule for its name, of those that ask nothing of a call.
+
+        Parameters:
+          name: The task's name.
+        """
+        for entry, decisions in self._router.table.candidates(name):
+            if decisions is not None and not entry.route.when:
+                return entry.route.rate_limit
+        return None
+
+
+def merged(theirs: Any, ours: Iterable[Any]) -> list[Any]:
+    """The setting `task_annotations` of an app that may have its own.
+
+    Parameters:
+      theirs: What the app says, in any form that Celery knows.
+      ours: The file's entries.
+    """
+    entries = theirs if isinstance(theirs, list | tuple) else [theirs]
+    return [*ours, *(each for each in entries if each is not None and not isinstance(each, RateLimits))]
+
+
+def _has_own(task: Any) -> bool:
+    """Whether a task has a limit that is not the default of all tasks, which Celery copies onto each."""
+    return task.rate_limit not in (None, task.app.conf.task_default_rate_limit)
