@@ -19,7 +19,7 @@ from celery.app.utils import Settings
 from ..topology.errors import RoutingError
 from .annotations import RateLimits, merged
 from .guard import Undeliverable
-from .publish import PublishingRouter, Routes, router_of
+from .publish import PublishingRouter, Routes, entries, router_of
 from .queues import kombu_queues
 from .router import Router
 from .worker import hooks
@@ -94,7 +94,7 @@ def configure(
     values = _values(router)
 
     def apply(**_: Any) -> None:
-        changes = _beside_its_own(app, values, router.origin)
+        changes = _beside_its_own(app, values, router)
         _forget(app)
         app.conf.update(changes)
 
@@ -142,19 +142,25 @@ def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> Publi
     return PublishingRouter(router, declare=declare)
 
 
-def _beside_its_own(app: Any, values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def _beside_its_own(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:
     """What to change of an app's settings: what is the file's, and what the app does not say itself."""
     conf = app.conf
     own = Settings({}, conf.maps[:-1], conf._keys, conf.prefix)
-    if router_of(app) is None:
-        replaced = [name for name in ("task_routes", "task_queues") if own.get(name)]
-        if replaced:
-            _logger.warning("%s of app %s: %s takes the place", " and ".join(replaced), app.main, origin)
     changes = {name: value for name, value in values.items() if name in _THE_FILES or name not in own}
+    if router in entries(conf.task_routes):
+        changes["task_routes"] = Routes(entries(conf.task_routes))
+    elif router_of(app) is None:
+        _warn(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
     if "task_annotations" in values:
         changes["task_annotations"] = merged(conf.task_annotations, values["task_annotations"])
     options = conf.broker_transport_options or {}
     return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
+
+
+def _warn(app: Any, replaced: list[str], router: PublishingRouter) -> None:
+    if replaced:
+        names = " and ".join(f"`{name}`" for name in replaced)
+        _logger.warning("app `%s`: %s takes the place of its own %s", app.main, router.origin, names)
 
 
 def _values(router: PublishingRouter) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def _sender(send: Callable[..., Any], router: PublishingRouter) -> Callable[...,
             # The broker closed the channel, which the connection would hand out again.
             producer.connection.revive(None)
             raise _no_exchange(name, exchange, options, producer.connection.virtual_host) from None
-        _raise_if_returned(name, message.headers["id"] if message.headers else message.body["id"])
+        settled = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
+        _raise_if_returned(name, settled["id"])
         return result
 
     send_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]

@@ -115,13 +115,25 @@ class PublishingRouter(Router):
         return {**self.__dict__, "_seen": weakref.WeakSet(), "_guarding": False}
 
 
-class Routes(tuple[PublishingRouter, ...]):
+class Routes(tuple[Any, ...]):
     """The value of `task_routes`. Every app goes through it once, before its first task: its guard is then due."""
 
-    def __iter__(self) -> Iterator[PublishingRouter]:
-        for router in super().__iter__():
-            router.begin()
-            yield router
+    def __iter__(self) -> Iterator[Any]:
+        for entry in super().__iter__():
+            if isinstance(entry, PublishingRouter):
+                entry.begin()
+            yield entry
+
+
+def entries(routes: Any) -> tuple[Any, ...]:
+    """What a value of `task_routes` holds.
+
+    Parameters:
+      routes: One entry, or a list of them.
+    """
+    if not isinstance(routes, list | tuple):
+        return () if routes is None else (routes,)
+    return tuple(tuple.__iter__(routes) if isinstance(routes, tuple) else routes)
 
 
 def router_of(app: Any) -> PublishingRouter | None:
@@ -133,8 +145,4 @@ def _routers(app: Any) -> list[PublishingRouter]:
     """The routers of this kind that an app asks."""
     if not app.configured:
         return []
-    routes = app.conf.task_routes
-    if isinstance(routes, Routes):
-        return list(tuple.__iter__(routes))
-    entries = routes if isinstance(routes, (list, tuple)) else (routes,)
-    return [entry for entry in entries if isinstance(entry, PublishingRouter)]
+    return [entry for entry in entries(app.conf.task_routes) if isinstance(entry, PublishingRouter)]

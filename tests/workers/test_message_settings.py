@@ -1,0 +1,257 @@
+"""What a rule says of its messages, and who beats it: each task is published for real and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.beat import ScheduleEntry, Scheduler
+
+from routectl.routing import Router
+from routectl.routing.celery import Undeliverable, configure, settings
+
+from .conftest import Project
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {max_priority: 9, bindings: [{exchange: tasks, key: high}]}
+  low: {max_priority: 9, bindings: [{exchange: tasks, key: low}]}
+  gone: {bindings: [{exchange: tasks, key: gone}]}
+routes:
+  - tasks: [full, full.again, full.own]
+    queue: high
+    priority: 3
+    expires: 1m
+    headers: {tenant: acme, tier: gold}
+    serializer: pickle
+    compression: gzip
+    delivery_mode: transient
+    time_limit: 30s
+    soft_time_limit: 20s
+    options: {content_encoding: utf-8, ignore_headers: "yes"}
+  - {tasks: lost, queue: gone, expires: 1m, time_limit: 30s}
+unmatched: low
+"""
+
+RULED = {
+    "priority": 3,
+    "expiration": "60000",
+    "delivery_mode": 1,
+    "content_type": "application/x-python-serialize",
+    "timelimit": [30, 20],
+    "compression": "application/x-gzip",
+    "tenant": "acme",
+    "tier": "gold",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _provisioned(project: Project) -> None:
+    project.provision()
+    project.delete("queues", "gone")
+
+
+@pytest.fixture
+def app(project: Project) -> Iterator[Celery]:
+    with new_app(project) as made:
+        configure(made, project.folder / "queues.yaml")
+        yield made
+
+
+def new_app(project: Project, **conf: Any) -> Celery:
+    made = Celery("publisher", broker=project.url, set_as_current=False)
+    made.conf.update(task_ignore_result=True, **conf)
+    return made
+
+
+def nothing() -> None: ...
+
+
+def received(app: Celery, queue: str, *more: str) -> dict[str, Any]:
+    """The one message of a queue: its properties and headers, as far as rules speak of them."""
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        taken = channel.basic_get(queue, no_ack=True)
+        assert taken is not None
+        assert channel.basic_get(queue, no_ack=True) is None
+        message = channel.message_to_python(taken)
+    message.accept = {message.content_type}
+    found = {**taken.properties, **message.headers, "content_type": message.content_type}
+    if "timelimit" not in found:  # the first protocol
+        found["timelimit"] = list(message.decode()["timelimit"])
+    return {name: found.get(name) for name in (*RULED, *more)}
+
+
+def test_all_that_a_rule_says_arrives(app: Celery) -> None:
+    app.send_task("full")
+    assert received(app, "high") == RULED
+
+
+def test_it_arrives_for_a_registered_task(app: Celery) -> None:
+    app.task(name="full")(nothing).delay()
+    assert received(app, "high") == RULED
+
+
+def test_it_arrives_by_the_first_protocol(app: Celery) -> None:
+    app.conf.task_protocol = 1
+    app.send_task("full")
+    assert received(app, "high") == RULED
+
+
+def test_the_task_expires_for_the_worker_too(app: Celery) -> None:
+    app.send_task("full")
+    assert received(app, "high", "expires")["expires"] is not None
+
+
+def test_whatever_the_caller_says_wins(app: Celery) -> None:
+    own = {
+        "priority": 5,
+        "expires": 10,
+        "headers": {"tenant": "mine"},
+        "serializer": "yaml",
+        "compression": "bzip2",
+        "delivery_mode": 2,
+        "time_limit": 300,
+        "soft_time_limit": 200,
+    }
+    expected = {
+        "priority": 5,
+        "expiration": "10000",
+        "tenant": "mine",
+        "tier": "gold",
+        "content_type": "application/x-yaml",
+        "compression": "application/x-bz2",
+        "delivery_mode": 2,
+        "timelimit": [300, 200],
+    }
+    task = app.task(name="full")(nothing)
+    for send in (task.apply_async, lambda **options: app.send_task("full.again", **options)):
+        send(**own)
+        assert received(app, "high") == expected
+
+
+@pytest.mark.filterwarnings("ignore:\n?.*task attribute")
+def test_what_a_task_says_of_itself_wins(app: Celery) -> None:
+    own = {"priority": 5, "time_limit": 300, "soft_time_limit": 200, "serializer": "yaml", "expires": 10}
+    app.task(name="full.own", **own)(nothing).delay()
+    assert received(app, "high") == RULED | {
+        "priority": 5,
+        "timelimit": [300, 200],
+        "content_type": "application/x-yaml",
+        "expiration": "10000",
+    }
+
+
+def test_what_is_only_a_default_of_celery_does_not_win(project: Project) -> None:
+    defaults = {
+        "task_default_priority": 5,
+        "task_serializer": "yaml",
+        "task_time_limit": 300,
+        "task_soft_time_limit": 200,
+        "task_compression": "bzip2",
+        "task_default_delivery_mode": 2,
+    }
+    with new_app(project, **defaults) as app:
+        configure(app, project.folder / "queues.yaml")
+        ruled, other = (app.task(name=name)(nothing) for name in ("full", "other"))
+        for _ in range(2):
+            app.send_task("full.again")
+            assert received(app, "high") == RULED
+            ruled.delay()
+            assert received(app, "high") == RULED
+        ruled.apply_async(priority=4)
+        assert received(app, "high") == RULED | {"priority": 4}
+        other.delay()
+        assert received(app, "low") == {
+            **dict.fromkeys(RULED),
+            "priority": 5,
+            "delivery_mode": 2,
+            "content_type": "application/x-yaml",
+            "timelimit": [300, 200],
+            "compression": "application/x-bz2",
+        }
+
+
+def test_a_queue_that_the_caller_names_takes_the_task_out_of_the_rules_hands(app: Celery) -> None:
+    app.send_task("full", queue="low")
+    found = received(app, "low")
+    assert (found["priority"], found["tenant"], found["timelimit"]) == (0, None, [None, None])
+
+
+def test_a_task_with_limits_that_no_queue_takes_is_an_error(app: Celery) -> None:
+    with pytest.raises(Undeliverable):
+        app.send_task("lost")
+
+
+def test_apps_that_share_settings_all_obey(project: Project) -> None:
+    shared = settings(project.folder / "queues.yaml")
+    for _ in range(3):  # each app is new to names that the router remembers
+        with new_app(project, **shared) as app:
+            app.send_task("full")
+            assert received(app, "high") == RULED
+            with pytest.raises(Undeliverable):
+                app.send_task("lost")
+
+
+def test_options_of_a_beat_entry_win(app: Celery) -> None:
+    scheduler = Scheduler(app=app, lazy=True)
+    for options, queue, expected in (
+        ({}, "high", RULED),
+        ({"priority": 1, "expires": 10}, "high", RULED | {"priority": 1, "expiration": "10000"}),
+        ({"queue": "low", "priority": 1}, "low", {"priority": 1, "tenant": None}),
+    ):
+        entry = ScheduleEntry(name="entry", task="full", schedule=60, options=options, app=app)
+        scheduler.apply_async(entry, advance=False)
+        assert received(app, queue).items() >= expected.items()
+
+
+def test_a_router_in_the_setting_routes_without_an_app_that_is_set_up(project: Project) -> None:
+    router = Router.from_file(project.folder / "queues.yaml")
+    queues = settings(project.folder / "queues.yaml")["task_queues"]
+    with new_app(project, task_routes=(router,), task_queues=queues) as app:
+        app.send_task("full")
+        # Limits need `configure`: Celery has settled them before it asks.
+        assert received(app, "high") == RULED | {"expiration": None, "timelimit": [None, None]}
+
+
+def test_a_router_of_celerys_own_settings_in_the_setting(project: Project) -> None:
+    queues = settings(project.folder / "queues.yaml")["task_queues"]
+    routes = {"celerys.*": {"queue": "high", "priority": 2}}
+    with new_app(project, task_queues=queues, task_default_queue="low") as app:
+        app.conf.task_routes = (Router.from_celery(routes, queues, default_queue="low"),)
+        app.send_task("celerys.own")
+        assert received(app, "high")["priority"] == 2
+        app.send_task("other")
+        assert received(app, "low")["priority"] == 0
+
+
+def test_routers_beside_an_apps_router(project: Project) -> None:
+    def mine(name: str, *_: Any, **__: Any) -> Any:
+        return {"queue": "low", "priority": 7} if name == "mine" else None
+
+    with new_app(project) as app:
+        router = configure(app, project.folder / "queues.yaml")
+        app.conf.task_routes = [mine, router]
+        for _ in range(2):
+            app.send_task("mine")
+            assert received(app, "low")["priority"] == 7
+            app.send_task("full")
+            assert received(app, "high") == RULED
+            with pytest.raises(Undeliverable):
+                app.send_task("lost")
+
+
+def test_routes_that_are_set_after_the_first_use(project: Project) -> None:
+    with new_app(project, task_default_queue="low", task_create_missing_queues=False) as app:
+        app.conf.task_queues = settings(project.folder / "queues.yaml")["task_queues"]
+        app.send_task("full")
+        app.conf.task_routes = {"full": "high"}  # Celery ignores this
+        app.send_task("other")
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            assert channel.queue_purge("low") == 2
+        configure(app, project.folder / "queues.yaml")
+        app.send_task("full")
+        assert received(app, "high") == RULED
