@@ -72,7 +72,7 @@ def _publish_options(value: dict[str, Any]) -> dict[str, Any]:
     for name in value:
         if name in _NOT_AN_OPTION:
             message = "cannot hold `{name}`, which " + _NOT_AN_OPTION[name]
-            raise PydanticCustomError("options", message, {"name": name})  # type: ignore[arg-type]
+            raise PydanticCustomError("options", message, {"name": name})
     return value
 
 
