@@ -262,7 +262,8 @@ class Router:
         if self._settled_by_name(fixed):
             if len(ready) >= REMEMBERED:
                 ready.clear()
-            ready[name] = self._options(fixed)
+            ready[name] = answer = self._options(fixed)
+            return answer.copy()
         return self._for_call(fixed, options, task)
 
     def _settled_by_name(self, decision: Decision) -> bool:
