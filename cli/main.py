@@ -14,6 +14,7 @@ from .console import Console
 #: Each command and what it does, in the order of a working day. It stands here, beside the commands' own help,
 #: so that `routectl --help` answers without importing any of them; a test holds the two equal.
 COMMANDS: dict[str, str] = {
+    "import": "Writes a first file from what is there already",
     "lint": "Finds mistakes in the file; asks no broker",
     "plan": "Shows what apply would change",
     "apply": "Brings the broker to the file's state",
@@ -24,9 +25,13 @@ COMMANDS: dict[str, str] = {
     "sandbox": "Starts and stops a throwaway RabbitMQ for development",
 }
 
+#: Commands whose names Python keeps for itself.
+_MODULES = {"import": "import_"}
+
 _EPILOG = """\b
 Examples:
   routectl sandbox start                 a RabbitMQ to try things on
+  routectl import celery proj            a first file, from a Celery app
   routectl plan                          what would change
   routectl apply --yes                   change it
   routectl route billing.charge          where a task goes, and why
@@ -57,7 +62,8 @@ class LazyGroup(click.Group):
         """Imports one command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f".{cmd_name}", __package__).command
+        module = _MODULES.get(cmd_name, cmd_name)
+        command = importlib.import_module(f".{module}", __package__).command
         assert isinstance(command, click.Command)
         return command
 

@@ -27,10 +27,13 @@ BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routin
 #: Who may import a library. What ends in a dot is a whole package.
 USERS = {
     "amqp": ("routing.guard", "routing.worker.consumer"),
-    "celery": ("routing.annotations", "routing.celery", "routing.publish", "routing.worker."),
+    "celery": (
+        *(f"routing.{name}" for name in ("annotations", "celery", "importing.app", "publish")),
+        "routing.worker.",
+    ),
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
     "docker": ("topology.broker.sandbox.container",),
-    "kombu": ("routing.queues", "routing.task_routes", "routing.worker."),
+    "kombu": ("routing.importing.app", "routing.queues", "routing.task_routes", "routing.worker."),
     "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),

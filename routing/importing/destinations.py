@@ -1,0 +1,110 @@
+"""What a route of Celery's comes to: the queue that its messages reach, and the fields of a rule. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...topology import pattern
+from ...topology.address import AddressBook
+from ...topology.simulate import Network
+from .configuration import Outcome
+from .values import message_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...topology.model import Body
+    from .configuration import Configuration
+
+
+class Destinations:
+    """Finds the queue behind publish options.
+
+    Parameters:
+      configuration: The app's.
+      body: What the file declares.
+    """
+
+    def __init__(self, configuration: Configuration, body: Body) -> None:
+        self._configuration = configuration
+        self._body = body
+        self._network = Network.of(body)
+        self._book = AddressBook(body)
+        self.notes: list[str] = []
+
+    def outcome(self, options: Mapping[str, Any], what: str) -> Outcome | None:
+        """What a rule for these options says; None if the file cannot say it, which is noted.
+
+        Parameters:
+          options: As Celery publishes with them.
+          what: What to call the route in notes.
+        """
+        queue, key = self._target(options, what)
+        if queue is None:
+            return None
+        if queue not in self._body.queues or pattern.placeholders(queue):
+            self._note(f"{what} is left out: queue `{queue}` is not in the file")
+            return None
+        if self._body.queues[queue].type == "stream":
+            self._note(f"{what} is left out: queue `{queue}` is a stream, which workers cannot consume")
+            return None
+        fields, problems = message_fields(options)
+        if problems:
+            self._note(f"{what}: {', '.join(problems)} cannot be written, and is left out")
+        if "delivery_mode" not in fields and self._is_transient(options):
+            fields["delivery_mode"] = "transient"
+        return Outcome(queue, {"key": key, **fields} if key else fields)
+
+    def _is_transient(self, options: Mapping[str, Any]) -> bool:
+        queue = options.get("queue")
+        if queue is None and options.get("exchange") is None:
+            queue = self._configuration.default_queue
+        given = self._configuration.queues.get(str(queue))
+        return given is not None and given.exchange.transient
+
+    def _target(self, options: Mapping[str, Any], what: str) -> tuple[str | None, str | None]:
+        """The queue that a message published with these options reaches, and the key if it is not the queue's own.
+
+        As Celery does it: by way of a direct exchange it publishes only if both exchange and key are named, and
+        otherwise to the queue by its name.
+        """
+        queue, exchange, key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
+        if queue is None and exchange is None:
+            queue = self._configuration.default_queue
+            if queue is None:
+                self._note(f"{what} is left out: it names no queue, and there is no default queue")
+                return None, None
+        given = self._configuration.queues.get(str(queue)) if queue is not None else None
+        kind = options.get("exchange_type") or (given.exchange.type if given else "direct")
+        if kind == "direct" and not (exchange and key):
+            if queue is None:
+                self._note(f"{what} is left out: it names an exchange, but no key and no queue")
+            return queue, None
+        own = given is None or not key
+        if exchange is None and given is not None:
+            exchange, key = given.exchange.name, key or given.key
+        reached = self._network.deliver(str(exchange), str(key or ""))
+        return self._reached(reached, queue, str(key or ""), f"{what}, key `{key or ''}`", own)
+
+    def _reached(
+        self, reached: frozenset[str], queue: str | None, key: str, what: str, own: bool
+    ) -> tuple[str | None, str | None]:
+        names = " and ".join(f"`{name}`" for name in sorted(reached)) or "no queue"
+        if len(reached) != 1:
+            if queue is None:
+                self._note(f"{what} is left out: it reaches {names}, and a rule sends a task to one queue")
+            else:
+                self._note(f"{what} reaches {names} by its exchange; the file sends it to `{queue}` alone")
+            return queue, None
+        (found,) = reached
+        if queue is not None and queue != found:
+            self._note(
+                f"{what} names queue `{queue}`, but its exchange takes it to {names}, as the file does"
+            )
+        address = None if own and queue is not None else self._book.with_key(found, key)
+        keep = address is not None and address.exchange and key != self._book.of(found).key
+        return found, key if keep else None
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
