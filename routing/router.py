@@ -5,6 +5,7 @@ Imports neither Celery nor kombu: a producer that only asks `route()` needs neit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -215,7 +216,8 @@ class Router:
         """A route as Celery takes it, for `task_routes = (router,)`.
 
         A queue that the caller named is kept, and so is the queue of a retry, which Celery sends on with the
-        exchange and key it came by. None for a queue that the file does not know.
+        exchange and key it came by. The rule then says how the message is, without its priority. None for a
+        queue that the file does not know, except of a retry, which is routed anew.
 
         Raises:
           RoutingError: No rule matches it and the file refuses such tasks.
@@ -244,20 +246,20 @@ class Router:
         state = self._state
         ready = state.ready
         named = self._named_queue(state.table, options) if options else None
+        if name in _CALL_ANOTHER and not state.table.names(name):
+            name = _called_by(name, kwargs)
+            args, kwargs = (), {}
+        call = Call(args, kwargs, options.get("headers") or {}, options)
         if named is not None:
             to_queue = state.table.to_queue(named)
             if to_queue is not None:
-                return self._options(to_queue)
+                return self._for_call(_as_ruled(to_queue, state.table, name, call), options, task)
             if not _is_retry(options):
                 return None
         if _is_retry(options):
             _forget_address(options)
-        if name in _CALL_ANOTHER and not state.table.names(name):
-            name = _called_by(name, kwargs)
-            args, kwargs = (), {}
         fixed = state.table.fixed(name)
         if fixed is None:
-            call = Call(args, kwargs, options.get("headers") or {}, options)
             return self._for_call(state.table.route(name, call), options, task)
         if self._settled_by_name(fixed):
             if len(ready) >= REMEMBERED:
@@ -274,7 +276,7 @@ class Router:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
         answer = self._options(decision)
         ruled, own = answer.get("headers"), options.get("headers")
-        if ruled and own and isinstance(options, dict):
+        if ruled and own is not None and isinstance(options, dict):
             answer["headers"] = {**ruled, **own}
             options["headers"] = None
         return answer
@@ -330,6 +332,15 @@ def _called_by(name: str, kwargs: Mapping[str, Any]) -> str:
     task = kwargs.get("task")
     inner = task.get("task") if isinstance(task, dict) else task
     return inner if isinstance(inner, str) else name
+
+
+def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decision:
+    """A queue that the caller named, with what the rule says of the message; the priority is that of its own queue."""
+    try:
+        options = table.route(name, call).options
+    except RoutingError:
+        return to_queue
+    return replace(to_queue, options=options) if options else to_queue
 
 
 def _is_retry(options: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler
 
-from routectl.routing import Router
+from routectl.routing import Router, watch
 from routectl.routing.celery import Undeliverable, configure, settings
 
 from .conftest import Project
@@ -133,7 +133,7 @@ def test_whatever_the_caller_says_wins(app: Celery) -> None:
         assert received(app, "high") == expected
 
 
-@pytest.mark.filterwarnings("ignore:\n?.*task attribute")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_a_task_says_of_itself_wins(app: Celery) -> None:
     own = {"priority": 5, "time_limit": 300, "soft_time_limit": 200, "serializer": "yaml", "expires": 10}
     app.task(name="full.own", **own)(nothing).delay()
@@ -175,10 +175,73 @@ def test_what_is_only_a_default_of_celery_does_not_win(project: Project) -> None
         }
 
 
-def test_a_queue_that_the_caller_names_takes_the_task_out_of_the_rules_hands(app: Celery) -> None:
+def test_a_queue_that_the_caller_names_takes_all_that_the_rule_says_but_its_priority(app: Celery) -> None:
     app.send_task("full", queue="low")
-    found = received(app, "low")
-    assert (found["priority"], found["tenant"], found["timelimit"]) == (0, None, [None, None])
+    assert received(app, "low") == RULED | {"priority": 0}
+
+
+def retry(task: Any, **delivery_info: Any) -> None:
+    """Sends a task again as `Task.retry` does, from within a task that came by an address."""
+    task.push_request(id="1", delivery_info={"redelivered": False, **delivery_info})
+    task.signature_from_request().apply_async()
+    task.pop_request()
+
+
+def test_a_retry_keeps_its_queue_and_is_as_the_rule_says(app: Celery) -> None:
+    task = app.task(name="full")(nothing)
+    for exchange, key in (("tasks", "low"), ("", "low")):
+        retry(task, exchange=exchange, routing_key=key, priority=4)
+        assert received(app, "low") == RULED | {"priority": 4}
+
+
+def test_a_retry_whose_old_address_leads_nowhere_is_routed_anew(app: Celery, project: Project) -> None:
+    task = app.task(name="full")(nothing)
+    project.bind("tasks", "low", "was.low", queue=True)
+    for exchange, key in (("tasks", "was.low"), ("tasks", "no.key"), ("no.exchange", "low")):
+        retry(task, exchange=exchange, routing_key=key, priority=4)
+        assert received(app, "high") == RULED | {"priority": 4}
+    app.send_task("full", exchange="tasks", routing_key="was.low")  # a caller's address is a caller's
+    assert received(app, "low") == RULED
+
+
+def test_a_retry_whose_queue_left_the_file_is_routed_anew(
+    app: Celery, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0)
+    file = project.folder / "watched.yaml"
+    file.write_text(FILE.replace("queues:\n", "queues:\n  bare: {}\n"))
+    with new_app(project) as app:
+        configure(app, file, watch=True)
+        task = app.task(name="full")(nothing)
+        project.put("queues", "bare", {"durable": True, "arguments": {}})
+        retry(task, exchange="", routing_key="bare")
+        assert received(app, "bare") == RULED | {"priority": 0}
+        file.write_text(FILE)
+        retry(task, exchange="", routing_key="bare")
+        assert received(app, "high") == RULED
+
+
+def test_a_watched_file_with_a_new_queue(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0)
+    file = project.folder / "watched.yaml"
+    file.write_text(FILE)
+    shared = settings(file, watch=True)
+    with new_app(project, **shared) as app, new_app(project, **shared) as late:
+        app.amqp.queues.select(["low"])  # as a worker does
+        app.send_task("moves")
+        assert received(app, "low")["priority"] == 0
+        project.put("queues", "new", {"durable": True, "arguments": {}})
+        file.write_text(
+            FILE.replace("queues:\n", "queues:\n  new: {}\n").replace(
+                "routes:\n", "routes:\n  - {tasks: moves, queue: new, headers: {tier: new}}\n"
+            )
+        )
+        for each in (app, late):
+            each.send_task("moves")
+            assert received(each, "new")["tier"] == "new"
+            each.send_task("other", queue="new")
+            assert received(each, "new")["tier"] is None
+        assert list(app.amqp.queues.consume_from) == ["low"]
 
 
 def test_a_task_with_limits_that_no_queue_takes_is_an_error(app: Celery) -> None:
@@ -201,11 +264,11 @@ def test_options_of_a_beat_entry_win(app: Celery) -> None:
     for options, queue, expected in (
         ({}, "high", RULED),
         ({"priority": 1, "expires": 10}, "high", RULED | {"priority": 1, "expiration": "10000"}),
-        ({"queue": "low", "priority": 1}, "low", {"priority": 1, "tenant": None}),
+        ({"queue": "low", "priority": 1}, "low", RULED | {"priority": 1}),
     ):
         entry = ScheduleEntry(name="entry", task="full", schedule=60, options=options, app=app)
         scheduler.apply_async(entry, advance=False)
-        assert received(app, queue).items() >= expected.items()
+        assert received(app, queue) == expected
 
 
 def test_a_router_in_the_setting_routes_without_an_app_that_is_set_up(project: Project) -> None:
