@@ -18,6 +18,7 @@ _EXAMPLES = """\b
 Examples:
   routectl worker high -A proj
   routectl worker low -A proj.celery:app -- --loglevel INFO --concurrency 8
+  routectl worker orders -A proj --share 2/3
 """
 
 #: The module that loads the user's app; only named here, since importing it imports Celery.
@@ -30,6 +31,13 @@ _APP_MODULE = "routectl.routing.worker.app"
 @app_option
 @file_option
 @vhost_option
+@click.option(
+    "--share",
+    metavar="K/N",
+    envvar="ROUTECTL_SHARE",
+    show_envvar=True,
+    help="Of each queue with `shards`, take every N-th shard, from the K-th.  [default: all]",
+)
 @click.pass_obj
 def command(
     console: Console,
@@ -38,6 +46,7 @@ def command(
     app: str,
     files: tuple[Path, ...],
     vhost: str | None,
+    share: str | None,
 ) -> None:
     """Starts a worker by its profile.
 
@@ -47,6 +56,7 @@ def command(
     # Imported here so that `--help` answers at once.
     from ..routing.router import select
     from ..routing.worker import profile as profiles
+    from ..routing.worker import share as sharing
     from ..routing.worker.units import command as celery_command
     from ..topology.errors import UsageError
 
@@ -54,12 +64,14 @@ def command(
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
     body, _ = select(load_files(console, files).topology, vhost)
     found = profiles.find(body, profile, " + ".join(map(str, files)))
+    part = None if share is None else sharing.parse(share)
+    sharing.taken(body, body.consumed(found), part)  # which says at once what cannot be shared
     environment = {
         **os.environ,
         "ROUTECTL_APP": app,
         "ROUTECTL_FILES": json.dumps([str(file.absolute()) for file in files]),
         **({"ROUTECTL_VHOST": vhost} if vhost else {}),
     }
-    line = [*celery_command(profile, found.pool, _APP_MODULE, celery_program()), *words]
+    line = [*celery_command(profile, found.pool, _APP_MODULE, celery_program(), part), *words]
     # A process of its own: Celery reads its own command line to patch pools, to detach and to restart.
     os.execve(sys.executable, line, environment)

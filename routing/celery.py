@@ -102,7 +102,7 @@ def configure(
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
     if app.configured:
         apply()
-    hooks.add_profile_option(app)
+    hooks.add_options(app)
     return router
 
 

@@ -40,7 +40,7 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
     if router_of(found) is None:
         configure(found, files, vhost=vhost)
-    hooks.add_profile_option(found)  # which an app that took `settings` does not have yet
+    hooks.add_options(found)  # which an app that took `settings` does not have yet
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a Celery worker does differently once its app was set up from a file: profiles, queue checks."""
+"""What a Celery worker does differently once its app was set up from a file: profiles, shares, queue checks."""
 
 from __future__ import annotations
 
@@ -8,77 +8,121 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from celery import signals
 from celery.bin.base import CeleryOption
+from celery.utils.log import get_logger
+from celery.utils.nodenames import NODENAME_DEFAULT
 from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
 from ...topology.finding import did_you_mean
 from ..publish import router_of
 from . import profile as profiles
+from . import share as sharing
 from .consumer import consumer_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..router import Router
+
 _UID = "routectl"
+_logger = get_logger(__name__)
 
 
 def connect() -> None:
     """Has this module called when a worker starts; apps that were not set up from a file pass untouched."""
     signals.celeryd_init.connect(choose_queues, weak=False, dispatch_uid=_UID)
     signals.worker_init.connect(declare_nothing, weak=False, dispatch_uid=_UID)
+    signals.celeryd_after_setup.connect(log_shards, weak=False, dispatch_uid=_UID)
 
 
-def add_profile_option(app: Any) -> None:
-    """Adds `--profile` to the worker command of an app."""
+def add_options(app: Any) -> None:
+    """Adds `--profile` and `--share` to the worker command of an app."""
     options = app.user_options["worker"]
     if not any(option.name == "profile" for option in options):
         options.add(
-            CeleryOption(
-                ("--profile",),
-                metavar="NAME",
-                envvar=profiles.PROFILE_VARIABLE,
-                is_eager=True,
-                callback=take_profile,
-                help_group="Worker Options",
-                help="Profile of the app's routectl file: queues and how the worker runs. Other options win.",
+            _option(
+                "--profile",
+                "NAME",
+                profiles.PROFILE_VARIABLE,
+                "Profile of the app's routectl file: queues and how the worker runs. Other options win.",
+            )
+        )
+        options.add(
+            _option(
+                "--share",
+                "K/N",
+                sharing.SHARE_VARIABLE,
+                "Of each queue with shards, take every N-th shard, from the K-th.  [default: all]",
             )
         )
 
 
-def take_profile(ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
-    """Makes a profile the defaults of the worker's other options, before these are read."""
-    if name is None:
-        return None
+def _option(name: str, metavar: str, variable: str, text: str) -> click.Option:
+    return CeleryOption(
+        (name,),
+        metavar=metavar,
+        envvar=variable,
+        is_eager=True,
+        callback=take,
+        help_group="Worker Options",
+        help=text,
+    )
+
+
+def take(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Once `--profile` and `--share` are both read, makes them the defaults of the worker's other options."""
+    known = {**ctx.params, param.name: value}
+    if {"profile", "share"} <= known.keys() and (known["profile"], known["share"]) != (None, None):
+        try:
+            _set_defaults(ctx, known["profile"], known["share"])
+        except UsageError as error:
+            _fail(error.message, error.hint)
+    return value
+
+
+def _set_defaults(ctx: click.Context, name: str | None, text: str | None) -> None:
     app = ctx.obj.app
     app.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
     router = router_of(app)
     if router is None:
-        _fail(f"`--profile {name}` needs an app that `configure` set up")
-    try:
+        option = f"--share {text}" if name is None else f"--profile {name}"
+        _fail(f"`{option}` needs an app that `configure` set up")
+    share = None if text is None else sharing.parse(text)
+    if name is None:
+        values: dict[str, Any] = {"hostname": profiles.node_name(NODENAME_DEFAULT, share)}
+    else:
         profile = profiles.find(router.body, name, router.origin)
-    except UsageError as error:
-        _fail(error.message, error.hint)
-    parsed = _parse(ctx, profile.options, name)
-    ctx.default_map = {**(ctx.default_map or {}), **profiles.option_values(name, profile), **parsed}
-    app.conf.update(profiles.settings(profile))
-    return name
+        values = {**profiles.option_values(name, profile, share), **_parse(ctx, profile.options, name)}
+        app.conf.update(profiles.settings(profile))
+    ctx.default_map = {**(ctx.default_map or {}), **values}
 
 
 def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     """Takes the profile's queues where the command line names none, and stops at a name that is no queue."""
-    app = instance.app
-    router = router_of(app)
+    router = router_of(instance.app)
     if router is None:
         return
     _stop_unpatched(options.get("pool"))
-    chosen = _names(options.get("queues"))
-    known = app.amqp.queues
-    for name in (*chosen, *_names(options.get("exclude_queues"))):
-        if name not in known and name not in known.aliases:
-            _fail(f"{router.origin} has no queue `{name}`", did_you_mean(name, known))
-    if not chosen:
-        profile = router.body.workers.get(options.get("profile") or "")
-        known.select(router.body.consumed(profile) if profile else profiles.consumed_by_default(router.body))
+    excluded = _known(instance.app, router, options.get("exclude_queues"))
+    queues = _known(instance.app, router, options.get("queues")) or _by_profile(
+        router, options.get("profile")
+    )
+    try:
+        text = options.get("share")
+        queues = sharing.taken(router.body, queues, None if text is None else sharing.parse(text))
+    except UsageError as error:
+        _fail(error.message, error.hint)
+    # What this signal is given is a copy of the options; Celery asks `prepare_args` for those that count.
+    instance.prepare_args = lambda **others: {**others, "queues": queues, "exclude_queues": excluded}
+
+
+def log_shards(instance: Any, **_: Any) -> None:
+    """Says in the worker's log which shards it takes."""
+    router = router_of(instance.app)
+    if router is not None:
+        share = instance.options.get("share")
+        for each in sharing.described(router.body, instance.app.amqp.queues.consume_from):
+            _logger.info("%sconsumes %s", f"share {share}: " if share else "", each)
 
 
 def declare_nothing(sender: Any, **_: Any) -> None:
@@ -86,6 +130,21 @@ def declare_nothing(sender: Any, **_: Any) -> None:
     router = router_of(sender.app)
     if router is not None and not router.declare:
         sender.consumer_cls = consumer_class(sender.consumer_cls)
+
+
+def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
+    found = router.body.workers.get(profile or "")
+    return router.body.consumed(found) if found else profiles.consumed_by_default(router.body)
+
+
+def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The queues that `-Q` or `-X` names, each shard of a queue with shards among them."""
+    names = _names(value)
+    known = app.amqp.queues
+    for name in names:
+        if name not in known and name not in known.aliases and name not in router.body.shards:
+            _fail(f"{router.origin} has no queue `{name}`", did_you_mean(name, [*known, *router.body.shards]))
+    return sharing.spread(router.body, names)
 
 
 def _names(value: str | Sequence[str] | None) -> list[str]:
@@ -103,6 +162,8 @@ def _parse(ctx: click.Context, words: Sequence[str], name: str) -> dict[str, Any
         _fail(f"the options of profile `{name}` are wrong: {error.format_message()}")
     if rest:
         _fail(f"profile `{name}` has options that `celery worker` does not know: {' '.join(rest)}")
+    for option in sorted({"profile", "share"} & values.keys()):
+        _fail(f"`--{option}` cannot stand among the options of profile `{name}`: it is read before them")
     return dict(values)
 
 

@@ -11,6 +11,7 @@ from ...topology.model.topology import REFUSE
 
 if TYPE_CHECKING:
     from ...topology.model import Body, Profile
+    from .share import Share
 
 #: Pools that have to patch the standard library before anything else is imported.
 GREEN_POOLS = frozenset({"eventlet", "gevent"})
@@ -44,15 +45,22 @@ def find(body: Body, name: str, origin: str = "the file") -> Profile:
         raise UsageError(f"{origin} has no worker profile `{name}`", hint) from None
 
 
-def option_values(name: str, profile: Profile) -> dict[str, Any]:
+def option_values(name: str, profile: Profile, share: Share | None = None) -> dict[str, Any]:
     """What the profile sets of `celery worker`'s options, by parameter name.
 
     Parameters:
       name: The profile's name, which becomes the first part of the worker's node name.
       profile: The profile.
+      share: The worker's share of queues with shards.
     """
     values = {field: getattr(profile, field) for field in _PARAMETERS}
-    return {"hostname": f"{name}@%h"} | {field: value for field, value in values.items() if value is not None}
+    node = {"hostname": node_name(name, share)}
+    return node | {field: value for field, value in values.items() if value is not None}
+
+
+def node_name(profile: str, share: Share | None) -> str:
+    """The node name of a worker, unlike that of any other share."""
+    return f"{profile}@%h" if share is None else f"{profile}-{share.part}@%h"
 
 
 def settings(profile: Profile) -> dict[str, Any]:
@@ -74,7 +82,7 @@ def consumed_by_default(body: Body) -> tuple[str, ...]:
     named = {body.unmatched}
     for route in body.routes:
         named.update(body.shards.get(route.queue, (route.queue,)))
-    dead = _dead_letter_queues(body)
+    dead = dead_letter_queues(body)
     return tuple(name for name in routed if name in named or name not in dead)
 
 
@@ -86,7 +94,7 @@ def default_queue(body: Body) -> str | None:
     return queues[0] if queues else None
 
 
-def _dead_letter_queues(body: Body) -> frozenset[str]:
+def dead_letter_queues(body: Body) -> frozenset[str]:
     """The queues that dead letters go to."""
     targets = [
         (arguments.get("x-dead-letter-exchange"), arguments.get("x-dead-letter-routing-key"))

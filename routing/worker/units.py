@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .profile import GREEN_POOLS
+from .share import shares, taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...topology.model import Body
+    from .share import Share
 
 #: Seconds that a worker is given to finish its tasks when its profile has no time limit.
 PATIENCE = 60
@@ -29,21 +31,33 @@ class Worker:
       queues: The queues that it takes.
       command: The words of the command.
       patience: Seconds that it is given to finish its tasks when it is stopped.
+      share: Its share of queues with shards.
     """
 
     profile: str
     queues: tuple[str, ...]
     command: tuple[str, ...]
     patience: int
+    share: Share | None = None
 
     @property
     def label(self) -> str:
-        """The profile's name as a DNS label: lower case letters, digits and `-`."""
-        return re.sub(r"[^a-z0-9]+", "-", self.profile.lower()).strip("-")[:40] or "worker"
+        """The profile's name, and which share it is, as a DNS label: lower case letters, digits and `-`."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.profile.lower()).strip("-")[:40] or "worker"
+        return name if self.share is None else f"{name}-{self.share.part}"
+
+    @property
+    def title(self) -> str:
+        """What it is, for people: `orders`, or `orders 2/3`."""
+        return self.profile if self.share is None else f"{self.profile} {self.share}"
 
 
 def command(
-    profile: str, pool: str | None, app: str, program: Sequence[str] = ("celery",)
+    profile: str,
+    pool: str | None,
+    app: str,
+    program: Sequence[str] = ("celery",),
+    share: Share | None = None,
 ) -> tuple[str, ...]:
     """The words that start a worker with a profile.
 
@@ -52,21 +66,29 @@ def command(
       pool: The profile's pool; green ones have to stand on the command line to be patched early enough.
       app: What `celery -A` takes.
       program: How to call Celery.
+      share: The worker's share of queues with shards.
     """
     green = ("-P", pool) if pool in GREEN_POOLS and pool else ()
-    return (*program, "-A", app, "worker", f"--profile={profile}", *green)
+    part = () if share is None else (f"--share={share}",)
+    return (*program, "-A", app, "worker", f"--profile={profile}", *part, *green)
 
 
 def workers(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[Worker]:
-    """A worker for every profile, in the file's order."""
+    """A worker for every profile, or for each of its `shares`, in the file's order.
+
+    Raises:
+      UsageError: A profile has more `shares` than its queues have shards.
+    """
     return [
         Worker(
             name,
-            body.consumed(profile),
-            command(name, profile.pool, app, program),
+            taken(body, body.consumed(profile), share),
+            command(name, profile.pool, app, program, share),
             int(profile.time_limit or PATIENCE) + 10,
+            share,
         )
         for name, profile in body.workers.items()
+        for share in shares(profile.shares)
     ]
 
 
@@ -78,15 +100,19 @@ def text(found: Sequence[Worker]) -> str:
 def documents(found: Sequence[Worker]) -> list[dict[str, Any]]:
     """The workers as plain data for JSON."""
     return [
-        {"profile": worker.profile, "queues": list(worker.queues), "command": list(worker.command)}
+        {
+            "profile": worker.profile,
+            "share": None if worker.share is None else str(worker.share),
+            "queues": list(worker.queues),
+            "command": list(worker.command),
+        }
         for worker in found
     ]
 
 
 def procfile(found: Sequence[Worker]) -> str:
     """A Procfile, as honcho, foreman and Heroku read it."""
-    labels = _labels(found)
-    return "\n".join(f"{labels[worker.profile]}: {shlex.join(worker.command)}" for worker in found)
+    return "\n".join(f"{label}: {shlex.join(worker.command)}" for label, worker in _labelled(found))
 
 
 def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
@@ -96,11 +122,10 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
       found: The workers.
       directory: Where the app is imported from.
     """
-    labels = _labels(found)
     return "\n\n".join(
-        f"# /etc/systemd/system/{labels[worker.profile]}.service\n"
+        f"# /etc/systemd/system/{label}.service\n"
         "[Unit]\n"
-        f"Description=Celery worker {_systemd_text(worker.profile)}\n"
+        f"Description=Celery worker {_systemd_text(worker.title)}\n"
         "Wants=network-online.target\n"
         "After=network-online.target\n"
         "\n"
@@ -115,7 +140,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
         "\n"
         "[Install]\n"
         "WantedBy=multi-user.target"
-        for worker in found
+        for label, worker in _labelled(found)
     )
 
 
@@ -126,15 +151,14 @@ def compose(found: Sequence[Worker], image: str = "app") -> str:
       found: The workers.
       image: The image that holds the app.
     """
-    labels = _labels(found)
     services = {
-        labels[worker.profile]: {
+        label: {
             "image": image,
             "command": [word.replace("$", "$$") for word in worker.command],
             "stop_grace_period": f"{worker.patience}s",
             "restart": "unless-stopped",
         }
-        for worker in found
+        for label, worker in _labelled(found)
     }
     return _yaml({"services": services})
 
@@ -146,8 +170,7 @@ def kubernetes(found: Sequence[Worker], image: str = "app") -> str:
       found: The workers.
       image: The image that holds the app.
     """
-    labels = _labels(found)
-    return "\n---\n".join(_yaml(_deployment(worker, labels[worker.profile], image)) for worker in found)
+    return "\n---\n".join(_yaml(_deployment(worker, label, image)) for label, worker in _labelled(found))
 
 
 def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
@@ -171,15 +194,15 @@ def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
     }
 
 
-def _labels(found: Sequence[Worker]) -> dict[str, str]:
-    """A label for each profile, unlike any other's."""
-    labels: dict[str, str] = {}
+def _labelled(found: Sequence[Worker]) -> list[tuple[str, Worker]]:
+    """Every worker with a label unlike any other's."""
+    labels: dict[str, Worker] = {}
     for worker in found:
         label, number = f"worker-{worker.label}", 2
-        while label in labels.values():
+        while label in labels:
             label, number = f"worker-{worker.label}-{number}", number + 1
-        labels[worker.profile] = label
-    return labels
+        labels[label] = worker
+    return list(labels.items())
 
 
 def _yaml(document: Any) -> str:

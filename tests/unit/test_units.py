@@ -63,7 +63,12 @@ def test_text_and_procfile_survive_a_shell() -> None:
 
 def test_workers_are_plain_data_for_json() -> None:
     assert json.loads(json.dumps(units.documents(workers("high")))) == [
-        {"profile": "high", "queues": ["q"], "command": ["celery", "-A", "proj", "worker", "--profile=high"]}
+        {
+            "profile": "high",
+            "share": None,
+            "queues": ["q"],
+            "command": ["celery", "-A", "proj", "worker", "--profile=high"],
+        }
     ]
 
 

@@ -182,6 +182,12 @@ class Profile(Model):
     """A worker profile: which queues a worker takes, and how it runs. What is left out is Celery's own setting."""
 
     queues: Names = Field(min_length=1, description="The queues that the worker consumes.")
+    shares: Whole | None = Field(
+        None,
+        ge=1,
+        description="So many workers share the shards of its queues: `routectl workers` starts them, each with a "
+        "`--share` of its own.",
+    )
     order: Literal["fair"] = Field("fair", description="`fair`: the queues take turns, as Celery does it.")
     concurrency: Whole | None = Field(None, ge=1, description="How many tasks run at once (`-c`).")
     prefetch_multiplier: Whole | None = Field(
