@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import celery.app.builtins  # noqa: F401 Celery's own tasks are every test's
 import pytest
+from celery import _state
 
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.server import find
@@ -47,6 +49,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("ROUTECTL_") and not name.startswith("ROUTECTL_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _tasks_of_one_test_alone() -> Iterator[None]:
+    """What one test or page registers as a task is not a task of all later apps, as Celery has it."""
+    before = set(_state._on_app_finalizers)
+    yield
+    _state._on_app_finalizers &= before
 
 
 @pytest.fixture(scope="session")

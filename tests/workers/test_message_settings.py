@@ -68,6 +68,11 @@ def new_app(project: Project, **conf: Any) -> Celery:
     return made
 
 
+def task(app: Celery, name: str, **options: Any) -> Any:
+    """A task of this app alone: one that may be shared is every later app's of the process, too."""
+    return app.task(name=name, shared=False, **options)(nothing)
+
+
 def nothing() -> None: ...
 
 
@@ -91,7 +96,7 @@ def test_all_that_a_rule_says_arrives(app: Celery) -> None:
 
 
 def test_it_arrives_for_a_registered_task(app: Celery) -> None:
-    app.task(name="full")(nothing).delay()
+    task(app, "full").delay()
     assert received(app, "high") == RULED
 
 
@@ -127,8 +132,8 @@ def test_whatever_the_caller_says_wins(app: Celery) -> None:
         "delivery_mode": 2,
         "timelimit": [300, 200],
     }
-    task = app.task(name="full")(nothing)
-    for send in (task.apply_async, lambda **options: app.send_task("full.again", **options)):
+    full = task(app, "full")
+    for send in (full.apply_async, lambda **options: app.send_task("full.again", **options)):
         send(**own)
         assert received(app, "high") == expected
 
@@ -136,7 +141,7 @@ def test_whatever_the_caller_says_wins(app: Celery) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_a_task_says_of_itself_wins(app: Celery) -> None:
     own = {"priority": 5, "time_limit": 300, "soft_time_limit": 200, "serializer": "yaml", "expires": 10}
-    app.task(name="full.own", **own)(nothing).delay()
+    task(app, "full.own", **own).delay()
     assert received(app, "high") == RULED | {
         "priority": 5,
         "timelimit": [300, 200],
@@ -156,7 +161,7 @@ def test_what_is_only_a_default_of_celery_does_not_win(project: Project) -> None
     }
     with new_app(project, **defaults) as app:
         configure(app, project.folder / "queues.yaml")
-        ruled, other = (app.task(name=name)(nothing) for name in ("full", "other"))
+        ruled, other = (task(app, name) for name in ("full", "other"))
         for _ in range(2):
             app.send_task("full.again")
             assert received(app, "high") == RULED
@@ -188,17 +193,17 @@ def retry(task: Any, **delivery_info: Any) -> None:
 
 
 def test_a_retry_keeps_its_queue_and_is_as_the_rule_says(app: Celery) -> None:
-    task = app.task(name="full")(nothing)
+    full = task(app, "full")
     for exchange, key in (("tasks", "low"), ("", "low")):
-        retry(task, exchange=exchange, routing_key=key, priority=4)
+        retry(full, exchange=exchange, routing_key=key, priority=4)
         assert received(app, "low") == RULED | {"priority": 4}
 
 
 def test_a_retry_whose_old_address_leads_nowhere_is_routed_anew(app: Celery, project: Project) -> None:
-    task = app.task(name="full")(nothing)
+    full = task(app, "full")
     project.bind("tasks", "low", "was.low", queue=True)
     for exchange, key in (("tasks", "was.low"), ("tasks", "no.key"), ("no.exchange", "low")):
-        retry(task, exchange=exchange, routing_key=key, priority=4)
+        retry(full, exchange=exchange, routing_key=key, priority=4)
         assert received(app, "high") == RULED | {"priority": 4}
     app.send_task("full", exchange="tasks", routing_key="was.low")  # a caller's address is a caller's
     assert received(app, "low") == RULED
@@ -212,12 +217,12 @@ def test_a_retry_whose_queue_left_the_file_is_routed_anew(
     file.write_text(FILE.replace("queues:\n", "queues:\n  bare: {}\n"))
     with new_app(project) as app:
         configure(app, file, watch=True)
-        task = app.task(name="full")(nothing)
+        full = task(app, "full")
         project.put("queues", "bare", {"durable": True, "arguments": {}})
-        retry(task, exchange="", routing_key="bare")
+        retry(full, exchange="", routing_key="bare")
         assert received(app, "bare") == RULED | {"priority": 0}
         file.write_text(FILE)
-        retry(task, exchange="", routing_key="bare")
+        retry(full, exchange="", routing_key="bare")
         assert received(app, "high") == RULED
 
 

@@ -103,10 +103,10 @@ def test_a_queue_that_the_file_does_not_know_is_refused(app: Celery) -> None:
 
 
 def test_a_registered_task_and_its_own_queue(app: Celery) -> None:
-    @app.task(name="billing.charge", ignore_result=True)
+    @app.task(name="billing.charge", ignore_result=True, shared=False)
     def charge() -> None: ...
 
-    @app.task(name="mine", ignore_result=True)
+    @app.task(name="mine", ignore_result=True, shared=False)
     def mine() -> None: ...
 
     charge.delay()

@@ -1,0 +1,170 @@
+"""What `configure` leaves of an app's own settings, and what it says of those that it does not."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from routectl.routing.celery import configure, settings
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues: {high: {bindings: [{exchange: tasks, key: high}]}}
+routes:
+  - {tasks: "slow.*", queue: high, rate_limit: 10/m}
+  - {tasks: "late.*", queue: high, when: {args.0: 1}}
+  - {tasks: "late.*", queue: high, rate_limit: 5/s}
+unmatched: high
+"""
+
+#: The settings that an app may have for itself, each with another value than routectl's.
+OWN: dict[str, Any] = {
+    "worker_detect_quorum_queues": False,
+    "control_queue_exclusive": False,
+    "event_queue_exclusive": False,
+    "broker_native_delayed_delivery_queue_type": "classic",
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "queues.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def new_app(**conf: Any) -> Celery:
+    made = Celery("mine", broker="memory://", set_as_current=False)
+    made.conf.update(conf)
+    return made
+
+
+def known(app: Celery, values: dict[str, Any]) -> dict[str, Any]:
+    """Without settings that this Celery does not have."""
+    return {name: app.conf[name] for name in values if name in app.conf}
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_what_the_app_says_itself_stays(file: Path, used: bool) -> None:
+    app = new_app(**OWN)
+    assert not used or app.conf.broker_url
+    configure(app, file)
+    assert known(app, OWN).items() <= OWN.items()
+
+
+def test_what_a_configuration_object_says_stays(file: Path) -> None:
+    app = new_app()
+    app.config_from_object(
+        {f"CELERY_{name.upper()}": value for name, value in OWN.items()}, namespace="CELERY"
+    )
+    configure(app, file)
+    assert known(app, OWN).items() <= OWN.items()
+
+
+def test_what_the_app_does_not_say_is_set(file: Path) -> None:
+    app = new_app()
+    configure(app, file)
+    assert app.conf.worker_detect_quorum_queues is True
+    assert app.conf.broker_native_delayed_delivery_queue_type == "quorum"
+
+
+def test_what_the_file_is_about_is_the_files(file: Path) -> None:
+    app = new_app(task_default_queue="mine", task_create_missing_queues=True, task_queue_max_priority=9)
+    configure(app, file)
+    assert app.conf.task_default_queue == "high"
+    assert app.conf.task_create_missing_queues is False
+    assert app.conf.task_queue_max_priority is None
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"task_routes": {"a": "b"}}, ["`task_routes`"]),
+        ({"task_routes": {"a": "b"}, "task_queues": {"b": {}}}, ["`task_routes` and `task_queues`"]),
+        ({"task_default_queue": "b"}, []),
+        ({}, []),
+    ],
+)
+def test_routes_and_queues_that_are_replaced_are_said_once(
+    file: Path, caplog: pytest.LogCaptureFixture, own: dict[str, Any], said: list[str]
+) -> None:
+    app = new_app(**own)
+    with caplog.at_level(logging.WARNING):
+        configure(app, file)
+        app.conf.task_queues  # noqa: B018 reads the configuration
+        configure(app, file)
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("routectl")]
+    assert messages == [f"app `mine`: {file} takes the place of its own {names}" for names in said]
+
+
+def test_transport_options_are_merged(file: Path) -> None:
+    app = new_app(broker_transport_options={"confirm_publish": False, "client_properties": {}})
+    configure(app, file)
+    assert app.conf.broker_transport_options == {"confirm_publish": False, "client_properties": {}}
+    other = new_app(broker_transport_options={"client_properties": {}})
+    configure(other, file)
+    assert other.conf.broker_transport_options == {"confirm_publish": True, "client_properties": {}}
+
+
+def task(app: Celery, name: str, **options: Any) -> Any:
+    """A task of this app alone, as the app has it in the end."""
+
+    @app.task(name=name, shared=False, **options)
+    def nothing() -> None: ...
+
+    app.finalize()
+    return app.tasks[name]
+
+
+def test_a_rate_limit_of_a_rule_is_every_tasks_that_has_none_itself(file: Path) -> None:
+    app = new_app(task_default_rate_limit="1/h")
+    configure(app, file)
+    assert task(app, "slow.a").rate_limit == "10/m"
+    assert task(app, "slow.own", rate_limit="2/s").rate_limit == "2/s"
+    assert task(app, "late.a").rate_limit == "5/s"  # rules that depend on the call say nothing
+    assert task(app, "other").rate_limit == "1/h"
+
+
+@pytest.mark.parametrize(
+    "own", [{"slow.a": {"rate_limit": "3/s"}}, [{"slow.a": {"rate_limit": "3/s"}}, {"*": {"time_limit": 7}}]]
+)
+def test_an_apps_own_annotations_win(file: Path, own: Any) -> None:
+    app = new_app(task_annotations=own)
+    configure(app, file)
+    configure(app, file)
+    assert task(app, "slow.a").rate_limit == "3/s"
+    assert task(app, "slow.b").rate_limit == "10/m"
+    assert task(app, "slow.b").time_limit == (7 if isinstance(own, list) else None)
+
+
+def test_an_apps_own_annotations_that_say_something_else_are_kept_too(file: Path) -> None:
+    app = new_app(task_annotations={"slow.a": {"time_limit": 7}})
+    configure(app, file)
+    assert (task(app, "slow.a").rate_limit, app.tasks["slow.a"].time_limit) == ("10/m", 7)
+
+
+def test_rate_limits_in_settings_stand_beside_an_apps_own(file: Path) -> None:
+    values = settings(file)
+    values["task_annotations"] = [*values["task_annotations"], {"slow.a": {"time_limit": 7}}]
+    app = new_app(**values)
+    assert (task(app, "slow.a").rate_limit, app.tasks["slow.a"].time_limit) == ("10/m", 7)
+
+
+def test_a_file_without_rate_limits_sets_no_annotations(file: Path) -> None:
+    file.write_text(FILE.replace("rate_limit", "expires").replace("10/m", "1m").replace("5/s", "1m"))
+    assert "task_annotations" not in settings(file)
+
+
+def test_an_apps_own_list_of_routers_with_this_one_in_it_is_kept(file: Path) -> None:
+    app = new_app()
+    router = configure(app, file)
+
+    def mine(*_: Any, **__: Any) -> None: ...
+
+    app.conf.task_routes = [mine, router]
+    assert list(app.conf.task_routes) == [mine, router]
