@@ -7,9 +7,6 @@ Mappings find a name by dictionary or index, and remember it. Functions are aske
 
 from __future__ import annotations
 
-import fnmatch
-import math
-import re
 from collections.abc import Iterable, Mapping
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
@@ -18,28 +15,14 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_evaluate
 from kombu.utils.imports import symbol_by_name
 
-from ..topology.errors import RoutingError, UsageError
-from ..topology.finding import did_you_mean
-from ..topology.pattern import parse
+from ..topology.errors import UsageError
 from .decision import Decision
-from .index import Index
+from .table import REMEMBERED
+from .task_map import MapRouter
+from .task_queues import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ..topology.pattern import Pattern
-
-#: Names that are remembered, and queues that are made up: beyond that, memory does not grow.
-REMEMBERED = 10_000
-
-_UNKNOWN = object()
-
-
-class _Nowhere:
-    """The route of names that no pattern matches. A class stays itself when it is pickled."""
-
-
-_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _Nowhere), {})
 
 
 class CeleryRouter:
@@ -80,7 +63,7 @@ class CeleryRouter:
         self._default_exchange = Exchange(exchange, default_exchange_type)
         self._default_key = default_queue if default_routing_key is None else default_routing_key
         missing = (create_missing_queue_exchange_type or "direct") if create_missing_queues else None
-        self._queues = _Queues(self._default_exchange, self._default_key, missing)
+        self._queues = Queues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
         self._routers = _routers(task_routes)
         first = next(iter(self._routers), None)
@@ -188,78 +171,6 @@ class CeleryRouter:
         return f"<CeleryRouter: {len(self._routers)} routers, {len(self._queues)} queues>"
 
 
-class MapRouter:
-    """One mapping of `task_routes`: exact names first, then globs and expressions in their order.
-
-    Parameters:
-      routes: The mapping, or its pairs.
-
-    Raises:
-      UsageError: They are no pairs, or a key is neither text nor a compiled expression.
-    """
-
-    def __init__(self, routes: Any) -> None:
-        self._exact: dict[Any, Any] = {}
-        globs: dict[re.Pattern[str], str] = {}
-        patterns: dict[re.Pattern[str], Any] = {}  # of equal ones, the first's place and the last's value
-        try:
-            for key, value in routes.items() if isinstance(routes, Mapping) else routes:
-                if isinstance(key, re.Pattern):
-                    patterns[key] = _plain(value)
-                elif "*" in key:
-                    regex = re.compile(fnmatch.translate(key))
-                    globs[regex], patterns[regex] = key, _plain(value)
-                else:
-                    self._exact[key] = _plain(value)
-        except (TypeError, ValueError) as error:
-            hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
-            text = f"`{shortened(routes)}` in task_routes does not map names to routes: {error}"
-            raise UsageError(text, hint if isinstance(routes, tuple) else None) from None
-        indexed: list[tuple[Pattern, tuple[int, Any]]] = []
-        self._others: list[tuple[int, re.Pattern[Any], Any]] = []
-        for place, (regex, route) in enumerate(patterns.items()):
-            pattern = _parsed(globs[regex], "glob") if regex in globs else _open_ended(regex)
-            if pattern:
-                indexed.append((pattern, (place, route)))
-            else:
-                self._others.append((place, regex, route))
-        self._index = Index(indexed)
-        #: Every exact name's value, and that of names which were found by a pattern.
-        self.known = self._exact.copy()
-
-    def __call__(self, name: str, *_: Any) -> dict[Any, Any] | None:
-        """The route of a name, a dict of its own for every call, or None.
-
-        Raises:
-          TypeError: The route is neither a dict nor text.
-        """
-        route = self.known.get(name, _UNKNOWN)
-        if route is _UNKNOWN:
-            route = self._search(name)
-            if len(self.known) >= REMEMBERED + len(self._exact):
-                self.known.clear()
-                self.known.update(self._exact)
-            self.known[name] = route
-        if route is _Nowhere:
-            return None
-        try:
-            return dict(route)
-        except ValueError:
-            return {"queue": route}
-
-    def _search(self, name: str) -> Any:
-        """The value of an exact name that another thread forgets just now, or of the first pattern that matches."""
-        if name in self._exact:
-            return self._exact[name]
-        (end, route), _ = next(self._index.matching(name), _NO_MATCH)
-        for place, regex, other in self._others:
-            if place > end:
-                break
-            if regex.match(name):
-                return other
-        return route
-
-
 class _AskedRouter:
     """A function or an object with `route_for_task`, asked for every task.
 
@@ -282,70 +193,6 @@ class _AskedRouter:
         else:
             found = router(name, args, kwargs, options, task=task)
         return dict(found) if isinstance(found, dict) else found
-
-
-class _Queues(dict[Any, Any]):
-    """Queues by name, without an exchange or a key of their own given the default.
-
-    Parameters:
-      exchange: The default exchange.
-      key: The default key.
-      missing: The type of the exchange that a missing queue is made with; None to make none.
-    """
-
-    def __init__(self, exchange: Any, key: str, missing: str | None) -> None:
-        super().__init__()
-        self._exchange = exchange
-        self._key = key
-        self._missing = missing
-        self._aliases: dict[Any, Any] = {}
-
-    def add(self, queues: Iterable[Any] | Mapping[str, Any]) -> None:
-        """Adds queues as `task_queues` has them."""
-        if isinstance(queues, str):
-            raise UsageError(f"task_queues is the text `{queues}`, not a list of queues")
-        if isinstance(queues, Mapping):
-            queues = [_queue(queue, name) for name, queue in queues.items()]
-        for queue in map(_queue, queues):
-            added = self[queue.name] = self._complete(queue)
-            if queue.alias:
-                self._aliases[queue.alias] = added
-
-    def __getitem__(self, name: Any) -> Any:
-        return self._aliases[name] if name in self._aliases else super().__getitem__(name)
-
-    def __missing__(self, name: Any) -> Any:
-        if self._missing is None:
-            near = did_you_mean(str(name), [known for known in self if isinstance(known, str)])
-            raise RoutingError(f"queue `{name}` is not in task_queues", near)
-        queue = Queue(name, Exchange(name, self._missing), name)
-        if len(self) < REMEMBERED:
-            self[name] = queue
-        return queue
-
-    def _complete(self, queue: Any) -> Any:
-        nameless = queue.exchange is None or queue.exchange.name == ""
-        if queue.routing_key and not nameless:
-            return queue
-        complete = object.__new__(type(queue))  # kombu's own copy makes a `Broadcast` anew, by another name
-        vars(complete).update(vars(queue))
-        complete.exchange = self._exchange if nameless else queue.exchange
-        complete.routing_key = queue.routing_key or self._key
-        return complete
-
-
-def _queue(queue: Any, name: str | None = None) -> Any:
-    """One entry of `task_queues` as a queue of kombu's."""
-    if isinstance(queue, Queue):
-        return queue
-    given = {"name": queue} if isinstance(queue, str) else queue
-    if not isinstance(given, Mapping) or (name is None and "name" not in given):
-        raise UsageError(f"`{shortened(queue)}` in task_queues is no queue, no name and no options with one")
-    options = {"name": name, **given}
-    name = options.pop("name")
-    if options.get("routing_key") is None:
-        options["routing_key"] = name if options.get("binding_key") is None else options["binding_key"]
-    return Queue.from_dict(name, **options)
 
 
 def _routers(task_routes: Any) -> tuple[Any, ...]:
@@ -371,26 +218,3 @@ def _imported(path: str) -> Any:
     """What a dotted path names; a class with `route_for_task` as an object."""
     router = symbol_by_name(path)
     return router() if hasattr(router, "route_for_task") else router
-
-
-def _open_ended(regex: re.Pattern[Any]) -> Pattern | None:
-    """The pattern of ours that says what an expression does, which need not match to the end; None if it has flags."""
-    if isinstance(regex.pattern, str) and regex.flags == re.UNICODE:
-        return _parsed(f"/(?:{regex.pattern})(?s:.*)/", "regex")
-    return None
-
-
-def _parsed(text: str, kind: str) -> Pattern | None:
-    """The pattern of ours that a text spells; None if it spells none of that kind."""
-    try:
-        found = parse(text)
-    except ValueError:
-        return None
-    return found if found.kind == kind else None
-
-
-def _plain(value: Any) -> Any:
-    """A value of a mapping that nobody else changes; a queue's name as the dict that it stands for."""
-    if type(value) is str and value:
-        return {"queue": value}
-    return value.copy() if type(value) is dict else value

@@ -12,7 +12,7 @@ from celery.app.routes import MapRoute
 from kombu import Exchange, Queue
 from kombu.utils.functional import lazy
 
-from routectl.routing import task_routes as module
+from routectl.routing import task_map, task_queues, task_routes
 from routectl.routing.task_routes import CeleryRouter
 from routectl.topology.errors import RoutingError, UsageError
 
@@ -328,7 +328,8 @@ def test_a_missing_queue_is_an_error_if_none_may_be_made() -> None:
 
 
 def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 3)
+    for module in (task_map, task_queues, task_routes):
+        monkeypatch.setattr(module, "REMEMBERED", 3)
     router = CeleryRouter([{"x": "exact", "*": "any"}, lambda name, *_, **__: None])
     for number in range(20):
         assert router.route("a", options={"queue": f"q{number}"}).queue == f"q{number}"
