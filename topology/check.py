@@ -1,25 +1,18 @@
-"""Mistakes that no single value shows: names that lead nowhere, rules that cannot work. Pure."""
+"""Mistakes that no single value shows: names that lead nowhere, what cannot work together. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-from . import pattern
 from .check_arguments import ArgumentCheck
-from .finding import Finding, Position, Severity, did_you_mean
-from .model import Binding, Body, Exchange, Queue, Route, Topology
+from .check_routes import RouteCheck
+from .finding import Finding, Position, did_you_mean
+from .model import Binding, Body, Exchange, Queue, Topology
 from .model.support import Version
-from .model.topology import REFUSE
+from .report import Names, Places, Report
 from .source import Path_
 from .state import BUILT_IN_EXCHANGES
-
-#: A file with one mistake that repeats is read no better for a thousand findings.
-MAX_FINDINGS = 200
-
-#: What may be but a consequence, where another mistake in the same object is known.
-_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key"})
 
 
 class Locate(Protocol):
@@ -28,96 +21,6 @@ class Locate(Protocol):
     def __call__(self, path: Path_, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
         ...
-
-
-class Places(Protocol):
-    """What the file says, and where."""
-
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
-        """The position of the value at `path`, or of its key."""
-        ...
-
-    def raw(self, path: Path_) -> str | None:
-        """The scalar at `path` as it is written."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names that each vhost's body declares, the ill-formed ones among them, by the body's path."""
-
-    exchanges: Mapping[Path_, frozenset[str]]
-    queues: Mapping[Path_, frozenset[str]]
-    upstreams: Mapping[Path_, frozenset[str]]
-    upstream_sets: Mapping[Path_, frozenset[str]]
-
-    @classmethod
-    def of(cls, data: Any) -> Names:
-        """The names in the file's data, whatever else is wrong with it."""
-        found: dict[Path_, dict[str, Any]] = {}
-        if isinstance(data, dict):
-            found[()] = data
-            vhosts = data.get("vhosts")
-            for name, body in vhosts.items() if isinstance(vhosts, dict) else ():
-                found["vhosts", name] = body if isinstance(body, dict) else {}
-        return cls(
-            *(_section(found, section) for section in ("exchanges", "queues")),
-            *(_section(found, "federation", section) for section in ("upstreams", "upstream_sets")),
-        )
-
-
-def _section(bodies: Mapping[Path_, dict[str, Any]], *sections: str) -> dict[Path_, frozenset[str]]:
-    found = {}
-    for path, body in bodies.items():
-        value: Any = body
-        for section in sections:
-            value = value.get(section) if isinstance(value, dict) else None
-        found[path] = frozenset(value) if isinstance(value, dict) else frozenset[str]()
-    return found
-
-
-class Report:
-    """Collects findings, up to a number that nobody reads.
-
-    Parameters:
-      places: Where things are written.
-      is_wrong: Whether the object at a path is known to be wrong: what looks odd in it may be a consequence.
-    """
-
-    def __init__(self, places: Places, is_wrong: Callable[[Path_], bool]) -> None:
-        self._places = places
-        self.is_wrong = is_wrong
-        self.found: dict[Finding, None] = {}
-
-    @property
-    def full(self) -> bool:
-        """Whether there are so many findings that no more are taken."""
-        return len(self.found) > MAX_FINDINGS
-
-    def __call__(
-        self,
-        path: Path_,
-        code: str,
-        message: str,
-        help_: str | None = None,
-        *,
-        of_key: bool = False,
-        warning: bool = False,
-    ) -> None:
-        """Takes a finding about the value at a path; the same one is taken once."""
-        if self.full or (code in _CONSEQUENCES and self.is_wrong(path)):
-            return
-        severity = Severity.WARNING if warning else Severity.ERROR
-        self.found[Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)] = None
-
-    def written(self, path: Path_, value: str) -> str:
-        """A value as it may be shown: what came from the environment is shown as it is written."""
-        raw = self._places.raw(path)
-        return value if raw is None or "${" not in raw else raw
-
-    def is_from_outside(self, path: Path_) -> bool:
-        """Whether a value came from the environment."""
-        return "${" in (self._places.raw(path) or "")
 
 
 def check(
@@ -193,8 +96,9 @@ def _check_body(base: Path_, body: Body, names: Names, report: Report, arguments
     for name, queue in body.queues.items():
         scope.queue((*base, "queues", name), queue)
     scope.federation()
-    scope.routes()
-    scope.workers()
+    routes = RouteCheck(base, body, names, report)
+    routes.routes()
+    routes.workers()
 
 
 class _Scope:
@@ -228,7 +132,9 @@ class _Scope:
             and letter.routing_key is not None
             and letter.routing_key not in self._queues
         ):
-            self._missing((*path, "dead_letter", "routing_key"), "queue", letter.routing_key, self._queues)
+            self._report.missing(
+                (*path, "dead_letter", "routing_key"), "queue", letter.routing_key, self._queues
+            )
 
     def _binding(self, path: Path_, binding: Binding) -> None:
         name = binding.exchange
@@ -266,7 +172,7 @@ class _Scope:
             for index, member in enumerate(members):
                 if member.upstream not in upstreams:
                     path = (*self._base, "federation", "upstream_sets", name, index, "upstream")
-                    self._missing(path, "upstream", member.upstream, upstreams)
+                    self._report.missing(path, "upstream", member.upstream, upstreams)
         for section, policies in (
             ("policies", self._body.policies),
             ("operator_policies", self._body.operator_policies),
@@ -278,82 +184,22 @@ class _Scope:
                     definition.federation_upstream is not None
                     and definition.federation_upstream not in upstreams
                 ):
-                    self._missing(
+                    self._report.missing(
                         (*path, "federation_upstream"), "upstream", definition.federation_upstream, upstreams
                     )
                 wanted, sets = definition.federation_upstream_set, self._upstream_sets
                 if wanted not in (None, "all") and wanted not in sets:
-                    self._missing((*path, "federation_upstream_set"), "upstream set", str(wanted), sets)
+                    self._report.missing(
+                        (*path, "federation_upstream_set"), "upstream set", str(wanted), sets
+                    )
                 if definition.alternate_exchange is not None:
                     self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
                 if definition.dead_letter is not None:
                     self._known_exchange((*path, "dead_letter", "exchange"), definition.dead_letter.exchange)
 
-    def routes(self) -> None:
-        for index, route in enumerate(self._body.routes):
-            self._route((*self._base, "routes", index), route)
-        unmatched = self._body.unmatched
-        if unmatched != REFUSE and unmatched not in self._queues:
-            self._missing((*self._base, "unmatched"), "queue", unmatched, self._queues)
-
-    def _route(self, path: Path_, route: Route) -> None:
-        wanted = {
-            name: field
-            for field in ("key", "queue")
-            for name in pattern.placeholders(getattr(route, field) or "")
-        }
-        for position, text in enumerate(route.tasks):
-            # A single pattern stands where a list would: its place is the value of `tasks` itself.
-            place = (*path, "tasks", position)
-            try:
-                parsed = pattern.parse(text)
-            except ValueError as error:
-                outside = self._report.is_from_outside(place)
-                message = "the pattern is wrong once its variables are filled in" if outside else str(error)
-                self._report(place, "bad-pattern", message)
-                continue
-            for name, field in wanted.items():
-                if name not in parsed.captures:
-                    shown = self._report.written(place, text)
-                    message = f"`{{{name}}}` in `{field}` is not captured by the pattern `{shown}`"
-                    help_ = (
-                        did_you_mean(name, parsed.captures)
-                        or f"write `{{{name}}}` in the pattern, or name a queue"
-                    )
-                    self._report((*path, field), "bad-pattern", message, help_)
-        if not pattern.placeholders(route.queue) and route.queue not in self._queues:
-            self._missing((*path, "queue"), "queue", route.queue, self._queues)
-        queue = self._body.queues.get(route.queue)
-        if queue is not None and queue.type == "stream":
-            shown = self._report.written((*path, "queue"), route.queue)
-            message = f"`{shown}` is a stream: Celery's workers cannot consume one"
-            self._report((*path, "queue"), "bad-route", message, "route tasks to a classic or quorum queue")
-
-    def workers(self) -> None:
-        for name, profile in self._body.workers.items():
-            for index, queue in enumerate(profile.queues):
-                path = (*self._base, "workers", name, "queues", index)
-                if queue not in self._queues:
-                    self._missing(path, "queue", queue, self._queues)
-                elif queue in profile.queues[:index]:
-                    message = f"`{self._report.written(path, queue)}` is named twice"
-                    self._report(path, "conflict", message, "remove one of the two")
-
     def _known_exchange(self, path: Path_, name: str) -> None:
         if name not in self._exchanges:
-            self._missing(path, "exchange", name, self._declared_exchanges)
-
-    def _missing(self, path: Path_, kind: str, name: str, known: Iterable[str]) -> None:
-        if self._report.full:
-            return
-        section = {"queue": "queues", "exchange": "exchanges"}.get(kind, "federation")
-        shown = self._report.written(path, name)
-        help_ = None if shown != name else did_you_mean(name, known)
-        if help_ is None:
-            help_ = f"declare it under `{section}:`"
-            if kind in ("queue", "exchange"):
-                help_ += "; if somebody else does, with `external: true`"
-        self._report(path, "unknown-name", f"there is no {kind} `{shown}` in this file", help_)
+            self._report.missing(path, "exchange", name, self._declared_exchanges)
 
 
 def _check_users(topology: Topology, report: Report) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .check import MAX_FINDINGS, Names, check
+from .check import check
 from .errors import FileError
 from .explain import findings_of
 from .finding import Finding, Position, Severity
 from .model import Topology
 from .prepare import prepare, written_at
+from .report import MAX_FINDINGS, Names
 from .source import Path_, Source, read
 
 _ROUNDS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from routectl.topology.check import MAX_FINDINGS
+from routectl.topology.report import MAX_FINDINGS
 
 from .loading import Folder, body
 
