@@ -301,3 +301,23 @@ def test_a_share_comes_from_the_environment_too(
     monkeypatch.setenv("ROUTECTL_SHARE", "4/3")
     assert run(["worker", "orders", "-A", "proj"]) == 2
     assert capsys.readouterr().err == "error: there is no share `4/3`\nhint: its parts are 1/3 to 3/3\n"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key", "keys"),
+    [
+        ("topic", "orders", ("orders.0", "orders.1")),
+        ("direct", "", ("0", "1")),
+        ("fanout", "", ("", "")),
+        ("headers", "", ("", "")),
+        ("x-consistent-hash", "10", ("10", "10")),
+        ("x-local-random", "", ("", "")),
+    ],
+)
+def test_a_shard_is_bound_with_its_number_where_keys_are_compared(
+    exchange: str, key: str, keys: tuple[str, str]
+) -> None:
+    queue = {"shards": 2, "bindings": [{"exchange": "e", "key": key}]}
+    file = {"version": 1, "exchanges": {"e": {"type": exchange}}, "queues": {"q": queue}}
+    body = Topology.model_validate(file)
+    assert tuple(queue.bindings[0].key for queue in body.queues.values()) == keys

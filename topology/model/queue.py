@@ -202,8 +202,8 @@ class Queue(QueueSettings):
         None,
         ge=2,
         le=1024,
-        description="So many queues instead of one, `NAME.0`, `NAME.1`, …, each bound with its number behind the key; "
-        "a route's `shard_by` says which of them a task goes to.",
+        description="So many queues instead of one, `NAME.0`, `NAME.1`, …, each bound with its number behind the key "
+        "where the exchange compares keys; a route's `shard_by` says which of them a task goes to.",
     )
     bindings: tuple[Binding, ...] = Field(
         (), description="Which messages the queue gets, from which exchanges."

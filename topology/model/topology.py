@@ -20,6 +20,14 @@ from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, 
 #: The word that stands for "an unrouted task is an error".
 REFUSE = "refuse"
 
+#: Exchange types that compare no keys: to some a key says nothing, to one it is a weight.
+_WITHOUT_KEYS = frozenset(
+    {
+        *("fanout", "headers", "x-recent-history"),
+        *("x-consistent-hash", "x-modulus-hash", "x-random", "x-local-random"),
+    }
+)
+
 
 def _whole(value: Any) -> Any:
     """For Python, `true` and `1.0` equal 1."""
@@ -65,22 +73,33 @@ def shard_name(queue: str, number: int) -> str:
     return f"{queue}.{number}"
 
 
-def shards_of(name: str, queue: Queue) -> dict[str, Queue]:
-    """The queues that a declared queue stands for: itself, or its shards, each bound with its number."""
+def shards_of(name: str, queue: Queue, exchanges: Mapping[str, Exchange]) -> dict[str, Queue]:
+    """The queues that a declared queue stands for: itself, or its shards, each bound with its number.
+
+    Parameters:
+      name: The queue's name.
+      queue: The queue.
+      exchanges: The file's, by name.
+    """
     if queue.shards is None:
         return {name: queue}
     return {
         shard_name(name, number): queue.model_copy(
             update={
                 "shards": None,
-                "bindings": tuple(_numbered(binding, number) for binding in queue.bindings),
+                "bindings": tuple(
+                    _numbered(binding, number, exchanges.get(binding.exchange)) for binding in queue.bindings
+                ),
             }
         )
         for number in range(queue.shards)
     }
 
 
-def _numbered(binding: Binding, number: int) -> Binding:
+def _numbered(binding: Binding, number: int, exchange: Exchange | None) -> Binding:
+    """A binding with a shard's number behind its key, unless the exchange compares no keys."""
+    if exchange is not None and exchange.type in _WITHOUT_KEYS:
+        return binding
     key = f"{binding.key}.{number}" if binding.key else str(number)
     return binding.model_copy(update={"key": key})
 
@@ -137,7 +156,7 @@ class Body(Model):
         if any(queue.shards for queue in self.queues.values()):
             spread: dict[str, Queue] = {}
             for name, queue in self.queues.items():
-                spread.update(shards_of(name, queue))
+                spread.update(shards_of(name, queue, self.exchanges))
                 if queue.shards:
                     self._shards[name] = tuple(shard_name(name, at) for at in range(queue.shards))
             self.__dict__["queues"] = spread
