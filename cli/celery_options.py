@@ -12,13 +12,13 @@ import click
 Command = Callable[..., Any]
 
 
-def app_option(command: Command) -> Command:
+def app_option(command: Command, *, required: bool = True) -> Command:
     """`-A/--app`."""
     return click.option(
         "-A",
         "--app",
         metavar="APP",
-        required=True,
+        required=required,
         envvar="ROUTECTL_APP",
         show_envvar=True,
         help="The Celery app, as `celery -A` takes it: `proj` or `proj.celery:app`.",

@@ -16,6 +16,7 @@ from .console import Console
 COMMANDS: dict[str, str] = {
     "import": "Writes a first file from what is there already",
     "lint": "Finds mistakes in the file; asks no broker",
+    "check": "Says whether file, tests and app agree; asks no broker",
     "plan": "Shows what apply would change",
     "apply": "Brings the broker to the file's state",
     "route": "Says where a task goes, and why",

@@ -16,7 +16,6 @@ from .options import file_option, load_files, output_options
 if TYPE_CHECKING:
     from ..routing import Call, Decision
     from ..routing.explanation import Attempt, Explanation
-    from ..topology.finding import Position
 
 _EXAMPLES = """\b
 Examples:
@@ -62,6 +61,7 @@ def command(
     """
     # Imported here so that `--help` answers at once.
     from ..routing import Router
+    from .text import columns
 
     call = _call(args, kwargs, headers, options)
     router = Router.from_loaded(load_files(console, files, only_routing=True), vhost=vhost)
@@ -72,7 +72,7 @@ def command(
         texts = (_details(explanation, verbose=console.verbose) for explanation in found)
         console.result("\n\n".join("\n".join(lines) for lines in texts))
     else:
-        console.result(table([_HEADER, *map(_row, found)]))
+        console.result(columns([_HEADER, *map(_row, found)]))
     return 1 if any(explanation.decision is None for explanation in found) else 0
 
 
@@ -113,39 +113,20 @@ def _parsed(option: str, text: str | None, kind: type) -> Any:
 
 
 def _row(found: Explanation) -> tuple[str, ...]:
+    from .text import rule_text
+
     decision = found.decision
     if decision is None:
         return found.task, "-", "-", "-", "-", "-", str(found.error)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
     workers = ",".join(name or "any" for name in found.workers) or "none"
-    return found.task, decision.queue, exchange, decision.routing_key, priority, workers, rule(decision)
-
-
-def rule(decision: Decision) -> str:
-    """The rule that decided, with its place: `queues.yaml:8  billing.*`."""
-    if decision.rule is None:
-        return "unmatched"
-    return f"{_place(decision.position)}{decision.pattern}"
-
-
-def _place(place: Position | None) -> str:
-    return f"{place.file}:{place.line}  " if place else ""
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest cell."""
-    from .text import printable
-
-    shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown)
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+    return found.task, decision.queue, exchange, decision.routing_key, priority, workers, rule_text(decision)
 
 
 def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
     """All there is to say of one task, line by line."""
-    from .text import printable
+    from .text import printable, rule_text
 
     decision = found.decision
     yield printable(found.task)
@@ -153,7 +134,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
     if decision is not None:
         lines = [
             ("queue", decision.queue),
-            ("rule", rule(decision)),
+            ("rule", rule_text(decision)),
             (
                 "publish",
                 f'{decision.exchange or "(default)"} {decision.exchange_type}, key "{decision.routing_key}"',
@@ -198,9 +179,11 @@ def _workers(found: Explanation) -> str:
 
 def _passed(attempts: Sequence[Attempt], verbose: bool) -> Iterator[str]:
     """The rules that were asked before: those that matched one by one, the others counted unless verbose."""
+    from .text import place_text
+
     for attempt in attempts:
         if verbose or attempt.matched:
-            yield f"{_place(attempt.position)}{attempt.pattern}: {attempt.why}"
+            yield f"{place_text(attempt.position)}{attempt.pattern}: {attempt.why}"
     others = sum(not attempt.matched for attempt in attempts)
     if others and not verbose:
         verb, them = ("does", "shows it") if others == 1 else ("do", "lists them")

@@ -16,7 +16,10 @@ from ..topology.secret import mask
 from ..topology.state import Kind
 
 if TYPE_CHECKING:
+    from ..routing import Decision
+    from ..routing.verdict import Problem
     from ..topology.apply import Outcome, Report
+    from ..topology.finding import Position
     from ..topology.plan import Change, Plan
     from ..topology.state import Key
 
@@ -30,7 +33,7 @@ _BROKER_SAYS = "broker says"
 _DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
-def finding_text(finding: Finding) -> str:
+def finding_text(finding: Finding | Problem) -> str:
     """A finding with its severity in colour."""
     color = "red" if finding.severity is Severity.ERROR else "yellow"
     head, _, rest = printable(finding.render(), keep="\n").partition(":")
@@ -230,3 +233,24 @@ def printable(text: str, keep: str = "") -> str:
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns are as wide as their widest cell."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(_columns, column)) for column in zip(*shown, strict=True)]
+    padded = (
+        [cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        for row in shown
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def rule_text(decision: Decision) -> str:
+    """The rule that decided, with its place: `queues.yaml:8  billing.*`."""
+    return "unmatched" if decision.rule is None else f"{place_text(decision.position)}{decision.pattern}"
+
+
+def place_text(place: Position | None) -> str:
+    """A place before what stands there: file and line, or nothing."""
+    return f"{place.file}:{place.line}  " if place else ""

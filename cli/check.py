@@ -1,0 +1,154 @@
+"""`routectl check`: one verdict on the file, its tests and a Celery app."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .celery_options import app_option, vhost_option
+from .console import Console
+from .options import file_option, output_options
+
+if TYPE_CHECKING:
+    from ..routing.audit import Destination
+    from ..routing.verdict import Part, Problem
+    from ..topology.load import Loaded
+
+_EXAMPLES = """\b
+Examples:
+  routectl check
+  routectl check -f queues.yaml -f prod.yaml --vhost reports
+  routectl check --app proj.celery:app
+  routectl check --app proj --allow unmatched-task --format json
+"""
+
+_HEADER = ("task", "queue", "workers", "rule")
+
+
+@click.command("check", epilog=_EXAMPLES)
+@file_option
+@partial(app_option, required=False)
+@vhost_option
+@click.option(
+    "--allow", metavar="CODE", multiple=True, help="Accept findings with this code; repeat it for more."
+)
+@output_options()
+def command(
+    console: Console,
+    files: tuple[Path, ...],
+    app: str | None,
+    vhost: str | None,
+    allow: tuple[str, ...],
+    form: str,
+) -> int:
+    """Says whether file, tests and app agree; asks no broker.
+
+    Runs the file's `tests`, and finds rules that never match, queues that tasks go to and no worker takes, and
+    queues that nothing leads to. With `--app`, the app is imported as `celery -A` does, and every task of it is shown
+    with its queue, workers and rule; found are tasks without a rule, rules without a task, and tasks, schedules and
+    settings of the app that say otherwise. Without `--vhost`, all vhosts of the file are looked at, and the app is
+    held against the top level. Exits with 1 if anything is found that `--allow` does not name.
+    """
+    # Imported here so that `--help` answers at once.
+    from ..routing import verdict
+    from ..topology.errors import FileError, UnreadableFile
+
+    try:
+        loaded = _load(files)
+        vhosts = (vhost,) if vhost is not None else (None, *loaded.topology.vhosts)
+        parts = [verdict.Part.of(loaded, name) for name in vhosts]
+    except FileError as error:
+        code = console.fail(error)
+        return code if isinstance(error, UnreadableFile) else 1
+    found = [verdict.Problem.of(warning) for warning in loaded.warnings]
+    found += [problem for part in parts for problem in verdict.problems(part)]
+    tasks, more = ([], []) if app is None else _audit(parts[0], app)
+    found += more
+    tests = sum(len(part.body.tests) for part in parts)
+    failed = sum(problem.code == "failed-test" for problem in found)
+    found = [problem for problem in found if problem.code not in allow]
+    if console.json:
+        documents = {
+            "findings": [problem.as_dict() for problem in found],
+            "tasks": [task.as_dict() for task in tasks],
+            "tests": {"passed": tests - failed, "failed": failed},
+        }
+        console.document(documents)
+    else:
+        routes = sum(len(part.body.routes) for part in parts)
+        counts = [(routes, "route"), (tests, "test"), *([(len(tasks), "task")] if app is not None else [])]
+        console.result("\n".join(_text(found, tasks, counts)))
+    return 1 if found else 0
+
+
+def _load(files: tuple[Path, ...]) -> Loaded:
+    from ..topology.load import collector_paused, load
+
+    with collector_paused():
+        return load(list(files))
+
+
+def _audit(part: Part, app: str) -> tuple[list[Destination], list[Problem]]:
+    """Every task of an app, and what is wrong.
+
+    Raises:
+      UsageError: There is no Celery, or no such app.
+    """
+    from ..topology.errors import UsageError
+
+    if importlib.util.find_spec("celery") is None:
+        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+    from ..routing import audit, audit_app
+
+    facts = audit_app.read(app, part.body)
+    tasks = audit.destinations(part, facts)
+    return tasks, list(audit.problems(part, facts, tasks))
+
+
+def _text(
+    found: Sequence[Problem], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
+) -> Iterator[str]:
+    """The tasks, the findings, and a line that sums them up."""
+    from .text import columns
+
+    if tasks:
+        yield columns([_HEADER, *map(_row, tasks)])
+        yield ""
+    yield from _findings(found)
+    told = ", ".join(f"{count} {code}" for code, count in Counter(problem.code for problem in found).items())
+    counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+    yield f"{f'Found {told}' if found else 'Nothing found'} in {counted}"
+
+
+def _findings(found: Sequence[Problem]) -> Iterator[str]:
+    """Each finding; those without a place in the file follow each other, with the help that they share behind."""
+    from dataclasses import replace
+
+    from .text import finding_text
+
+    def together(problem: Problem) -> object:
+        return (problem.code, problem.help) if problem.position is None else id(problem)
+
+    for _, each in groupby(found, together):
+        group = list(each)
+        for problem in group[:-1]:
+            yield finding_text(replace(problem, help=None))
+        yield finding_text(group[-1])
+        yield ""
+
+
+def _row(task: Destination) -> tuple[str, ...]:
+    from .text import rule_text
+
+    rules = dict.fromkeys(rule_text(decision) for decision in task.decisions)
+    if task.explanation.decision is None:
+        rules["refused"] = None
+    workers = ",".join(name or "any" for name in task.workers) or "none"
+    return task.task, ",".join(task.queues) or "-", workers if task.queues else "-", " or ".join(rules)

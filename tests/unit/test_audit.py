@@ -1,0 +1,139 @@
+"""What `routectl check` finds in a file: shadowed rules, queues that nobody takes or that nothing leads to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from routectl.routing import audit, verdict
+from routectl.routing.audit import App, Sender, Sent
+from routectl.topology.finding import Severity
+from routectl.topology.load import load
+
+
+def part(folder: Path, text: str) -> verdict.Part:
+    (folder / "queues.yaml").write_text("version: 1\n" + text)
+    return verdict.Part.of(load(folder / "queues.yaml"), None)
+
+
+def found(folder: Path, text: str) -> list[tuple[str, int | None, str]]:
+    return [
+        (problem.code, problem.position and problem.position.line, problem.message)
+        for problem in verdict.problems(part(folder, text))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        ("{tasks: a.*, queue: q}", "{tasks: a.b.*, queue: r}", "pattern `a.b.*`"),
+        ("{tasks: a.*, queue: q}", "{tasks: a.b.*, queue: r, when: {args.0: 1}}", "pattern `a.b.*`"),
+        ('{tasks: "*:*", queue: q}', '{tasks: "{queue}:*", queue: "{queue}"}', "pattern `{queue}:*`"),
+        ("{tasks: a, queue: q}", "{tasks: a, queue: r}", "name `a`"),
+        ("{tasks: a, queue: q, when: {args.0: 1}}", "{tasks: a, queue: r}", None),
+        ("{tasks: a.*, queue: q, when: {args.0: 1}}", "{tasks: a.b.*, queue: r}", None),
+        ('{tasks: "{queue}.*", queue: "{queue}"}', '{tasks: "{queue}.*", queue: r}', None),
+        ("{tasks: a.*, queue: q}", "{tasks: a.b, queue: r}", None),  # exact names come first
+        ("{tasks: a.b.*, queue: q}", "{tasks: a.*, queue: r}", None),
+        ("{tasks: [a.b, a.c], queue: q}", "{tasks: '/a.[bc]/', queue: r}", None),
+    ],
+)
+def test_rules_that_never_have_a_task(tmp_path: Path, first: str, second: str, taken: str | None) -> None:
+    problems = found(tmp_path, f"queues: {{q: , r: }}\nroutes:\n  - {first}\n  - {second}\n")
+    if taken is None:
+        assert problems == []
+        return
+    ((code, line, message),) = problems
+    assert (code, line) == ("shadowed-rule", 5)
+    assert message.startswith(f"the {taken} never has a task: ")
+
+
+def test_several_patterns_may_shadow_one_together(tmp_path: Path) -> None:
+    routes = r"""
+queues: {q: , r: }
+routes:
+  - {tasks: '/a\.[^b].*/', queue: q}
+  - {tasks: '/a\.b.*/', queue: q}
+  - {tasks: '/a\..+/', queue: r}
+"""
+    (problem,) = verdict.problems(part(tmp_path, routes))
+    assert problem.message == (
+        r"the pattern `/a\..+/` never has a task: `/a\.[^b].*/` and `/a\.b.*/` take all of its names"
+    )
+    place = tmp_path / "queues.yaml"
+    assert problem.help == f"move it above {place}:5 and {place}:6, or take it out"
+
+
+def test_queues_that_no_worker_takes(tmp_path: Path) -> None:
+    text = """
+exchanges: {dlx: {type: fanout}}
+defaults: {queue: {dead_letter: {exchange: dlx}}}
+queues: {q: , r: , s: , orders: {shards: 2}, elsewhere: {external: true}, dead: {bindings: [{exchange: dlx}]}}
+routes:
+  - {tasks: a, queue: q}
+  - {tasks: b, queue: r}
+  - {tasks: c, queue: elsewhere}
+  - {tasks: o, queue: orders, shard_by: args.0}
+  - {tasks: "{queue}:*", queue: "{queue}"}
+unmatched: s
+"""
+    assert found(tmp_path, text) == []
+    assert [each[:2] for each in found(tmp_path, text + "workers: {w: {queues: q}}\n")] == [
+        ("unconsumed-queue", 8),
+        ("unconsumed-queue", 10),
+        ("unconsumed-queue", 11),
+    ]
+    assert found(tmp_path, text + "workers: {w: {queues: [q, r, s, orders]}}\n") == []
+
+
+def test_queues_that_nothing_leads_to(tmp_path: Path) -> None:
+    text = """
+exchanges: {dlx: {type: fanout}}
+queues:
+  q: {dead_letter: {exchange: dlx}}
+  dead: {bindings: [{exchange: dlx}]}
+  log: {type: stream}
+  spare: {}
+"""
+    assert found(tmp_path, text) == []  # no file for Celery
+    assert found(tmp_path, text + "routes: [{tasks: a, queue: q}]\n") == [
+        ("unreached-queue", 8, "no rule leads to queue `spare`, and no worker takes it")
+    ]
+    assert found(tmp_path, text + "unmatched: spare\nworkers: {w: {queues: [q, spare]}}\n") == []
+
+
+def test_a_problem_without_a_place_is_one_line_and_its_help() -> None:
+    problem = verdict.Problem("a-code", "something is wrong", help="do something")
+    assert problem.render() == "warning[a-code]: something is wrong\nhelp: do something"
+    assert problem.as_dict()["line"] is None
+
+
+def test_an_app_is_judged_as_plain_data(tmp_path: Path) -> None:
+    file = part(
+        tmp_path,
+        """
+exchanges: {tasks: {type: topic}}
+queues: {q: {bindings: [{exchange: tasks, key: q}]}, r: , gold: }
+routes:
+  - {tasks: a, queue: q}
+  - {tasks: b, queue: gold, when: {args.0: 1}}
+  - {tasks: b, queue: r}
+""",
+    )
+    senders = (
+        Sender("a", Sent("q", "tasks", "q")),
+        Sender("a", Sent(error="Oops: no"), schedule="nightly"),
+        Sender("b", Sent("gold", "", "gold")),  # as some calls of it go
+        Sender("celery.chord", Sent("celery", "", "celery")),
+        Sender("c", Sent("q", "tasks", "q")),
+    )
+    app = App("shop", senders)
+    problems = list(audit.problems(file, app, audit.destinations(file, app)))
+    assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
+        ("refused-task", Severity.ERROR, "c"),
+        ("own-routes", Severity.ERROR, "a"),
+    ]
+    assert problems[1].message == (
+        f"the app cannot send schedule entry `nightly` (task `a`): Oops: no; {tmp_path}/queues.yaml:6 `a` says `q`"
+    )
