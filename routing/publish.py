@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
+from celery.exceptions import ImproperlyConfigured
 
 from .guard import guard
 from .queues import kombu_queues
@@ -44,7 +45,7 @@ class PublishingRouter(Router):
     def begin(self) -> None:
         """Forgets which apps route by this router, and so looks for them when it is asked next."""
         self._guarding = False
-        self._priority_has_default = False
+        self._priority_is_filled_in = False
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._state.ready = {}
 
@@ -57,7 +58,10 @@ class PublishingRouter(Router):
             if self._swapped:
                 self._make_known(app)
         self._seen = weakref.WeakSet(configured)
-        self._priority_has_default = any(app.conf.task_default_priority is not None for app in apps)
+        self._priority_is_filled_in = any(
+            app.conf.task_default_priority is not None or app.conf.task_inherit_parent_priority
+            for app in apps
+        )
         self._guarding = bool(apps)
 
     @property
@@ -66,7 +70,12 @@ class PublishingRouter(Router):
         return any(route.priority is not None for route in self.body.routes)
 
     def _answer(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], task: Any
+        self,
+        name: str,
+        args: Sequence[Any] | None,
+        kwargs: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+        task: Any,
     ) -> dict[str, Any] | None:
         """An app's first call sets its guard: only then it is sure to be ready."""
         if not _state._get_active_apps() <= self._seen:
@@ -74,7 +83,7 @@ class PublishingRouter(Router):
         return super()._answer(name, args, kwargs, options, task)
 
     def _settled_by_name(self, decision: Decision) -> bool:
-        ruled = decision.priority is not None and self._priority_has_default
+        ruled = decision.priority is not None and self._priority_is_filled_in
         return (
             self._guarding
             and not ruled
@@ -89,13 +98,10 @@ class PublishingRouter(Router):
         return options
 
     def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
-        """What is only Celery's default yields to the rule."""
+        """What Celery filled in itself yields to the rule."""
         answer = super()._for_call(decision, options, task)
-        if task is not None and isinstance(options, dict):
-            for name, setting in _DEFAULTS.items():
-                value = options.get(name)
-                if value is not None and name in answer and value == task.app.conf[setting]:
-                    options[name] = None
+        if isinstance(options, dict):
+            options |= {name: None for name in _filled_in(options, task) if name in answer}
         return answer
 
     def _swap(self, state: State) -> None:
@@ -113,6 +119,23 @@ class PublishingRouter(Router):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_seen": weakref.WeakSet(), "_guarding": False}
+
+
+def _filled_in(options: Mapping[str, Any], task: Any) -> Iterator[str]:
+    """The options that Celery filled in: its defaults, and the priority of the task that is being run.
+
+    With `task_inherit_parent_priority`, callbacks and the next step of a chain get it as if the caller had said it.
+    """
+    if task is not None:
+        for name, setting in _DEFAULTS.items():
+            if options.get(name) is not None and options[name] == task.app.conf[setting]:
+                yield name
+    parent = _state.get_current_worker_task()
+    retried = "origin" in options
+    if parent is not None and not retried and parent.app.conf.task_inherit_parent_priority:
+        priority = (parent.request.delivery_info or {}).get("priority")
+        if priority is not None and options.get("priority") == priority:
+            yield "priority"
 
 
 class Routes(tuple[Any, ...]):
@@ -145,4 +168,8 @@ def _routers(app: Any) -> list[PublishingRouter]:
     """The routers of this kind that an app asks."""
     if not app.configured:
         return []
-    return [entry for entry in entries(app.conf.task_routes) if isinstance(entry, PublishingRouter)]
+    try:
+        routes = app.conf.task_routes
+    except ImproperlyConfigured:  # another app's mistake is not this publisher's
+        return []
+    return [entry for entry in entries(routes) if isinstance(entry, PublishingRouter)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.exceptions import ImproperlyConfigured
 
 from routectl.routing.celery import configure, settings
 
@@ -168,3 +169,44 @@ def test_an_apps_own_list_of_routers_with_this_one_in_it_is_kept(file: Path) -> 
 
     app.conf.task_routes = [mine, router]
     assert list(app.conf.task_routes) == [mine, router]
+
+
+def test_another_app_whose_configuration_is_wrong_stops_nobody(file: Path) -> None:
+    broken = Celery("broken", set_as_current=False)
+    broken.config_from_object({"CELERY_IGNORE_RESULT": True, "task_serializer": "json"})
+    with pytest.raises(ImproperlyConfigured):
+        broken.conf.task_routes  # noqa: B018 reads the configuration
+    app = new_app()
+    configure(app, file)
+    app.send_task("slow.a", ignore_result=True)
+    assert app.amqp.router.route({}, "slow.a")["queue"].name == "high"
+
+
+class Annotations:
+    """What `task_annotations` takes besides dictionaries."""
+
+    def annotate(self, task: Any) -> dict[str, Any] | None:
+        return {"rate_limit": "3/s"} if task.name == "slow.a" else None
+
+    def annotate_any(self) -> dict[str, Any]:
+        return {"time_limit": 7}
+
+
+def said_by_a_task(task: Any, exc: Any, *_: Any) -> None:
+    """A method that an annotation gives to tasks."""
+
+
+@pytest.mark.parametrize("own", [Annotations(), f"{__name__}.Annotations", [Annotations()]])
+def test_an_apps_own_objects_and_paths_of_classes_are_asked_as_well(file: Path, own: Any) -> None:
+    app = new_app(task_annotations=own)
+    configure(app, file)
+    first, second = task(app, "slow.a"), task(app, "slow.b")
+    assert (first.rate_limit, first.time_limit) == ("3/s", 7)
+    assert (second.rate_limit, second.time_limit) == ("10/m", 7)
+
+
+def test_a_method_that_an_annotation_gives_is_kept(file: Path) -> None:
+    app = new_app(task_annotations={"*": {"on_failure": said_by_a_task}})
+    configure(app, file)
+    limited = task(app, "slow.a")
+    assert (limited.rate_limit, limited.on_failure.__func__) == ("10/m", said_by_a_task)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from celery import Celery, chord, group
+from celery import Celery, chain, chord, group
 from celery.canvas import chunks, xmap, xstarmap
 from celery.exceptions import TaskRevokedError
 
 from routectl.routing.celery import configure
 
-from .conftest import QUICK, Project, WorkerProcess
+from .conftest import QUICK, Project, WorkerProcess, until
 
 #: No queue for what no rule matches, and no rule for Celery's own tasks.
 FILE = """
@@ -153,6 +153,17 @@ class TestWhereNoRuleIsForThem:
         assert ran == {("billing.wait", "high"), ADDED, TOTALLED, ("celery.chord_unlock", "low")}
         assert (project.folder / "ran.txt").read_text().count("celery.chord_unlock") > 2
 
+    @pytest.mark.parametrize("kind", [chain, group])
+    def test_what_unlocks_a_chord_whose_body_is_more_than_one_task(
+        self, app: Celery, run: Any, kind: Any
+    ) -> None:
+        body = kind([app.signature("reports.total", app=app), app.signature("reports.seen", immutable=True)])
+        _, ran = run(chord([add(app, 1), add(app, 2)], body, app=app))
+        assert {ADDED, TOTALLED, ("reports.seen", "low")} <= ran
+        assert {name for name, _ in ran} - {"billing.add", "reports.total", "reports.seen"} == {
+            "celery.chord_unlock"
+        }
+
     def test_a_task_that_is_replaced_by_a_group_is_accumulated(self, run: Any) -> None:
         value, ran = run("billing.spread")
         assert value == [2, 4]
@@ -196,6 +207,21 @@ class TestPriorities:
         children, _ = run("billing.parent", priority=8)
         seen = [app.AsyncResult(child).get(timeout=20, interval=0.02) for child in children]
         assert [priority for _, priority, _, _ in seen] == [8, 6, 2]
+
+    def test_the_next_step_of_a_chain_and_a_callback_have_it_unless_a_rule_gives_one(
+        self, app: Celery, run: Any
+    ) -> None:
+        """Celery hands them their parent's as if the caller had said it."""
+        steps = [app.signature(name, immutable=True) for name in ("reports.seen", "reports.urgent")]
+        for step, priority in zip(steps, (8, 6), strict=True):
+            assert run(chain(add(app, 1), step, app=app), priority=8)[0][1] == priority
+        done = add(app, 1).apply_async(priority=8, link=group(steps, app=app))
+        children = until(lambda: done.get(timeout=20) and done.children)
+        assert [[each.get(timeout=20)[1] for each in child] for child in children] == [[8, 6]]
+
+    def test_each_step_of_a_chain_without_a_priority_has_its_rules(self, app: Celery, run: Any) -> None:
+        steps = [app.signature(name, immutable=True) for name in ("reports.urgent", "reports.again")]
+        assert run(chain(*steps, app=app))[0] == ["low", 4, 2, "acme"]
 
 
 class TestLimits:
