@@ -2,10 +2,14 @@
 
 A part of a call is named by a path: `args.0`, `kwargs.account.id`, `headers.tenant`, `options.priority`. What is
 missing, or of another type than the rule compares it with, does not match.
+
+Only what JSON knows as text, number, `true` and `false` is compared, as the plain value that the message will hold: no
+comparison of a user's own type is called, and no lazy object is made up. Everything else is only there, or not.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..topology.model import Condition, Route
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
 
-_COMPARISONS = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
-_SIGNS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+#: A value that is there, and nothing that could be compared.
+_ODD: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The arguments of one `apply_async`.
+    """The arguments of one `apply_async`. Whatever else a caller may hand over in their place has no parts.
 
     Parameters:
       args: Positional arguments.
@@ -33,10 +39,10 @@ class Call:
       options: Publish options as Celery hands them to a router: `priority`, `queue`, … but no `countdown` or `eta`.
     """
 
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    args: Sequence[Any] | None = ()
+    kwargs: Mapping[str, Any] | None = field(default_factory=dict)
+    headers: Mapping[str, Any] | None = field(default_factory=dict)
+    options: Mapping[str, Any] | None = field(default_factory=dict)
 
     def part(self, path: str) -> Any:
         """The value at a path, or `MISSING`."""
@@ -73,11 +79,10 @@ def shard_text(route: Route, call: Call) -> str | None:
     """What decides on the shard, as text; None if no part that `shard_by` names is there and a text, number or UUID."""
     for path in route.shard_by:
         value = call.part(path)
-        if isinstance(value, str | UUID) or (isinstance(value, int) and not isinstance(value, bool)):
-            try:
-                return str.__str__(value) if isinstance(value, str) else str(value)
-            except Exception:  # noqa: BLE001 a user's own kind of number
-                continue
+        known = value if issubclass(type(value), UUID) else _plain(value)
+        text = _text_of(known) if isinstance(known, UUID) or type(known) in (str, int) else None
+        if text is not None:
+            return text
     return None
 
 
@@ -103,66 +108,121 @@ def shard(text: str, count: int) -> int:
     return found
 
 
+def called_by(name: str, call: Call) -> str:
+    """The task that `celery.map` and the like call, which decides where they run."""
+    for path in ("kwargs.task.task", "kwargs.task"):
+        inner = call.part(path)
+        if isinstance(inner, str):
+            return inner
+    return name
+
+
+def name_of(thing: Any) -> str | None:
+    """The name of a queue or exchange that is given as such or as kombu's; None if it has none."""
+    try:
+        name = thing if isinstance(thing, str) else thing.name
+    except Exception:  # noqa: BLE001 a caller may put anything there
+        return None
+    return name if isinstance(name, str) else None
+
+
+def is_retry(options: Mapping[str, Any]) -> bool:
+    """Whether Celery sends a task on by the address that it came by: only then it says where it came from first."""
+    return "origin" in options and has_address(options)
+
+
+def has_address(options: Mapping[str, Any]) -> bool:
+    """Whether the caller names a queue or an exchange; the default exchange has an empty name."""
+    return options.get("queue") is not None or options.get("exchange") is not None
+
+
 def _step(value: Any, step: str) -> Any:
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if issubclass(kind, Mapping):
         return value.get(step, MISSING)
-    if isinstance(value, list | tuple) and step.isdecimal():
+    if issubclass(kind, list | tuple) and step.isdecimal():
         return value[int(step)] if int(step) < len(value) else MISSING
     return MISSING
 
 
 def _unmet(condition: Condition, value: Any) -> str | None:
     """Why a value is not what a condition asks for."""
-    missing = value is MISSING
-    if condition.present is not None:
-        if condition.present == missing:
-            return "is missing" if missing else "is there"
-        if missing:
-            return None
-    elif missing:
-        return "is missing"
-    try:
-        return _differs(condition, value)
-    except Exception:  # noqa: BLE001 an argument may be any object, with any `__eq__`
-        return "cannot be compared"
-
-
-def _differs(condition: Condition, value: Any) -> str | None:
-    if condition.eq is not None and not _equal(value, condition.eq):
-        return f"is not {_shown(condition.eq)}"
-    if condition.ne is not None and (not _is_scalar(value) or _equal(value, condition.ne)):
-        return f"is {_shown(condition.ne)}" if _is_scalar(value) else "cannot be compared"
-    if condition.one_of is not None and not any(_equal(value, one) for one in condition.one_of):
-        return f"is none of {', '.join(map(_shown, condition.one_of))}"
-    if condition.none_of is not None:
-        if not _is_scalar(value):
+    if value is MISSING:
+        return None if condition.present is False else "is missing"
+    if condition.present is False:
+        return "is there"
+    plain = _plain(value)
+    for name, (holds_for, says) in _COMPARISONS.items():
+        asked = getattr(condition, name)
+        if asked is None:
+            continue
+        if plain is _ODD:
             return "cannot be compared"
-        if any(_equal(value, one) for one in condition.none_of):
-            return f"is one of {', '.join(map(_shown, condition.none_of))}"
-    for name, compare in _COMPARISONS.items():
-        bound = getattr(condition, name)
-        if bound is not None and not (_comparable(value, bound) and compare(value, bound)):
-            return f"is not {_SIGNS[name]} {_shown(bound)}"
+        if not holds_for(plain, asked):
+            return f"{says} {_shown(asked)}"
     return None
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+def _plain(value: Any) -> Any:
+    """A value as the message will hold it: an exact `str`, `int`, `float` or `bool`; `_ODD` if it is none of them.
+
+    The type is asked, never the value: a proxy may say that it is of another class, and do much to find out.
+    """
+    kind = type(value)
+    if kind is bool or kind is str or kind is int:
+        return value
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, int):
+        return int.__int__(value)
+    if issubclass(kind, float):
+        number = float.__float__(value)
+        return _ODD if math.isnan(number) else number
+    return _ODD
+
+
+def _text_of(value: Any) -> str | None:
+    """A value as text, if it can be: Python writes no number of more than some thousand digits."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 a user's own kind of UUID
+        return None
+
+
+def _kind(value: Any) -> type:
+    """What kind of value this is. For Python, `True` and 1 are equal; here they are not."""
+    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
 
 
 def _equal(value: Any, other: Any) -> bool:
-    """Equality of scalars; for Python, `True` and 1 are equal."""
-    same_kind = isinstance(value, bool) == isinstance(other, bool) and isinstance(value, str) == isinstance(
-        other, str
+    return _kind(value) is _kind(other) and bool(value == other)
+
+
+def _is_one_of(value: Any, others: Sequence[Any]) -> bool:
+    return any(_equal(value, other) for other in others)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """A comparison of two numbers or two texts."""
+    return lambda value, bound: (
+        not isinstance(value, bool) and _kind(value) is _kind(bound) and compare(value, bound)
     )
-    return _is_scalar(value) and same_kind and bool(value == other)
 
 
-def _comparable(value: Any, bound: Any) -> bool:
-    if isinstance(value, bool) or not _is_scalar(value):
-        return False
-    return isinstance(value, str) == isinstance(bound, str)
+#: What may be asked of a value, and what is said if it does not hold.
+_COMPARISONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "eq": (_equal, "is not"),
+    "ne": (lambda value, other: not _equal(value, other), "is"),
+    "one_of": (_is_one_of, "is none of"),
+    "none_of": (lambda value, others: not _is_one_of(value, others), "is one of"),
+    "gt": (_ordered(operator.gt), "is not more than"),
+    "ge": (_ordered(operator.ge), "is not at least"),
+    "lt": (_ordered(operator.lt), "is not less than"),
+    "le": (_ordered(operator.le), "is not at most"),
+}
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

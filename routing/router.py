@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
 from ..topology.finding import did_you_mean
-from .call import Call
+from .call import Call, called_by, has_address, is_retry, name_of
 from .decision import Decision
 from .explanation import Explanation, explain
 from .table import REMEMBERED, Table
@@ -183,7 +183,7 @@ class Router:
     def route(
         self,
         name: str,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         *,
         headers: Mapping[str, Any] | None = None,
@@ -202,7 +202,7 @@ class Router:
           RoutingError: No rule matches it and the file refuses such tasks.
         """
         self._refresh()
-        return self.table.route(name, Call(args, kwargs or {}, headers or {}, options or {}))
+        return self.table.route(name, Call(args, kwargs, headers, options))
 
     def __call__(
         self,
@@ -225,9 +225,9 @@ class Router:
         if self._watch is not None:
             self._refresh()
         ready = self._state.ready.get(name)
-        if ready is not None and not (options and (options.get("queue") or options.get("exchange"))):
+        if ready is not None and not (options and has_address(options)):
             return ready.copy()
-        return self._answer(name, args or (), kwargs or {}, options or {}, task)
+        return self._answer(name, args, kwargs, {} if options is None else options, task)
 
     def explain(self, name: str, call: Call | None = None) -> Explanation:
         """Where a task goes, why, and which rules were asked before.
@@ -237,26 +237,31 @@ class Router:
           call: What it is called with.
         """
         self._refresh()
-        return explain(self.table, self.body, name, call or Call())
+        state = self._state
+        return explain(state.table, state.body, name, call or Call())
 
     def _answer(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], task: Any
+        self,
+        name: str,
+        args: Sequence[Any] | None,
+        kwargs: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+        task: Any,
     ) -> dict[str, Any] | None:
         """A route that is not at hand yet."""
         state = self._state
         ready = state.ready
         named = self._named_queue(state.table, options) if options else None
+        call = Call(args, kwargs, options.get("headers"), options)
         if name in _CALL_ANOTHER and not state.table.names(name):
-            name = _called_by(name, kwargs)
-            args, kwargs = (), {}
-        call = Call(args, kwargs, options.get("headers") or {}, options)
+            name, call = called_by(name, call), replace(call, args=(), kwargs={})
         if named is not None:
             to_queue = state.table.to_queue(named)
             if to_queue is not None:
                 return self._for_call(_as_ruled(to_queue, state.table, name, call), options, task)
-            if not _is_retry(options):
+            if not is_retry(options):
                 return None
-        if _is_retry(options):
+        if is_retry(options):
             _forget_address(options)
         fixed = state.table.fixed(name)
         if fixed is None:
@@ -276,7 +281,7 @@ class Router:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
         answer = self._options(decision)
         ruled, own = answer.get("headers"), options.get("headers")
-        if ruled and own is not None and isinstance(options, dict):
+        if ruled and isinstance(own, dict) and isinstance(options, dict):
             answer["headers"] = {**ruled, **own}
             options["headers"] = None
         return answer
@@ -285,11 +290,9 @@ class Router:
         """The queue that the caller's options mean, if they mean one."""
         queue = options.get("queue")
         if queue is not None:
-            return str(getattr(queue, "name", queue))
-        exchange, key = options.get("exchange"), options.get("routing_key")
-        if exchange is None or key is None:
-            return None
-        return table.addresses.queue_at(str(getattr(exchange, "name", exchange)), key)
+            return name_of(queue) or ""  # what has no name is no queue of the file
+        exchange, key = name_of(options.get("exchange")), name_of(options.get("routing_key"))
+        return None if exchange is None or key is None else table.addresses.queue_at(exchange, key)
 
     def _options(self, decision: Decision) -> dict[str, Any]:
         """What Celery needs to publish: a queue alone would bypass direct exchanges and break countdowns."""
@@ -327,13 +330,6 @@ class Router:
         return f"<Router {self.origin}: {len(self.body.routes)} rules, {len(self.body.queues)} queues>"
 
 
-def _called_by(name: str, kwargs: Mapping[str, Any]) -> str:
-    """The task that `celery.map` and the like call, which decides where they run."""
-    task = kwargs.get("task")
-    inner = task.get("task") if isinstance(task, dict) else task
-    return inner if isinstance(inner, str) else name
-
-
 def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decision:
     """A queue that the caller named, with what the rule says of the message; the priority is that of its own queue."""
     try:
@@ -341,11 +337,6 @@ def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decisi
     except RoutingError:
         return to_queue
     return replace(to_queue, options=options) if options else to_queue
-
-
-def _is_retry(options: Mapping[str, Any]) -> bool:
-    """Whether Celery sends a task on by the address that it came by: only then it says where it came from first."""
-    return "origin" in options and ("queue" in options or "exchange" in options)
 
 
 def _forget_address(options: Mapping[str, Any]) -> None:

@@ -198,7 +198,9 @@ def _not_among(error: ErrorDetails, subject: str, path: Path_, places: Places) -
 
 
 def _given(error: ErrorDetails, path: Path_, places: Places) -> str:
-    """What stands there, unless it is secret, from outside, or no scalar."""
+    """What stands there, unless it is secret, from outside, or no scalar; of a key, the sentence says it already."""
+    if error["loc"][-1:] == ("[key]",):
+        return ""
     if path[:1] == ("users",) or any(is_secret_key(str(part)) or part in URI_KEYS for part in path):
         return ""
     raw = places.raw(path)

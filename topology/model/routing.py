@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from .types import (
@@ -41,10 +41,23 @@ _NOT_AN_OPTION = {
 }
 
 
+#: Options of `apply_async` that no router gets to see.
+_UNSEEN = frozenset(
+    {
+        *("countdown", "eta", "expires", "time_limit", "soft_time_limit", "retries", "ignore_result"),
+        *("task_id", "link", "link_error", "route_name", "shadow"),
+    }
+)
+
+
 def _part(value: str) -> str:
     if not _PART.fullmatch(value):
         message = "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
         raise PydanticCustomError("part", message)
+    root, name, *_ = value.split(".")
+    if root == "options" and name in _UNSEEN:
+        message = "cannot ask for `{name}`, which is settled before Celery asks for a route"
+        raise PydanticCustomError("part", message, {"name": name})
     return value
 
 
@@ -61,10 +74,19 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _bound(value: Any) -> Any:
+    value = _scalar(value)
+    if isinstance(value, bool):
+        raise PydanticCustomError("bound", "must be a number or a text")
+    return value
+
+
 def _condition(value: Any) -> Any:
     """A bare value means equality, a bare list membership."""
     if isinstance(value, dict | Condition):
         return value
+    if value is None:
+        raise PydanticCustomError("condition", "asks for nothing; `{present: true}` takes whatever is there")
     return {"one_of": value} if isinstance(value, list | tuple) else {"eq": value}
 
 
@@ -90,9 +112,7 @@ Scalars = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"type": [*_SCALAR_TYPES["type"], "array"], "items": _SCALAR_TYPES}),
 ]
-Number = Annotated[
-    int | float | str, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number"]})
-]
+Number = Annotated[int | float | str, BeforeValidator(_bound), WithJsonSchema({"type": ["string", "number"]})]
 Rate = Annotated[str, AfterValidator(_rate)]
 PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
 
@@ -109,6 +129,21 @@ class Condition(Model):
     lt: Number | None = Field(None, description="Less than this.")
     le: Number | None = Field(None, description="This or less.")
     present: bool | None = Field(None, description="`true`: there, whatever it is; `false`: not there.")
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        """Refuses what asks for nothing, and what no value meets."""
+        asked = {name: value for name, value in self if value is not None}
+        if not asked:
+            message = "asks for nothing; `{present: true}` takes whatever is there"
+            raise PydanticCustomError("condition", message)
+        if self.present is False and len(asked) > 1:
+            raise PydanticCustomError(
+                "condition", "cannot compare what is not there: `present: false` stands alone"
+            )
+        if () in asked.values():
+            raise PydanticCustomError("condition", "needs at least one value to choose from")
+        return self
 
 
 #: A condition, or a bare value or list.
