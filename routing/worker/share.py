@@ -75,13 +75,25 @@ def taken(body: Body, queues: Iterable[str], share: Share | None) -> tuple[str, 
       share: The worker's share; None takes all.
 
     Raises:
-      UsageError: There is nothing to share, or less than there are workers.
+      UsageError: There is nothing to share, or too little for so many workers.
     """
     queues = tuple(queues)
     if share is None:
         return queues
     numbers = {queue: number for shards in body.shards.values() for number, queue in enumerate(shards)}
-    _enough(body, queues, share)
+    shared = [queue for queue in queues if queue in numbers]
+    if not shared:
+        raise UsageError(
+            f"there is nothing to share: none of {_listed(queues)} has `shards`",
+            "leave the share out, or give one of the queues `shards`",
+        )
+    idle = share.of - len({numbers[queue] % share.of for queue in shared})
+    if idle:
+        names = _listed(name for name, shards in body.shards.items() if not set(shards).isdisjoint(shared))
+        raise UsageError(
+            f"of {share.of} workers, {idle} would have none of the {len(shared)} shards of {names}",
+            "share them among fewer workers, or give the queue more `shards`",
+        )
     return tuple(queue for queue in queues if queue not in numbers or share.has(numbers[queue]))
 
 
@@ -98,22 +110,6 @@ def described(body: Body, queues: Iterable[str]) -> list[str]:
                 f"shard{'s' * (len(numbers) > 1)} {', '.join(numbers)} of the {len(shards)} of `{name}`"
             )
     return found
-
-
-def _enough(body: Body, queues: tuple[str, ...], share: Share) -> None:
-    """Stops a share that leaves a worker without any shard."""
-    counts = {name: len(shards) for name, shards in body.shards.items() if not set(shards).isdisjoint(queues)}
-    if not counts:
-        raise UsageError(
-            f"there is nothing to share: none of {_listed(queues)} has `shards`",
-            "leave the share out, or give one of the queues `shards`",
-        )
-    most = max(counts, key=counts.__getitem__)
-    if share.of > counts[most]:
-        raise UsageError(
-            f"`{most}` has {counts[most]} shards: of {share.of} workers, {share.of - counts[most]} would have none",
-            f"share it among {counts[most]} workers or fewer, or give it more `shards`",
-        )
 
 
 def _listed(names: Iterable[str]) -> str:

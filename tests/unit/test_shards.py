@@ -231,9 +231,14 @@ def test_what_is_no_share_is_said(text: str, why: str) -> None:
 
 
 def test_a_share_that_leaves_workers_without_a_shard_is_an_error(body: Topology) -> None:
-    with pytest.raises(UsageError, match="`orders` has 8 shards: of 10 workers, 2 would have none") as caught:
-        sharing.taken(body, body.consumed(body.workers["both"]), sharing.Share(1, 10))
-    assert caught.value.hint == "share it among 8 workers or fewer, or give it more `shards`"
+    queues = body.consumed(body.workers["orders"])
+    with pytest.raises(
+        UsageError, match=r"^of 10 workers, 2 would have none of the 8 shards of `orders`$"
+    ) as caught:
+        sharing.taken(body, queues, sharing.Share(1, 10))
+    assert caught.value.hint == "share them among fewer workers, or give the queue more `shards`"
+    with pytest.raises(UsageError, match="of 2 workers, 1 would have none of the 2 shards of `orders`"):
+        sharing.taken(body, ["orders.0", "orders.2"], sharing.Share(1, 2))
     with pytest.raises(UsageError, match="nothing to share: none of `normal` has `shards`"):
         sharing.taken(body, ["normal"], sharing.Share(1, 2))
 
