@@ -27,6 +27,7 @@ routes:
   - {tasks: "reports.urgent", queue: low, priority: 6}
   - {tasks: ["reports.limited", "reports.own"], queue: low, rate_limit: 10/m}
   - {tasks: reports.late, queue: low, expires: 0.5}
+  - {tasks: reports.lasting, queue: low, expires: 1h, time_limit: 60s}
   - {tasks: "reports.*", queue: low}
 unmatched: refuse
 workers:
@@ -78,6 +79,14 @@ def again(self):
     if self.request.retries < 2:
         raise self.retry(countdown=0)
     return seen(self)
+
+@app.task(bind=True, name="reports.lasting")
+def lasting(self, first=None):
+    self.backend.mark_as_retry = lambda *_, **__: None
+    until = [self.request.expires, self.request.timelimit]
+    if first is None:
+        raise self.retry(countdown=0, kwargs={"first": until})
+    return [first, until]
 
 @app.task(bind=True, name="reports.seen")
 def see(self): return seen(self)
@@ -198,6 +207,11 @@ class TestRetries:
         value, ran = run("reports.again", exchange="tasks", routing_key="was.high")
         assert value == ["low", 4, 2, "acme"]
         assert ran == {("reports.again", "was.high"), ("reports.again", "low")}
+
+    def test_a_retry_does_not_live_longer(self, run: Any) -> None:
+        (first, again), _ = run("reports.lasting")
+        assert first == again
+        assert first[1] == [60, None]
 
 
 class TestPriorities:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, chain
+from celery.app.amqp import AMQP
 from celery.beat import ScheduleEntry, Scheduler
 
 from routectl.routing import Router, watch
 from routectl.routing.celery import Undeliverable, configure, settings
+from routectl.topology.errors import FileError
 
 from .conftest import Project
 
@@ -32,7 +36,7 @@ routes:
     delivery_mode: transient
     time_limit: 30s
     soft_time_limit: 20s
-    options: {content_encoding: utf-8, ignore_headers: "yes"}
+    options: {app_id: shop, type: order, argsrepr: "<secret>", retry_policy: {max_retries: 1}}
   - {tasks: lost, queue: gone, expires: 1m, time_limit: 30s}
 unmatched: low
 """
@@ -46,6 +50,14 @@ RULED = {
     "compression": "application/x-gzip",
     "tenant": "acme",
     "tier": "gold",
+}
+
+#: What Celery sends if nobody says how.
+UNRULED = dict.fromkeys(RULED) | {
+    "priority": 0,
+    "delivery_mode": 2,
+    "content_type": "application/json",
+    "timelimit": [None, None],
 }
 
 
@@ -109,6 +121,39 @@ def test_it_arrives_by_the_first_protocol(app: Celery) -> None:
 def test_the_task_expires_for_the_worker_too(app: Celery) -> None:
     app.send_task("full")
     assert received(app, "high", "expires")["expires"] is not None
+
+
+def test_further_options_arrive_and_the_callers_win(app: Celery) -> None:
+    for own in ({}, {"app_id": "mine", "argsrepr": "mine"}):
+        app.send_task("full", (1,), **own)
+        found = received(app, "high", "app_id", "type", "argsrepr")
+        assert found == RULED | {"app_id": "shop", "type": "order", "argsrepr": "<secret>"} | own
+
+
+def of_celery(function: Any) -> set[str]:
+    """What a function of Celery's takes by name."""
+    return set(inspect.signature(function).parameters) - {"self", "options"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    sorted(
+        of_celery(Celery.send_task)
+        | (
+            of_celery(AMQP.as_task_v2)
+            - {"now", "timezone", "origin", "argsrepr", "kwargsrepr", "stamped_headers"}
+        )
+        | {"content_type", "immediate", "mandatory", "queue", "exchange"}
+    ),
+)
+def test_an_option_that_no_route_of_celery_can_carry_is_a_mistake_in_the_file(
+    option: str, tmp_path: Path
+) -> None:
+    """Celery raises a TypeError for it where the task is sent, or drops it."""
+    file = tmp_path / "queues.yaml"
+    file.write_text(FILE.replace("app_id:", f"{option}:"))
+    with pytest.raises(FileError, match=f"cannot hold `{option}`"):
+        settings(file)
 
 
 def test_whatever_the_caller_says_wins(app: Celery) -> None:
@@ -265,6 +310,16 @@ def test_apps_that_share_settings_all_obey(project: Project) -> None:
                 app.send_task("lost")
 
 
+def test_a_priority_given_to_a_chain_is_its_first_tasks_alone(app: Celery) -> None:
+    steps = [app.signature(name, app=app) for name in ("other", "full")]
+    chain(*steps, app=app).apply_async(priority=5)
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        message = channel.message_to_python(channel.basic_get("low", no_ack=True))
+    _, _, embedded = message.decode()
+    assert message.properties["priority"] == 5
+    assert [step["options"].get("priority") for step in embedded["chain"]] == [None]
+
+
 def test_options_of_a_beat_entry_win(app: Celery) -> None:
     scheduler = Scheduler(app=app, lazy=True)
     for options, queue, expected in (
@@ -280,10 +335,14 @@ def test_options_of_a_beat_entry_win(app: Celery) -> None:
 def test_a_router_in_the_setting_routes_without_an_app_that_is_set_up(project: Project) -> None:
     router = Router.from_file(project.folder / "queues.yaml")
     queues = settings(project.folder / "queues.yaml")["task_queues"]
-    with new_app(project, task_routes=(router,), task_queues=queues) as app:
+    with new_app(project, task_routes=(router,), task_queues=queues, task_default_priority=5) as app:
         app.send_task("full")
-        # Limits need `configure`: Celery has settled them before it asks.
-        assert received(app, "high") == RULED | {"expiration": None, "timelimit": [None, None]}
+        # Limits need `configure`: Celery has settled them before it asks. So does what shall beat Celery's defaults.
+        unset = {"expiration": None, "timelimit": [None, None]}
+        assert received(app, "high") == RULED | unset
+        task(app, "full").delay()
+        assert received(app, "high") == RULED | unset | {"priority": 5, "content_type": "application/json"}
+        app.send_task("lost")
 
 
 def test_a_router_of_celerys_own_settings_in_the_setting(project: Project) -> None:
@@ -324,3 +383,17 @@ def test_routes_that_are_set_after_the_first_use(project: Project) -> None:
         configure(app, project.folder / "queues.yaml")
         app.send_task("full")
         assert received(app, "high") == RULED
+
+
+def test_routes_that_an_app_sets_after_configure(project: Project) -> None:
+    """Before it reads its configuration, the file wins; then the app does, until it sends its first task."""
+    with new_app(project) as unread, new_app(project) as read, new_app(project) as used:
+        for app in (unread, read, used):
+            configure(app, project.folder / "queues.yaml")
+        assert read.conf.task_routes
+        used.send_task("other")
+        assert received(used, "low")["tenant"] is None
+        for app, queue in ((unread, "high"), (read, "low"), (used, "high")):
+            app.conf.task_routes = {"full": "low"}
+            app.send_task("full")
+            assert received(app, queue) == (RULED if queue == "high" else UNRULED)

@@ -32,6 +32,7 @@ routes:
   - {tasks: billing.charge, queue: high, priority: 9}
   - {tasks: "{queue}:*", queue: "{queue}"}
   - {tasks: "other.*", queue: copies, key: other}
+  - {tasks: "keyed.*", queue: low, key: low.own}
 unmatched: low
 """
 
@@ -74,6 +75,7 @@ def received(app: Celery, queue: str) -> list[dict[str, Any]]:
         ("direct:x", "direct", "straight", "k", 0),
         ("bare:x", "bare", "", "bare", 0),
         ("other.x", "copies", "straight", "other", 0),
+        ("keyed.x", "low", "tasks", "low.own", 0),
         ("anything", "low", "tasks", "low.task", 0),
     ],
 )
@@ -284,6 +286,13 @@ def test_a_delayed_task_goes_through_the_brokers_own_queues(app: Celery) -> None
     assert received(app, "high") == []
     [message] = until(lambda: received(app, "high"))
     assert message["key"].endswith(".high")
+
+
+def test_a_delayed_task_with_a_key_of_its_own_arrives_in_its_queue_by_the_queues_key(app: Celery) -> None:
+    """Celery forgets the key of a route when it delays on the broker."""
+    app.send_task("keyed.x", countdown=1, ignore_result=True)
+    [message] = until(lambda: received(app, "low"))
+    assert message["key"].endswith(".low.task")
 
 
 def test_a_delay_without_its_queues_is_an_error_at_the_publisher(app: Celery, project: Project) -> None:

@@ -24,30 +24,34 @@ from .types import (
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?", re.ASCII)
 
-#: Publish options that a rule names by fields of its own, or that Celery has used up before it asks for a route.
+#: Options of `apply_async` that Celery has used up before it asks for a route, or takes from nobody else.
+_SETTLED = frozenset(
+    {
+        *("name", "args", "kwargs", "task_id", "countdown", "eta", "retries", "shadow", "route_name"),
+        *("link", "link_error", "callbacks", "errbacks", "chain", "chord", "group_id", "group_index"),
+        *("root_id", "parent_id", "reply_to", "ignore_result", "add_to_parent", "result_cls", "task_type"),
+        *("producer", "publisher", "connection", "router", "message", "body", "create_sent_event"),
+        "replaced_task_nesting",
+    }
+)
+
+#: More of them, which a rule has fields for.
+_LIMITS = frozenset({"expires", "time_limit", "soft_time_limit"})
+
+#: What is no option of a rule, and why.
 _NOT_AN_OPTION = {
     **dict.fromkeys(
-        ("queue", "priority", "expires", "headers", "serializer", "compression", "delivery_mode"),
+        (*_LIMITS, "queue", "priority", "headers", "serializer", "compression", "delivery_mode"),
         "has a field of its own in the rule",
     ),
-    **dict.fromkeys(("time_limit", "soft_time_limit"), "has a field of its own in the rule"),
     "routing_key": "is `key` in the rule",
     "exchange": "follows from the queue",
     "exchange_type": "follows from the queue",
-    **dict.fromkeys(
-        ("args", "kwargs", "countdown", "eta", "task_id", "link", "link_error", "route_name", "shadow"),
-        "is settled before Celery asks for a route",
-    ),
+    "content_type": "follows from `serializer`",
+    "mandatory": "is always set",
+    "immediate": "RabbitMQ does not know any more",
+    **dict.fromkeys(_SETTLED, "is settled before Celery asks for a route"),
 }
-
-
-#: Options of `apply_async` that no router gets to see.
-_UNSEEN = frozenset(
-    {
-        *("countdown", "eta", "expires", "time_limit", "soft_time_limit", "retries", "ignore_result"),
-        *("task_id", "link", "link_error", "route_name", "shadow"),
-    }
-)
 
 
 def _part(value: str) -> str:
@@ -55,7 +59,7 @@ def _part(value: str) -> str:
         message = "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
         raise PydanticCustomError("part", message)
     root, name, *_ = value.split(".")
-    if root == "options" and name in _UNSEEN:
+    if root == "options" and name in _SETTLED | _LIMITS:
         message = "cannot ask for `{name}`, which is settled before Celery asks for a route"
         raise PydanticCustomError("part", message, {"name": name})
     return value
