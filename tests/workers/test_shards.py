@@ -56,6 +56,11 @@ def retry(self, account_id, countdown):
         raise self.retry(countdown=countdown)
     return seen(self)
 
+@app.task(name="orders.note")
+def note(account_id, number):
+    with open(os.environ["PROJ_RESULTS"] + f"/notes-{account_id}", "a") as notes:
+        notes.write(f"{number}\\n")
+
 @app.task(bind=True, name="other")
 def other(self): return seen(self)
 """
@@ -118,6 +123,16 @@ def test_an_account_has_one_shard_however_it_is_named(app: Celery, workers: list
     for account, (node, shard) in found.items():
         assert app.send_task("orders.place", (account,)).get(timeout=30) == [node, shard]
         assert app.send_task("orders.place", (str(account),)).get(timeout=30) == [node, shard]
+
+
+def test_tasks_of_one_account_run_in_the_order_in_which_they_were_sent(
+    app: Celery, project: Project, workers: list[WorkerProcess]
+) -> None:
+    for result in [app.send_task("orders.note", (number % 5, number)) for number in range(200)]:
+        result.get(timeout=30)
+    for account in range(5):
+        notes = (project.folder / f"results/notes-{account}").read_text().split()
+        assert notes == [str(number) for number in range(200) if number % 5 == account]
 
 
 def test_every_share_takes_what_has_no_shards(app: Celery, workers: list[WorkerProcess]) -> None:
