@@ -30,7 +30,10 @@ def command() -> None:
 @command.command("celery", epilog=_EXAMPLES)
 @click.argument("app")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file instead of stdout."
+    "--out",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to a file instead of stdout.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 @click.option(
@@ -51,10 +54,12 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
         raise UsageError(f"`{out}` exists already", "`--force` overwrites it")
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    from ..routing.importing.app import find, read
+    from ..routing.importing.app import read
     from ..routing.importing.compare import differences
     from ..routing.importing.convert import convert
+    from ..routing.importing.find import find
     from ..routing.importing.write import text
+    from .text import printable
 
     document = convert(read(find(app), app))
     written = text(document, workers=workers)
@@ -65,9 +70,9 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
         console.document({"yaml": written, "notes": [*document.notes], "differences": different})
     else:
         for note in document.notes:
-            console.say(f"note: {note}")
+            console.say(printable(f"note: {note}"))
         for difference in different:
-            console.warn(f"different: {difference}")
+            console.warn(printable(f"different: {difference}"))
         console.result(_summary(document, out) if out else written.removesuffix("\n"))
     return 1 if different else 0
 

@@ -1,6 +1,6 @@
 """From a Celery app's settings to `queues.yaml`.
 
-    app  ->  configuration  ->  convert (queues, routes, patterns)  ->  write  ->  compare
+    find, app  ->  configuration  ->  convert (queues, destinations, routes)  ->  write  ->  compare
 
-Only `app` knows Celery; all else is data in, data out.
+Only `find`, `app`, `annotations` and `declared` know Celery and kombu; all else is data in, data out.
 """

@@ -13,13 +13,15 @@ from ..router import Router
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .configuration import Outcome
 
-def differences(text: str, expected: Mapping[str, str]) -> list[str]:
+
+def differences(text: str, expected: Mapping[str, Outcome]) -> list[str]:
     """Every task that the file sends elsewhere, one sentence each; what is wrong with the file, if something is.
 
     Parameters:
       text: The file.
-      expected: The queue of every known task.
+      expected: Where every known task goes in Celery.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "queues.yaml"
@@ -30,16 +32,18 @@ def differences(text: str, expected: Mapping[str, str]) -> list[str]:
             return [f"line {finding.position.line}: {finding.message}" for finding in error.findings]
         except RoutingError as error:
             return [error.message.replace(str(path), "queues.yaml")]
-    return [found for name, queue in expected.items() if (found := _difference(router, name, queue))]
+    return [found for name, outcome in expected.items() if (found := _difference(router, name, outcome))]
 
 
-def _difference(router: Router, name: str, queue: str) -> str | None:
+def _difference(router: Router, name: str, outcome: Outcome) -> str | None:
+    wanted = _told(outcome.queue, outcome.fields.get("priority"))
     try:
-        found = f"to `{router.route(name).queue}`"
+        decision = router.route(name)
+        found = _told(decision.queue, decision.priority)
     except RoutingError:
         found = "nowhere"
-    return (
-        None
-        if found == f"to `{queue}`"
-        else f"task `{name}` goes to `{queue}` in Celery, and {found} by the file"
-    )
+    return None if found == wanted else f"task `{name}` goes {wanted} in Celery, and {found} by the file"
+
+
+def _told(queue: str, priority: int | None) -> str:
+    return f"to `{queue}`" + (f" with priority {priority}" if priority is not None else "")

@@ -118,6 +118,16 @@ class GivenRouter:
     name: str
     entries: tuple[Entry, ...] | None = None
 
+    @property
+    def exact(self) -> tuple[Entry, ...]:
+        """The lines for one name each."""
+        return tuple(entry for entry in self.entries or () if not entry.is_pattern)
+
+    @property
+    def patterns(self) -> tuple[Entry, ...]:
+        """The lines that are tried after them, in their order."""
+        return tuple(entry for entry in self.entries or () if entry.is_pattern)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -163,6 +173,7 @@ class Configuration:
       annotated_all: What it says of all tasks.
       default_queue: Where tasks go that nothing routes; None if they are errors.
       scheduled: Entries of the beat schedule with options of their own.
+      zero_first: Whether a message with priority 0, or none, goes first, as on Redis.
       remarks: What the reader saw that has no place in a file.
     """
 
@@ -175,7 +186,15 @@ class Configuration:
     annotated_all: Mapping[str, Any] = field(default_factory=dict)
     default_queue: str | None = "celery"
     scheduled: tuple[Scheduled, ...] = ()
+    zero_first: bool = False
     remarks: tuple[str, ...] = ()
+
+    @property
+    def prioritised(self) -> bool:
+        """Whether any route or task has a priority."""
+        routes = [entry.options or {} for router in self.routers for entry in router.entries or ()]
+        answers = [answer.options for answer in self.answers.values()]
+        return any(options.get("priority") is not None for options in (*routes, *answers))
 
 
 @dataclass(frozen=True)
@@ -231,7 +250,7 @@ class Document:
       consumed: The queues of the worker profile.
       closing: What to say at the end of the routes.
       notes: What could not be written, or needs a look.
-      expected: The queue of every name that is known.
+      expected: What the rule says, of every name that is known.
     """
 
     source: str
@@ -243,4 +262,4 @@ class Document:
     consumed: tuple[str, ...]
     closing: tuple[str, ...]
     notes: tuple[str, ...]
-    expected: Mapping[str, str]
+    expected: Mapping[str, Outcome]

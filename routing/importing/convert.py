@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...topology.model.topology import REFUSE
+from ..transport import HIGHEST
 from .configuration import Document
 from .destinations import Destinations
 from .queues import Declarations, is_made_up
@@ -20,6 +21,18 @@ _MADE = (
     "exchange for each, and sends nothing through it: tasks reach a queue by its name. What the broker has of those "
     "exchanges may stay."
 )
+_DIRECT = (
+    "Celery publishes past direct exchanges, to a queue by its name; by the file a task goes by the exchange and the "
+    "binding's key, and ends in the same queue"
+)
+_WILDCARD = (
+    "Celery publishes with a topic binding's wildcards as they stand; by the file the key is one that the binding "
+    "matches, and leads to the same queue"
+)
+_TURNED = (
+    f"priorities are turned round ({HIGHEST} less what Celery has): on Redis 0 goes first, and what has none; by the "
+    "file the highest does, and what has none goes last"
+)
 
 
 def convert(configuration: Configuration) -> Document:
@@ -33,28 +46,49 @@ def convert(configuration: Configuration) -> Document:
     default = default_outcome(configuration, destinations)
     rules = Rules(configuration, destinations)
     sections = tuple(rules.sections(default))
-    unmatched = REFUSE if default is None else default.queue
     expected = {
-        name: outcome.queue
+        name: outcome
         for name, answer in configuration.answers.items()
         if not answer.problem
+        and name not in rules.unspelled
         and (outcome := destinations.outcome(answer.options, f"task `{name}`")) is not None
     }
-    made = any(is_made_up(queue) for queue in configuration.queues.values())
+    ways = list(_ways(configuration, declared, destinations))
+    notes = [*configuration.remarks, *ways, *declared.notes, *rules.notes, *destinations.notes]
+    if configuration.scheduled:
+        entries = ", ".join(f"`{each.entry}`" for each in configuration.scheduled)
+        notes.append(
+            f"the beat schedule says itself how its tasks are published, which beats the rules: {entries}"
+        )
     return Document(
         source=configuration.source,
         exchanges=declared.exchanges,
         queues=declared.queues,
-        remarks={**declared.remarks, **({"queues": (_MADE,)} if made and declared.queues else {})},
+        remarks={**declared.remarks, "queues": tuple(_about_queues(configuration, declared, ways))},
         sections=sections,
-        unmatched=unmatched,
+        unmatched=REFUSE if default is None else default.queue,
         consumed=declared.consumed(),
         closing=tuple(_closing(configuration)),
-        notes=tuple(
-            dict.fromkeys([*configuration.remarks, *declared.notes, *rules.notes, *destinations.notes])
-        ),
+        notes=tuple(dict.fromkeys(notes)),
         expected=expected,
     )
+
+
+def _ways(configuration: Configuration, declared: Declarations, destinations: Destinations) -> Iterator[str]:
+    """How messages travel otherwise than Celery sends them."""
+    queues = declared.consumed()
+    if any(destinations.by_direct_exchange(queue) for queue in queues):
+        yield _DIRECT
+    if any(destinations.by_wildcard(queue) for queue in queues):
+        yield _WILDCARD
+    if configuration.zero_first and configuration.prioritised:
+        yield _TURNED
+
+
+def _about_queues(configuration: Configuration, declared: Declarations, ways: list[str]) -> Iterator[str]:
+    if any(is_made_up(queue) for queue in configuration.queues.values()) and declared.queues:
+        yield _MADE
+    yield from (f"{way}." for way in ways)
 
 
 def _closing(configuration: Configuration) -> Iterator[str]:

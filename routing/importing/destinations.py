@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...topology import pattern
-from ...topology.address import AddressBook
+from ...topology.address import AddressBook, is_wildcard
 from ...topology.simulate import Network
+from ..transport import HIGHEST
 from .configuration import Outcome
 from .values import message_fields
 
@@ -27,6 +28,7 @@ class Destinations:
 
     def __init__(self, configuration: Configuration, body: Body) -> None:
         self._configuration = configuration
+        self._prioritised = configuration.prioritised
         self._body = body
         self._network = Network.of(body)
         self._book = AddressBook(body)
@@ -39,6 +41,10 @@ class Destinations:
           options: As Celery publishes with them.
           what: What to call the route in notes.
         """
+        named = self._configuration.queues.get(str(options.get("queue")))
+        if named is not None and named.broadcast:
+            self._note(f"{what} is left out: broadcast `{named.exchange.name}` is no queue")
+            return None
         queue, key = self._target(options, what)
         if queue is None:
             return None
@@ -48,12 +54,31 @@ class Destinations:
         if self._body.queues[queue].type == "stream":
             self._note(f"{what} is left out: queue `{queue}` is a stream, which workers cannot consume")
             return None
-        fields, problems = message_fields(options)
+        fields, problems = message_fields({**options, "priority": self._priority(options)})
         if problems:
-            self._note(f"{what}: {', '.join(problems)} cannot be written, and is left out")
+            self._note(f"{what}: left out, since the file cannot hold it: {', '.join(problems)}")
         if "delivery_mode" not in fields and self._is_transient(options):
             fields["delivery_mode"] = "transient"
         return Outcome(queue, {"key": key, **fields} if key else fields)
+
+    def by_direct_exchange(self, queue: str) -> bool:
+        """Whether the file publishes through a direct exchange, as Celery does not."""
+        address = self._book.of(queue)
+        return address.exchange != "" and address.exchange_type == "direct"
+
+    def by_wildcard(self, queue: str) -> bool:
+        """Whether Celery publishes with a key that is a pattern."""
+        given = self._configuration.queues[queue]
+        return given.exchange.type == "topic" and is_wildcard(given.key)
+
+    def _priority(self, options: Mapping[str, Any]) -> Any:
+        """The priority as the file means it: higher goes first, and none goes last."""
+        priority = options.get("priority")
+        if not (self._configuration.zero_first and self._prioritised):
+            return priority
+        if priority is None:
+            return HIGHEST
+        return HIGHEST - min(priority, HIGHEST) if isinstance(priority, int) else priority
 
     def _is_transient(self, options: Mapping[str, Any]) -> bool:
         queue = options.get("queue")

@@ -80,7 +80,7 @@ def _expression(regex: re.Pattern[str]) -> str:
         source += "\n"  # ends a comment
     if letters:
         source = f"(?{letters}:{source})"
-    elif any(kind is _constants.BRANCH for kind, _ in tree) and not _takes_the_rest(tree):
+    elif "|" in source and tree and tree[-1][0] in (_constants.BRANCH, _constants.IN):
         source = f"(?:{source})"
     return source if _takes_the_rest(tree) else f"{source}(?s:.*)"
 

@@ -41,12 +41,18 @@ class Declarations:
         self.remarks: dict[str, tuple[str, ...]] = {}
         self.notes: list[str] = []
         self._seen: dict[str, GivenExchange] = {}
+        self._consumers: list[str] = []
         for queue in given:
             reason = _no_place(queue)
             if reason:
                 self.notes.append(reason)
             else:
                 self._add(queue)
+        if self._consumers:
+            names = ", ".join(self._consumers)
+            self.notes.append(
+                f"consumer arguments, such as `x-priority`, have no place in the file: queues {names}"
+            )
         self._dead_letters()
         self._alternates()
 
@@ -81,12 +87,12 @@ class Declarations:
         remarks = []
         if refused:
             names = ", ".join(f"`{name}`" for name in sorted(set(refused)))
-            remarks.append(f"left out, since RabbitMQ would refuse it on this queue: {names}")
+            remarks.append(f"left out, since it would be refused on this queue: {names}")
             self.notes.append(f"queue `{queue.name}`: {remarks[-1]}")
         if queue.consumer_arguments:
             names = ", ".join(f"{name}: {value}" for name, value in queue.consumer_arguments.items())
             remarks.append(f"consumer arguments have no place here: {names}")
-            self.notes.append(f"queue `{queue.name}`: {remarks[-1]}")
+            self._consumers.append(f"`{queue.name}`")
         if remarks:
             self.remarks[f"queue {queue.name}"] = tuple(remarks)
 

@@ -43,11 +43,9 @@ class Rules:
         self.notes: list[str] = []
         #: The rule of every name that has one of its own.
         self.exact: dict[str, Outcome] = {}
+        #: The names that need one, and that the file cannot spell.
+        self.unspelled: set[str] = set()
         self._odd: list[tuple[str, Outcome]] = []
-        self._patterns = {
-            router: [entry for entry in router.entries or () if entry.is_pattern]
-            for router in configuration.routers
-        }
 
     def sections(self, default: Outcome | None) -> Iterator[Section]:
         """All rules, exact names first.
@@ -71,11 +69,7 @@ class Rules:
         own = [name for name in given.answers if name in given.decorated]
         annotated = [name for name in given.annotated if name not in given.decorated]
         for at, router in enumerate(given.routers):
-            names = [
-                str(entry.key)
-                for entry in router.entries or ()
-                if not entry.is_pattern and str(entry.key) not in (*own, *annotated)
-            ]
+            names = [str(entry.key) for entry in router.exact if str(entry.key) not in (*own, *annotated)]
             reached = [name for name in names if self._answered_by(name) == at and name not in self.exact]
             comment = [f"From {router.name}."] if reached else []
             comment += self._unreached(at, router)
@@ -88,19 +82,16 @@ class Rules:
 
     def _answered_by(self, name: str) -> int | None:
         answer = self._given.answers[name]
-        if answer.problem and name not in self.exact:
-            note = f"task `{name}` is an error in Celery, too: {answer.problem}"
-            if note not in self.notes:
-                self.notes.append(note)
+        if answer.problem:
+            self.notes.append(
+                f"task `{name}` has no rule: asked without arguments, Celery says {answer.problem}"
+            )
             return None
         return answer.router
 
     def _unreached(self, at: int, router: GivenRouter) -> Iterator[str]:
         """Exact names that Celery never looks up, since an earlier router has an answer for them."""
-        for entry in router.entries or ():
-            name = str(entry.key)
-            if entry.is_pattern or self._given.answers[name].problem:
-                continue
+        for name in (str(entry.key) for entry in router.exact):
             first = self._given.answers[name].router
             if first is not None and first < at:
                 earlier = self._given.routers[first].name
@@ -110,21 +101,22 @@ class Rules:
         self, at: int, router: GivenRouter, default: Outcome | None, done: Iterable[str]
     ) -> Iterator[Section]:
         """Rules for the known names that code, or a pattern that cannot be written, answers for."""
-        unwritten = [entry for entry in self._patterns[router] if _pattern(entry) is None and entry.options]
+        unwritten = [entry for entry in router.patterns if _pattern(entry) is None and entry.options]
         if router.entries is not None and not unwritten:
             return
         names, left = [], False
         for name in self._given.answers:
             if name in done or name in self.exact or self._answered_by(name) != at:
                 continue
-            if router.entries is not None and self._first(router, name) not in unwritten:
+            if router.entries is not None and _first(router, name) not in unwritten:
                 continue
             if self._is_default(name, default):
                 left = True
             else:
                 names.append(name)
         what = "code" if router.entries is None else "a mapping with an expression that the file cannot hold"
-        self.notes.append(f"{router.name} is {what}: {len(names)} tasks have rules by what it answered")
+        rules = f"{len(names)} task{'s have rules' if len(names) != 1 else ' has a rule'}"
+        self.notes.append(f"{router.name} is {what}: {rules} by what it answered without arguments")
         comment = [_SAMPLED.format(name=router.name, what=what)]
         if left and default is not None:
             comment.append(_LEFT_TO_UNMATCHED.format(queue=default.queue))
@@ -132,14 +124,10 @@ class Rules:
 
     def _is_default(self, name: str, default: Outcome | None) -> bool:
         """Whether a name goes to the default queue without a rule of its own."""
-        if any(self._first(router, name) for router in self._given.routers):
+        if any(_first(router, name) for router in self._given.routers):
             return False
         found = self._outcome(name)
         return found is not None and found == default
-
-    def _first(self, router: GivenRouter, name: str) -> Entry | None:
-        """The first pattern of a mapping that matches a name."""
-        return next((entry for entry in self._patterns[router] if _matches(entry, name)), None)
 
     def _outcome(self, name: str) -> Outcome | None:
         answer = self._given.answers[name]
@@ -159,6 +147,7 @@ class Rules:
                 continue
             if text is None:
                 self.notes.append(f"task {name!r} is left out: the file cannot spell its name")
+                self.unspelled.add(name)
                 continue
             self.exact[name] = outcome
             if not is_exact(text):
@@ -214,6 +203,11 @@ def _pattern(entry: Entry) -> str | None:
         return spelled_key(entry.key)
     except (ValueError, re.error, RecursionError, OverflowError):
         return None
+
+
+def _first(router: GivenRouter, name: str) -> Entry | None:
+    """The first pattern of a mapping that matches a name."""
+    return next((entry for entry in router.patterns if _matches(entry, name)), None)
 
 
 def _matches(entry: Entry, name: str) -> bool:

@@ -79,8 +79,11 @@ def _rule(rule: Rule) -> Iterator[str]:
     if len(line) <= _WIDTH:
         yield line
         return
-    yield "  - tasks:"
-    yield from (f"      - {_text(task)}" for task in rule.tasks)
+    if len(rule.tasks) > 1:
+        yield "  - tasks:"
+        yield from (f"      - {_text(task)}" for task in rule.tasks)
+    else:
+        yield f"  - tasks: {_text(rule.tasks[0])}"
     for name, value in fields.items():
         if name != "tasks":
             yield f"    {name}: {_flow(value)}"

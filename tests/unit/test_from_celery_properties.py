@@ -33,6 +33,10 @@ class Producer:
     class connection:
         _reraise_as_library_errors = nullcontext
 
+        class transport:
+            driver_type = "amqp"
+            driver_name = "none"
+
     def publish(self, body: Any, **options: Any) -> None:
         self.published = options
 

@@ -1,0 +1,92 @@
+"""Apps, what `routectl import celery` makes of them, and apps that are set up from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from routectl.routing.celery import configure
+from routectl.routing.importing.app import read
+from routectl.routing.importing.compare import differences
+from routectl.routing.importing.configuration import Document
+from routectl.routing.importing.convert import convert
+from routectl.routing.importing.write import text
+from routectl.routing.router import Router
+from routectl.topology.load import load
+
+from .test_from_celery_properties import celery_app
+
+
+@dataclass
+class Imported:
+    """What was written for an app.
+
+    Parameters:
+      app: The app.
+      file: The file.
+      document: What it says, as data.
+    """
+
+    app: Celery
+    file: Path
+    document: Document
+
+    @property
+    def text(self) -> str:
+        """The file's text."""
+        return self.file.read_text(encoding="utf-8")
+
+    @property
+    def rules(self) -> list[str]:
+        """The lines of the file's rules."""
+        return [line.strip() for line in self.text.splitlines() if line.startswith("  - ")]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is said on stderr."""
+        return self.document.notes
+
+    @property
+    def router(self) -> Router:
+        """The file's router."""
+        return Router.from_loaded(load(self.file, {}))
+
+    def configured(self, *tasks: str) -> Celery:
+        """An app that has nothing but the file, and tasks of these names without options."""
+        app = add_tasks(celery_app(), {name: {} for name in tasks if not name.startswith("celery.")})
+        configure(app, self.file)
+        return app
+
+
+def imported(app: Celery, folder: Path) -> Imported:
+    """Imports an app as the command does, which compares every task that it knows with Celery.
+
+    Parameters:
+      app: The app.
+      folder: Where to write the file.
+    """
+    document = convert(read(app, "proj"))
+    file = folder / "queues.yaml"
+    file.write_text(text(document), encoding="utf-8")
+    assert differences(file.read_text(encoding="utf-8"), document.expected) == []
+    return Imported(app, file, document)
+
+
+def add_tasks(app: Celery, tasks: dict[str, dict[str, Any]]) -> Celery:
+    """Registers tasks.
+
+    Parameters:
+      app: The app.
+      tasks: The options of their decorators, by name.
+    """
+    for name, options in tasks.items():
+        app.task(name=name, shared=False, **options)(_run)
+    app.finalize()
+    return app
+
+
+def _run() -> None:
+    """What the tasks do."""
