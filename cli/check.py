@@ -17,8 +17,9 @@ from .console import Console
 from .options import file_option, output_options
 
 if TYPE_CHECKING:
-    from ..routing.audit import Destination
-    from ..routing.verdict import Part, Problem
+    from ..routing.app_facts import App
+    from ..routing.destination import Destination
+    from ..routing.problem import Part, Problem
     from ..topology.load import Loaded
 
 _EXAMPLES = """\b
@@ -29,7 +30,7 @@ Examples:
   routectl check --app proj --allow unmatched-task --format json
 """
 
-_HEADER = ("task", "queue", "workers", "rule")
+_HEADER = ("task", "queue", "tier", "workers", "rule")
 
 
 @click.command("check", epilog=_EXAMPLES)
@@ -57,20 +58,18 @@ def command(
     held against the top level. Exits with 1 if anything is found that `--allow` does not name.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing import verdict
+    from ..routing.problem import Part
     from ..topology.errors import FileError, UnreadableFile
 
     try:
         loaded = _load(files)
         vhosts = (vhost,) if vhost is not None else (None, *loaded.topology.vhosts)
-        parts = [verdict.Part.of(loaded, name) for name in vhosts]
+        parts = [Part.of(loaded, name) for name in vhosts]
     except FileError as error:
         code = console.fail(error)
         return code if isinstance(error, UnreadableFile) else 1
-    found = [verdict.Problem.of(warning) for warning in loaded.warnings]
-    found += [problem for part in parts for problem in verdict.problems(part)]
-    tasks, more = ([], []) if app is None else _audit(parts[0], app)
-    found += more
+    facts = None if app is None else _facts(app, parts[0])
+    found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
     failed = sum(problem.code == "failed-test" for problem in found)
     found = [problem for problem in found if problem.code not in allow]
@@ -95,8 +94,8 @@ def _load(files: tuple[Path, ...]) -> Loaded:
         return load(list(files))
 
 
-def _audit(part: Part, app: str) -> tuple[list[Destination], list[Problem]]:
-    """Every task of an app, and what is wrong.
+def _facts(app: str, part: Part) -> App:
+    """What there is to know of an app.
 
     Raises:
       UsageError: There is no Celery, or no such app.
@@ -105,11 +104,27 @@ def _audit(part: Part, app: str) -> tuple[list[Destination], list[Problem]]:
 
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    from ..routing import audit, audit_app
+    from ..routing import audit_app
 
-    facts = audit_app.read(app, part.body)
-    tasks = audit.destinations(part, facts)
-    return tasks, list(audit.problems(part, facts, tasks))
+    return audit_app.read(app, part.body)
+
+
+def _found(
+    loaded: Loaded, parts: Sequence[Part], facts: App | None
+) -> tuple[list[Problem], list[Destination]]:
+    """All that is wrong, and where every task of the app goes. The app is held against the first part."""
+    from ..routing import audit, verdict
+    from ..routing.destination import destinations
+    from ..routing.problem import Problem
+
+    found = [Problem.of(warning) for warning in loaded.warnings]
+    for part in parts:
+        named = audit.named_queues(part, facts) if facts and part is parts[0] else ()
+        found += verdict.problems(part, named)
+    tasks = destinations(parts[0], facts) if facts else []
+    if facts:
+        found += audit.problems(parts[0], facts, tasks)
+    return found, tasks
 
 
 def _text(
@@ -147,8 +162,16 @@ def _findings(found: Sequence[Problem]) -> Iterator[str]:
 def _row(task: Destination) -> tuple[str, ...]:
     from .text import rule_text
 
+    if task.follows is not None:
+        return task.task, "-", "-", "-", f"goes with {task.follows}"
     rules = dict.fromkeys(rule_text(decision) for decision in task.decisions)
     if task.explanation.decision is None:
         rules["refused"] = None
     workers = ",".join(name or "any" for name in task.workers) or "none"
-    return task.task, ",".join(task.queues) or "-", workers if task.queues else "-", " or ".join(rules)
+    return (
+        task.task,
+        ",".join(task.queues) or "-",
+        ",".join(task.tiers) or "-",
+        workers if task.queues else "-",
+        " or ".join(rules),
+    )

@@ -17,7 +17,7 @@ from ..topology.state import Kind
 
 if TYPE_CHECKING:
     from ..routing import Decision
-    from ..routing.verdict import Problem
+    from ..routing.problem import Problem
     from ..topology.apply import Outcome, Report
     from ..topology.finding import Position
     from ..topology.plan import Change, Plan

@@ -2,141 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..topology.finding import Severity
 from .explanation import takers
+from .problem import Problem, named
 from .table import CELERYS_OWN
-from .verdict import Problem, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from .app_facts import App, Sender, Sent
     from .decision import Decision, Entry
-    from .explanation import Explanation
-    from .verdict import Part
+    from .destination import Destination
+    from .problem import Part
 
 #: What a task or schedule says that decides where it goes.
 WHERE = ("queue", "exchange", "routing_key")
 
 #: What else it can say, which beats what a rule says.
-_HOW = ("expires", "serializer", "compression", "time_limit", "soft_time_limit")
+_HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Where an app sends a task.
+_BY_CONFIGURE = "change the rule, or set up the app by `configure`"
 
-    Parameters:
-      queue: The queue's name, if Celery was told one.
-      exchange: The exchange's name; empty for the default exchange.
-      routing_key: The key.
-      priority: The message's priority, or None.
-      error: What Celery raises instead, in one line.
-    """
-
-    queue: str | None = None
-    exchange: str = ""
-    routing_key: str = ""
-    priority: int | None = None
-    error: str | None = None
+#: What of a rule Celery settles or copies onto every task before it asks a router that stands there by hand.
+_SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A registered task, or an entry of the schedule.
-
-    Parameters:
-      task: The task's name.
-      sent: Where the app sends it.
-      options: What it says of its messages itself.
-      schedule: The entry of `beat_schedule`; None for the task as such.
-    """
-
-    task: str
-    sent: Sent
-    options: Mapping[str, Any] = field(default_factory=dict)
-    schedule: str | None = None
-
-    def __str__(self) -> str:
-        if self.schedule is None:
-            return f"task `{self.task}`"
-        return f"schedule entry `{self.schedule}` (task `{self.task}`)"
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """What there is to know of a Celery app.
-
-    Parameters:
-      name: What it was called.
-      senders: Its tasks and schedule.
-      routes_by: Which file its router is of; None if it has none of ours.
-      same: Whether that is the file at hand.
-      displaced: Whether it was set up by `configure`, and `task_routes` was set after that.
-      ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
-      queues: The names in `task_queues`, if it is set.
-    """
-
-    name: str
-    senders: tuple[Sender, ...]
-    routes_by: str | None = None
-    same: bool = False
-    displaced: bool = False
-    ignored: bool = False
-    queues: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where the file has a task go.
-
-    Parameters:
-      explanation: Where it goes if nothing is known of the call.
-      decisions: Wherever it can go, by what it is called with; empty if it is refused.
-      queues: Their queues, by the names that the file declares them by.
-      workers: The profiles that take one of them; `""` is a worker without a profile.
-    """
-
-    explanation: Explanation
-    decisions: tuple[Decision, ...]
-    queues: tuple[str, ...]
-    workers: tuple[str, ...]
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.explanation.task
-
-    def as_dict(self) -> dict[str, Any]:
-        """The destination as plain data for JSON."""
-        document = self.explanation.as_dict()
-        document.pop("tried")
-        return document | {"queues": list(self.queues), "workers": list(self.workers)}
-
-
-def destinations(part: Part, app: App) -> list[Destination]:
-    """Where the file has every task of an app go, by name."""
-    return [destination(part, name) for name in sorted({sender.task for sender in app.senders})]
-
-
-def destination(part: Part, task: str) -> Destination:
-    """Where the file has a task go, whatever it is called with."""
-    found = part.router.explain(task)
-    decisions: list[Decision] = []
-    for entry, possible in part.router.table.candidates(task):
-        decisions += possible or ()
-        if possible and not entry.depends_on_call:
-            break
-    else:
-        if found.decision is not None:
-            decisions.append(found.decision)
-    whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
-    queues = tuple(dict.fromkeys(whole.get(each.queue, each.queue) for each in decisions))
-    workers = dict.fromkeys(name for each in decisions for name in takers(part.body, each.queue))
-    return Destination(found, tuple(decisions), queues, tuple(workers))
+def named_queues(part: Part, app: App) -> frozenset[str]:
+    """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
+    senders = [each for each in app.senders if each.sent.error is None and _address(each)]
+    return frozenset(queue for each in senders if (queue := _arrives(part, each.sent)) is not None)
 
 
 def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Problem]:
@@ -148,11 +45,20 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
       found: Its `destinations`.
     """
     yield from _settings(part, app)
-    yield from _without_rule(part, found)
+    yield from (
+        Problem("broken-schedule", sentence, help="beat cannot start with it", severity=Severity.ERROR)
+        for sentence in app.broken
+    )
+    placed = {each.task for each in app.senders if each.schedule is None and _address(each)}
+    bare = {each.task for each in app.senders if not _address(each)} - placed
+    yield from _without_rule(part, [each for each in found if each.task in bare])
     by_task = {each.task: each for each in found}
     for sender in app.senders:
-        if by_task[sender.task].decisions:
-            yield from _otherwise(part, app, sender, by_task[sender.task])
+        each = by_task[sender.task]
+        # A schedule that names no place goes where its task goes, of which it is said already.
+        if each.follows is None and (_address(sender) or (each.decisions and sender.task not in placed)):
+            yield from _otherwise(part, app, sender, each)
+    yield from _rules_in_vain(part, app)
     yield from _unused_rules(part, found)
 
 
@@ -200,14 +106,18 @@ def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]
 
 def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iterator[Problem]:
     """What the app does with a task that the file does not say."""
-    decision, sent = found.decisions[0], sender.sent
-    if sent.error is None and _arrives(part, sent) in {each.queue for each in found.decisions}:
-        if app.same and len(found.decisions) == 1:
-            yield from _said_twice(sender, decision)
+    sent, decision = sender.sent, next(iter(found.decisions), None)
+    if (
+        decision is not None
+        and sent.error is None
+        and _arrives(part, sent) in {each.queue for each in found.decisions}
+    ):
+        if len(found.decisions) == 1:
+            yield from _said_twice(sender, decision) if app.same else _prioritised(app, sender, decision)
         return
-    own = {name: value for name in WHERE if (value := sender.options.get(name)) is not None}
-    says = f"{named(decision)} says `{found.queues[0]}`"
-    if not own and not app.same and decision.rule is None and sender.task in CELERYS_OWN:
+    own = _address(sender)
+    says = f"{named(decision)} says `{found.queues[0]}`" if decision else "no rule is for it"
+    if not own and not app.same and decision and decision.rule is None and sender.task in CELERYS_OWN:
         return  # they go wherever the app's default is
     if own:
         code, told = "own-options", _spelled(own)
@@ -215,7 +125,7 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
         message = f"{sender} names {told} itself, {goes}; {says}"
         help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
     else:
-        code, help_ = "own-routes", "change the rule, or set up the app by `configure`"
+        code, help_ = "own-routes", _BY_CONFIGURE
         if sent.error is not None:
             message = f"the app cannot send {sender}: {sent.error}; {says}"
         else:
@@ -226,29 +136,54 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
 
 def _said_twice(sender: Sender, decision: Decision) -> Iterator[Problem]:
     """What a task says of its messages otherwise than the rule, and so wins."""
-    said: dict[str, tuple[Any, Any]] = {}
+    rule = {**decision.options, "priority": decision.priority}
     for name in _HOW:
-        own, ruled = sender.options.get(name), decision.options.get(name)
+        own, ruled = sender.options.get(name), rule.get(name)
         if own is not None and ruled is not None and own != ruled:
-            said[name] = own, ruled
-    if decision.priority is not None and sender.sent.priority != decision.priority:
-        if sender.sent.priority is None:
-            yield _without_priority(sender, decision)
-        else:
-            said["priority"] = sender.sent.priority, decision.priority
-    for name, (own, ruled) in said.items():
-        ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
-        message = f"{sender} has `{name}` {own} of its own, which beats {ruled} of {named(decision)}"
-        yield Problem("own-options", message, decision.position, "say it in one place only", task=sender.task)
+            ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
+            message = f"{sender} has `{name}` {own} of its own, which beats {ruled} of {named(decision)}"
+            help_ = "say it in one place only"
+            yield Problem("own-options", message, decision.position, help_, task=sender.task)
+    address = _address(sender)
+    if address and decision.priority is not None and sender.options.get("priority") is None:
+        told, ruled = _spelled(address), f"priority {decision.priority} of {named(decision)}"
+        message = f"{sender} names {told} itself, and so goes without {ruled}"
+        yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
 
 
-def _without_priority(sender: Sender, decision: Decision) -> Problem:
-    """A task that names its queue, which a rule's priority does not go with."""
-    own = _spelled({name: sender.options[name] for name in WHERE if sender.options.get(name) is not None})
-    message = (
-        f"{sender} names {own} itself, and so goes without priority {decision.priority} of {named(decision)}"
-    )
-    return Problem("own-options", message, decision.position, f"take {own} out", task=sender.task)
+def _prioritised(app: App, sender: Sender, decision: Decision) -> Iterator[Problem]:
+    """The priority that an app's own routes and settings give a task, if the file says another."""
+    ruled = app.default_priority if decision.priority is None else decision.priority
+    if sender.options.get("priority") is None and sender.sent.priority != ruled:
+        sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
+        message = f"the app sends {sender} with {sent}; {named(decision)} says {says}"
+        yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
+
+
+def _priority(priority: int | None) -> str:
+    return "no priority" if priority is None else f"priority {priority}"
+
+
+def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
+    """What rules say of messages that does not reach them, where the router stands in `task_routes` by hand."""
+    if not app.by_hand:
+        return
+    settled = _SETTLED_BEFORE if app.default_priority is None else ("priority", *_SETTLED_BEFORE)
+    for index, route in enumerate(part.body.routes):
+        said = [name for name in settled if getattr(route, name) is not None]
+        if said:
+            names = " and ".join(f"`{name}`" for name in said)
+            verb = "does" if len(said) == 1 else "do"
+            message = (
+                f"{names} of this rule {verb} not count: Celery has settled that before it asks for a route"
+            )
+            place = part.position("routes", index, said[0], of_key=True)
+            yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
+
+
+def _address(sender: Sender) -> dict[str, Any]:
+    """What a task or schedule says itself of where it goes."""
+    return {name: value for name in WHERE if (value := sender.options.get(name)) is not None}
 
 
 def _spelled(own: Mapping[str, Any]) -> str:
@@ -267,7 +202,10 @@ def _goal(part: Part, sent: Sent) -> str:
     arrives = _arrives(part, sent) or (None if sent.exchange else sent.routing_key)
     if arrives is None:
         return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
-    return f"`{arrives}`" + ("" if arrives in part.body.queues else ", which is not in the file")
+    if arrives not in part.body.queues:
+        return f"`{arrives}`, which is not in the file"
+    taken = takers(part.body, arrives) or not part.body.workers
+    return f"`{arrives}`" if taken else f"`{arrives}`, which no worker profile takes"
 
 
 def _unused_rules(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:

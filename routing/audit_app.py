@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import MapRoute, prepare
 from celery.app.utils import find_app
+from celery.beat import ScheduleEntry
 
 from ..topology.errors import UsageError
-from .audit import App, Sender, Sent
+from ..topology.secret import mask_urls
+from .app_facts import App, Sender, Sent
+from .publish import PublishingRouter
 from .router import Router
 
 #: What a file says that decides where tasks go.
@@ -20,8 +24,25 @@ _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
 
+#: What Celery copies onto a task that does not say it, and from which setting.
+_COPIED = {
+    "serializer": "task_serializer",
+    "priority": "task_default_priority",
+    "time_limit": "task_time_limit",
+    "soft_time_limit": "task_soft_time_limit",
+}
+
+#: What beat needs of an entry, in words and as types.
+_ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    ("task", "task's name", (str,)),
+    ("schedule", "schedule", (object,)),
+    ("args", "list", (list, tuple)),
+    ("kwargs", "mapping", (Mapping,)),
+    ("options", "mapping", (Mapping,)),
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ..topology.model import Body
 
@@ -54,16 +75,19 @@ def _read(name: str, app: Any, body: Body) -> App:
     configured = _configured(app)
     live = app.amqp.router.routes
     ours = next((entry for entry in live if isinstance(entry, Router)), None)
-    same = ours is not None and live[0] is ours and _same_routing(ours.body, body)
     displaced = ours is None and _was_set_up(app)
+    broken: list[str] = []
     return App(
         name,
-        (*_tasks(app), *_schedule(app)),
-        ours and ours.origin,
-        same,
-        displaced,
-        not displaced and not _alike(live, configured),
-        _queues(app.conf.task_queues),
+        (*_tasks(app), *_schedule(app, broken)),
+        routes_by=None if ours is None else ours.origin,
+        same=ours is not None and live[0] is ours and _same_routing(ours.body, body),
+        displaced=displaced,
+        ignored=not displaced and not _alike(live, configured),
+        queues=_queues(app.conf.task_queues),
+        by_hand=ours is not None and not isinstance(ours, PublishingRouter),
+        default_priority=app.conf.task_default_priority,
+        broken=tuple(broken),
     )
 
 
@@ -99,25 +123,53 @@ def _tasks(app: Any) -> Iterator[Sender]:
         yield Sender(name, _sent(app, name, options), options)
 
 
-def _schedule(app: Any) -> Iterator[Sender]:
-    """The entries of `beat_schedule`."""
-    for entry, what in sorted((app.conf.beat_schedule or {}).items()):
-        name = what["task"]
-        task = app.tasks.get(name)
-        options = dict(what.get("options") or {})
-        if task is None and not options:
-            yield Sender(name, _sent(app, name, {}), {}, entry)
-        elif options:
+def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
+    """The entries of `beat_schedule` that say more than their task does.
+
+    Parameters:
+      app: The app.
+      broken: Takes a sentence about each entry that beat cannot run.
+    """
+    schedule = app.conf.beat_schedule or {}
+    if not isinstance(schedule, Mapping):
+        broken.append(f"`beat_schedule` is a {_kind(schedule)}, and no mapping of names to entries")
+        return
+    for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
+        said = vars(entry) if isinstance(entry, ScheduleEntry) else entry
+        why = _unusable(said)
+        if why is not None:
+            broken.append(f"schedule entry `{name}` {why}")
+            continue
+        task, options = app.tasks.get(said["task"]), dict(said.get("options") or {})
+        if options or task is None:
             whole = {**(_own(app, task) if task is not None else {}), **options}
-            yield Sender(name, _sent(app, name, whole, what.get("args"), what.get("kwargs")), options, entry)
+            sent = _sent(app, said["task"], whole, said.get("args"), said.get("kwargs"))
+            yield Sender(said["task"], sent, options, str(name))
+
+
+def _unusable(entry: Any) -> str | None:
+    """Why beat cannot run an entry; None if it can."""
+    if not isinstance(entry, Mapping):
+        return f"is a {_kind(entry)}, and no mapping"
+    for field, wanted, kinds in _ENTRY:
+        value = entry.get(field)
+        if value is None and field in ("task", "schedule"):
+            return f"has no `{field}`"
+        if value and not isinstance(value, kinds):
+            return f"has a {_kind(value)} as its `{field}`, and no {wanted}"
+    return None
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def _own(app: Any, task: Any) -> dict[str, Any]:
-    """What a task says of its messages itself; Celery copies its default serializer onto each."""
+    """What a task says of its messages itself, and not by the settings that Celery copies onto each."""
     found = {key: value for key, value in task._get_exec_options().items() if value is not None}
-    if found.get("serializer") == app.conf.task_serializer:
-        del found["serializer"]
-    return found
+    return {
+        key: value for key, value in found.items() if key not in _COPIED or value != app.conf[_COPIED[key]]
+    }
 
 
 def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwargs: Any = None) -> Sent:
@@ -128,10 +180,10 @@ def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwa
     try:
         route = app.amqp.router.route(given, name, args or (), kwargs or {}, task)
         exchange, key, queue = _address(app, route)
+        priority = route.get("priority")
+        return Sent(queue, exchange, key, None if priority is None else int(priority))
     except Exception as error:  # noqa: BLE001 an app's own router may raise whatever it likes
         return Sent(error=_line(error))
-    priority = route.get("priority")
-    return Sent(queue, exchange, key, None if priority is None else int(priority))
 
 
 def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
@@ -163,5 +215,8 @@ def _queues(task_queues: Any) -> tuple[str, ...] | None:
 
 def _line(error: BaseException) -> str:
     """An error in one line, with its kind."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 a user's own error may not even have a text
+        lines = []
+    return mask_urls(f"{_kind(error)}: {lines[0]}" if lines else _kind(error))

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from routectl.routing import audit, verdict
-from routectl.routing.audit import App, Sender, Sent
+from routectl.routing.app_facts import App, Sender, Sent
+from routectl.routing.destination import destinations
+from routectl.routing.problem import Part, Problem
 from routectl.topology.finding import Severity
 from routectl.topology.load import load
 
 
-def part(folder: Path, text: str) -> verdict.Part:
+def part(folder: Path, text: str) -> Part:
     (folder / "queues.yaml").write_text("version: 1\n" + text)
-    return verdict.Part.of(load(folder / "queues.yaml"), None)
+    return Part.of(load(folder / "queues.yaml"), None)
 
 
 def found(folder: Path, text: str) -> list[tuple[str, int | None, str]]:
@@ -87,24 +89,58 @@ unmatched: s
     assert found(tmp_path, text + "workers: {w: {queues: [q, r, s, orders]}}\n") == []
 
 
-def test_queues_that_nothing_leads_to(tmp_path: Path) -> None:
+def test_queues_that_no_rule_leads_to(tmp_path: Path) -> None:
     text = """
-exchanges: {dlx: {type: fanout}}
 queues:
-  q: {dead_letter: {exchange: dlx}}
-  dead: {bindings: [{exchange: dlx}]}
-  log: {type: stream}
+  q: {}
   spare: {}
+  orders: {shards: 2}
+  elsewhere: {external: true}
+  log: {type: stream}
 """
     assert found(tmp_path, text) == []  # no file for Celery
-    assert found(tmp_path, text + "routes: [{tasks: a, queue: q}]\n") == [
-        ("unreached-queue", 8, "no rule leads to queue `spare`, and no worker takes it")
+    routes = "routes: [{tasks: a, queue: q}]\n"
+    assert found(tmp_path, text + routes) == [
+        ("unreached-queue", 5, "no rule leads to queue `spare`, and no worker takes it"),
+        ("unreached-queue", 6, "no rule leads to queue `orders`, and no worker takes it"),
     ]
-    assert found(tmp_path, text + "unmatched: spare\nworkers: {w: {queues: [q, spare]}}\n") == []
+    workers = "workers: {w: {queues: [q, spare, orders]}, all: {queues: [q, spare]}}\n"
+    assert [message for _, _, message in found(tmp_path, text + routes + workers)] == [
+        "no rule leads to queue `spare`, though workers of `w` and `all` take it",
+        "no rule leads to queue `orders`, though workers of `w` take it",
+    ]
+    assert [line for _, line, _ in found(tmp_path, text + routes + "unmatched: spare\n")] == [6]
+    assert found(tmp_path, text + workers) == []  # its rules stand somewhere else
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "queues: {q: {dead_letter: {exchange: dead}}, spare: {bindings: [{exchange: dead}]}}",
+        "queues: {q: {dead_letter: {exchange: '', routing_key: spare}}, spare: {}}",
+        "queues: {q: {dead_letter: {exchange: others}}, spare: {bindings: [{exchange: dead}]}}",
+        "queues: {q: {}, spare: {bindings: [{exchange: others}]}}",
+        "queues: {q: {}, spare: {bindings: [{exchange: dead}]}}\n"
+        "policies: {p: {pattern: q, definition: {dead_letter: {exchange: dead}}}}",
+        "queues: {q: {}, spare: {}}\n"
+        "policies: {p: {pattern: q, definition: {dead_letter: {exchange: '', routing_key: spare}}}}",
+        "queues: {q: {}, spare: {bindings: [{exchange: dead}]}}\n"
+        "operator_policies: {p: {pattern: q, definition: {alternate_exchange: dead}}}",
+    ],
+)
+def test_queues_of_what_cannot_be_delivered_need_no_rule(tmp_path: Path, rest: str) -> None:
+    text = """
+exchanges:
+  tasks: {alternate_exchange: others}
+  others: {type: fanout}
+  dead: {type: fanout, bindings: [{exchange: others}]}
+routes: [{tasks: a, queue: q}]
+"""
+    assert "unreached-queue" not in {code for code, _, _ in found(tmp_path, text + rest)}
 
 
 def test_a_problem_without_a_place_is_one_line_and_its_help() -> None:
-    problem = verdict.Problem("a-code", "something is wrong", help="do something")
+    problem = Problem("a-code", "something is wrong", help="do something")
     assert problem.render() == "warning[a-code]: something is wrong\nhelp: do something"
     assert problem.as_dict()["line"] is None
 
@@ -129,7 +165,7 @@ routes:
         Sender("c", Sent("q", "tasks", "q")),
     )
     app = App("shop", senders)
-    problems = list(audit.problems(file, app, audit.destinations(file, app)))
+    problems = list(audit.problems(file, app, destinations(file, app)))
     assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
         ("refused-task", Severity.ERROR, "c"),
         ("own-routes", Severity.ERROR, "a"),

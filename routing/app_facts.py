@@ -1,0 +1,77 @@
+"""What there is to know of a Celery app, as plain data. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where an app sends a task.
+
+    Parameters:
+      queue: The queue's name, if Celery was told one.
+      exchange: The exchange's name; empty for the default exchange.
+      routing_key: The key.
+      priority: The message's priority, or None.
+      error: What Celery raises instead, in one line.
+    """
+
+    queue: str | None = None
+    exchange: str = ""
+    routing_key: str = ""
+    priority: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A registered task, or an entry of the schedule.
+
+    Parameters:
+      task: The task's name.
+      sent: Where the app sends it.
+      options: What it says of its messages itself.
+      schedule: The entry of `beat_schedule`; None for the task as such.
+    """
+
+    task: str
+    sent: Sent
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schedule: str | None = None
+
+    def __str__(self) -> str:
+        if self.schedule is None:
+            return f"task `{self.task}`"
+        return f"schedule entry `{self.schedule}` (task `{self.task}`)"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What there is to know of a Celery app.
+
+    Parameters:
+      name: What it was called.
+      senders: Its tasks and schedule.
+      routes_by: Which file its router is of; None if it has none of ours.
+      same: Whether that is the file at hand.
+      displaced: Whether it was set up by `configure`, and `task_routes` was set after that.
+      ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
+      queues: The names in `task_queues`, if it is set.
+      by_hand: Whether its router stands in `task_routes` as it is, and not by `configure` or `settings`.
+      default_priority: Its `task_default_priority`.
+      broken: What beat cannot start with: sentences about the schedule.
+    """
+
+    name: str
+    senders: tuple[Sender, ...]
+    routes_by: str | None = None
+    same: bool = False
+    displaced: bool = False
+    ignored: bool = False
+    queues: tuple[str, ...] | None = None
+    by_hand: bool = False
+    default_priority: int | None = None
+    broken: tuple[str, ...] = ()

@@ -1,0 +1,146 @@
+"""Rules that no task gets to, queues that no worker takes, and queues that no rule leads to. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..topology import inclusion
+from ..topology.address import possible_queues
+from ..topology.model.topology import REFUSE
+from ..topology.pattern import placeholders
+from ..topology.simulate import links
+from .explanation import takers
+from .problem import Problem
+from .worker.profile import dead_letter_queues
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from ..topology.finding import Position
+    from ..topology.model import Body
+    from .decision import Entry
+    from .problem import Part
+
+
+def shadowed_rules(part: Part) -> Iterator[Problem]:
+    """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
+    for entry, earlier in _shadowed(part.router.table.entries):
+        taken = " and ".join(f"`{one.pattern.text}`" for one in earlier)
+        places = (f"{one.position.file}:{one.position.line}" for one in earlier if one.position)
+        lines = " and ".join(dict.fromkeys(places))
+        verb = "takes" if len(earlier) == 1 else "take"
+        what = "name" if entry.pattern.kind == "exact" else "pattern"
+        yield Problem(
+            "shadowed-rule",
+            f"the {what} `{entry.pattern.text}` never has a task: {taken} {verb} all of its names",
+            part.pattern(entry),
+            f"move it above {lines}, or take it out" if lines else None,
+        )
+
+
+def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
+    """Each pattern that can never match, with those that take its names."""
+    exact: dict[str, Entry] = {}
+    takers_: list[Entry] = []
+    some: list[tuple[int, Entry]] = []
+    for entry in entries:
+        always = not entry.depends_on_call and not placeholders(entry.route.queue)
+        if entry.pattern.kind == "exact":
+            if entry.pattern.text in exact:
+                yield entry, (exact[entry.pattern.text],)
+            elif always:
+                exact[entry.pattern.text] = entry
+        elif always:
+            takers_.append(entry)
+        else:
+            some.append((len(takers_), entry))
+    for at, earlier in inclusion.shadowed([entry.pattern for entry in takers_]).items():
+        yield takers_[at], tuple(takers_[one] for one in earlier)
+    for before, entry in some:
+        patterns = [one.pattern for one in takers_[:before]]
+        if inclusion.covers(patterns, entry.pattern):
+            cover = inclusion.shadowed([*patterns, entry.pattern]).get(before, ())
+            yield entry, tuple(takers_[one] for one in cover)
+
+
+def unconsumed_queues(part: Part) -> Iterator[Problem]:
+    """The queues that tasks go to and no worker profile takes; none in a file without profiles."""
+    body = part.body
+    if not body.workers:
+        return
+    told: set[str] = set()
+    for queue, place in _destinations(part):
+        name = next((name for name, shards in body.shards.items() if queue in shards), queue)
+        if name in told or body.queues[queue].external or takers(body, queue):
+            continue
+        told.add(name)
+        message = f"tasks go to queue `{name}`, and no worker profile takes it"
+        yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
+
+
+def _destinations(part: Part) -> Iterator[tuple[str, Position]]:
+    """The queues that tasks can go to, each with what sends them there; a captured name means no dead letters."""
+    dead = _undeliverable(part.body)
+    for index, route in enumerate(part.body.routes):
+        for queue in possible_queues(part.body, route.queue):
+            if queue not in dead or not placeholders(route.queue):
+                yield queue, part.position("routes", index, "queue")
+    if part.body.unmatched != REFUSE:
+        yield part.body.unmatched, part.position("unmatched")
+
+
+def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+    """The queues that no rule leads to: those of streams, of others and of undeliverable messages aside.
+
+    Parameters:
+      part: The file. One without rules leads nowhere, and has none of them.
+      named_by_app: Queues that tasks and schedules of an app name themselves.
+    """
+    body = part.body
+    if not body.routes and body.unmatched == REFUSE:
+        return
+    reached = {queue for queue, _ in _destinations(part)} | _undeliverable(body) | set(named_by_app)
+    for name, queues in _declared(body).items():
+        queue = body.queues[queues[0]]
+        if queue.external or queue.type == "stream" or not reached.isdisjoint(queues):
+            continue
+        profiles = [profile for profile, worker in body.workers.items() if name in worker.queues]
+        which = " and ".join(f"`{profile}`" for profile in profiles)
+        taken = f"though workers of {which} take it" if profiles else "and no worker takes it"
+        help_ = "add a route for it, or take it out"
+        if profiles:
+            help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
+        place = part.position("queues", name, of_key=True)
+        yield Problem("unreached-queue", f"no rule leads to queue `{name}`, {taken}", place, help_)
+
+
+def _declared(body: Body) -> dict[str, tuple[str, ...]]:
+    """The queues as the file names them, each with its shards, or itself."""
+    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
+    return {
+        name: body.shards.get(name, (name,)) for name in (whole.get(queue, queue) for queue in body.queues)
+    }
+
+
+def _undeliverable(body: Body) -> set[str]:
+    """The queues of dead letters, and of messages that no binding takes: by arguments, and by policies."""
+    policies = [
+        each.definition.keys() for each in (*body.policies.values(), *body.operator_policies.values())
+    ]
+    arguments = [each.declare_arguments() for each in body.exchanges.values()]
+    exchanges = {said.get("alternate-exchange") for said in (*policies, *arguments)}
+    exchanges |= {said.get("dead-letter-exchange") for said in policies}
+    exchanges |= {each.declare_arguments().get("x-dead-letter-exchange") for each in body.queues.values()}
+    found = set(dead_letter_queues(body))
+    found.update(key for said in policies if (key := said.get("dead-letter-routing-key")))
+    bindings = links(body)
+    waiting = [name for name in exchanges if name]
+    while waiting:
+        source = waiting.pop()
+        for link in bindings:
+            if link.source == source and link.to_queue:
+                found.add(link.destination)
+            elif link.source == source and link.destination not in exchanges:
+                exchanges.add(link.destination)
+                waiting.append(link.destination)
+    return found
