@@ -56,7 +56,7 @@ class PublishingRouter(Router):
         for app in apps:
             guard(app.amqp, self)
             if self._swapped:
-                self._make_known(app)
+                self._make_known(app, self._state)
         self._seen = weakref.WeakSet(configured)
         self._priority_is_filled_in = any(
             app.conf.task_default_priority is not None or app.conf.task_inherit_parent_priority
@@ -105,20 +105,32 @@ class PublishingRouter(Router):
         return answer
 
     def _swap(self, state: State) -> None:
-        super()._swap(state)
+        """Makes the queues known before a task is routed to them."""
         self._swapped = True
         for app in list(_state._get_active_apps()):
             if app.configured and self in _routers(app):
-                self._make_known(app)
+                self._make_known(app, state)
+        super()._swap(state)
 
-    def _make_known(self, app: Any) -> None:
-        """Has an app know the file's queues as they are now; a worker goes on with those that it consumes."""
-        known = app.amqp.queues
-        for queue in kombu_queues(self.body, self.table.addresses, declare=self.declare):
+    def _make_known(self, app: Any, state: State) -> None:
+        """Has an app know the file's queues as they are now; a worker goes on with those that it consumes.
+
+        They take the place of those that it knew, which another thread may be going through.
+        """
+        amqp = app.amqp
+        known = copy(amqp.queues)
+        for queue in kombu_queues(state.body, state.table.addresses, declare=self.declare):
             known.add(queue)
+        amqp.__dict__["queues"] = known
+        if "router" in amqp.__dict__:
+            amqp.router.queues = known
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_seen": weakref.WeakSet(), "_guarding": False}
+        return {name: value for name, value in self.__dict__.items() if name != "_seen"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.begin()
 
 
 def _filled_in(options: Mapping[str, Any], task: Any) -> Iterator[str]:

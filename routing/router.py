@@ -112,22 +112,23 @@ class Router:
           path: The file; of several, later ones win.
           vhost: One of the file's `vhosts`, or None for its top level.
           mandatory: See `Router`.
-          watch: Take over the file whenever it changes, from the next call on that comes half a second later. A file
-            with a mistake is logged and left alone.
+          watch: Take over the file whenever it, an overlay or an included file changes: whoever routes looks twice a
+            second at most. A file with a mistake is logged once and left alone.
 
         Raises:
           FileError: The file is wrong.
           RoutingError: A rule leads to no queue or several, or the file has no such vhost.
         """
         # Imported here so that a router made from data does not need the YAML reader.
-        from ..topology.load import load
+        if not watch:
+            from ..topology.load import load
 
-        loaded = load(path, only_routing=True)
-        router = cls.from_loaded(loaded, vhost=vhost, mandatory=mandatory)
-        if watch:
-            from .watch import Watch
+            return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
+        from .watch import Watch
 
-            router._watch = Watch(path, loaded, partial(_state_of, vhost=vhost))
+        watcher = Watch(path, partial(_state_of, vhost=vhost))
+        router = cls.from_loaded(watcher.load(), vhost=vhost, mandatory=mandatory)
+        router._watch = watcher
         return router
 
     @classmethod
@@ -313,9 +314,8 @@ class Router:
 
     def _refresh(self) -> None:
         """Takes over a changed file, if this router watches it."""
-        changed = self._watch and self._watch.changed()
-        if changed:
-            self._swap(changed)
+        if self._watch is not None:
+            self._watch.refresh(self._swap)
 
     def _swap(self, state: State) -> None:
         self._state = state

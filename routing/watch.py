@@ -13,9 +13,10 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..topology.errors import RoutectlError
+from .seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..topology.load import Loaded
@@ -25,88 +26,103 @@ T = TypeVar("T")
 #: Seconds between two looks at the file.
 INTERVAL = 0.5
 
+#: What Celery raises in a task, at whatever line it stands: it means the task, not the file.
+_OF_THE_TASK = "SoftTimeLimitExceeded"
+
 _logger = logging.getLogger(__name__)
 
 
 class Watch(Generic[T]):
-    """Watches a file, its overlays and what they include.
+    """Watches a file, its overlays, what they include, and what would match an `include` with a `*`.
 
     Parameters:
-      path: What was given to `load`.
-      loaded: What it was.
+      path: The file; of several, later ones win. Stays the same file if the process changes its folder.
       build: Makes of the file what is wanted; raises RoutectlError if the file is not right for it.
     """
 
-    def __init__(
-        self, path: Path | str | Sequence[Path | str], loaded: Loaded, build: Callable[[Loaded], T]
-    ) -> None:
-        self._path = path
+    def __init__(self, path: Path | str | Sequence[Path | str], build: Callable[[Loaded], T]) -> None:
+        paths = [path] if isinstance(path, str | os.PathLike) else path
+        self._paths = [os.path.join(os.getcwd(), each) for each in paths]
         self._build = build
-        self._files = _files(loaded)
-        self._seen = _fingerprint(self._files)
+        self._seen = Seen()
+        self._noticed: float | None = None
+        self._next = 0.0
+        #: By process: a lock that another thread held stays locked in a child that was forked meanwhile.
+        self._locks: dict[int, threading.Lock] = {}
+
+    def load(self) -> Loaded:
+        """The file as it is now, and is watched from.
+
+        Raises:
+          FileError: The file is wrong.
+        """
+        self._seen, loaded = Seen(), None
+        loaded = self._load(self._seen)
         self._next = time.monotonic() + INTERVAL
-        self._process = os.getpid()
-        self._lock = threading.Lock()
+        return loaded
 
-    def changed(self) -> T | None:
-        """What the file is now, if it has changed and is right; else None.
+    def refresh(self, take: Callable[[T], None]) -> None:
+        """Hands over what the file is now, if it has changed and is right.
 
-        A file with a mistake is logged, once.
+        A file with a mistake is logged, once, and nothing that is wrong with it is raised.
+
+        Parameters:
+          take: Takes it over. Called by one thread at a time.
         """
         now = time.monotonic()
         if now < self._next:
-            return None
-        if self._process != os.getpid():
-            # Forked: a lock that another thread held stays locked here.
-            self._process, self._lock = os.getpid(), threading.Lock()
-        if not self._lock.acquire(blocking=False):
-            return None
+            return
+        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        if not lock.acquire(blocking=False):
+            return
         try:
             self._next = now + INTERVAL
-            return self._read()
+            self._look(now, take)
         finally:
-            self._lock.release()
+            lock.release()
 
-    def _read(self) -> T | None:
-        found = _fingerprint(self._files)
-        if found == self._seen:
-            return None
-        self._seen = found
-        # Imported here, as in the router: only a file that changes needs the YAML reader.
+    def _look(self, now: float, take: Callable[[T], None]) -> None:
+        changes = self._seen.changes()
+        if not changes:
+            self._noticed = None
+            return
+        self._noticed = self._noticed or now
+        if now - self._noticed < INTERVAL and changes.younger_than(INTERVAL / 5):
+            self._next = now + INTERVAL / 5  # it may be half written
+            return
+        seen = Seen()
+        trouble = None
+        try:
+            built = self._build(self._load(seen))
+        except RoutectlError as error:
+            trouble = f"{error} ({error.hint})" if error.hint else str(error)
+        except Exception as error:  # noqa: BLE001 a publisher has nothing to do with what is wrong with a file
+            trouble = self._unforeseen(error)
+        if seen.changes():
+            self._next = now + INTERVAL / 5  # some of it was read before a change, and some after
+            return
+        self._seen, self._noticed = seen, None
+        if trouble is None:
+            take(built)
+            _logger.info("routes taken over from %s", self._name)
+        else:
+            _logger.error("the routes stay as they were: %s", trouble)
+
+    def _load(self, seen: Seen) -> Loaded:
+        # Imported here, as in the router: what is not read from a file does not need the YAML reader.
         from ..topology.load import load
 
-        try:
-            loaded = load(self._path, only_routing=True)
-            built = self._build(loaded)
-        except RoutectlError as error:
-            _logger.error("%s; the routes stay as they were", error)
-            return None
-        self._files = _files(loaded)
-        self._seen = _fingerprint(self._files)
-        _logger.info("routes taken over from %s", " + ".join(loaded.files))
-        return built
+        return load(self._paths, only_routing=True, witness=seen)
+
+    def _unforeseen(self, error: Exception) -> str:
+        """What to say of an error that is none of ours; its text could hold a secret."""
+        if any(kind.__name__ == _OF_THE_TASK for kind in type(error).__mro__):
+            raise error
+        return f"{self._name} cannot be read: {type(error).__name__}"
+
+    @property
+    def _name(self) -> str:
+        return " + ".join(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            **self.__dict__,
-            "_lock": None,
-            "_process": None,
-        }  # a new lock is made where the process is another
-
-
-def _files(loaded: Loaded) -> tuple[str, ...]:
-    """Every file that was read."""
-    return tuple(dict.fromkeys([*loaded.files, *loaded.source.files]))
-
-
-def _fingerprint(files: Iterable[str]) -> tuple[Any, ...]:
-    """What changes when one of the files does; one that is missing has none."""
-    return tuple(map(_stamp, files))
-
-
-def _stamp(file: str) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        return {**self.__dict__, "_locks": {}, "_next": 0.0}  # the clock is another machine's, perhaps

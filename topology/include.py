@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
@@ -16,10 +17,27 @@ from .reading import Document, parse, read_text
 MAX_CHAIN = 50
 
 
-class Reader:
-    """Reads files and what they include: a file that several include is read once."""
+class Witness(Protocol):
+    """Is told what a reader looks for, just before it does."""
 
-    def __init__(self) -> None:
+    def file(self, name: str) -> None:
+        """A file, which need not be there."""
+        ...
+
+    def pattern(self, text: str) -> None:
+        """A pattern of files, for `glob`."""
+        ...
+
+
+class Reader:
+    """Reads files and what they include: a file that several include is read once.
+
+    Parameters:
+      witness: Is told of every file.
+    """
+
+    def __init__(self, witness: Witness | None = None) -> None:
+        self._witness = witness
         self.documents: dict[str, Document] = {}
         self.findings: list[Finding] = []
         self._open: list[str] = []
@@ -35,6 +53,8 @@ class Reader:
         return self._file(path)
 
     def _file(self, path: Path) -> yaml.Node:
+        if self._witness is not None:
+            self._witness.file(str(path))
         document, findings = read_text(path)
         self.findings += findings
         self.documents[document.name] = document
@@ -71,10 +91,15 @@ class Reader:
 
     def _matches(self, item: yaml.ScalarNode, path: Path) -> list[Path]:
         if "*" in item.value and "\0" not in item.value:
-            found = glob.glob(os.path.join(glob.escape(str(path.parent)), item.value), recursive=True)
+            pattern = os.path.join(glob.escape(str(path.parent)), item.value)
+            if self._witness is not None:
+                self._witness.pattern(pattern)
+            found = glob.glob(pattern, recursive=True)
             matches = [name for name in sorted(found) if os.path.realpath(name) not in self._open]
         else:
             name = os.path.join(path.parent, item.value)
+            if self._witness is not None:
+                self._witness.file(name)
             matches = [name] if os.path.exists(name) else []
         if not matches:
             message = f"no file matches `{item.value}`"

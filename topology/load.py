@@ -17,6 +17,7 @@ from .check import check
 from .errors import FileError
 from .explain import findings_of
 from .finding import Finding, Position, Severity
+from .include import Witness
 from .model import Topology
 from .prepare import prepare, written_at
 from .report import MAX_FINDINGS, Names
@@ -55,6 +56,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     only_routing: bool = False,
+    witness: Witness | None = None,
 ) -> Loaded:
     """Reads and checks one or more files; nothing else is touched.
 
@@ -62,6 +64,7 @@ def load(
       paths: The files; each is laid over the ones before.
       environment: Where `${NAME}` is looked up; the process's own by default.
       only_routing: Leave out users, links and policies, whose secrets producers and workers do not have.
+      witness: Is told of every file just before it is looked for.
 
     Raises:
       FileError: with every mistake that was found.
@@ -69,23 +72,44 @@ def load(
     environment = os.environ if environment is None else environment
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     with collector_paused():
-        return _load(files, environment, _OPERATIONS if only_routing else ())
+        return _load(files, environment, _OPERATIONS if only_routing else (), witness)
+
+
+_pauses: list[bool] = []
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Keeps the cyclic collector from walking millions of nodes again and again; none of them is garbage."""
     enabled = gc.isenabled()
+    _pauses.append(enabled)
     gc.disable()
     try:
         yield
     finally:
+        _pauses.remove(enabled)
         if enabled:
             gc.enable()
 
 
-def _load(files: Sequence[str | Path], environment: Mapping[str, str], leave_out: Sequence[str]) -> Loaded:
-    source = read(files, environment, leave_out=leave_out)
+def _collect_in_child() -> None:
+    """A process that another thread's pause was forked into would never collect."""
+    if any(_pauses):
+        _pauses.clear()
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_collect_in_child)
+
+
+def _load(
+    files: Sequence[str | Path],
+    environment: Mapping[str, str],
+    leave_out: Sequence[str],
+    witness: Witness | None,
+) -> Loaded:
+    source = read(files, environment, leave_out=leave_out, witness=witness)
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:

@@ -16,7 +16,7 @@ import yaml
 from .construct import Builder, Hopeless
 from .errors import FileError
 from .finding import Finding, Position
-from .include import Reader
+from .include import Reader, Witness
 from .nodes import Lookup, Path_, cut, is_absent, merge
 from .reading import Document
 from .redact import Secrets
@@ -116,7 +116,11 @@ class Source:
 
 
 def read(
-    paths: Sequence[str | Path], environment: Mapping[str, str], *, leave_out: Collection[str] = ()
+    paths: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    leave_out: Collection[str] = (),
+    witness: Witness | None = None,
 ) -> Source:
     """Reads files, follows their includes, and lays each over the one before.
 
@@ -127,11 +131,12 @@ def read(
       paths: At least one YAML file; later ones win.
       environment: Where `${NAME}` is looked up.
       leave_out: Sections of each vhost's body that are not looked at, as if they were not there.
+      witness: Is told of every file just before it is looked for.
 
     Raises:
       FileError: a file cannot be read, is not YAML, or is no data. Other mistakes are left in `findings`.
     """
-    reader = Reader()
+    reader = Reader(witness)
     roots = [reader.file(Path(path)) for path in paths]
     merged = roots[0]
     for root in roots[1:]:
