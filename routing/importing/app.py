@@ -232,15 +232,14 @@ class _Asked:
     """
 
     def __init__(self, router: Any) -> None:
-        self._router = router
+        self._router = maybe_evaluate(router)
         self.answered = False
 
     def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
-        router = maybe_evaluate(self._router)
-        if hasattr(router, "route_for_task"):
-            route = router.route_for_task(name, args, kwargs)
+        if hasattr(self._router, "route_for_task"):
+            route = self._router.route_for_task(name, args, kwargs)
         else:
-            route = router(name, args, kwargs, options, task=task)
+            route = self._router(name, args, kwargs, options, task=task)
         self.answered = route is not None
         # Celery writes into what it gets, which may be a router's only copy.
         return dict(route) if isinstance(route, Mapping) else route
@@ -248,8 +247,7 @@ class _Asked:
     @property
     def called(self) -> str:
         """What to call the router."""
-        router = maybe_evaluate(self._router)
-        code = router if hasattr(router, "__qualname__") else type(router)
+        code = self._router if hasattr(self._router, "__qualname__") else type(self._router)
         return f"{code.__module__}.{code.__qualname__}"
 
 

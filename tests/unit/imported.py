@@ -61,6 +61,21 @@ class Imported:
         return app
 
 
+@dataclass
+class Importer:
+    """Imports apps that it makes.
+
+    Parameters:
+      folder: Where to write the file.
+    """
+
+    folder: Path
+
+    def __call__(self, tasks: dict[str, dict[str, Any]] | None = None, **conf: Any) -> Imported:
+        """Imports an app with these settings, and tasks with these options of their decorators."""
+        return imported(add_tasks(celery_app(**conf), tasks or {}), self.folder)
+
+
 def imported(app: Celery, folder: Path) -> Imported:
     """Imports an app as the command does, which compares every task that it knows with Celery.
 
