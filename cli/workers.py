@@ -38,7 +38,10 @@ def command(
     directory: Path | None,
     form: str,
 ) -> None:
-    """Prints worker commands, or systemd, Procfile, compose and Kubernetes units."""
+    """Prints worker commands, or systemd, Procfile, compose and Kubernetes units.
+
+    One for each profile, or for each of its `shares`.
+    """
     # Imported here so that `--help` answers at once.
     from ..routing.router import select
     from ..routing.worker import units

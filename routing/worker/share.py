@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SHARE_VARIABLE = "ROUTECTL_SHARE"
 
 _FORM = re.compile(r"\s*(\d{1,4})/(\d{1,4})\s*", re.ASCII)
+
+#: Shards whose numbers a log line lists; of more, it names the first and the last.
+_SHOWN = 16
+
 _EXAMPLE = "the second of three workers takes `2/3`"
 
 
@@ -106,9 +110,9 @@ def described(body: Body, queues: Iterable[str]) -> list[str]:
         if len(numbers) == len(shards):
             found.append(f"all {len(shards)} shards of `{name}`")
         elif numbers:
-            found.append(
-                f"shard{'s' * (len(numbers) > 1)} {', '.join(numbers)} of the {len(shards)} of `{name}`"
-            )
+            some = numbers if len(numbers) <= _SHOWN else [*numbers[:3], "…", numbers[-1]]
+            word = "shard" if len(numbers) == 1 else "shards"
+            found.append(f"{word} {', '.join(some)} of the {len(shards)} of `{name}`")
     return found
 
 

@@ -262,6 +262,9 @@ def test_shards_are_told_by_number(body: Topology) -> None:
     ]
     assert sharing.described(body, body.queues)[0] == "all 8 shards of `orders`"
     assert sharing.described(body, ["normal"]) == []
+    many = Topology.model_validate({"version": 1, "queues": {"q": {"shards": 100}}})
+    half = sharing.taken(many, many.queues, sharing.Share(1, 2))
+    assert sharing.described(many, half) == ["shards 0, 2, 4, …, 98 of the 100 of `q`"]
 
 
 def test_shares_of_a_profile_are_workers_of_their_own(body: Topology) -> None:
