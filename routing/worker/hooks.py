@@ -57,7 +57,7 @@ def add_options(app: Any) -> None:
         )
 
 
-def _option(name: str, metavar: str, variable: str, text: str) -> click.Option:
+def _option(name: str, metavar: str, variable: str, text: str) -> Any:
     return CeleryOption(
         (name,),
         metavar=metavar,
