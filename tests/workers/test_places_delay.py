@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, chord
 from celery.exceptions import QueueNotFound
 
 from routectl.routing.celery import configure
@@ -35,7 +35,7 @@ workers:
 #: Tasks that say how often they were tried, by which queue they came last, and when.
 MODULE = """
 import os, time
-from celery import Celery
+from celery import Celery, signals
 from routectl.routing.celery import configure
 
 app = Celery("proj", broker=os.environ["PROJ_BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
@@ -56,10 +56,11 @@ def flaky(self):
     if self.request.retries < 2: raise Broken
     return found
 
-@app.task(bind=True, name="billing.backoff", autoretry_for=(Broken,), retry_backoff=1, retry_jitter=False)
+@app.task(bind=True, name="billing.backoff", autoretry_for=(Broken,), retry_backoff=1, retry_backoff_max=1,
+    retry_jitter=False)
 def backoff(self):
     found = seen(self)
-    if self.request.retries < 1: raise Broken
+    if self.request.retries < 2: raise Broken
     return found
 
 @app.task(bind=True, name="billing.again", max_retries=1)
@@ -70,6 +71,21 @@ def again(self, options):
 
 @app.task(bind=True, name="billing.own", queue="low")
 def own(self): return seen(self)
+
+@signals.task_postrun.connect
+def note(task, **_):
+    if task.name == "celery.chord_unlock":
+        with open("unlocked.txt", "a") as file:
+            file.write(task.request.delivery_info["routing_key"].rpartition(".")[2] + "\\n")
+
+@app.task(name="billing.wait")
+def wait():
+    end = time.monotonic() + 20
+    while not os.path.exists("unlocked.txt") and time.monotonic() < end:
+        time.sleep(0.02)
+
+@app.task(bind=True, name="reports.total")
+def total(self, numbers): return seen(self)
 """
 
 
@@ -128,8 +144,20 @@ def test_an_automatic_retry_stays_in_its_queue(app: Celery) -> None:
 
 
 def test_a_retry_that_backs_off_stays_in_its_queue(app: Celery) -> None:
-    assert run(app, "billing.backoff")[:2] == (1, "high")
-    assert run(app, "billing.backoff", queue="low")[:2] == (1, "low")
+    """The second of them was delayed before, and so came by another key than its queue's."""
+    assert run(app, "billing.backoff")[:2] == (2, "high")
+    assert run(app, "billing.backoff", queue="low")[:2] == (2, "low")
+
+
+def test_what_unlocks_a_chord_is_delayed_and_retried_in_the_queue_of_its_body(
+    app: Celery, project: Project
+) -> None:
+    header = [app.signature(name, app=app) for name in ("billing.wait", "billing.charge")]
+    body = app.signature("reports.total", app=app)
+    assert chord(header, body, app=app).apply_async().get(timeout=30, interval=0.05)[:2] == [0, "low"]
+    unlocked = (project.folder / "unlocked.txt").read_text().split()
+    assert len(unlocked) > 1
+    assert set(unlocked) == {"low"}
 
 
 @pytest.mark.parametrize("countdown", [0, 1])
