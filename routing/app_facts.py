@@ -56,7 +56,8 @@ class App:
       name: What it was called.
       senders: Its tasks and schedule.
       routes_by: Which file its router is of; None if it has none of ours.
-      same: Whether that is the file at hand.
+      same: Whether that says the same as the file at hand.
+      first: Whether that router is asked before all others.
       displaced: Whether it was set up by `configure`, and `task_routes` was set after that.
       ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
       queues: The names in `task_queues`, if it is set.
@@ -69,9 +70,15 @@ class App:
     senders: tuple[Sender, ...]
     routes_by: str | None = None
     same: bool = False
+    first: bool = True
     displaced: bool = False
     ignored: bool = False
     queues: tuple[str, ...] | None = None
     by_hand: bool = False
     default_priority: int | None = None
     broken: tuple[str, ...] = ()
+
+    @property
+    def by_the_file(self) -> bool:
+        """Whether every task goes by the file at hand, but for what its caller says."""
+        return self.same and self.first

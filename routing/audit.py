@@ -24,6 +24,8 @@ WHERE = ("queue", "exchange", "routing_key")
 _HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
 
 
+_BROKEN = "mend it: beat ends with an error as it starts, or when the entry is due"
+
 _BY_CONFIGURE = "change the rule, or set up the app by `configure`"
 
 #: What of a rule Celery settles or copies onto every task before it asks a router that stands there by hand.
@@ -46,15 +48,17 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
     """
     yield from _settings(part, app)
     yield from (
-        Problem("broken-schedule", sentence, help="beat cannot start with it", severity=Severity.ERROR)
-        for sentence in app.broken
+        Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
     )
     placed = {each.task for each in app.senders if each.schedule is None and _address(each)}
     bare = {each.task for each in app.senders if not _address(each)} - placed
     yield from _without_rule(part, [each for each in found if each.task in bare])
     by_task = {each.task: each for each in found}
+    yield from _unsendable(app, [each for each in app.senders if _is_sent(app, each, by_task[each.task])])
     for sender in app.senders:
         each = by_task[sender.task]
+        if sender.sent.error is not None and not _address(sender):
+            continue
         # A schedule that names no place goes where its task goes, of which it is said already.
         if each.follows is None and (_address(sender) or (each.decisions and sender.task not in placed)):
             yield from _otherwise(part, app, sender, each)
@@ -104,6 +108,25 @@ def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]
             yield Problem("unmatched-task", message, None, help_, task=task)
 
 
+def _is_sent(app: App, sender: Sender, found: Destination) -> bool:
+    """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
+    by_name = sender.schedule is None and app.by_the_file
+    return bool(found.decisions) and not (by_name and found.explanation.decision is None)
+
+
+def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
+    """The tasks that the app's own routes fail on, those with the same error together."""
+    by_error: dict[str, list[Sender]] = {}
+    for sender in senders:
+        if sender.sent.error is not None and not _address(sender):
+            by_error.setdefault(sender.sent.error, []).append(sender)
+    for error, (sender, *others) in by_error.items():
+        more = f" and {len(others)} more" if others else ""
+        message = f"{app.name} cannot send {sender}{more}: {error}"
+        help_ = "mend the app's `task_routes`, or set up the app by `configure`"
+        yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
+
+
 def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iterator[Problem]:
     """What the app does with a task that the file does not say."""
     sent, decision = sender.sent, next(iter(found.decisions), None)
@@ -113,11 +136,13 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
         and _arrives(part, sent) in {each.queue for each in found.decisions}
     ):
         if len(found.decisions) == 1:
-            yield from _said_twice(sender, decision) if app.same else _prioritised(app, sender, decision)
+            yield from (
+                _said_twice(sender, decision) if app.by_the_file else _prioritised(app, sender, decision)
+            )
         return
     own = _address(sender)
     says = f"{named(decision)} says `{found.queues[0]}`" if decision else "no rule is for it"
-    if not own and not app.same and decision and decision.rule is None and sender.task in CELERYS_OWN:
+    if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
         return  # they go wherever the app's default is
     if own:
         code, told = "own-options", _spelled(own)
@@ -126,10 +151,7 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
         help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
-        if sent.error is not None:
-            message = f"the app cannot send {sender}: {sent.error}; {says}"
-        else:
-            message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
+        message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
     severity = Severity.WARNING if sent.error is None else Severity.ERROR
     yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
 

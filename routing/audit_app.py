@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from celery import Celery
 from celery.app.routes import MapRoute, prepare
 from celery.app.utils import find_app
 from celery.beat import ScheduleEntry
@@ -64,9 +65,13 @@ def read(name: str, body: Body) -> App:
         # What the user's modules print is no part of the result.
         with redirect_stdout(sys.stderr):
             app = find_app(name)
+            if not isinstance(app, Celery):
+                raise UsageError(f"`{name}` is of the type `{_kind(app)}`, and no Celery app", hint)
             app.finalize()
             app.loader.import_default_modules()
             return _read(name, app, body)
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"app `{name}` cannot be used: {_line(error)}", hint) from error
 
@@ -81,7 +86,8 @@ def _read(name: str, app: Any, body: Body) -> App:
         name,
         (*_tasks(app), *_schedule(app, broken)),
         routes_by=None if ours is None else ours.origin,
-        same=ours is not None and live[0] is ours and _same_routing(ours.body, body),
+        same=ours is not None and _same_routing(ours.body, body),
+        first=bool(live) and live[0] is ours,
         displaced=displaced,
         ignored=not displaced and not _alike(live, configured),
         queues=_queues(app.conf.task_queues),
@@ -118,13 +124,13 @@ def _was_set_up(app: Any) -> bool:
 
 
 def _tasks(app: Any) -> Iterator[Sender]:
-    for name in sorted(app.tasks):
+    for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
-        yield Sender(name, _sent(app, name, options), options)
+        yield Sender(str(name), _sent(app, name, options), options)
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
-    """The entries of `beat_schedule` that say more than their task does.
+    """The entries of `beat_schedule` that say more than their task does, or cannot be sent.
 
     Parameters:
       app: The app.
@@ -132,7 +138,9 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
     """
     schedule = app.conf.beat_schedule or {}
     if not isinstance(schedule, Mapping):
-        broken.append(f"`beat_schedule` is a {_kind(schedule)}, and no mapping of names to entries")
+        broken.append(
+            f"`beat_schedule` is of the type `{_kind(schedule)}`, and no mapping of names to entries"
+        )
         return
     for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
         said = vars(entry) if isinstance(entry, ScheduleEntry) else entry
@@ -141,22 +149,22 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
             broken.append(f"schedule entry `{name}` {why}")
             continue
         task, options = app.tasks.get(said["task"]), dict(said.get("options") or {})
-        if options or task is None:
-            whole = {**(_own(app, task) if task is not None else {}), **options}
-            sent = _sent(app, said["task"], whole, said.get("args"), said.get("kwargs"))
+        whole = {**(_own(app, task) if task is not None else {}), **options}
+        sent = _sent(app, said["task"], whole, said.get("args"), said.get("kwargs"))
+        if options or task is None or sent.error is not None:
             yield Sender(said["task"], sent, options, str(name))
 
 
 def _unusable(entry: Any) -> str | None:
     """Why beat cannot run an entry; None if it can."""
     if not isinstance(entry, Mapping):
-        return f"is a {_kind(entry)}, and no mapping"
+        return f"is of the type `{_kind(entry)}`, and no mapping"
     for field, wanted, kinds in _ENTRY:
         value = entry.get(field)
         if value is None and field in ("task", "schedule"):
             return f"has no `{field}`"
         if value and not isinstance(value, kinds):
-            return f"has a {_kind(value)} as its `{field}`, and no {wanted}"
+            return f"has a `{field}` of the type `{_kind(value)}`, and no {wanted}"
     return None
 
 
@@ -182,7 +190,7 @@ def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwa
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
         return Sent(queue, exchange, key, None if priority is None else int(priority))
-    except Exception as error:  # noqa: BLE001 an app's own router may raise whatever it likes
+    except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise whatever it likes
         return Sent(error=_line(error))
 
 

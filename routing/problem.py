@@ -38,7 +38,7 @@ class Problem:
     task: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", mask_urls(self.message))
+        object.__setattr__(self, "message", mask_urls("\\n".join(self.message.splitlines())))
 
     @classmethod
     def of(cls, finding: Finding) -> Problem:

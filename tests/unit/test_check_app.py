@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
 from pathlib import Path
 
 import pytest
 
 from routectl.cli.main import run
 
-from .checking import FILE, checked, codes
-
-APP = """\
-from celery import Celery
-from routectl.routing.celery import configure, settings
-
-print("noise")
-app = Celery("shop", broker="amqp://nowhere//", set_as_current=False)
-{setup}
-
-
-@app.task(name="billing.charge", shared=False{options})
-def charge(): ...
-
-
-@app.task(name="orders.place", shared=False)
-def place(): ...
-
-
-@app.task(name="celery.mine", shared=False)
-def mine(): ...
-
-
-{after}
-"""
-
-_numbers = itertools.count()
+from .checking import FILE, checked, codes, write
 
 
 @pytest.fixture(autouse=True)
@@ -45,15 +17,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
-
-
-def write(
-    folder: Path, setup: str = 'configure(app, "queues.yaml")', options: str = "", after: str = ""
-) -> str:
-    """Writes the module of an app, and gives its name."""
-    name = f"shop_{next(_numbers)}"
-    (folder / f"{name}.py").write_text(APP.format(setup=setup, options=options, after=after))
-    return name
 
 
 def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,27 +200,69 @@ def test_settings_that_leave_the_file(
     assert first["help"]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("raise SystemExit('no')", "SystemExit: no"),
-        (
-            "from celery import Celery\napp = Celery(include=['lost'])",
-            "ModuleNotFoundError: No module named 'lost'",
-        ),
-        ("import celery", ""),
-    ],
-)
-def test_an_app_that_cannot_be_imported_is_one_sentence(
-    text: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = f"broken_{next(_numbers)}"
-    (folder / f"{name}.py").write_text(text)
-    assert run(["check", "--app", name]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith(f"error: app `{name}` cannot be used: {message}")
-    assert [line.split(":")[0] for line in err.splitlines()] == ["error", "hint"]
-    sys.modules.pop(name, None)
+    (folder / "queues.yaml").write_text(FILE.replace("unmatched: low", "unmatched: refuse"))
+    assert codes(checked(capsys, "--app", write(folder), code=0)) == []
+    after = "app.conf.beat_schedule = {'a': {'task': 'orders.place', 'schedule': 1, 'kwargs': {%s}}}"
+    assert codes(checked(capsys, "--app", write(folder, after=after % "'id': 3"), code=0)) == []
+    (finding,) = checked(capsys, "--app", write(folder, after=after % ""))["findings"]
+    assert finding["message"].endswith(
+        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route matches task `orders.place`"
+    )
+
+
+def test_a_queue_that_a_task_or_schedule_names_itself_is_reached(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = "  by_task: {}\n  by_schedule: {}\n  by_nobody: {}\n"
+    text = FILE.replace("routes:\n", f"{more}routes:\n").replace(
+        "queues: low}", "queues: [low, by_schedule]}", 1
+    )
+    (folder / "queues.yaml").write_text(text)
+    after = """\
+@app.task(name="alone", queue="by_task", shared=False)
+def alone(): ...
+
+
+entry = {"task": "alone", "schedule": 60, "options": {"queue": "by_schedule"}}
+app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule": 60, "options": {"priority": 1}}}
+"""
+    document = checked(capsys, "--app", write(folder, after=after))
+    assert [finding["message"] for finding in document["findings"]] == [
+        "no rule leads to queue `by_nobody`, and no worker takes it",
+        "task `alone` names `queue: by_task` itself, and goes to `by_task`, which no worker profile takes; "
+        "`unmatched` says `low`",
+        "schedule entry `nightly` (task `alone`) names `queue: by_schedule` itself, and goes to `by_schedule`; "
+        "`unmatched` says `low`",
+    ]
+    (folder / "queues.yaml").write_text(text.replace("unmatched: low", "unmatched: refuse"))
+    document = checked(capsys, "--app", write(folder, after=after))
+    assert codes(document)[1:] == ["own-options", "own-options"]
+    assert document["findings"][1]["message"].endswith("; no rule is for it")
+
+
+def test_a_router_that_stands_in_task_routes_by_hand(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand = (
+        "from routectl.routing import Router; app.conf.task_routes = ({}Router.from_file('queues.yaml'),)"
+    )
+    name = write(folder, by_hand.format("") + "; app.conf.task_default_priority = 3")
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert (finding["code"], finding["line"]) == ("rule-in-vain", 8)
+    assert finding["message"] == (
+        "`priority` and `expires` of this rule do not count: Celery has settled that before it asks for a route"
+    )
+    name = write(folder, by_hand.format("{'billing.charge': 'low'}, "))
+    first, second = checked(capsys, "--app", name)["findings"]
+    assert first["message"].startswith("the app sends task `billing.charge` to `low`; ")
+    assert second["message"].startswith("`expires` of this rule does not count: ")
+
+
+def test_a_default_priority_yields_to_the_rules_of_an_app_that_was_set_up(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, "app.conf.task_default_priority = 3; configure(app, 'queues.yaml')")
+    assert codes(checked(capsys, "--app", name, code=0)) == []

@@ -1,0 +1,164 @@
+"""`routectl check --app` with apps that are broken, odd or large: a sentence each, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from routectl.cli.main import run
+
+from .checking import FILE, checked, module, write
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "queues.yaml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit('no')", "SystemExit: no"),
+        (
+            "from celery import Celery\napp = Celery(include=['lost'])",
+            "ModuleNotFoundError: No module named 'lost'",
+        ),
+        ("import celery", ""),
+    ],
+)
+def test_an_app_that_cannot_be_imported_is_one_sentence(
+    text: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = module(folder, text)
+    assert run(["check", "--app", name]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: app `{name}` cannot be used: {message}")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ("[]", None),
+        ("[1]", "`beat_schedule` is of the type `list`, and no mapping of names to entries"),
+        ("{'a': 1}", "schedule entry `a` is of the type `int`, and no mapping"),
+        ("{'a': {'schedule': 1}}", "schedule entry `a` has no `task`"),
+        ("{'a': {'task': 'billing.charge'}}", "schedule entry `a` has no `schedule`"),
+        (
+            "{'a': {'task': app, 'schedule': 1}}",
+            "schedule entry `a` has a `task` of the type `Celery`, and no task's name",
+        ),
+        (
+            "{3: {'task': 'billing.charge', 'schedule': 1, 'args': (16)}}",
+            "schedule entry `3` has a `args` of the type `int`, and no list",
+        ),
+        (
+            "{'a': {'task': 'billing.charge', 'schedule': 1, 'options': 'low'}}",
+            "schedule entry `a` has a `options` of the type `str`, and no mapping",
+        ),
+    ],
+)
+def test_a_schedule_that_beat_cannot_run(
+    schedule: str, message: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, after=f"app.conf.beat_schedule = {schedule}")
+    findings = checked(capsys, "--app", name, code=1 if message else 0)["findings"]
+    assert [finding["message"] for finding in findings] == ([message] if message else [])
+    assert {finding["code"] for finding in findings} <= {"broken-schedule"}
+
+
+def test_a_schedule_made_of_celerys_own_entries(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    after = """\
+from celery.beat import ScheduleEntry
+
+entry = ScheduleEntry(name="a", task="billing.charge", schedule=60, options={"queue": "low"}, app=app)
+app.conf.beat_schedule = {"a": entry}
+
+
+@app.on_after_finalize.connect
+def more(sender, **_):
+    sender.add_periodic_task(60, charge.s().set(queue="low"), name="b")
+"""
+    findings = checked(capsys, "--app", write(folder, after=after))["findings"]
+    assert [finding["message"].split(" (")[0] for finding in findings] == [
+        "schedule entry `a`",
+        "schedule entry `b`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "error"),
+    [
+        ("(lambda *_, **__: 1 / 0,)", "ZeroDivisionError: division by zero"),
+        ("(lambda *_, **__: exit('no'),)", "SystemExit: no"),
+        ("'no.such.router'", "ModuleNotFoundError: No module named 'no'"),
+        ("({'*': {'queue': 'low', 'priority': 'urgent'}},)", "ValueError: invalid literal for int()"),
+    ],
+)
+def test_routes_that_fail_are_one_finding_with_the_error(
+    routes: str, error: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = checked(capsys, "--app", write(folder, f"app.conf.task_routes = {routes}"))["findings"]
+    (finding,) = (finding for finding in findings if finding["severity"] == "error")
+    assert finding["code"] == "own-routes"
+    assert f" cannot send task `billing.charge` and 11 more: {error}" in finding["message"]
+
+
+def test_names_of_any_kind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    after = """\
+for name in ("zahlung.überweisen.日本", "two\\nlines \\x1b[31m", "lone \\udcff", 5):
+    @app.task(name=name, shared=False)
+    def odd(): ...
+"""
+    assert run(["check", "--app", write(folder, after=after)]) == 1
+    out = capsys.readouterr().out
+    assert "zahlung.überweisen.日本  low         low       low,spare       unmatched\n" in out
+    assert "no rule is for task `two\\nlines \\x1b[31m`: " in out
+    assert "no rule is for task `lone \\udcff`: " in out
+    assert "no rule is for task `5`: " in out
+
+
+def test_five_thousand_tasks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    after = """\
+for number in range(5000):
+    @app.task(name=f"billing.m{number % 70}.t{number}", shared=False)
+    def task(): ...
+"""
+    document = checked(capsys, "--app", write(folder, after=after), code=0)
+    assert len(document["tasks"]) == 5012
+
+
+def test_an_app_that_is_none_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "no_app.py").write_text("app = 'amqp://'")
+    assert run(["check", "--app", "no_app"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: `no_app` is of the type `str`, and no Celery app\nhint: "
+    )
+
+
+def test_what_an_app_says_of_its_broker_shows_no_password(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails = "raise ValueError('cannot reach amqp://shop:hidden@host/')"
+    assert run(["check", "--app", module(folder, fails)]) == 2
+    setup = f"def route(*_, **__): {fails}\napp.conf.task_routes = (route,)"
+    assert run(["check", "--app", write(folder, setup)]) == 1
+    out, err = capsys.readouterr()
+    assert "cannot reach amqp://***@host/" in err
+    assert "cannot reach amqp://***@host/" in out
+    assert "hidden" not in out + err
+
+
+def test_a_task_that_is_sent_at_import_needs_a_broker_and_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, "app.conf.broker_url = 'amqp://127.0.0.1:1//'", after="charge.apply_async()")
+    assert run(["check", "--app", name]) == 2
+    assert "cannot be used: OperationalError: " in capsys.readouterr().err
