@@ -60,6 +60,20 @@ def merged(theirs: Any, ours: Iterable[Any]) -> list[Any]:
     return [*ours, *(each for each in entries if each is not None and not isinstance(each, RateLimits))]
 
 
+def limit_bound_tasks(app: Any, ours: Iterable[RateLimits]) -> None:
+    """Gives their limits to tasks that are bound to their app already, which Celery annotates no more.
+
+    Parameters:
+      app: The app.
+      ours: The file's entries.
+    """
+    for task in app.tasks.values() if app.finalized else ():
+        for entry in ours:
+            limit = None if _has_own(task) else entry.of(task.name)
+            if limit is not None:
+                type(task).rate_limit = limit
+
+
 def _has_own(task: Any) -> bool:
     """Whether a task has a limit that is not the default of all tasks, which Celery copies onto each."""
     return task.rate_limit not in (None, task.app.conf.task_default_rate_limit)

@@ -17,7 +17,7 @@ from celery.app.defaults import DEFAULTS
 from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
-from .annotations import RateLimits, merged
+from .annotations import RateLimits, limit_bound_tasks, merged
 from .guard import Undeliverable
 from .publish import PublishingRouter, Routes, entries, router_of
 from .queues import kombu_queues
@@ -97,6 +97,7 @@ def configure(
         changes = _beside_its_own(app, values, router)
         _forget(app)
         app.conf.update(changes)
+        limit_bound_tasks(app, values.get("task_annotations", ()))
 
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
