@@ -7,6 +7,7 @@ from collections import OrderedDict, UserDict
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from routectl.topology.errors import FileError
 from routectl.topology.load import load
 from routectl.topology.model import Topology
 
+from ..markdown import ROOT, blocks
 from .loading import Folder, body
 from .odd import (
     ODD,
@@ -293,12 +295,12 @@ def test_a_kind_of_text_or_number_has_the_shard_of_what_the_message_will_hold() 
         ),
     ],
 )
-def test_a_mistake_is_said_where_it_stands(tmp_path: Any, when: str, mistake: str) -> None:
+def test_a_mistake_is_said_where_it_stands(tmp_path: Path, when: str, mistake: str) -> None:
     text = body(f"queues: {{q: {{}}}}\nroutes:\n  - tasks: t\n    when: {when}\n    queue: q")
     assert Folder(tmp_path).mistakes(text) == [mistake]
 
 
-def test_only_what_a_router_is_not_told_is_refused(tmp_path: Any) -> None:
+def test_only_what_a_router_is_not_told_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "queues.yaml"
     file.write_text(
         body("queues: {q: {}}\nroutes: [{tasks: t, queue: q, when: {options.priority: 3, options.eta.x: 1}}]")
@@ -309,3 +311,14 @@ def test_only_what_a_router_is_not_told_is_refused(tmp_path: Any) -> None:
         body("queues: {q: {}}\nroutes: [{tasks: t, queue: q, when: {options.priority: 3, kwargs.eta: 1}}]")
     )
     assert load(file).topology.routes[0].when["kwargs.eta"].eq == 1
+
+
+def test_the_documentation_says_where_its_calls_go(tmp_path: Path) -> None:
+    (block,) = (each for each in blocks(ROOT / "docs/celery.md", "yaml") if "when:" in each.text)
+    Folder(tmp_path).write(body(block.text))
+    router = Router.from_file(tmp_path / "queues.yaml")
+    tests = load(tmp_path / "queues.yaml").topology.tests
+    assert len(tests) == 6
+    for test in tests:
+        found = router.route(test.task, test.args, test.kwargs, headers=test.headers, options=test.options)
+        assert found.queue == test.queue
