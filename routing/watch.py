@@ -56,7 +56,7 @@ class Watch(Generic[T]):
         Raises:
           FileError: The file is wrong.
         """
-        self._seen, loaded = Seen(), None
+        self._seen = Seen()
         loaded = self._load(self._seen)
         self._next = time.monotonic() + INTERVAL
         return loaded
@@ -90,20 +90,14 @@ class Watch(Generic[T]):
         if now - self._noticed < INTERVAL and changes.younger_than(INTERVAL / 5):
             self._next = now + INTERVAL / 5  # it may be half written
             return
-        seen = Seen()
-        trouble = None
-        try:
-            built = self._build(self._load(seen))
-        except RoutectlError as error:
-            trouble = f"{error} ({error.hint})" if error.hint else str(error)
-        except Exception as error:  # noqa: BLE001 a publisher has nothing to do with what is wrong with a file
-            trouble = self._unforeseen(error)
+        seen, built = Seen(), list[T]()
+        trouble = self._trouble(lambda: built.append(self._build(self._load(seen))))
         if seen.changes():
             self._next = now + INTERVAL / 5  # some of it was read before a change, and some after
             return
+        trouble = trouble or self._trouble(lambda: take(built[0]))
         self._seen, self._noticed = seen, None
         if trouble is None:
-            take(built)
             _logger.info("routes taken over from %s", self._name)
         else:
             _logger.error("the routes stay as they were: %s", trouble)
@@ -114,11 +108,17 @@ class Watch(Generic[T]):
 
         return load(self._paths, only_routing=True, witness=seen)
 
-    def _unforeseen(self, error: Exception) -> str:
-        """What to say of an error that is none of ours; its text could hold a secret."""
-        if any(kind.__name__ == _OF_THE_TASK for kind in type(error).__mro__):
-            raise error
-        return f"{self._name} cannot be read: {type(error).__name__}"
+    def _trouble(self, step: Callable[[], None]) -> str | None:
+        """Takes a step, and says what went wrong: a publisher has nothing to do with it."""
+        try:
+            step()
+        except RoutectlError as error:
+            return f"{error} ({error.hint})" if error.hint else str(error)
+        except Exception as error:  # its text could hold a secret
+            if any(kind.__name__ == _OF_THE_TASK for kind in type(error).__mro__):
+                raise
+            return f"{self._name} cannot be taken over: {type(error).__name__}"
+        return None
 
     @property
     def _name(self) -> str:

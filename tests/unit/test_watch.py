@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from routectl.routing import Router, watch
 from routectl.topology import load
@@ -338,11 +339,20 @@ def test_what_nobody_foresaw_is_logged_by_its_kind_and_not_raised(
         patch.setattr(load, "read", fail)
         file.write_text(SECOND)
         assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
-    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be read: RuntimeError"]
+    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: RuntimeError"]
 
 
-class SoftTimeLimitExceeded(Exception):
-    """As Celery raises it in a task, wherever that stands."""
+def test_what_fails_when_a_right_file_is_taken_over_is_logged_and_not_raised(
+    router: Router, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise LookupError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(router, "_swap", fail)
+        file.write_text(SECOND)
+        assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
+    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: LookupError"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, SoftTimeLimitExceeded])
