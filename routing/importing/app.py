@@ -94,7 +94,13 @@ class _Reader:
         answers = {name: self._answer(name, decorated.get(name, {})) for name in names}
         scheduled = tuple(self._scheduled())
         broker = _broker(self._conf)
-        remarks = [*self._remarks, *annotations.remarks, *self._beaten(answers, decorated), *_said_of(broker)]
+        remarks = [
+            *self._remarks,
+            *annotations.remarks,
+            *self._beaten(answers, decorated),
+            *self._only_with_code(answers, decorated),
+            *_said_of(broker),
+        ]
         return Configuration(
             source=self._source,
             queues=self._queues,
@@ -222,6 +228,16 @@ class _Reader:
                     f"in Celery `{setting}` ({value}) beats the {option} that a route has for a registered task; by "
                     f"the file the rule's counts: {', '.join(names)}"
                 )
+
+    def _only_with_code(self, answers: Mapping[str, Answer], decorated: Mapping[str, Any]) -> Iterator[str]:
+        """Tasks that go elsewhere if their sender has not their code, and so not their decorator."""
+        names = [name for name in decorated if self._answer(name, {}).options != answers[name].options]
+        if names:
+            which = f"`{names[0]}`" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+            yield (
+                f"{which}: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
+                "the task says, whoever sends it"
+            )
 
 
 class _Asked:

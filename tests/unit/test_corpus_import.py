@@ -29,8 +29,27 @@ CASES = [
     if routes == "task_routes" or project(name).get(routes)
 ]
 
-#: What the file cannot say of a project. Where a task goes is not among it, but for osf.io's tasks to come.
+
+def who_has_only_the_name(first: str, count: int) -> list[str]:
+    return [
+        f"`{first}` and {count - 1} more: who has the task's name only sends it where routes do, in Celery; by the "
+        "file it goes where the task says, whoever sends it"
+    ]
+
+
+#: What the file cannot say of a project, or says otherwise. Where a task goes that is sent with its code is not among
+#: it, but for osf.io's tasks to come.
 NOTES = {
+    "TencentBlueKing-bk-nodeman": who_has_only_the_name("apps.backend.agent.tasks.collect_log", 7),
+    "bookwyrm-social-bookwyrm": who_has_only_the_name(
+        "bookwyrm.activitypub.base_activity.set_related_field", 50
+    ),
+    "codalab-codabench": who_has_only_the_name("apps.analytics.tasks.create_storage_analytics_snapshot", 13),
+    "jumpserver-jumpserver": who_has_only_the_name(
+        "accounts.tasks.automation.execute_account_automation_task", 13
+    ),
+    "mediacms-io-mediacms": who_has_only_the_name("check_media_states", 19),
+    "packit-packit-service": who_has_only_the_name("task.bodhi_update", 13),
     "CenterForOpenScience-osf.io": [
         "consumer arguments, such as `x-priority`, have no place in the file: queues `remote`, `low`, `celery`, `med`, "
         "`high`, `external_high`, `external_low`, `background_migration`",

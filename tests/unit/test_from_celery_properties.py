@@ -51,7 +51,17 @@ def by_celery(app: Celery, name: str, options: Mapping[str, Any] | None = None) 
     """Where Celery itself publishes a task, and the queue that it declares for that."""
     producer = Producer()
     app.send_task(name, producer=producer, ignore_result=True, **(options or {}))
-    published = producer.published
+    return destination(producer.published)
+
+
+def by_task(app: Celery, name: str) -> Destination:
+    """Where Celery itself publishes a registered task; before 5.7, only so its own options count."""
+    producer = Producer()
+    app.tasks[name].apply_async(producer=producer, ignore_result=True)
+    return destination(producer.published)
+
+
+def destination(published: Mapping[str, Any]) -> Destination:
     exchange, declared = published["exchange"], published["declare"]
     return {
         "queue": declared[0].name if declared else "",

@@ -21,6 +21,7 @@ from .test_from_celery_properties import (
     REGEX_KEY,
     TEXT_KEY,
     by_celery,
+    by_task,
     celery_app,
     names_like,
 )
@@ -38,7 +39,8 @@ TASKS = st.dictionaries(NAMES.filter(bool), DECORATOR, max_size=4)
 def compare(found: Imported, names: list[str]) -> None:
     configured = found.configured(*found.app.tasks)
     for name in names:
-        theirs, ours = by_celery(found.app, name), by_celery(configured, name)
+        publish = by_task if name in found.app.tasks and not name.startswith("celery.") else by_celery
+        theirs, ours = publish(found.app, name), publish(configured, name)
         assert (ours["queue"], ours["priority"]) == (theirs["queue"], theirs["priority"]), (name, found.text)
 
 

@@ -12,7 +12,7 @@ from kombu import Exchange, Queue
 from routectl.topology.load import load
 
 from .imported import Importer
-from .test_from_celery_properties import by_celery
+from .test_from_celery_properties import by_celery, by_task, celery_app
 
 pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
 
@@ -227,7 +227,18 @@ def test_what_a_decorator_says_beats_routes_and_is_a_rule(write: Importer) -> No
         {"a": {"queue": "own", "priority": 4}, "b": {"routing_key": "x"}}, task_routes={"*": "all", "a": "q"}
     )
     assert "- {tasks: a, queue: own, priority: 4}" in found.rules
-    assert by_celery(found.app, "a")["queue"] == by_celery(found.configured("a"), "a")["queue"] == "own"
+    assert by_task(found.app, "a")["queue"] == by_task(found.configured("a"), "a")["queue"] == "own"
+
+
+def test_tasks_that_go_elsewhere_if_only_their_name_is_known_are_said(write: Importer) -> None:
+    found = write(
+        {"a": {"queue": "own"}, "b": {"queue": "q"}, "c": {"priority": 3}}, task_routes={"b": "q", "d": "q"}
+    )
+    assert found.notes == (
+        "`a` and 1 more: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
+        "the task says, whoever sends it",
+    )
+    assert by_celery(celery_app(task_routes={"b": "q", "d": "q"}), "a")["queue"] == "celery"
 
 
 def test_annotations_are_fields_of_rules_and_those_of_all_tasks_of_every_rule(write: Importer) -> None:
@@ -271,7 +282,7 @@ def test_a_default_priority_stays_and_the_routes_that_it_beats_in_celery_are_sai
         task_default_priority=5,
         task_routes={"a": {"queue": "q", "priority": 3}, "b": "q"},
     )
-    assert by_celery(found.app, "b")["priority"] == 5
+    assert by_task(found.app, "b")["priority"] == 5
     assert found.router.route("a").priority == 3
     assert found.notes == (
         "in Celery `task_default_priority` (5) beats the priority that a route has for a registered task; by the file "

@@ -1,0 +1,125 @@
+"""The app of docs/moving.md moves over on a real broker, step by step, and back again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from ..brokers import Broker
+from ..markdown import ROOT, blocks
+from .conftest import CELERY, QUICK, Project
+
+#: What `import` writes is put there by the tests.
+FILE = ""
+
+ROUTECTL = str(Path(sys.executable).with_name("routectl"))
+TASKS = ("billing.charge", "billing.refund", "reports.daily", "mails.send", "billing.unheard", "unheard")
+QUEUES = ("high", "low", "slow")
+
+#: The app as the page has it in the end: nothing but the file, and tasks that say nothing.
+AFTER = """
+import os
+from celery import Celery
+from routectl.routing.celery import configure
+
+app = Celery("shop", broker=os.environ["BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
+configure(app, "queues.yaml")
+
+
+def run():
+    return "done"
+
+
+for name in ("billing.charge", "billing.refund", "reports.daily", "mails.send"):
+    app.task(name=name, shared=False)(run)
+"""
+
+DECLARE = """
+from shop import app
+with app.connection() as connection:
+    for queue in app.amqp.queues.values():
+        queue(connection).declare()
+print("null")
+"""
+
+
+@pytest.fixture
+def shop(fresh_project: Project) -> Project:
+    """The page's app before and after, and its file."""
+    (app,) = blocks(ROOT / "docs/moving.md", "python")
+    fresh_project.environment.update(BROKER=fresh_project.url)
+    (fresh_project.folder / "shop.py").write_text(app.text)
+    (fresh_project.folder / "after.py").write_text(AFTER)
+    routectl(fresh_project, "import", "celery", "shop", "--out", "queues.yaml", "--force")
+    return fresh_project
+
+
+def routectl(project: Project, *words: str) -> CompletedProcess[str]:
+    done = project.run(ROUTECTL, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def there(shop: Project, broker: Broker) -> tuple[str, ...]:
+    """The options that name the broker."""
+    return ("--broker", shop.url, "--management", broker.management)
+
+
+def sent_by(project: Project, module: str) -> dict[str, list[tuple[str, Any]]]:
+    """What is in every queue after each task was sent once: its name and priority."""
+    project.python(
+        f"from {module} import app\n"
+        f"for name in {TASKS}:\n"
+        "    task = app.tasks.get(name) or app.signature(name)\n"
+        "    task.apply_async(ignore_result=True)\n"
+        "print('null')"
+    )
+    with Celery(broker=project.url, set_as_current=False).connection_for_read() as connection:
+        channel = connection.default_channel
+        return {queue: sorted(taken(channel, queue)) for queue in QUEUES}
+
+
+def taken(channel: Any, queue: str) -> Iterator[tuple[str, Any]]:
+    while message := channel.basic_get(queue, no_ack=True):
+        yield message.headers["task"], message.properties.get("priority") or 0  # the same to RabbitMQ
+
+
+def test_where_celery_has_declared_its_queues_there_is_nothing_to_change(
+    shop: Project, there: tuple[str, ...]
+) -> None:
+    shop.python(DECLARE)
+    routectl(shop, "plan", "--exit-code", *there)
+
+
+def test_before_and_after_every_task_is_in_the_same_queue(shop: Project, there: tuple[str, ...]) -> None:
+    routectl(shop, "apply", "--yes", *there)
+    before = sent_by(shop, "shop")
+    assert before == sent_by(shop, "after")
+    assert before == {
+        "high": [("billing.charge", 9), ("billing.refund", 0), ("billing.unheard", 0)],
+        "low": [("mails.send", 0), ("unheard", 0)],
+        "slow": [("reports.daily", 0)],
+    }
+
+
+def test_workers_of_either_kind_take_the_tasks_of_the_other(shop: Project, there: tuple[str, ...]) -> None:
+    routectl(shop, "apply", "--yes", *there)
+    made = shop.state()
+    for module, sender in (("after", "shop"), ("shop", "after")):
+        with shop.worker("-A", module, "worker", "-P", "solo", *QUICK, program=CELERY) as worker:
+            shop.python(
+                f"from {sender} import app\n"
+                "for name in ('billing.charge', 'reports.daily', 'mails.send'):\n"
+                "    app.send_task(name, ignore_result=True)\n"
+                "print('null')"
+            )
+            for name in ("billing.charge", "reports.daily", "mails.send"):
+                worker.wait_for(rf"Task {name}\[\S+\] succeeded")
+    assert shop.state() == made
