@@ -22,26 +22,8 @@ ROUTECTL = str(Path(sys.executable).with_name("routectl"))
 TASKS = ("billing.charge", "billing.refund", "reports.daily", "mails.send", "billing.unheard", "unheard")
 QUEUES = ("high", "low", "slow")
 
-#: The app as the page has it in the end: nothing but the file, and tasks that say nothing.
-AFTER = """
-import os
-from celery import Celery
-from routectl.routing.celery import configure
-
-app = Celery("shop", broker=os.environ["BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
-configure(app, "queues.yaml")
-
-
-def run():
-    return "done"
-
-
-for name in ("billing.charge", "billing.refund", "reports.daily", "mails.send"):
-    app.task(name=name, shared=False)(run)
-"""
-
 DECLARE = """
-from shop import app
+from before import app
 with app.connection() as connection:
     for queue in app.amqp.queues.values():
         queue(connection).declare()
@@ -51,12 +33,11 @@ print("null")
 
 @pytest.fixture
 def shop(fresh_project: Project) -> Project:
-    """The page's app before and after, and its file."""
-    (app,) = blocks(ROOT / "docs/moving.md", "python")
+    """The page's app as `before` and `after`, and the file that was made of it."""
     fresh_project.environment.update(BROKER=fresh_project.url)
-    (fresh_project.folder / "shop.py").write_text(app.text)
-    (fresh_project.folder / "after.py").write_text(AFTER)
-    routectl(fresh_project, "import", "celery", "shop", "--out", "queues.yaml", "--force")
+    for name, app in zip(("before", "after"), blocks(ROOT / "docs/moving.md", "python"), strict=True):
+        (fresh_project.folder / f"{name}.py").write_text(app.text)
+    routectl(fresh_project, "import", "celery", "before", "--out", "queues.yaml", "--force")
     return fresh_project
 
 
@@ -100,7 +81,7 @@ def test_where_celery_has_declared_its_queues_there_is_nothing_to_change(
 
 def test_before_and_after_every_task_is_in_the_same_queue(shop: Project, there: tuple[str, ...]) -> None:
     routectl(shop, "apply", "--yes", *there)
-    before = sent_by(shop, "shop")
+    before = sent_by(shop, "before")
     assert before == sent_by(shop, "after")
     assert before == {
         "high": [("billing.charge", 9), ("billing.refund", 0), ("billing.unheard", 0)],
@@ -112,7 +93,7 @@ def test_before_and_after_every_task_is_in_the_same_queue(shop: Project, there: 
 def test_workers_of_either_kind_take_the_tasks_of_the_other(shop: Project, there: tuple[str, ...]) -> None:
     routectl(shop, "apply", "--yes", *there)
     made = shop.state()
-    for module, sender in (("after", "shop"), ("shop", "after")):
+    for module, sender in (("after", "before"), ("before", "after")):
         with shop.worker("-A", module, "worker", "-P", "solo", *QUICK, program=CELERY) as worker:
             shop.python(
                 f"from {sender} import app\n"
