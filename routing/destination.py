@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from .explanation import takers
 
+#: The task that asks whether the tasks of a chord are done.
+UNLOCKS_CHORDS = "celery.chord_unlock"
+
 #: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
 FOLLOWS = {
-    "celery.chord_unlock": "the chord's body",
+    UNLOCKS_CHORDS: "the chord's body",
     **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
 }
 
@@ -86,4 +89,4 @@ def destination(part: Part, task: str) -> Destination:
 
 def _follows(table: Table, task: str) -> str | None:
     """Which task a task goes along with: Celery names a queue for a chord's unlocking, whatever a rule says."""
-    return None if task != "celery.chord_unlock" and table.names(task) else FOLLOWS.get(task)
+    return None if task != UNLOCKS_CHORDS and table.names(task) else FOLLOWS.get(task)

@@ -9,6 +9,7 @@ from ..topology.address import possible_queues
 from ..topology.model.topology import REFUSE
 from ..topology.pattern import placeholders
 from ..topology.simulate import links
+from .destination import UNLOCKS_CHORDS
 from .explanation import takers
 from .problem import Problem
 from .worker.profile import dead_letter_queues
@@ -61,6 +62,18 @@ def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ..
         if inclusion.covers(patterns, entry.pattern):
             cover = inclusion.shadowed([*patterns, entry.pattern]).get(before, ())
             yield entry, tuple(takers_[one] for one in cover)
+
+
+def bypassed_rules(part: Part) -> Iterator[Problem]:
+    """The rules for a task whose queue Celery names itself."""
+    for index, route in enumerate(part.body.routes):
+        if UNLOCKS_CHORDS in route.tasks:
+            yield Problem(
+                "rule-in-vain",
+                f"no rule decides where `{UNLOCKS_CHORDS}` goes: Celery sends it to the queue of the chord's body",
+                part.position("routes", index, "tasks", route.tasks.index(UNLOCKS_CHORDS)),
+                "take it out; the rules for the bodies of chords decide",
+            )
 
 
 def unconsumed_queues(part: Part) -> Iterator[Problem]:

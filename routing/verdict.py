@@ -8,7 +8,7 @@ from ..topology.finding import Severity
 from ..topology.model.topology import REFUSE
 from .call import Call
 from .problem import Problem, at_line, named
-from .reach import shadowed_rules, unconsumed_queues, unreached_queues
+from .reach import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,27 +27,38 @@ def problems(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem
     """
     yield from failed_tests(part)
     yield from shadowed_rules(part)
+    yield from bypassed_rules(part)
     yield from unconsumed_queues(part)
     yield from unreached_queues(part, named_by_app)
 
 
 def failed_tests(part: Part) -> Iterator[Problem]:
     """The entries of `tests` that find something else than they expect."""
-    for at, test in enumerate(part.body.tests):
-        wrong = failure(part, test)
-        if wrong is not None:
-            field, message, help_ = wrong
-            place = part.position("tests", at, field)
-            yield Problem("failed-test", message, place, help_, Severity.ERROR, test.task)
+    for at in range(len(part.body.tests)):
+        problem = failed_test(part, at)
+        if problem is not None:
+            yield problem
 
 
-def failure(part: Part, test: RouteTest) -> tuple[str, str, str | None] | None:
-    """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes.
+def failed_test(part: Part, at: int) -> Problem | None:
+    """What an entry of `tests` finds otherwise than it expects; None if it passes.
 
     Parameters:
-      part: The routes.
-      test: What is expected of them.
+      part: The file.
+      at: The entry's index.
     """
+    test = part.body.tests[at]
+    wrong = _failure(part, test)
+    if wrong is None:
+        return None
+    field, message, help_ = wrong
+    return Problem(
+        "failed-test", message, part.position("tests", at, field), help_, Severity.ERROR, test.task
+    )
+
+
+def _failure(part: Part, test: RouteTest) -> tuple[str, str, str | None] | None:
+    """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes."""
     found = part.router.explain(test.task, Call(test.args, test.kwargs, test.headers, test.options))
     decision, task = found.decision, f"task `{test.task}`"
     if decision is None:

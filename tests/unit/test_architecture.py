@@ -44,6 +44,7 @@ USERS = {
     "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),
+    "pytest": ("cli.pytest_plugin",),
     "rich": ("cli.console",),
     "testcontainers": ("topology.broker.sandbox.container",),
     "urllib3": ("topology.broker.http", "topology.broker.sandbox.probe"),
@@ -63,7 +64,10 @@ KNOWN_TO_BROKER = {"topology.errors", "topology.secret", "topology.state"}
 WITHOUT_CELERY = {
     "routing",
     "routing.worker.profile",
-    *(f"routing.{name}" for name in ("call", "decision", "explanation", "index", "router", "table", "watch")),
+    *(
+        f"routing.{name}"
+        for name in ("call", "decision", "explanation", "index", "router", "seen", "table", "watch")
+    ),
 }
 
 HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")

@@ -67,6 +67,16 @@ routes:
     assert problem.help == f"move it above {place}:5 and {place}:6, or take it out"
 
 
+def test_a_rule_for_what_unlocks_chords_decides_nothing(tmp_path: Path) -> None:
+    text = "queues: {q: }\nroutes:\n  - {tasks: celery.*, queue: q}\n"
+    assert found(tmp_path, text) == []
+    ((code, line, message),) = found(tmp_path, text + "  - {tasks: [a, celery.chord_unlock], queue: q}\n")
+    assert (code, line) == ("rule-in-vain", 5)
+    assert message == (
+        "no rule decides where `celery.chord_unlock` goes: Celery sends it to the queue of the chord's body"
+    )
+
+
 def test_queues_that_no_worker_takes(tmp_path: Path) -> None:
     text = """
 exchanges: {dlx: {type: fanout}}

@@ -1,0 +1,173 @@
+"""The pytest plugin: the router of the project's file as a fixture, and the file's `tests` as tests.
+
+pytest loads it wherever routectl is installed, so it imports nothing heavy until it is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..routing import Router
+    from ..routing.problem import Part
+    from ..topology.errors import RoutectlError
+
+_DEFAULT = "queues.yaml"
+
+_MISSING = "`routectl_file` in pytest's settings says which file it is, from pytest's root folder"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The settings `routectl_file` and `routectl_vhost`, and `--routectl`."""
+    parser.addini(
+        "routectl_file",
+        "The routectl file, from the root folder; of several, a line each, later ones are laid over it.",
+        type="linelist",
+        default=[_DEFAULT],
+    )
+    parser.addini("routectl_vhost", "One of the file's `vhosts`; by default its top level.", default="")
+    group = parser.getgroup("routectl")
+    group.addoption("--routectl", action="store_true", help="Run the `tests` of the routectl file, too.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Adds the file to what is collected.
+
+    Raises:
+      UsageError: There is no such file.
+    """
+    if not config.getoption("routectl"):
+        return
+    file = _files(config)[0]
+    if not file.is_file():
+        raise pytest.UsageError(f"--routectl: there is no file `{file}`; {_MISSING}")
+    if not any(_is_named(config, argument, file) for argument in config.args):
+        config.args.append(str(file))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RouteFile | None:
+    """The file as a collector of its tests."""
+    if parent.config.getoption("routectl") and file_path == _files(parent.config)[0]:
+        found: RouteFile = RouteFile.from_parent(parent, path=file_path)
+        return found
+    return None
+
+
+@pytest.fixture(scope="session")
+def routectl_router(pytestconfig: pytest.Config) -> Router:
+    """The router of the file that `routectl_file` names, `queues.yaml` in the root folder by default."""
+    from ..routing import Router
+    from ..topology.errors import RoutectlError
+
+    try:
+        return Router.from_file(_shown(_files(pytestconfig)), vhost=_vhost(pytestconfig))
+    except RoutectlError as error:
+        problem = _told(error)
+    pytest.fail(problem, pytrace=False)
+
+
+class RouteFile(pytest.File):
+    """The tests of a routectl file."""
+
+    def collect(self) -> Iterator[RouteItem]:
+        """One item for each entry of `tests`, of all vhosts unless one is named.
+
+        Raises:
+          CollectError: The file is wrong.
+        """
+        from ..routing.problem import Part
+        from ..topology.errors import RoutectlError
+        from ..topology.load import load
+
+        try:
+            loaded = load(_shown(_files(self.config)), only_routing=True)
+            vhost = _vhost(self.config)
+            vhosts = (None, *loaded.topology.vhosts) if vhost is None else (vhost,)
+            parts = [Part.of(loaded, name) for name in vhosts]
+        except RoutectlError as error:
+            raise self.CollectError(_told(error)) from None
+        names: Counter[str] = Counter()
+        for part in parts:
+            for at, test in enumerate(part.body.tests):
+                name = f"{part.vhost}/{test.task}" if part.vhost in loaded.topology.vhosts else test.task
+                names[name] += 1
+                whole = name if names[name] == 1 else f"{name}[{names[name]}]"
+                yield RouteItem.from_parent(self, name=whole, part=part, at=at)
+
+
+class RouteItem(pytest.Item):
+    """One entry of a file's `tests`.
+
+    Parameters:
+      part: The vhost's part of the file.
+      at: The entry's index.
+    """
+
+    def __init__(self, *, part: Part, at: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.part = part
+        self.at = at
+
+    def runtest(self) -> None:
+        """Routes the task, and compares.
+
+        Raises:
+          WrongRoute: It does not go where the file's test says.
+        """
+        from ..routing.verdict import failed_test
+
+        problem = failed_test(self.part, self.at)
+        if problem is not None:
+            raise WrongRoute(problem.render())
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
+        """What `routectl check` says of it."""
+        return str(excinfo.value) if isinstance(excinfo.value, WrongRoute) else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the entry stands, and its name."""
+        return self.path, self.part.position("tests", self.at).line - 1, f"task {self.name}"
+
+
+class WrongRoute(Exception):
+    """A task does not go where a test of the file says."""
+
+
+def _files(config: pytest.Config) -> list[Path]:
+    """The file and what is laid over it."""
+    return [config.rootpath / name for name in config.getini("routectl_file") or [_DEFAULT]]
+
+
+def _shown(files: list[Path]) -> list[Path]:
+    """Files as messages name them: from the working directory, if they are below it."""
+    here = Path.cwd()
+    return [file.relative_to(here) if file.is_relative_to(here) else file for file in files]
+
+
+def _vhost(config: pytest.Config) -> str | None:
+    return config.getini("routectl_vhost") or None
+
+
+def _is_named(config: pytest.Config, argument: str, file: Path) -> bool:
+    """Whether an argument names the file, one of its tests, or a folder around it."""
+    named = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+    return named in (file.resolve(), *file.resolve().parents)
+
+
+def _told(error: RoutectlError) -> str:
+    """An error as people read it: each mistake with its place, or a sentence and what to do."""
+    from ..topology.errors import FileError, UnreadableFile
+
+    if isinstance(error, FileError):
+        findings = error.findings
+        if isinstance(error, UnreadableFile):
+            findings = tuple(replace(finding, help=_MISSING) for finding in findings)
+        return "\n\n".join(finding.render() for finding in findings)
+    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
