@@ -6,10 +6,10 @@ import re
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from routectl.topology.backtracking import problem
+from routectl.topology.backtracking import by_paths, is_plain, problem
 
 ACCEPTED = [
     r"(\w+\.)+\w+",
@@ -113,6 +113,33 @@ def test_no_accepted_expression_takes_long(source: str, text: str, tail: str) ->
         expression = re.compile(source)
         for length in range(4, 201, 4):  # so slowly that what doubles is seen before it takes forever
             assert seconds(expression, (text * 200)[:length] + tail) < 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [r"legacy\.v[12]\..+", r"app\.(reports|exports)\.\w+", ".*foo.*", r"(?P<app>\w+)\.tasks\..*", "[^.]+"],
+)
+def test_what_most_expressions_are_is_seen_at_a_glance(source: str) -> None:
+    assert is_plain(source)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"ab.", r"\w", r"\.", "[ab]", "[^a]", "*", "+", "?", "(", "(?:", "(?P<a>", ")", "|", "a" * 60]
+        ),
+        min_size=1,
+        max_size=14,
+    ).map("".join)
+)
+@settings(deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.filter_too_much])
+def test_what_is_fast_at_a_glance_is_so_by_its_paths(source: str) -> None:
+    try:
+        re.compile(source)
+    except re.error:
+        assume(False)
+    assume(is_plain(source))
+    assert by_paths(source) is None
 
 
 @given(
