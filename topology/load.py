@@ -119,8 +119,9 @@ def _load(
         found += _check_the_rest(source, errors)
     known = {str(finding.position) for finding in findings}
     findings += [finding for finding in found if str(finding.position) not in known]
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        raise FileError(_sorted(findings, source.files)[:MAX_FINDINGS], more=len(findings) > MAX_FINDINGS)
+    mistakes = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if mistakes:
+        raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)
     assert topology is not None
     return Loaded(topology, source, tuple(str(file) for file in files), tuple(findings))
 

@@ -13,7 +13,7 @@ from .source import Path_
 MAX_FINDINGS = 200
 
 #: What may be but a consequence, where another mistake in the same object is known.
-_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key"})
+_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "ambiguous-queue"})
 
 
 class Places(Protocol):
@@ -74,11 +74,17 @@ class Report:
         self._places = places
         self.is_wrong = is_wrong
         self.found: dict[Finding, None] = {}
+        self._counts = {Severity.ERROR: 0, Severity.WARNING: 0}
 
     @property
     def full(self) -> bool:
-        """Whether there are so many findings that no more are taken."""
-        return len(self.found) > MAX_FINDINGS
+        """Whether there are so many errors that no more are taken; warnings are counted for themselves."""
+        return self.errors > MAX_FINDINGS
+
+    @property
+    def errors(self) -> int:
+        """How many errors there are."""
+        return self._counts[Severity.ERROR]
 
     def __call__(
         self,
@@ -91,10 +97,14 @@ class Report:
         warning: bool = False,
     ) -> None:
         """Takes a finding about the value at a path; the same one is taken once."""
-        if self.full or (code in _CONSEQUENCES and self.is_wrong(path)):
-            return
         severity = Severity.WARNING if warning else Severity.ERROR
-        self.found[Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)] = None
+        many = self._counts[severity] > MAX_FINDINGS
+        if many or (code in _CONSEQUENCES and self.is_wrong(path)):
+            return
+        finding = Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)
+        if finding not in self.found:
+            self.found[finding] = None
+            self._counts[severity] += 1
 
     def written(self, path: Path_, value: str) -> str:
         """A value as it may be shown: what came from the environment is shown as it is written."""
