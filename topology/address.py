@@ -46,6 +46,8 @@ class AddressBook:
         self._addresses = {name: self._find(name) for name in task_queues(body)}
         #: What has to exist for delayed tasks; None if Celery holds none on the broker, or the file says so.
         self.delay: Delay | None = None
+        #: What a queue's own address was, and which other queues a delayed task, or `#.KEY`, would reach by it.
+        self.overtaken: dict[str, tuple[Address, frozenset[str]]] = {}
         # Celery delays on the broker if it knows a quorum queue, and only by exchanges that are not direct.
         if body.delayed_delivery == "always" or any(
             body.queues[name].type == "quorum" for name in self._addresses
@@ -121,6 +123,8 @@ class AddressBook:
             on_time = self._network.deliver(target.exchange, target.key)
             late = self._network.deliver(delay.DELIVERY, "0." * delay.LEVELS + target.key)
             if not on_time == late == {target.queue}:
+                others = (on_time | late) - {target.queue}
+                self.overtaken[target.queue] = self._addresses[target.queue], others
                 self._addresses[target.queue] = by_name(target.queue)
         targets = self._delayed()
         self._network = Network.of(self._body)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from .check_addresses import check_addresses
 from .check_arguments import ArgumentCheck
-from .check_routes import RouteCheck
+from .check_routes import check_routes
+from .check_shards import QueueNames, check_shards, declared_queues
+from .check_workers import check_workers
 from .finding import Finding, Position, did_you_mean
-from .model import Binding, Body, Exchange, Queue, Topology
+from .model import Binding, Body, DeadLetter, Exchange, Queue, Topology
 from .model.support import Version
 from .report import Names, Places, Report
 from .source import Path_
@@ -40,9 +43,9 @@ def check(
     report = Report(places, is_wrong)
     versions = topology.target_versions
     arguments = ArgumentCheck(report, versions, "`targets`")
-    _check_body((), topology, names, report, arguments)
+    _check_body((), topology, names, report, arguments, versions)
     for name, body in topology.vhosts.items():
-        _check_body(("vhosts", name), body, names, report, arguments)
+        _check_body(("vhosts", name), body, names, report, arguments, versions)
     if topology.vhost is not None and topology.vhost in topology.vhosts:
         report(
             ("vhosts", topology.vhost),
@@ -81,24 +84,35 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
 def _check_arguments(base: Path_, body: Body, arguments: ArgumentCheck) -> None:
     for name, exchange in body.exchanges.items():
         arguments.exchange((*base, "exchanges", name), exchange)
-    for name, queue in body.queues.items():
+    for name, queue in declared_queues(body):
         arguments.queue((*base, "queues", name), queue)
     for section, policies in (("policies", body.policies), ("operator_policies", body.operator_policies)):
         for name, policy in policies.items():
             arguments.policy((*base, section, name), policy)
 
 
-def _check_body(base: Path_, body: Body, names: Names, report: Report, arguments: ArgumentCheck) -> None:
+def _check_body(
+    base: Path_,
+    body: Body,
+    names: Names,
+    report: Report,
+    arguments: ArgumentCheck,
+    versions: Sequence[Version],
+) -> None:
     scope = _Scope(base, names, body, report)
+    errors = report.errors
     _check_arguments(base, body, arguments)
     for name, exchange in body.exchanges.items():
         scope.exchange((*base, "exchanges", name), exchange)
-    for name, queue in body.queues.items():
+    for name, queue in declared_queues(body):
         scope.queue((*base, "queues", name), queue)
+    check_shards(base, body, names, report)
+    sound = report.errors == errors
     scope.federation()
-    routes = RouteCheck(base, body, names, report)
-    routes.routes()
-    routes.workers()
+    check_routes(base, body, names, report, versions)
+    check_workers(base, body, names, report)
+    if sound:
+        check_addresses(base, body, names, report)
 
 
 class _Scope:
@@ -108,7 +122,7 @@ class _Scope:
         self._base = base
         self._declared_exchanges = names.exchanges.get(base, frozenset())
         self._exchanges = self._declared_exchanges | BUILT_IN_EXCHANGES.keys()
-        self._queues = names.queues.get(base, frozenset())
+        self._queues = QueueNames(base, body, names, report)
         self._upstreams = names.upstreams.get(base, frozenset())
         self._upstream_sets = names.upstream_sets.get(base, frozenset())
         self._body = body
@@ -124,17 +138,17 @@ class _Scope:
         for index, binding in enumerate(queue.bindings):
             self._binding((*path, "bindings", index), binding)
         letter = queue.dead_letter
-        if letter is None:
-            return
-        self._known_exchange((*path, "dead_letter", "exchange"), letter.exchange)
-        if (
-            letter.exchange == ""
-            and letter.routing_key is not None
-            and letter.routing_key not in self._queues
-        ):
-            self._report.missing(
-                (*path, "dead_letter", "routing_key"), "queue", letter.routing_key, self._queues
-            )
+        if letter is not None:
+            self._known_exchange((*path, "dead_letter", "exchange"), letter.exchange)
+            place = (*path, "dead_letter", "routing_key")
+            if letter.exchange == "" and letter.routing_key is not None:
+                self._queues.known(place, letter.routing_key)
+            self._no_whole(place, letter)
+
+    def _no_whole(self, path: Path_, letter: DeadLetter) -> None:
+        """The default exchange knows each shard, but not the queue that they stand for."""
+        if letter.exchange == "" and letter.routing_key is not None:
+            self._queues.refuse_whole(path, letter.routing_key, "and dead letters need one queue")
 
     def _binding(self, path: Path_, binding: Binding) -> None:
         name = binding.exchange
@@ -194,8 +208,10 @@ class _Scope:
                     )
                 if definition.alternate_exchange is not None:
                     self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
-                if definition.dead_letter is not None:
-                    self._known_exchange((*path, "dead_letter", "exchange"), definition.dead_letter.exchange)
+                letter = definition.dead_letter
+                if letter is not None:
+                    self._known_exchange((*path, "dead_letter", "exchange"), letter.exchange)
+                    self._no_whole((*path, "dead_letter", "routing_key"), letter)
 
     def _known_exchange(self, path: Path_, name: str) -> None:
         if name not in self._exchanges:

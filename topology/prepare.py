@@ -114,7 +114,7 @@ def _unknown_to(queue_type: str) -> frozenset[str]:
         return frozenset()
     unknown = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
     if queue_type == "stream":
-        unknown.add("dead_letter")
+        unknown |= {"dead_letter", "shards"}
     return frozenset(unknown if queue_type == "classic" else unknown | {"durable", "auto_delete"})
 
 

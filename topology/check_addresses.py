@@ -1,0 +1,110 @@
+"""Keys that do not lead to one queue alone, at once or delayed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, partial
+
+from . import pattern
+from .address import AddressBook, possible_queues
+from .model import Body, Route
+from .report import Names, Report
+from .source import Path_
+
+
+def check_addresses(base: Path_, body: Body, names: Names, report: Report) -> None:
+    """The keys of rules, and those of the queues' bindings where tasks can be delayed on the broker.
+
+    Parameters:
+      base: The path of the vhost's body.
+      body: What it says; its exchanges, queues and bindings are right, as far as they are there.
+      names: The names that the file itself declares.
+      report: Takes what is found.
+    """
+    keyed = [(index, route) for index, route in enumerate(body.routes) if _is_fixed(route)]
+    if not (keyed or _may_overtake(body)) or _in_doubt(base, body, names, report):
+        return
+    book = AddressBook(body)
+    proved = cache(partial(_misled, body, book))
+    for index, route in keyed:
+        path = (*base, "routes", index, "key")
+        misled = proved(route.queue, route.key or "")
+        if misled is not None:
+            queue, reached = misled
+            where = " and ".join(f"`{name}`" for name in reached) or "no queue"
+            message = f"key `{report.written(path, route.key or '')}` reaches {where}, not `{queue}` alone"
+            message = message if route.key else "the key is empty"
+            report(path, "bad-route", message, "without `key`, the queue's own binding is used")
+    _delayed(base, body, book, report)
+
+
+def _may_overtake(body: Body) -> bool:
+    """Whether a delayed task may reach a second queue: only a key that is the end of another can lead it there."""
+    quorum = any(queue.type == "quorum" for queue in body.queues.values())
+    if not (quorum or body.delayed_delivery == "always"):
+        return False
+    keys = [binding.key for queue in body.queues.values() for binding in queue.bindings]
+    known = frozenset(keys)
+    return (
+        len(known) < len(keys)
+        or any(exchange.bindings for exchange in body.exchanges.values())
+        or any(not key or "*" in key or "#" in key for key in known)
+        or any(end in known for key in known for end in _ends(key))
+    )
+
+
+def _ends(key: str) -> Iterator[str]:
+    """What is left of a key without its first words."""
+    _, dot, rest = key.partition(".")
+    while dot:
+        yield rest
+        _, dot, rest = rest.partition(".")
+
+
+def _is_fixed(route: Route) -> bool:
+    """Whether a rule has a key that does not depend on the task's name; for shards, it is wrong anyway."""
+    return route.key is not None and not route.shard_by and not pattern.placeholders(route.key)
+
+
+def _misled(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, list[str]] | None:
+    """The first queue of those that a rule can lead to which a key does not reach alone, and what it reaches."""
+    if queue in body.shards:
+        return None
+    for name in possible_queues(body, queue):
+        if book.with_key(name, key) is None:
+            return name, sorted(book.reached(name, key))
+    return None
+
+
+def _delayed(base: Path_, body: Body, book: AddressBook, report: Report) -> None:
+    """The queues whose key cannot be used since delayed tasks would reach other queues, too; of shards, the first."""
+    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
+    told = set()
+    for queue, (address, others) in book.overtaken.items():
+        name = whole.get(queue, queue)
+        if name in told or not others:
+            continue
+        told.add(name)
+        bindings = [binding.exchange for binding in body.queues[queue].bindings]
+        path = (*base, "queues", queue, "bindings", bindings.index(address.exchange))
+        key, reached = (
+            report.written((*path, "key"), address.key),
+            " and ".join(f"`{one}`" for one in sorted(others)),
+        )
+        message = (
+            f"Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach {reached}, too; tasks for "
+            f"`{name}` go through the default exchange instead, and a worker holds those that are delayed"
+        )
+        help_ = "use keys of which none is the end of another, each for one queue only"
+        report(path, "delay-key", message, help_, warning=True)
+
+
+def _in_doubt(base: Path_, body: Body, names: Names, report: Report) -> bool:
+    """Whether an exchange or a queue is known to be wrong: nobody knows what a key would reach."""
+    declared = {"exchanges": names.exchanges.get(base), "queues": names.queues.get(base)}
+    found = {"exchanges": body.exchanges.keys(), "queues": body.queues.keys() | body.shards.keys()}
+    return any(
+        name not in found[section] or report.is_wrong((*base, section, name))
+        for section, written in declared.items()
+        for name in written or ()
+    )

@@ -1,0 +1,82 @@
+"""Conditions of a rule that no value meets. Pure."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .model import Condition
+
+Compare = Callable[[Any, Any], bool]
+
+_LOWER, _UPPER = ("gt", "ge"), ("lt", "le")
+
+
+def contradiction(condition: Condition) -> str | None:
+    """Why no value meets a condition, in one sentence that names its comparisons and no value; None if one may.
+
+    Parameters:
+      condition: What a part of a call has to be.
+    """
+    asked = {name: bound for name in _COMPARISONS if (bound := getattr(condition, name)) is not None}
+    if len(asked) < 2:
+        return None
+    if condition.eq is not None:
+        unmet = _unmet(condition.eq, asked)
+        return f"no value meets both `eq` and {_listed(unmet)}" if unmet else None
+    if condition.one_of:
+        unmets = [_unmet(value, asked) for value in condition.one_of]
+        if not all(unmets):
+            return None
+        names = dict.fromkeys(name for unmet in unmets for name in unmet)
+        return f"no value of `one_of` meets {_listed(names)}"
+    return _apart({name: asked[name] for name in (*_LOWER, *_UPPER) if name in asked})
+
+
+def _unmet(value: Any, asked: Mapping[str, Any]) -> list[str]:
+    """The comparisons that a value does not meet."""
+    return [name for name, bound in asked.items() if not _COMPARISONS[name](value, bound)]
+
+
+def _apart(bounds: Mapping[str, Any]) -> str | None:
+    """Why nothing lies between some bounds."""
+    if len({isinstance(bound, str) for bound in bounds.values()}) > 1:
+        return f"{_listed(bounds)} compare with a number and with a text: no value is both"
+    for lower in bounds.keys() & _LOWER:
+        for upper in bounds.keys() & _UPPER:
+            low, high = bounds[lower], bounds[upper]
+            if low > high or (low == high and (lower, upper) != ("ge", "le")):
+                return f"no value meets both `{lower}` and `{upper}`"
+    return None
+
+
+def _kind(value: Any) -> type:
+    """What kind of value this is: for Python, `True` and 1 are equal."""
+    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
+
+
+def _equal(value: Any, other: Any) -> bool:
+    return _kind(value) is _kind(other) and bool(value == other)
+
+
+def _ordered(compare: Compare) -> Compare:
+    return lambda value, bound: (
+        not isinstance(value, bool) and _kind(value) is _kind(bound) and compare(value, bound)
+    )
+
+
+_COMPARISONS: Mapping[str, Compare] = {
+    "eq": _equal,
+    "ne": lambda value, other: not _equal(value, other),
+    "one_of": lambda value, others: any(_equal(value, other) for other in others),
+    "none_of": lambda value, others: not any(_equal(value, other) for other in others),
+    "gt": _ordered(operator.gt),
+    "ge": _ordered(operator.ge),
+    "lt": _ordered(operator.lt),
+    "le": _ordered(operator.le),
+}
+
+
+def _listed(names: Mapping[str, Any] | list[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
