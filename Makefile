@@ -13,7 +13,8 @@ STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
 # Unit tests of what runs in Celery's processes.
-ROUTING := $(patsubst %,tests/unit/test_%.py,from_celery index only_routing router table transport units)
+ROUTING := $(patsubst %,tests/unit/test_%.py,from_celery index only_routing router table transport units \
+	corpus_import import_command import_properties import_queues import_routes moving)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A broker that runs already: BROKER=amqp://... spares the tests to start one.
