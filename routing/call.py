@@ -111,8 +111,8 @@ def shard(text: str, count: int) -> int:
 def called_by(name: str, call: Call) -> str:
     """The task that `celery.map` and the like call, which decides where they run."""
     for path in ("kwargs.task.task", "kwargs.task"):
-        inner = call.part(path)
-        if isinstance(inner, str):
+        inner = _plain(call.part(path))
+        if type(inner) is str:
             return inner
     return name
 
@@ -120,10 +120,16 @@ def called_by(name: str, call: Call) -> str:
 def name_of(thing: Any) -> str | None:
     """The name of a queue or exchange that is given as such or as kombu's; None if it has none."""
     try:
-        name = thing if isinstance(thing, str) else thing.name
+        name = _plain(thing if issubclass(type(thing), str) else thing.name)
     except Exception:  # noqa: BLE001 a caller may put anything there
         return None
-    return name if isinstance(name, str) else None
+    return name if type(name) is str else None
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether a value is a certain text or number."""
+    plain = _plain(value)
+    return plain is not _ODD and bool(plain == other)
 
 
 def is_retry(options: Mapping[str, Any]) -> bool:

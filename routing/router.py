@@ -267,7 +267,7 @@ class Router:
         fixed = state.table.fixed(name)
         if fixed is None:
             return self._for_call(state.table.route(name, call), options, task)
-        if self._settled_by_name(fixed):
+        if self._settled_by_name(fixed) and name not in _CALL_ANOTHER:
             if len(ready) >= REMEMBERED:
                 ready.clear()
             ready[name] = answer = self._options(fixed)
@@ -282,7 +282,7 @@ class Router:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
         answer = self._options(decision)
         ruled, own = answer.get("headers"), options.get("headers")
-        if ruled and isinstance(own, dict) and isinstance(options, dict):
+        if ruled and issubclass(type(own), dict) and isinstance(options, dict):
             answer["headers"] = {**ruled, **own}
             options["headers"] = None
         return answer

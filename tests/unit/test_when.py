@@ -198,9 +198,20 @@ def test_named_arguments_and_headers_that_are_no_map_have_no_parts(name: str) ->
     assert found["queue"] == "other"
 
 
-def test_tasks_that_call_others_go_by_the_inner_name_whatever_else_they_hold() -> None:
-    router = routers({"kwargs.task": {"present": True}})
-    for kwargs in (
+def test_tasks_that_call_others_go_where_those_go_whatever_else_they_hold() -> None:
+    topology = {
+        "queues": {"q": {}, "other": {}},
+        "routes": [{"tasks": "t", "queue": "q"}],
+        "unmatched": "other",
+    }
+    router = Router.from_topology(Topology.model_validate({"version": 1, **topology}))
+
+    def goes_to(kwargs: Any) -> str:
+        found = router("celery.map", (), kwargs, {})
+        assert found is not None
+        return str(found["queue"])
+
+    nameless: list[Any] = [
         {},
         None,
         5,
@@ -209,10 +220,11 @@ def test_tasks_that_call_others_go_by_the_inner_name_whatever_else_they_hold() -
         {"task": {}},
         {"task": Hostile()},
         HostileDict(),
-    ):
-        assert router("celery.map", (), kwargs, {})["queue"] == "other"  # type: ignore[index, arg-type]
-    for task in ("t", {"task": "t"}):
-        assert router("celery.map", (), {"task": task}, {})["queue"] == "other"  # type: ignore[index]
+    ]
+    for kwargs in nameless:
+        assert goes_to(kwargs) == "other"
+        assert goes_to({"task": "t"}) == "q"
+        assert goes_to({"task": {"task": "t"}}) == "q"
 
 
 def sharded(*paths: str) -> Router:
