@@ -78,9 +78,15 @@ class PublishingRouter(Router):
         task: Any,
     ) -> dict[str, Any] | None:
         """An app's first call sets its guard: only then it is sure to be ready."""
-        if not _state._get_active_apps() <= self._seen:
+        if not self._has_seen(task):
             self.guard_apps()
         return super()._answer(name, args, kwargs, options, task)
+
+    def _has_seen(self, task: Any) -> bool:
+        """Whether the app that asks was looked at; without a task, it may be any that has read its configuration."""
+        if task is not None:
+            return task.app in self._seen
+        return all(app in self._seen for app in list(_state._get_active_apps()) if app.configured)
 
     def _settled_by_name(self, decision: Decision) -> bool:
         ruled = decision.priority is not None and self._priority_is_filled_in
@@ -101,7 +107,7 @@ class PublishingRouter(Router):
         """What Celery filled in itself yields to the rule."""
         answer = super()._for_call(decision, options, task)
         if isinstance(options, dict):
-            options |= {name: None for name in _filled_in(options, task) if name in answer}
+            options |= dict.fromkeys(_filled_in(options, answer, task))
         return answer
 
     def _swap(self, state: State) -> None:
@@ -133,21 +139,24 @@ class PublishingRouter(Router):
         self.begin()
 
 
-def _filled_in(options: Mapping[str, Any], task: Any) -> Iterator[str]:
-    """The options that Celery filled in: its defaults, and the priority of the task that is being run.
+def _filled_in(options: Mapping[str, Any], answer: Mapping[str, Any], task: Any) -> Iterator[str]:
+    """The options that a rule names, and that Celery said in the caller's place: its defaults, a parent's priority."""
+    for name, setting in _DEFAULTS.items():
+        value = options.get(name)
+        if value is None or name not in answer:
+            continue
+        default = None if task is None else task.app.conf[setting]
+        if value == default or (name == "priority" and "origin" not in options and value == _inherited()):
+            yield name
 
-    With `task_inherit_parent_priority`, callbacks and the next step of a chain get it as if the caller had said it.
-    """
-    if task is not None:
-        for name, setting in _DEFAULTS.items():
-            if options.get(name) is not None and options[name] == task.app.conf[setting]:
-                yield name
+
+def _inherited() -> int | None:
+    """The priority that callbacks and the next step of a chain get from the task that is being run."""
     parent = _state.get_current_worker_task()
-    retried = "origin" in options
-    if parent is not None and not retried and parent.app.conf.task_inherit_parent_priority:
-        priority = (parent.request.delivery_info or {}).get("priority")
-        if priority is not None and options.get("priority") == priority:
-            yield "priority"
+    if parent is None or not parent.app.conf.task_inherit_parent_priority:
+        return None
+    priority: int | None = (parent.request.delivery_info or {}).get("priority")
+    return priority
 
 
 class Routes(tuple[Any, ...]):
