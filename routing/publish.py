@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from celery import _state
 from celery.exceptions import ImproperlyConfigured
 
+from .call import same
 from .guard import guard
 from .queues import kombu_queues
 from .router import Router
@@ -146,7 +147,8 @@ def _filled_in(options: Mapping[str, Any], answer: Mapping[str, Any], task: Any)
         if value is None or name not in answer:
             continue
         default = None if task is None else task.app.conf[setting]
-        if value == default or (name == "priority" and "origin" not in options and value == _inherited()):
+        inherits = name == "priority" and "origin" not in options
+        if same(value, default) or (inherits and same(value, _inherited())):
             yield name
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import UserDict
 from typing import Any
 
+from celery import Celery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu import Queue
 
+from routectl.routing import Router
 from routectl.routing.call import Call
+from routectl.routing.celery import configure
+from routectl.topology.model import Topology
 
 from .odd import ODD, HostileDict, HostileList, Level, Plan, routers
 
@@ -181,3 +185,33 @@ def test_whatever_address_a_caller_names_a_name_seen_before_is_routed_as_one_tha
         assert found == routers({"kwargs.a": 1})(name, args, kwargs, fresh)
         assert found is None or found["queue"] in ("rule0", "other")
         assert [given[each] is fresh[each] for each in given] == [True] * len(given)
+
+
+def configured() -> Celery:
+    """An app whose rules and defaults say the same things as its callers."""
+    defaults = {"task_default_priority": 4, "task_serializer": "yaml", "task_inherit_parent_priority": True}
+    app = Celery("odd", broker="memory://", set_as_current=False)
+    app.conf.update(defaults)
+    rule = {"tasks": "t", "queue": "q", "when": {"kwargs.a": 1}, "priority": 3, "serializer": "json"}
+    rules = [{**rule, "headers": {"tenant": "acme"}}, {**rule, "when": {}, "queue": "other"}]
+    body = {"version": 1, "queues": {"q": {}, "other": {}}, "routes": rules, "unmatched": "other"}
+    configure(app, Router.from_topology(Topology.model_validate(body)))
+    return app
+
+
+@settings(max_examples=200, deadline=None)
+@given(anything, maps, anything, values, values)
+def test_an_app_that_is_set_up_routes_whatever_it_is_handed(
+    args: Any, kwargs: Any, headers: Any, priority: Any, serializer: Any
+) -> None:
+    app = configured()
+    task = app.task(name="t")(nothing)
+    args, kwargs, headers, priority, serializer = map(made, (args, kwargs, headers, priority, serializer))
+    options = {"headers": headers, "priority": priority, "serializer": serializer}
+    for task_type in (None, task):
+        found = app.amqp.router.route(dict(options), "t", args, kwargs, task_type)
+        is_one = naive_condition(1, naive_part({"kwargs": kwargs}, "kwargs.a"))
+        assert found["queue"].name == ("q" if is_one else "other")
+
+
+def nothing(*_: Any) -> None: ...
