@@ -114,7 +114,7 @@ users:
   ci: {tags: management, password_file: ci.password}
 """,
     "Route": """
-queues: {high: , low: , normal: }
+queues: {high: {max_priority: 9}, low: , normal: }
 routes:
   - {tasks: billing.charge, queue: high, priority: 9}
   - {tasks: [billing.*, payments.*], queue: high}
@@ -132,7 +132,7 @@ routes:
 unmatched: normal
 """,
     "RouteTest": """
-queues: {high: , normal: }
+queues: {high: {max_priority: 9}, normal: }
 routes: [{tasks: billing.*, queue: high, when: {kwargs.amount: {ge: 1000}}, priority: 9}]
 unmatched: normal
 tests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types as builtin
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -120,7 +121,7 @@ def anchor(title: str) -> str:
 
 
 def _section(title: str, model: Model, without: Model | None) -> Iterator[str]:
-    yield from (f"## {title}", "", model.__doc__ or "", "")
+    yield from (f"## {title}", "", inspect.cleandoc(model.__doc__ or ""), "")
     if without is Body:
         yield f"Besides these, all of {_link(Body)}."
     elif without is QueueSettings:

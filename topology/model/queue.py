@@ -203,7 +203,8 @@ class Queue(QueueSettings):
         ge=2,
         le=1024,
         description="So many queues instead of one, `NAME.0`, `NAME.1`, …, each bound with its number behind the key "
-        "where the exchange compares keys; a route's `shard_by` says which of them a task goes to.",
+        "where the exchange compares keys; a route's `shard_by` says which of them a task goes to. On a fanout or "
+        "headers exchange each of them would get every message, which is refused.",
     )
     bindings: tuple[Binding, ...] = Field(
         (), description="Which messages the queue gets, from which exchanges."

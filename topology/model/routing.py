@@ -122,7 +122,10 @@ PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
 
 
 class Condition(Model):
-    """What a part of a call has to be: all that is said here. What is missing or of another type does not match."""
+    """What a part of a call has to be: all that is said here. What is missing or of another type does not match.
+
+    A condition that no value meets, such as `{gt: 5, lt: 3}`, is a mistake.
+    """
 
     eq: Scalar | None = Field(None, description="Equal to this; also written as the bare value.")
     ne: Scalar | None = Field(None, description="There, and not equal to this.")
@@ -156,7 +159,12 @@ When = dict[Part, Annotated[Condition, BeforeValidator(_condition, json_schema_i
 
 
 class Route(Model):
-    """A rule: which tasks go to which queue, and how their messages are."""
+    """A rule: which tasks go to which queue, and how their messages are.
+
+    A pattern that would take a publisher's time is refused: a regular expression whose repeats can read the same text
+    in many ways, such as `/(a+)+b/`, and a pattern of which more than two captures and `*` can share out a name in
+    several ways, such as `*.{a}.*.{b}.*.{c}.*`. A `.` or `:` behind a capture says where it ends.
+    """
 
     tasks: Texts = Field(
         min_length=1,
@@ -166,7 +174,8 @@ class Route(Model):
     queue: Name = Field(description="The queue; `{name}` takes what the pattern captured.")
     key: RoutingKey | None = Field(
         None,
-        description="The routing key; by default the queue's binding key. `{name}` takes what the pattern captured.",
+        description="The routing key; by default the queue's binding key. `{name}` takes what the pattern captured. It "
+        "has to lead to the rule's queue alone; shards have keys of their own.",
     )
     when: When = Field(
         default_factory=dict,
@@ -179,7 +188,10 @@ class Route(Model):
         "there. A call without it goes on to the next rule.",
     )
     priority: Whole | None = Field(
-        None, ge=0, le=255, description="The message's priority; higher goes first."
+        None,
+        ge=0,
+        le=255,
+        description="The message's priority; higher goes first. A classic queue needs `max_priority` for that.",
     )
     expires: Seconds | None = Field(
         None, description="The task is dropped if no worker has begun it by then (seconds)."
@@ -197,7 +209,9 @@ class Route(Model):
         None, description="Raises in a task that runs longer than this (seconds)."
     )
     rate_limit: Rate | None = Field(
-        None, description="How many of each task a worker starts, such as `10/m` (`task_annotations`)."
+        None,
+        description="How many of each task a worker starts, such as `10/m` (`task_annotations`). It cannot depend on a "
+        "call: of several rules for a task, the first without `when` says it.",
     )
     options: PublishOptions = Field(
         default_factory=dict, description="More options of `apply_async`, passed as they are."
@@ -220,7 +234,10 @@ class RouteTest(Model):
 class Profile(Model):
     """A worker profile: which queues a worker takes, and how it runs. What is left out is Celery's own setting."""
 
-    queues: Names = Field(min_length=1, description="The queues that the worker consumes.")
+    queues: Names = Field(
+        min_length=1,
+        description="The queues that the worker consumes; of one with `shards`, all of them, or single ones by name.",
+    )
     shares: Whole | None = Field(
         None,
         ge=1,

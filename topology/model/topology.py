@@ -132,7 +132,8 @@ class Body(Model):
     )
     unmatched: Name = Field(
         REFUSE,
-        description="The queue of tasks that no route matches; `refuse` makes them an error at the publisher.",
+        description="The queue, or one shard, of tasks that no route matches; `refuse` makes them an error at the "
+        "publisher.",
     )
     workers: dict[Name, Profile] = Field(default_factory=dict, description="Worker profiles by name.")
     tests: tuple[RouteTest, ...] = Field(
