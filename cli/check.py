@@ -51,10 +51,10 @@ def command(
 ) -> int:
     """Says whether file, tests and app agree; asks no broker.
 
-    Runs the file's `tests`, and finds rules that never match, queues that tasks go to and no worker takes, and
-    queues that nothing leads to. With `--app`, the app is imported as `celery -A` does, and every task of it is shown
-    with its queue, workers and rule; found are tasks without a rule, rules without a task, and tasks, schedules and
-    settings of the app that say otherwise. Without `--vhost`, all vhosts of the file are looked at, and the app is
+    Runs the file's `tests`, and finds rules that no task gets to, queues that tasks go to and no worker takes, and
+    queues that no rule leads to. With `--app`, the app is imported as `celery -A` does, and every task of it is shown
+    with its queue, tier, workers and rule; found are tasks without a rule, rules without a task, and tasks, schedules
+    and settings of the app that say otherwise. Without `--vhost`, all vhosts of the file are looked at, and the app is
     held against the top level. Exits with 1 if anything is found that `--allow` does not name.
     """
     # Imported here so that `--help` answers at once.

@@ -3,13 +3,16 @@
 What a fence means:
 
     ```yaml             a routectl file; `version: 1` may be left out
+    ```yaml NAME.yaml   the same, and a file of this name for the page's sessions and transcripts
     ```yaml WORD        YAML of something else
     ```python           a module
+    ```python NAME.py   the same, and a file of this name for the page's sessions and transcripts
     ```pycon            an interpreter session with its output
     ```console          commands after `$ `, run by bash one after the other, each with its output
     ```sh, ```text      not run; what is said there of `routectl` has to exist
 
-A document's sessions and transcripts run in one folder, which holds README's first file as `queues.yaml`.
+A document's sessions and transcripts run in one folder, which holds README's first file as `queues.yaml`, and the
+page's own named files.
 """
 
 from __future__ import annotations
@@ -77,6 +80,12 @@ def commands(block: Block) -> list[Command]:
             last = found.pop()
             found.append(Command(last.place, last.command, f"{last.output}{line}\n"))
     return found
+
+
+def named_files(page: Path) -> dict[str, str]:
+    """The files that a page shows and its transcripts read, by name."""
+    shown = blocks(page, "yaml", "python")
+    return {block.info: block.text for block in shown if block.info.endswith((".yaml", ".py"))}
 
 
 def prose(page: Path) -> str:

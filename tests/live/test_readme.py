@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ..brokers import Broker, Management
-from ..markdown import PAGES, Block, Command, blocks, commands, first_file
+from ..markdown import PAGES, Block, Command, blocks, commands, first_file, named_files
 
 STARTS_SANDBOX = 'eval "$(routectl sandbox start)"'
 
@@ -39,6 +39,8 @@ def environment(
 def test_transcripts_show_what_the_commands_print(
     page: Path, environment: dict[str, str], broker: Broker, management: Management, vhost: str
 ) -> None:
+    for name, text in named_files(page).items():
+        Path(name).write_text(text)
     parts = urlsplit(broker.url)
     as_written = {
         f"{parts.hostname}:{parts.port or 5672}": "localhost:5672",
