@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,6 +102,14 @@ class Entry:
         """Whether it is tried only when no exact name of the mapping fits."""
         return not isinstance(self.key, str) or "*" in self.key
 
+    def matches(self, name: str) -> bool:
+        """Whether Celery takes a name for one of this pattern's."""
+        return self._expression.match(name) is not None
+
+    @cached_property
+    def _expression(self) -> re.Pattern[Any]:
+        return re.compile(translate(self.key)) if isinstance(self.key, str) else self.key
+
     @property
     def text(self) -> str:
         """The key as people write it."""
@@ -123,7 +133,7 @@ class GivenRouter:
         """The lines for one name each."""
         return tuple(entry for entry in self.entries or () if not entry.is_pattern)
 
-    @property
+    @cached_property
     def patterns(self) -> tuple[Entry, ...]:
         """The lines that are tried after them, in their order."""
         return tuple(entry for entry in self.entries or () if entry.is_pattern)

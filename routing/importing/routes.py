@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from ...topology.model.topology import REFUSE
@@ -66,15 +65,16 @@ class Rules:
 
     def _by_name(self, default: Outcome | None) -> Iterator[Section]:
         given = self._given
-        own = [name for name in given.answers if name in given.decorated]
-        annotated = [name for name in given.annotated if name not in given.decorated]
+        own = dict.fromkeys(name for name in given.answers if name in given.decorated)
+        annotated = dict.fromkeys(name for name in given.annotated if name not in given.decorated)
+        done = own | annotated
         for at, router in enumerate(given.routers):
-            names = [str(entry.key) for entry in router.exact if str(entry.key) not in (*own, *annotated)]
+            names = [name for entry in router.exact if (name := str(entry.key)) not in done]
             reached = [name for name in names if self._answered_by(name) == at and name not in self.exact]
             comment = [f"From {router.name}."] if reached else []
             comment += self._unreached(at, router)
             yield Section(tuple(comment), tuple(self._rules(reached)))
-            yield from self._sampled(at, router, default, {*own, *annotated})
+            yield from self._sampled(at, router, default, done)
         if own:
             yield Section((_DECORATED,), tuple(self._rules(own)))
         if annotated:
@@ -98,7 +98,7 @@ class Rules:
                 yield f"Left out, since {earlier} comes first and takes it: {name}"
 
     def _sampled(
-        self, at: int, router: GivenRouter, default: Outcome | None, done: Iterable[str]
+        self, at: int, router: GivenRouter, default: Outcome | None, done: Mapping[str, None]
     ) -> Iterator[Section]:
         """Rules for the known names that code, or a pattern that cannot be written, answers for."""
         unwritten = [entry for entry in router.patterns if _pattern(entry) is None and entry.options]
@@ -139,7 +139,7 @@ class Rules:
 
     def _rules(self, names: Iterable[str]) -> Iterator[Rule]:
         """Rules for names, one for all that go the same way."""
-        grouped: list[tuple[Outcome, list[str]]] = []
+        grouped: dict[str, tuple[Outcome, list[str]]] = {}
         for name in names:
             outcome = self._outcome(name)
             text = _spelled(name)
@@ -153,12 +153,8 @@ class Rules:
             if not is_exact(text):
                 self._odd.append((text, outcome))
                 continue
-            group = next((tasks for known, tasks in grouped if known == outcome), None)
-            if group is None:
-                grouped.append((outcome, [text]))
-            else:
-                group.append(text)
-        for outcome, tasks in grouped:
+            grouped.setdefault(repr(outcome), (outcome, []))[1].append(text)
+        for outcome, tasks in grouped.values():
             yield Rule(tuple(tasks), outcome)
 
     def _of_patterns(self, router: GivenRouter) -> Iterator[Section]:
@@ -207,12 +203,7 @@ def _pattern(entry: Entry) -> str | None:
 
 def _first(router: GivenRouter, name: str) -> Entry | None:
     """The first pattern of a mapping that matches a name."""
-    return next((entry for entry in router.patterns if _matches(entry, name)), None)
-
-
-def _matches(entry: Entry, name: str) -> bool:
-    key = entry.key if isinstance(entry.key, re.Pattern) else translate(entry.key)
-    return re.match(key, name) is not None
+    return next((entry for entry in router.patterns if entry.matches(name)), None)
 
 
 def default_outcome(configuration: Configuration, destinations: Destinations) -> Outcome | None:

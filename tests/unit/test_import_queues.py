@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.defaults import DEFAULTS
 from kombu import Exchange, Queue, binding
 from kombu.common import Broadcast
 
 from routectl.topology.load import load
 
 from .imported import Imported, Importer, add_tasks, imported
+from .test_from_celery_properties import by_celery
 
 pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
 
@@ -256,3 +258,65 @@ def test_names_of_every_script_come_through(write: Importer) -> None:
     )
     assert list(queues(found)) == names
     assert found.router.route("any").queue == "日本"
+
+
+def test_queues_may_be_given_by_name(write: Importer) -> None:
+    given = {"q": {"exchange": "e", "exchange_type": "topic", "binding_key": "k"}, "r": {"routing_key": "r"}}
+    found = write(task_queues=given, task_default_queue="q")
+    assert queues(found)["q"] == {"bindings": [{"exchange": "e", "key": "k"}]}
+    assert found.router.route("any").queue == "q"
+
+
+@pytest.mark.skipif(
+    "task_create_missing_queue_type" not in DEFAULTS, reason="this Celery has no such setting"
+)
+def test_the_type_of_queues_that_celery_makes_is_theirs(write: Importer) -> None:
+    found = write(
+        task_default_queue_type="quorum", task_create_missing_queue_type="quorum", task_routes={"a": "new"}
+    )
+    assert {name: queue["type"] for name, queue in queues(found).items()} == {
+        "celery": "quorum",
+        "new": "quorum",
+    }
+
+
+def test_a_way_that_is_not_celerys_is_said(write: Importer) -> None:
+    found = write(
+        task_queues=[Queue("direct", Exchange("d", "direct"), "d"), Queue("topic", TASKS, "topic.#")],
+        task_default_queue="direct",
+        task_routes={"a": "topic"},
+    )
+    direct, topic = found.router.route("any"), found.router.route("a")
+    assert (direct.exchange, direct.routing_key) == ("d", "d")
+    assert by_celery(found.app, "any")["routing_key"] == "direct"
+    assert topic.routing_key == "topic"
+    assert by_celery(found.app, "a")["routing_key"] == "topic.#"
+    first, second = found.notes
+    assert first.startswith("Celery publishes past direct exchanges")
+    assert second.startswith("Celery publishes with a topic binding's wildcards as they stand")
+    assert " ".join(first.split()[:5]) in found.text
+
+
+def test_messages_of_a_transient_exchange_are_transient(write: Importer) -> None:
+    exchange = Exchange("e", "topic", delivery_mode="transient")
+    found = write(
+        task_queues=[Queue("q", exchange, "q"), Queue("celery")], task_routes={"a": "q", "b": "celery"}
+    )
+    assert found.rules == [
+        "- {tasks: a, queue: q, delivery_mode: transient}",
+        "- {tasks: b, queue: celery}",
+    ]
+
+
+def test_a_queue_of_dead_letters_that_celery_does_not_declare_is_external_and_no_workers(
+    write: Importer,
+) -> None:
+    letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    found = write(task_queues=[Queue("q", TASKS, "q", queue_arguments=letters)], task_default_queue="q")
+    assert queues(found)["dead"] == {"external": True}
+    assert "default: {queues: [q]}" in found.text
+
+
+def test_no_vhost_is_written_since_the_broker_says_it(tmp_path: Path) -> None:
+    app = Celery("app", broker="amqp://guest@localhost/prod", set_as_current=False)
+    assert "prod" not in imported(app, tmp_path).text

@@ -22,8 +22,14 @@ ROUTECTL = str(Path(sys.executable).with_name("routectl"))
 TASKS = ("billing.charge", "billing.refund", "reports.daily", "mails.send", "billing.unheard", "unheard")
 QUEUES = ("high", "low", "slow")
 
+#: The line of the page's app that declares a queue which Celery would make up otherwise.
+SLOW = '    Queue("slow", Exchange("slow", "direct"), "slow"),\n'
+
+#: What a worker without `-Q` does, and whoever publishes to a queue that Celery makes up.
 DECLARE = """
 from before import app
+app.finalize()
+app.amqp.queues["slow"]
 with app.connection() as connection:
     for queue in app.amqp.queues.values():
         queue(connection).declare()
@@ -72,9 +78,15 @@ def taken(channel: Any, queue: str) -> Iterator[tuple[str, Any]]:
         yield message.headers["task"], message.properties.get("priority") or 0  # the same to RabbitMQ
 
 
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "made up"])
 def test_where_celery_has_declared_its_queues_there_is_nothing_to_change(
-    shop: Project, there: tuple[str, ...]
+    shop: Project, there: tuple[str, ...], declared: bool
 ) -> None:
+    if not declared:
+        app = shop.folder / "before.py"
+        app.write_text(app.read_text().replace(SLOW, ""))
+        routectl(shop, "import", "celery", "before", "--out", "queues.yaml", "--force")
+        assert "\n  slow:\n" in (shop.folder / "queues.yaml").read_text()
     shop.python(DECLARE)
     routectl(shop, "plan", "--exit-code", *there)
 
