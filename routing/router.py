@@ -281,7 +281,8 @@ class Router:
     def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
         answer = self._options(decision)
-        ruled, own = answer.get("headers"), options.get("headers")
+        ruled = answer.get("headers")
+        own: Any = options.get("headers")
         if ruled and issubclass(type(own), dict) and isinstance(options, dict):
             answer["headers"] = {**ruled, **own}
             options["headers"] = None
