@@ -72,7 +72,7 @@ def _provisioned(project: Project) -> None:
 def app(project: Project) -> Iterator[Celery]:
     results = f"file://{project.folder}/results"
     with Celery("publisher", broker=project.url, backend=results, set_as_current=False) as made:
-        made.conf.broker_connection_timeout = 30  # RabbitMQ 4.3 now and then keeps a connection waiting for 5 s
+        made.conf.broker_connection_timeout = 30  # RabbitMQ 4.3 may keep a connection waiting
         configure(made, project.folder / "queues.yaml")
         yield made
 
