@@ -82,7 +82,7 @@ def _settings(part: Part, app: App) -> Iterator[Problem]:
         )
         yield Problem("own-routes", message, help="name the same files and vhost here and there")
     book = part.router.table.addresses
-    known = {*part.body.queues, *(book.delay.queues if book.delay else ())}
+    known = {*part.body.queues, *(name for name, _ in (book.delay.queues if book.delay else ()))}
     strange = [name for name in app.queues or () if name not in known]
     if strange:
         names = ", ".join(f"`{name}`" for name in strange)

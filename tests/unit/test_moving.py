@@ -57,3 +57,14 @@ def test_checks_are_content_with_the_file_and_the_app_that_takes_it(shop: Shop) 
         "warning[unmatched-task]: no rule is for task `mails.send`: only `unmatched` takes it, to `low`"
     ]
     assert shop("check", "--app", "shop", "--allow", "unmatched-task").returncode == 0
+
+
+def test_an_app_with_quorum_queues_passes_check_with_its_file(shop: Shop) -> None:
+    high = 'Queue("high", tasks, "high", max_priority=9)'
+    quorum = 'Queue("high", tasks, "high", queue_arguments={"x-queue-type": "quorum"})'
+    (shop.folder / "shop.py").write_text(BEFORE.replace(high, quorum))
+    assert shop("import", "celery", "shop", "--out", "queues.yaml").returncode == 0
+    assert "type: quorum" in (shop.folder / "queues.yaml").read_text()
+    (shop.folder / "shop.py").write_text(AFTER)
+    done = shop("check", "--app", "shop", "--allow", "unmatched-task")
+    assert (done.returncode, done.stderr) == (0, "")
