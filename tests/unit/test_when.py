@@ -19,7 +19,7 @@ from routectl.topology.errors import FileError
 from routectl.topology.load import load
 from routectl.topology.model import Topology
 
-from ..markdown import ROOT, blocks
+from ..markdown import every
 from .loading import Folder, body
 from .odd import (
     ODD,
@@ -326,7 +326,7 @@ def test_only_what_a_router_is_not_told_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_documentation_says_where_its_calls_go(tmp_path: Path) -> None:
-    (block,) = (each for each in blocks(ROOT / "docs/celery.md", "yaml") if "when:" in each.text)
+    (block,) = (each for each in every("yaml") if "when:" in each.text and "\ntests:" in each.text)
     Folder(tmp_path).write(body(block.text))
     router = Router.from_file(tmp_path / "queues.yaml")
     tests = load(tmp_path / "queues.yaml").topology.tests
