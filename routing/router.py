@@ -68,7 +68,7 @@ class Router:
         which also makes such a task an error at the publisher.
 
     Raises:
-      RoutingError: A rule leads to no queue, or to several.
+      RoutingError: A rule leads to no queue or several, or has a wrong pattern.
     """
 
     #: What rules say in vain where nothing hands it to Celery.
@@ -151,6 +151,9 @@ class Router:
         cls, topology: Topology, *, vhost: str | None = None, mandatory: bool = False
     ) -> Router:
         """The router of a topology that is already loaded; its decisions have no file and line.
+
+        What `load` finds in a file is not looked for again, but for rules that lead nowhere: of a topology made by hand,
+        every regular expression is taken, however long it may take on some name.
 
         Parameters:
           topology: The file's content.

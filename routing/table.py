@@ -68,7 +68,8 @@ class Table:
       position: Says where the rule with an index stands in the file.
 
     Raises:
-      RoutingError: A rule's queue does not exist, or its key reaches no queue or several; names them all.
+      RoutingError: A rule's pattern is wrong, its queue does not exist, or its key reaches no queue or several; names
+        them all.
     """
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None = None) -> None:
@@ -83,11 +84,11 @@ class Table:
         for index, route in enumerate(body.routes):
             place = position(index) if position else None
             try:
-                fixed = self._prove(index, place)
+                entries = list(_entries(index, route, place, self._prove(index, place)))
             except RoutingError as error:
                 problems.append(f"{place or f'routes[{index}]'}: {error.message}")
                 continue
-            for entry in _entries(index, route, place, fixed):
+            for entry in entries:
                 self.entries.append(entry)
                 if entry.pattern.kind == "exact":
                     self._exact.setdefault(entry.pattern.text, []).append((entry, {}))
@@ -261,7 +262,15 @@ def _entries(
     depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield Entry(index, route, pattern.parse(text), place, decisions, depends_on_call)
+        yield Entry(index, route, _parsed(text), place, decisions, depends_on_call)
+
+
+def _parsed(text: str) -> Pattern:
+    """A pattern of a topology that may be made by hand."""
+    try:
+        return pattern.parse(text)
+    except ValueError as error:
+        raise RoutingError(str(error)) from None
 
 
 def _lead_nowhere(problems: list[str]) -> RoutingError:

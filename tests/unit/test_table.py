@@ -101,15 +101,17 @@ def test_every_route_that_leads_nowhere_is_named_at_once() -> None:
             {"tasks": "b", "queue": "high", "key": "low"},
             {"tasks": "c", "queue": "high", "key": "nothing"},
             {"tasks": "d", "queue": "log"},
-            {"tasks": "e", "queue": "low"},
+            {"tasks": ["e", "/(/"], "queue": "low"},
+            {"tasks": "f", "queue": "low"},
             queues={**TIERS["queues"], "log": {"type": "stream"}},
         )
     text = str(caught.value)
-    assert text.startswith("4 routes lead nowhere")
+    assert text.startswith("5 routes lead nowhere")
     assert "routes[0]: queue `hihg` does not exist" in text
     assert "routes[1]: key `low` reaches `low`, not `high` alone" in text
     assert "routes[2]: key `nothing` reaches no queue" in text
     assert "routes[3]: queue `log` is a stream" in text
+    assert "routes[4]: the regular expression `/(/` is wrong" in text
 
 
 @pytest.mark.parametrize(
