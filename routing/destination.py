@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .explanation import takers
+from .call import Call
+from .explanation import explain, takers
 
 #: The task that asks whether the tasks of a chord are done.
 UNLOCKS_CHORDS = "celery.chord_unlock"
@@ -68,7 +69,7 @@ def destinations(part: Part, app: App) -> list[Destination]:
 
 def destination(part: Part, task: str) -> Destination:
     """Where the file has a task go, whatever it is called with."""
-    found = part.router.explain(task)
+    found = explain(part.router.table, part.body, task, Call(), tried=False)
     decisions: list[Decision] = []
     for entry, possible in part.router.table.candidates(task):
         decisions += possible or ()

@@ -87,7 +87,7 @@ class Explanation:
         return document | {"tried": [attempt.as_dict() for attempt in self.attempts]}
 
 
-def explain(table: Table, body: Body, name: str, call: Call) -> Explanation:
+def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = True) -> Explanation:
     """Where a task goes and why.
 
     Parameters:
@@ -95,13 +95,14 @@ def explain(table: Table, body: Body, name: str, call: Call) -> Explanation:
       body: The file's part that they come from.
       name: The task's name.
       call: What it is called with.
+      tried: Say which rules were asked before: all of them are looked at for that.
     """
     try:
         decision = table.route(name, call)
     except RoutingError as error:
-        attempts = tuple(_attempts(table, name, call, None))
+        attempts = tuple(_attempts(table, name, call, None)) if tried else ()
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)
-    attempts = tuple(_attempts(table, name, call, decision))
+    attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
     way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
     return Explanation(name, decision, attempts, takers(body, decision.queue), way)
 

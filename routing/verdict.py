@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..topology.finding import Severity
 from ..topology.model.topology import REFUSE
 from .call import Call
+from .explanation import explain
 from .problem import Problem, at_line, named
 from .reach import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
 
@@ -57,31 +58,34 @@ def failed_test(part: Part, at: int) -> Problem | None:
     )
 
 
-def _failure(part: Part, test: RouteTest) -> tuple[str, str, str | None] | None:
+def _failure(part: Part, test: RouteTest) -> tuple[str, str, str] | None:
     """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes."""
-    found = part.router.explain(test.task, Call(test.args, test.kwargs, test.headers, test.options))
+    call = Call(test.args, test.kwargs, test.headers, test.options)
+    found = explain(part.router.table, part.body, test.task, call, tried=False)
+    wrong = _difference(part, test, found)
+    return wrong and (*wrong, _instead(part.router.explain(test.task, call)))
+
+
+def _difference(part: Part, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
     decision, task = found.decision, f"task `{test.task}`"
     if decision is None:
         why = f"{task} is refused, and does not go to `{test.queue}`: {found.error}"
-        return None if test.queue == REFUSE else ("queue", why, _instead(found))
+        return None if test.queue == REFUSE else ("queue", why)
     if test.queue == REFUSE and REFUSE not in part.body.queues:
-        return "queue", f"{task} goes to `{decision.queue}`, and is not refused", _instead(found)
+        return "queue", f"{task} goes to `{decision.queue}`, and is not refused"
     if decision.queue not in part.body.shards.get(test.queue, (test.queue,)):
-        return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`", _instead(found)
+        return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`"
     if test.priority is not None and decision.priority != test.priority:
         has = "no priority" if decision.priority is None else f"priority {decision.priority}"
-        return "priority", f"{task} has {has}, not {test.priority}", _instead(found)
+        return "priority", f"{task} has {has}, not {test.priority}"
     if test.key is not None and decision.routing_key != test.key:
-        return "key", f"{task} has the key `{decision.routing_key}`, not `{test.key}`", _instead(found)
+        return "key", f"{task} has the key `{decision.routing_key}`, not `{test.key}`"
     return None
 
 
 def _instead(found: Explanation) -> str:
     """Which rule decided, and which rules for the task did not."""
-    decision = found.decision
-    told = []
-    if decision is not None:
-        told.append(f"{named(decision)} decides")
+    told = [f"{named(found.decision)} decides"] if found.decision else []
     told += [
         f"{at_line(attempt.position)}`{attempt.pattern}` does not, since {_because(attempt.why)}"
         for attempt in found.attempts

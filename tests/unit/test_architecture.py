@@ -68,6 +68,7 @@ WITHOUT_CELERY = {
         f"routing.{name}"
         for name in ("call", "decision", "explanation", "index", "router", "seen", "table", "watch")
     ),
+    *(f"routing.{name}" for name in ("app_facts", "audit", "destination", "problem", "reach", "verdict")),
 }
 
 HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")
