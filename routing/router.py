@@ -152,8 +152,8 @@ class Router:
     ) -> Router:
         """The router of a topology that is already loaded; its decisions have no file and line.
 
-        What `load` finds in a file is not looked for again, but for rules that lead nowhere: of a topology made by hand,
-        every regular expression is taken, however long it may take on some name.
+        What `load` finds in a file is not looked for again, but for rules that lead nowhere: of a topology made by
+        hand, every regular expression is taken, however long it may take on some name.
 
         Parameters:
           topology: The file's content.

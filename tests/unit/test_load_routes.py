@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from routectl.routing import Router
 from routectl.topology.address import AddressBook
 from routectl.topology.report import MAX_FINDINGS
 
@@ -79,6 +81,14 @@ def test_every_slow_expression_is_found_at_once_and_none_from_the_environment_is
     assert first.startswith("4:13 bad-pattern: the regular expression `/(a*)*/` is refused: ")
     assert second.startswith("5:13 bad-pattern: the regular expression `/${A}/` is refused: ")
     assert "ecret" not in second
+
+
+def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_where_they_do(
+    tmp_path: Path,
+) -> None:
+    assert mistakes(tmp_path, "routes: [{tasks: '/(a+)+b/', queue: low}]")
+    router = Router.from_celery({re.compile("(a+)+b"): "low"})
+    assert router.route("aab").queue == "low"
 
 
 @pytest.mark.parametrize(
