@@ -66,7 +66,7 @@ def is_plain(source: str) -> bool:
     if _PLAIN.fullmatch(source) is None:
         return False
     repeats = source.count("*") + source.count("+")
-    ways = 2 ** (source.count("|") + source.count("?") - source.count("(?"))
+    ways = 1 << (source.count("|") + source.count("?") - source.count("(?"))
     if repeats < 2:
         return ways <= FEW
     behind = len(source) - max(source.rfind("*"), source.rfind("+"))
