@@ -33,6 +33,7 @@ _EPILOG = """\b
 Examples:
   routectl sandbox start                 a RabbitMQ to try things on
   routectl import celery proj            a first file, from a Celery app
+  routectl check --app proj              whether file, tests and app agree
   routectl plan                          what would change
   routectl apply --yes                   change it
   routectl route billing.charge          where a task goes, and why

@@ -77,9 +77,10 @@ def _settings(part: Part, app: App) -> Iterator[Problem]:
         )
         yield Problem("own-routes", message, help="take it out, and say it in the file's `routes`")
     elif app.routes_by is not None and not app.same:
-        message = (
-            f"{app.name} was set up from {app.routes_by}, which says something else than {part.router.origin}"
-        )
+        if app.routes_by == part.router.origin:
+            message = f"{app.name} was set up from {app.routes_by}, but not with the routes that are checked"
+        else:
+            message = f"{app.name} was set up from {app.routes_by}, which says something else than {part.router.origin}"
         yield Problem("own-routes", message, help="name the same files and vhost here and there")
     book = part.router.table.addresses
     known = {*part.body.queues, *(name for name, _ in (book.delay.queues if book.delay else ()))}

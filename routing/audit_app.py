@@ -22,6 +22,9 @@ from .router import Router
 #: What a file says that decides where tasks go.
 _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
+#: How much of an error is shown.
+_LONGEST = 300
+
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
 
@@ -195,7 +198,7 @@ def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwa
 
 
 def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """The exchange and key that Celery publishes with (`send_task_message` of celery.app.amqp), and the queue."""
+    """The exchange and key that Celery publishes with (celery.app.amqp, `send_task_message`), and their queue."""
     queue, exchange, key = route.get("queue"), route.get("exchange"), route.get("routing_key")
     if queue is None and exchange is None:
         queue = app.amqp.default_queue
@@ -205,7 +208,8 @@ def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
         return _name(exchange), key or "", None
     if not exchange and not key and (route.get("exchange_type") or queue.exchange.type) == "direct":
         return "", queue.name, queue.name
-    return _name(queue.exchange if exchange is None else exchange), key or queue.routing_key, queue.name
+    name = _name(queue.exchange if exchange is None else exchange)
+    return name, key or queue.routing_key, queue.name if name == _name(queue.exchange) else None
 
 
 def _name(exchange: Any) -> str:
@@ -227,4 +231,5 @@ def _line(error: BaseException) -> str:
         lines = str(error).strip().splitlines()
     except Exception:  # noqa: BLE001 a user's own error may not even have a text
         lines = []
-    return mask_urls(f"{_kind(error)}: {lines[0]}" if lines else _kind(error))
+    line = mask_urls(f"{_kind(error)}: {lines[0]}" if lines else _kind(error))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -63,6 +63,12 @@ def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixt
             "which leads to no single queue; ",
             "warning",
         ),
+        (
+            ', exchange="other"',
+            "task `billing.charge` names `exchange: other` itself, and goes to exchange `other` with key `high`, "
+            "which leads to no single queue; ",
+            "warning",
+        ),
         (", priority=2", "task `billing.charge` has `priority` 2 of its own, which beats 9 of ", "warning"),
         (", expires=7", "task `billing.charge` has `expires` 7 of its own, which beats 3600 of ", "warning"),
     ],
@@ -183,6 +189,10 @@ def test_a_task_that_names_its_queue_goes_without_the_priority_of_the_rule(
             "{name} was set up from other.yaml, which says something else than queues.yaml",
         ),
         (
+            'configure(app, "queues.yaml", vhost="other")',
+            "{name} was set up from queues.yaml, but not with the routes that are checked",
+        ),
+        (
             'configure(app, "queues.yaml"); from kombu import Queue; app.conf.task_queues += [Queue("x"), Queue("y")]',
             "`task_queues` of {name} has `x`, `y`, which queues.yaml does not know",
         ),
@@ -192,6 +202,7 @@ def test_settings_that_leave_the_file(
     setup: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "other.yaml").write_text(FILE.replace("queue: high, priority: 9", "queue: low"))
+    (folder / "queues.yaml").write_text(FILE + "vhosts: {other: {queues: {q: }, unmatched: q}}\n")
     name = write(folder, setup)
     document = checked(capsys, "--app", name)
     first = document["findings"][0]
