@@ -35,7 +35,7 @@ _SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "ra
 def named_queues(part: Part, app: App) -> frozenset[str]:
     """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
     senders = [each for each in app.senders if each.sent.error is None and _address(each)]
-    return frozenset(queue for each in senders if (queue := _arrives(part, each.sent)) is not None)
+    return frozenset(queue for each in senders if (queue := arrives(part, each.sent)) is not None)
 
 
 def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Problem]:
@@ -134,7 +134,7 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
     if (
         decision is not None
         and sent.error is None
-        and _arrives(part, sent) in {each.queue for each in found.decisions}
+        and arrives(part, sent) in {each.queue for each in found.decisions}
     ):
         if len(found.decisions) == 1:
             yield from (
@@ -213,8 +213,16 @@ def _spelled(own: Mapping[str, Any]) -> str:
     return " and ".join(f"`{name}: {getattr(value, 'name', value)}`" for name, value in own.items())
 
 
-def _arrives(part: Part, sent: Sent) -> str | None:
-    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told."""
+def arrives(part: Part, sent: Sent) -> str | None:
+    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
+
+    Parameters:
+      part: The file.
+      sent: Where an app sends a task.
+
+    Returns:
+      The queue's name; None if there is none, or there are several.
+    """
     if sent.exchange and sent.exchange not in part.body.exchanges:
         return sent.queue
     return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
@@ -222,13 +230,13 @@ def _arrives(part: Part, sent: Sent) -> str | None:
 
 def _goal(part: Part, sent: Sent) -> str:
     """Where a message goes, in words."""
-    arrives = _arrives(part, sent) or (None if sent.exchange else sent.routing_key)
-    if arrives is None:
+    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
+    if queue is None:
         return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
-    if arrives not in part.body.queues:
-        return f"`{arrives}`, which is not in the file"
-    taken = takers(part.body, arrives) or not part.body.workers
-    return f"`{arrives}`" if taken else f"`{arrives}`, which no worker profile takes"
+    if queue not in part.body.queues:
+        return f"`{queue}`, which is not in the file"
+    taken = takers(part.body, queue) or not part.body.workers
+    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
 
 
 def _unused_rules(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:

@@ -1,0 +1,138 @@
+"""What `routectl check --app` says an app does, held to what it does: every task is sent, and looked for."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.app.utils import find_app
+from celery.beat import Scheduler, SchedulingError
+
+from routectl.routing import audit, audit_app
+from routectl.routing.celery import Undeliverable
+from routectl.routing.problem import Part
+from routectl.topology.load import load
+
+from .conftest import Project
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+  low: {bindings: [{exchange: tasks, key: low}]}
+  celery: {}
+routes:
+  - {tasks: "billing.*", queue: high}
+  - {tasks: "refused.*", queue: low, when: {kwargs.plan: gold}}
+"""
+
+APP = """
+from celery import Celery
+from routectl.routing import Router
+from routectl.routing.celery import configure, settings
+
+app = Celery("checked", broker="{url}", set_as_current=False)
+app.conf.task_ignore_result = True
+{setup}
+
+def task(name, **options):
+    app.task(name=name, shared=False, **options)(nothing)
+
+def nothing(**_): ...
+
+task("billing.plain")
+task("billing.elsewhere", queue="low")
+task("billing.there", queue="high", priority=2)
+task("billing.by_key", routing_key="low")
+task("billing.by_address", exchange="tasks", routing_key="low")
+task("billing.nowhere", exchange="tasks", routing_key="nowhere")
+task("billing.unknown", queue="unknown")
+task("mail.send")
+task("mail.soon", queue="high")
+task("refused.without_a_plan")
+
+def entry(task, **more):
+    return {{"task": task, "schedule": 60, **more}}
+
+app.conf.beat_schedule = {{
+    "moved": entry("billing.plain", options={{"queue": "low", "priority": 4}}),
+    "moved back": entry("billing.elsewhere", options={{"queue": "high"}}),
+    "lost": entry("billing.plain", options={{"queue": "unknown"}}),
+    "by name": entry("billing.not_registered"),
+    "with a plan": entry("refused.without_a_plan", kwargs={{"plan": "gold"}}, options={{"priority": 1}}),
+    "without": entry("refused.without_a_plan", kwargs={{"plan": "iron"}}, options={{"priority": 1}}),
+}}
+"""
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _provisioned(project: Project) -> None:
+    project.provision()
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "configure(app, 'queues.yaml')",
+        "app.conf.task_default_priority = 6; configure(app, 'queues.yaml')",
+        "app.conf.update(settings('queues.yaml'))",
+        "app.conf.task_routes = (Router.from_file('queues.yaml'),); app.conf.task_default_priority = 6",
+        "app.conf.task_routes = {'billing.*': {'queue': 'high', 'priority': 5}, 'mail.*': 'low'}",
+        "configure(app, 'queues.yaml'); app.amqp.router; app.conf.task_routes = {'*': 'low'}",
+        "configure(app, 'queues.yaml'); app.conf.timezone; app.conf.task_routes = {'*': 'low'}",
+        "def route(name, *_, **__): return 1 / 0 if name.startswith('mail') else 'low'\n"
+        "app.conf.task_routes = (route,)",
+    ],
+)
+def test_every_task_goes_where_it_is_said_to_go(
+    setup: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    monkeypatch.syspath_prepend(project.folder)
+    name = f"checked_{next(_numbers)}"
+    (project.folder / f"{name}.py").write_text(APP.format(url=project.url, setup=setup))
+    part = Part.of(load("queues.yaml"), None)
+    facts = audit_app.read(name, part.body)
+    app = find_app(name)
+    told = {
+        str(sender): sender.sent.error or (audit.arrives(part, sender.sent), sender.sent.priority or 0)
+        for sender in facts.senders
+        if not sender.task.startswith("celery.")
+    }
+    senders = [each for each in facts.senders if str(each) in told]
+    assert {str(each): outcome(app, each) for each in senders} == told
+
+
+def outcome(app: Celery, sender: Any) -> Any:
+    """The queue and priority that a task arrives with, or the error that it ends with."""
+    try:
+        if sender.schedule is None:
+            app.tasks[sender.task].apply_async()
+        else:
+            send_as_beat(app, sender.schedule)
+    except Undeliverable:
+        return None, sender.sent.priority or 0
+    except Exception as error:  # noqa: BLE001 whatever it is, it was foretold
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        found = [
+            (queue, taken.properties.get("priority", 0))
+            for queue in ("high", "low", "celery")
+            if (taken := channel.basic_get(queue, no_ack=True)) is not None
+        ]
+    return found[0] if found else (None, sender.sent.priority or 0)
+
+
+def send_as_beat(app: Celery, name: str) -> None:
+    """Sends an entry of the schedule; beat wraps an error in one of its own."""
+    scheduler = Scheduler(app, lazy=True)
+    scheduler.update_from_dict(app.conf.beat_schedule)
+    try:
+        scheduler.apply_async(scheduler.schedule[name], advance=False)
+    except SchedulingError as error:
+        raise error.__context__ or error from None
