@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import threading
 from difflib import get_close_matches
 
 import click
@@ -98,7 +100,13 @@ def cli() -> None:
 
 def main() -> None:
     """The `routectl` command: runs it, and ends the process with the exit code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        # A Celery app that was imported has started them, and Python would wait until they end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,12 @@ def test_a_task_that_is_sent_at_import_needs_a_broker_and_says_so(
     name = write(folder, "app.conf.broker_url = 'amqp://127.0.0.1:1//'", after="charge.apply_async()")
     assert run(["check", "--app", name]) == 2
     assert "cannot be used: OperationalError: " in capsys.readouterr().err
+
+
+def test_threads_that_an_app_leaves_running_are_not_waited_for(folder: Path) -> None:
+    after = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()"
+    name = write(folder, after=after)
+    routectl = Path(sys.executable).with_name("routectl")
+    done = subprocess.run([routectl, "check", "--app", name], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stdout.endswith("Nothing found in 3 routes, 2 tests, 12 tasks\n")

@@ -10,8 +10,9 @@ from celery import Celery
 from celery.app.utils import find_app
 from celery.beat import Scheduler, SchedulingError
 
-from routectl.routing import audit, audit_app
-from routectl.routing.celery import Undeliverable
+from routectl.routing import Router, audit, audit_app
+from routectl.routing.app_facts import App
+from routectl.routing.celery import Undeliverable, configure
 from routectl.routing.problem import Part
 from routectl.topology.load import load
 
@@ -68,6 +69,9 @@ app.conf.beat_schedule = {{
 """
 
 _numbers = itertools.count()
+
+
+def nothing() -> None: ...
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -136,3 +140,32 @@ def send_as_beat(app: Celery, name: str) -> None:
         scheduler.apply_async(scheduler.schedule[name], advance=False)
     except SchedulingError as error:
         raise error.__context__ or error from None
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_a_rule_is_said_to_say_in_vain_does_not_arrive(
+    by_hand: bool, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    rule = "{tasks: vain, queue: high, priority: 3, expires: 1m, time_limit: 30s, serializer: yaml}"
+    (project.folder / "vain.yaml").write_text(f"{FILE}  - {rule}\n")
+    with Celery("vain", broker=project.url, set_as_current=False) as app:
+        app.conf.update(task_default_priority=6, task_ignore_result=True)
+        if by_hand:
+            app.conf.task_routes = (Router.from_file("vain.yaml"),)
+        else:
+            configure(app, "vain.yaml")
+        app.task(name="vain", shared=False)(nothing).delay()
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            taken = channel.basic_get("high", no_ack=True)
+            assert taken is not None
+            message = channel.message_to_python(taken)
+    headers, priority = message.headers, taken.properties["priority"]
+    found = priority, headers["expires"] is None, headers["timelimit"], message.content_type
+    told = (6, True, [None, None], "application/json"), (3, False, [30, None], "application/x-yaml")
+    assert found == told[0 if by_hand else 1]
+    facts = App("vain", (), by_hand=by_hand, default_priority=6)
+    part = Part.of(load("vain.yaml"), None)
+    vain = [each for each in audit.problems(part, facts, ()) if each.code == "rule-in-vain"]
+    names = "`priority` and `expires` and `time_limit` and `serializer`"
+    assert [each.message.split(" of ")[0] for each in vain] == ([names] if by_hand else [])
