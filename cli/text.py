@@ -248,6 +248,8 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 def rule_text(decision: Decision) -> str:
     """The rule that decided, with its place: `queues.yaml:8  billing.*`."""
+    if decision.celerys_own:
+        return "default of Celery's own"
     return "unmatched" if decision.rule is None else f"{place_text(decision.position)}{decision.pattern}"
 
 

@@ -62,6 +62,7 @@ class App:
       ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
       queues: The names in `task_queues`, if it is set.
       by_hand: Whether its router stands in `task_routes` as it is, and not by `configure` or `settings`.
+      limited: Whether its `task_annotations` hold the rate limits of a file.
       default_priority: Its `task_default_priority`.
       broken: What beat cannot start with: sentences about the schedule.
     """
@@ -75,6 +76,7 @@ class App:
     ignored: bool = False
     queues: tuple[str, ...] | None = None
     by_hand: bool = False
+    limited: bool = True
     default_priority: int | None = None
     broken: tuple[str, ...] = ()
 

@@ -63,6 +63,7 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
         if each.follows is None and (_address(sender) or (each.decisions and sender.task not in placed)):
             yield from _otherwise(part, app, sender, each)
     yield from _rules_in_vain(part, app)
+    yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)
 
 
@@ -202,6 +203,22 @@ def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
             )
             place = part.position("routes", index, said[0], of_key=True)
             yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
+
+
+def _lost_rate_limits(part: Part, app: App) -> Iterator[Problem]:
+    """The rules whose rate limits an app forgot."""
+    if not app.by_the_file or app.by_hand or app.limited:
+        return
+    for index, route in enumerate(part.body.routes):
+        if route.rate_limit is not None:
+            set_late = f"`task_annotations` of {app.name} was set after `configure`"
+            place = part.position("routes", index, "rate_limit", of_key=True)
+            yield Problem(
+                "rule-in-vain",
+                f"`rate_limit` of this rule does not count: {set_late}",
+                place,
+                "set it before, so that both count",
+            )
 
 
 def _address(sender: Sender) -> dict[str, Any]:

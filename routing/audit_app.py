@@ -15,6 +15,7 @@ from celery.beat import ScheduleEntry
 
 from ..topology.errors import UsageError
 from ..topology.secret import mask_urls
+from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
 from .publish import PublishingRouter
 from .router import Router
@@ -95,6 +96,7 @@ def _read(name: str, app: Any, body: Body) -> App:
         ignored=not displaced and not _alike(live, configured),
         queues=_queues(app.conf.task_queues),
         by_hand=ours is not None and not isinstance(ours, PublishingRouter),
+        limited=any(isinstance(entry, RateLimits) for entry in app.annotations),
         default_priority=app.conf.task_default_priority,
         broken=tuple(broken),
     )

@@ -30,6 +30,7 @@ class Decision:
       pattern: The entry of the rule's `tasks` that matched.
       position: Where the rule stands in the file, if it came from one.
       options: What else the rule says of the message, by Celery's names: `expires`, `headers`, `time_limit`, …
+      celerys_own: Whether no rule matched a task of Celery's own, in a file that refuses all others.
     """
 
     queue: str
@@ -41,6 +42,7 @@ class Decision:
     pattern: str | None = None
     position: Position | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    celerys_own: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The decision as plain data for JSON."""

@@ -113,6 +113,8 @@ class Part:
 
 def named(decision: Decision) -> str:
     """The rule that decided, in a sentence."""
+    if decision.celerys_own:
+        return "the default of Celery's own tasks"
     if decision.rule is None:
         return "`unmatched`"
     return f"{at_line(decision.position)}`{decision.pattern}`"

@@ -242,7 +242,7 @@ class Table:
     def _of_celerys_own(self) -> Decision | None:
         """Where Celery's own tasks go if every other task without a rule is refused."""
         queue = default_queue(self._body)
-        return Decision(queue, *self.addresses.of(queue)) if queue else None
+        return Decision(queue, *self.addresses.of(queue), celerys_own=True) if queue else None
 
 
 def message_options(route: Route) -> Mapping[str, Any]:

@@ -272,6 +272,17 @@ def test_a_router_that_stands_in_task_routes_by_hand(
     assert second["message"].startswith("`expires` of this rule does not count: ")
 
 
+def test_rate_limits_that_an_app_forgot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("expires: 1h", "rate_limit: 10/m"))
+    set_up = "configure(app, 'queues.yaml')"
+    for before, after in (("app.conf.task_annotations = {}", "app.conf"), ("app.conf", "app.finalize()")):
+        assert codes(checked(capsys, "--app", write(folder, f"{before}; {set_up}; {after}"), code=0)) == []
+    name = write(folder, f"{set_up}; app.conf.task_queues; app.conf.task_annotations = {{}}")
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert (finding["code"], finding["line"]) == ("rule-in-vain", 8)
+    assert finding["message"].endswith(f"`task_annotations` of {name} was set after `configure`")
+
+
 def test_a_default_priority_yields_to_the_rules_of_an_app_that_was_set_up(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,3 +153,11 @@ def test_names_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) 
     assert run(["route", "\x1b[2Jx"]) == 0
     assert run(["route", "\x1b[2Jx", "y"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_celerys_own_tasks_have_a_queue_where_others_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text("version: 1\nqueues: {low: }\nunmatched: refuse\n")
+    assert run(["route", "celery.backend_cleanup"]) == 0
+    assert lines(capsys)[1:3] == ["  queue     low", "  rule      default of Celery's own"]
