@@ -168,10 +168,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+#: Those of settings that this Celery has.
+KNOWN = [case for case, given in CASES.items() if all(f"task_{name}" in DEFAULTS for name in given)]
+
+
+@pytest.mark.parametrize("case", KNOWN)
 def test_a_task_goes_where_celery_publishes_it(case: str) -> None:
-    if any(f"task_{name}" not in DEFAULTS for name in CASES[case]):
-        pytest.skip("this Celery has no such setting")
     router, app = both(CASES[case])
     assert by_router(router, "a") == by_celery(app, "a")
 
