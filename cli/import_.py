@@ -54,10 +54,10 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
         raise UsageError(f"`{out}` exists already", "`--force` overwrites it")
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+    from ..routing.find import find
     from ..routing.importing.app import read
     from ..routing.importing.compare import differences
     from ..routing.importing.convert import convert
-    from ..routing.importing.find import find
     from ..routing.importing.write import text
     from .text import printable
 

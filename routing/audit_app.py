@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from celery import Celery
 from celery.app.routes import MapRoute, prepare
-from celery.app.utils import find_app
 from celery.beat import ScheduleEntry
 
-from ..topology.errors import UsageError
-from ..topology.secret import mask_urls
 from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
+from .find import failure, find, kind, told
 from .publish import PublishingRouter
 from .router import Router
 
 #: What a file says that decides where tasks go.
 _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
-
-#: How much of an error is shown.
-_LONGEST = 300
 
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
@@ -62,22 +55,13 @@ def read(name: str, body: Body) -> App:
     Raises:
       UsageError: There is no such app, or its code raises.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    hint = "name it with `-A` as for Celery: `proj` or `proj.celery:app`; `--debug` shows where it failed"
-    try:
-        # What the user's modules print is no part of the result.
-        with redirect_stdout(sys.stderr):
-            app = find_app(name)
-            if not isinstance(app, Celery):
-                raise UsageError(f"`{name}` is of the type `{_kind(app)}`, and no Celery app", hint)
-            app.finalize()
-            app.loader.import_default_modules()
+    app = find(name)
+    # What the user's modules print is no part of the result.
+    with redirect_stdout(sys.stderr):
+        try:
             return _read(name, app, body)
-    except UsageError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"app `{name}` cannot be used: {_line(error)}", hint) from error
+        except (Exception, SystemExit) as error:
+            raise failure(f"app `{name}` cannot be used", error) from error
 
 
 def _read(name: str, app: Any, body: Body) -> App:
@@ -144,7 +128,7 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
     schedule = app.conf.beat_schedule or {}
     if not isinstance(schedule, Mapping):
         broken.append(
-            f"`beat_schedule` is of the type `{_kind(schedule)}`, and no mapping of names to entries"
+            f"`beat_schedule` is of the type `{kind(schedule)}`, and no mapping of names to entries"
         )
         return
     for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
@@ -163,18 +147,14 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
 def _unusable(entry: Any) -> str | None:
     """Why beat cannot run an entry; None if it can."""
     if not isinstance(entry, Mapping):
-        return f"is of the type `{_kind(entry)}`, and no mapping"
+        return f"is of the type `{kind(entry)}`, and no mapping"
     for field, wanted, kinds in _ENTRY:
         value = entry.get(field)
         if value is None and field in ("task", "schedule"):
             return f"has no `{field}`"
         if value and not isinstance(value, kinds):
-            return f"has a `{field}` of the type `{_kind(value)}`, and no {wanted}"
+            return f"has a `{field}` of the type `{kind(value)}`, and no {wanted}"
     return None
-
-
-def _kind(value: Any) -> str:
-    return type(value).__name__
 
 
 def _own(app: Any, task: Any) -> dict[str, Any]:
@@ -196,7 +176,7 @@ def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwa
         priority = route.get("priority")
         return Sent(queue, exchange, key, None if priority is None else int(priority))
     except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise whatever it likes
-        return Sent(error=_line(error))
+        return Sent(error=told(error))
 
 
 def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
@@ -225,13 +205,3 @@ def _queues(task_queues: Any) -> tuple[str, ...] | None:
     if isinstance(task_queues, dict):
         return tuple(map(str, task_queues))
     return tuple(str(getattr(queue, "name", queue)) for queue in task_queues)
-
-
-def _line(error: BaseException) -> str:
-    """An error in one line, with its kind."""
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception:  # noqa: BLE001 a user's own error may not even have a text
-        lines = []
-    line = mask_urls(f"{_kind(error)}: {lines[0]}" if lines else _kind(error))
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -15,11 +15,12 @@ from celery.exceptions import QueueNotFound
 from kombu import Queue
 from kombu.utils.functional import maybe_evaluate
 
-from ...topology.errors import RoutectlError
+from ...topology.errors import RoutectlError, UsageError
+from ..find import failure, told
+from ..publish import router_of
 from .annotations import Annotations
 from .configuration import Answer, Configuration, Entry, GivenQueue, GivenRouter, Scheduled
 from .declared import given_queue
-from .find import failure, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +50,15 @@ def read(app: Any, source: str) -> Configuration:
       source: What to call it.
 
     Raises:
-      UsageError: Celery itself could make nothing of its settings.
+      UsageError: Celery itself could make nothing of its settings, or the app is set up from a file already.
     """
     with redirect_stdout(sys.stderr):
         try:
+            known = router_of(app)
+            if known is not None:
+                raise UsageError(
+                    f"`{source}` is set up from {known.origin} already", "its queues and routes are there"
+                )
             return _Reader(app, source).configuration()
         except RoutectlError:
             raise

@@ -17,6 +17,7 @@ from celery.app.utils import find_app
 
 from ...topology.errors import RoutectlError, UsageError
 from ..celery import configure
+from ..find import HINT, missing
 from ..publish import router_of
 from . import hooks
 
@@ -48,11 +49,11 @@ def _find(name: str) -> Any:
     """The user's app. What its own code raises is left as it is: the traceback says where."""
     try:
         return find_app(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+    except (AttributeError, ModuleNotFoundError) as error:
+        lacks = missing(name, error)
+        if lacks is None:
             raise
-        hint = "name it with `-A` as for Celery: `proj` or `proj.celery:app`"
-        raise UsageError(f"app `{name}` was not found: there is no `{error.name}`", hint) from None
+        raise UsageError(f"app `{name}` was not found: {lacks}", HINT) from None
 
 
 def _load_or_exit() -> Any:

@@ -28,8 +28,8 @@ BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routin
 USERS = {
     "amqp": ("routing.guard", "routing.worker.consumer"),
     "celery": (
-        *(f"routing.{name}" for name in ("annotations", "audit_app", "celery", "publish")),
-        *(f"routing.importing.{name}" for name in ("app", "find")),
+        *(f"routing.{name}" for name in ("annotations", "audit_app", "celery", "find", "publish")),
+        "routing.importing.app",
         "routing.worker.",
     ),
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),

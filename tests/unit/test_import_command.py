@@ -135,7 +135,7 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
         ("", "other:app", "app `other:app` was not found: `other` has no `app`"),
         ("", "other.app", "app `other.app` was not found: there is no module `other.app`"),
         ("", "missing.app", "app `missing.app` was not found: there is no module `missing`"),
-        ("app = 5", "other", "`other` is no Celery app but of type int"),
+        ("app = 5", "other", "`other` is no Celery app but of type `int`"),
         ("import oth", "other", "app `other` cannot be imported: ModuleNotFoundError: No module named 'oth'"),
         ("app = (", "other", "app `other` cannot be imported: SyntaxError: '(' was never closed"),
         ("raise SystemExit(3)", "other", "app `other` cannot be imported: SystemExit: 3"),
