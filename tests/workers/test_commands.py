@@ -74,7 +74,7 @@ def test_settings_alone_make_a_worker_check_its_queues(project: Project) -> None
     [
         (("hihg", "-A", "plain"), "has no worker profile `hihg`"),
         (("high", "-A", "plain", "-f", "none.yaml"), "none.yaml"),
-        (("high", "-A", "nowhere"), "app `nowhere` was not found: there is no `nowhere`"),
+        (("high", "-A", "nowhere"), "app `nowhere` was not found: there is no module `nowhere`"),
         (("high", "-A", "plain:none"), "app `plain:none` was not found"),
     ],
 )
