@@ -88,7 +88,7 @@ class Console:
         """Shows why a command ended, and gives the exit code for it."""
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
-        if isinstance(error, KeyboardInterrupt | click.Abort):
+        if isinstance(error, click.Abort) or _was_interrupted(error):
             if isinstance(error, click.Abort):
                 click.echo(err=True)  # ends the line of the question
             self._error("interrupted", "nothing is lost: run it again to finish")
@@ -144,6 +144,13 @@ class Console:
         )
         if hint:
             click.echo(click.style("hint: ", fg="cyan") + printable(hint, keep="\n"), err=True, color=color)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether the user interrupted, also if ending what was under way then failed."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _first_line(error: BaseException) -> str:

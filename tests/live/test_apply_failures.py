@@ -126,7 +126,7 @@ def test_a_rerun_finishes_what_was_broken_off(
         time.sleep(0.02)
     process.send_signal(stop)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == (130 if stop is signal.SIGINT else -9)
+    assert process.returncode == (130 if stop is signal.SIGINT else -9), errors
     assert "Traceback" not in errors
     assert 0 < len(management.get(f"queues/{vhost}?disable_stats=true")) < 1500
     assert routectl("apply", "--yes").code == 0

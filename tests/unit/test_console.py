@@ -1,0 +1,25 @@
+"""How a command ends: its exit code, and what it says on stderr."""
+
+from __future__ import annotations
+
+import pytest
+
+from routectl.cli.console import Console
+
+
+def test_an_interrupt_is_told_also_if_what_was_under_way_ends_with_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ConnectionError("the channel is closed")
+    except ConnectionError as error:
+        assert Console().fail(error) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted\n")
+
+
+def test_an_error_of_its_own_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Console().fail(ConnectionError("the channel is closed")) == 2
+    assert "ConnectionError: the channel is closed\nhint: this is a bug" in capsys.readouterr().err
