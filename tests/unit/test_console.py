@@ -10,13 +10,12 @@ from routectl.cli.console import Console
 def test_an_interrupt_is_told_also_if_what_was_under_way_ends_with_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    try:
+    with pytest.raises(ConnectionError) as ended:
         try:
             raise KeyboardInterrupt
         finally:
             raise ConnectionError("the channel is closed")
-    except ConnectionError as error:
-        assert Console().fail(error) == 130
+    assert Console().fail(ended.value) == 130
     assert capsys.readouterr().err.startswith("error: interrupted\n")
 
 
