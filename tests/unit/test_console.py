@@ -7,14 +7,18 @@ import pytest
 from routectl.cli.console import Console
 
 
+def interrupted_while_connected() -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise ConnectionError("the channel is closed")
+
+
 def test_an_interrupt_is_told_also_if_what_was_under_way_ends_with_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ConnectionError) as ended:
-        try:
-            raise KeyboardInterrupt
-        finally:
-            raise ConnectionError("the channel is closed")
+        interrupted_while_connected()
     assert Console().fail(ended.value) == 130
     assert capsys.readouterr().err.startswith("error: interrupted\n")
 
