@@ -84,7 +84,9 @@ def sandbox() -> Iterator[None]:
 
 
 def show_topology() -> None:
-    """The plan, the apply, and a second plan that finds nothing to do."""
+    """The file's own tests, the plan, the apply, and a second plan that finds nothing to do."""
+    title("Does the file do what its tests expect", "check")
+    show(routectl("check"))
     title("What would change", "plan")
     show(routectl("plan"))
     title("Change it", "apply --yes")
