@@ -142,11 +142,21 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("way", _way(found)),
             ("message", _message(decision)),
             ("workers", _workers(found)),
+            ("but", _follows(found)),
         ]
     lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found.attempts, verbose))]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL}}{printable(text)}"
+
+
+def _follows(found: Explanation) -> str:
+    """What decides instead, for tasks that Celery sends along with others."""
+    from ..routing.destination import follows
+
+    decision = found.decision
+    what = follows(found.task, named=decision is not None and decision.pattern == found.task)
+    return f"Celery sends it where {what} goes" if what else ""
 
 
 def _way(found: Explanation) -> str:

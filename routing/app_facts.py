@@ -81,6 +81,11 @@ class App:
     broken: tuple[str, ...] = ()
 
     @property
+    def by_a_file(self) -> bool:
+        """Whether every task goes by a file, the one at hand or another."""
+        return self.routes_by is not None and self.first
+
+    @property
     def by_the_file(self) -> bool:
         """Whether every task goes by the file at hand, but for what its caller says."""
         return self.same and self.first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..topology.finding import Severity
+from ..topology.finding import Severity, did_you_mean
 from .explanation import takers
 from .problem import Problem, named
 from .table import CELERYS_OWN
@@ -50,6 +50,7 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
     yield from (
         Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
     )
+    yield from _unknown_tasks(app)
     placed = {each.task for each in app.senders if each.schedule is None and _address(each)}
     bare = {each.task for each in app.senders if not _address(each)} - placed
     yield from _without_rule(part, [each for each in found if each.task in bare])
@@ -92,6 +93,17 @@ def _settings(part: Part, app: App) -> Iterator[Problem]:
         yield Problem("own-queues", message, help="declare them in the file, or take them out of the app")
 
 
+def _unknown_tasks(app: App) -> Iterator[Problem]:
+    """The tasks that only a schedule names."""
+    registered = {sender.task for sender in app.senders if sender.schedule is None}
+    for sender in app.senders:
+        if sender.task not in registered:
+            message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not have"
+            help_ = "import its module; if another app has it, accept this with `--allow unknown-task`"
+            near = did_you_mean(sender.task, registered)
+            yield Problem("unknown-task", message, help=near or help_, task=sender.task)
+
+
 def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:
     """The tasks that are refused, or that only `unmatched` takes."""
     for each in found:
@@ -112,7 +124,7 @@ def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]
 
 def _is_sent(app: App, sender: Sender, found: Destination) -> bool:
     """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
-    by_name = sender.schedule is None and app.by_the_file
+    by_name = sender.schedule is None and app.by_a_file
     return bool(found.decisions) and not (by_name and found.explanation.decision is None)
 
 
@@ -139,7 +151,9 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
     ):
         if len(found.decisions) == 1:
             yield from (
-                _said_twice(sender, decision) if app.by_the_file else _prioritised(app, sender, decision)
+                _said_twice(part, sender, decision)
+                if app.by_the_file
+                else _prioritised(app, sender, decision)
             )
         return
     own = _address(sender)
@@ -158,10 +172,11 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
     yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
 
 
-def _said_twice(sender: Sender, decision: Decision) -> Iterator[Problem]:
+def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
     """What a task says of its messages otherwise than the rule, and so wins."""
-    rule = {**decision.options, "priority": decision.priority}
-    for name in _HOW:
+    limit = None if decision.rule is None else part.body.routes[decision.rule].rate_limit
+    rule = {**decision.options, "priority": decision.priority, "rate_limit": limit}
+    for name in (*_HOW, "rate_limit"):
         own, ruled = sender.options.get(name), rule.get(name)
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled

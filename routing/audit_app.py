@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import MapRoute, prepare
 from celery.beat import ScheduleEntry
+from celery.schedules import BaseSchedule
 
 from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
@@ -33,7 +35,7 @@ _COPIED = {
 #: What beat needs of an entry, in words and as types.
 _ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("task", "task's name", (str,)),
-    ("schedule", "schedule", (object,)),
+    ("schedule", "schedule", (int, float, timedelta, BaseSchedule)),
     ("args", "list", (list, tuple)),
     ("kwargs", "mapping", (Mapping,)),
     ("options", "mapping", (Mapping,)),
@@ -115,7 +117,7 @@ def _was_set_up(app: Any) -> bool:
 def _tasks(app: Any) -> Iterator[Sender]:
     for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
-        yield Sender(str(name), _sent(app, name, options), options)
+        yield Sender(str(name), _sent(app, name, options), {**options, **_limit(app, app.tasks[name])})
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
@@ -163,6 +165,12 @@ def _own(app: Any, task: Any) -> dict[str, Any]:
     return {
         key: value for key, value in found.items() if key not in _COPIED or value != app.conf[_COPIED[key]]
     }
+
+
+def _limit(app: Any, task: Any) -> dict[str, Any]:
+    """The rate limit that a worker holds a task to, if it is not that of all tasks."""
+    default = app.conf.task_default_rate_limit
+    return {} if task.rate_limit in (None, default) else {"rate_limit": task.rate_limit}
 
 
 def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwargs: Any = None) -> Sent:

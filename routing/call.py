@@ -10,16 +10,15 @@ comparison of a user's own type is called, and no lazy object is made up. Everyt
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ..topology.compare import COMPARISONS, kind
 
+if TYPE_CHECKING:
     from ..topology.model import Condition, Route
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
@@ -84,6 +83,17 @@ def shard_text(route: Route, call: Call) -> str | None:
         if text is not None:
             return text
     return None
+
+
+def no_shard(route: Route) -> str:
+    """Why a call has no shard, in a few words.
+
+    Parameters:
+      route: The rule whose `shard_by` names nothing that the call has.
+    """
+    named = " and ".join(f"`{path}`" for path in route.shard_by)
+    verb = "is" if len(route.shard_by) == 1 else "are"
+    return f"{named} {verb} missing, or no text or whole number"
 
 
 def shard(text: str, count: int) -> int:
@@ -158,14 +168,14 @@ def _unmet(condition: Condition, value: Any) -> str | None:
     if condition.present is False:
         return "is there"
     plain = _plain(value)
-    for name, (holds_for, says) in _COMPARISONS.items():
+    for name, holds_for in COMPARISONS.items():
         asked = getattr(condition, name)
         if asked is None:
             continue
         if plain is _ODD:
             return "cannot be compared"
         if not holds_for(plain, asked):
-            return f"{says} {_shown(asked)}"
+            return _says(name, plain, asked)
     return None
 
 
@@ -195,37 +205,24 @@ def _text_of(value: Any) -> str | None:
         return None
 
 
-def _kind(value: Any) -> type:
-    """What kind of value this is. For Python, `True` and 1 are equal; here they are not."""
-    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
-
-
-def _equal(value: Any, other: Any) -> bool:
-    return _kind(value) is _kind(other) and bool(value == other)
-
-
-def _is_one_of(value: Any, others: Sequence[Any]) -> bool:
-    return any(_equal(value, other) for other in others)
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """A comparison of two numbers or two texts."""
-    return lambda value, bound: (
-        not isinstance(value, bool) and _kind(value) is _kind(bound) and compare(value, bound)
-    )
-
-
-#: What may be asked of a value, and what is said if it does not hold.
-_COMPARISONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
-    "eq": (_equal, "is not"),
-    "ne": (lambda value, other: not _equal(value, other), "is"),
-    "one_of": (_is_one_of, "is none of"),
-    "none_of": (lambda value, others: not _is_one_of(value, others), "is one of"),
-    "gt": (_ordered(operator.gt), "is not more than"),
-    "ge": (_ordered(operator.ge), "is not at least"),
-    "lt": (_ordered(operator.lt), "is not less than"),
-    "le": (_ordered(operator.le), "is not at most"),
+#: What is said of a value for which a comparison does not hold.
+_SAYS = {
+    "eq": "is not",
+    "ne": "is",
+    "one_of": "is none of",
+    "none_of": "is one of",
+    "gt": "is not more than",
+    "ge": "is not at least",
+    "lt": "is not less than",
+    "le": "is not at most",
 }
+
+
+def _says(name: str, plain: Any, asked: Any) -> str:
+    """Why a comparison does not hold; of another kind than what it asks for, a value looks as if it did."""
+    if isinstance(asked, tuple) or name == "ne" or kind(plain) == kind(asked):
+        return f"{_SAYS[name]} {_shown(asked)}"
+    return f"is a {kind(plain)}, and {_SAYS[name].removeprefix('is ')} the {kind(asked)} {_shown(asked)}"
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .call import holds, shard, shard_text
+from .call import holds, no_shard, shard, shard_text, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,3 +105,9 @@ class Step(NamedTuple):
             return self.decisions[0]
         text = shard_text(route, call)
         return None if text is None else self.decisions[shard(text, len(self.decisions))]
+
+    def passes_by(self, call: Call) -> str | None:
+        """Why the rule passes a call over, in a few words; None if it takes it."""
+        if self.decide(call) is not None:
+            return None
+        return unmet(self.entry.route, call) or no_shard(self.entry.route)

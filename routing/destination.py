@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .decision import Decision
     from .explanation import Explanation
     from .problem import Part
-    from .table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,20 @@ def destination(part: Part, task: str) -> Destination:
     workers = dict.fromkeys(name for names in taken for name in names)
     tiers = dict.fromkeys(names[0] for names in taken if names and names[0])
     return Destination(
-        found, tuple(decisions), queues, tuple(workers), tuple(tiers), _follows(part.router.table, task)
+        found,
+        tuple(decisions),
+        queues,
+        tuple(workers),
+        tuple(tiers),
+        follows(task, named=part.router.table.names(task)),
     )
 
 
-def _follows(table: Table, task: str) -> str | None:
-    """Which task a task goes along with: Celery names a queue for a chord's unlocking, whatever a rule says."""
-    return None if task != UNLOCKS_CHORDS and table.names(task) else FOLLOWS.get(task)
+def follows(task: str, *, named: bool) -> str | None:
+    """Which task a task goes along with, in words; None if it goes by its own name.
+
+    Parameters:
+      task: The task's name.
+      named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
+    """
+    return None if task != UNLOCKS_CHORDS and named else FOLLOWS.get(task)

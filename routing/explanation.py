@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
-from .call import unmet
 from .decision import Decision, Step
 from .worker.profile import consumed_by_default
 
@@ -127,15 +126,9 @@ def _attempts(table: Table, name: str, call: Call, decision: Decision | None) ->
         decisions = matching[id(entry)]
         if decisions is None:
             yield _attempt(entry, "captures the name of no declared queue", matched=True)
-        elif Step(entry, decisions).decide(call) is None:
-            yield _attempt(entry, unmet(entry.route, call) or _no_shard(entry), matched=True)
+        elif (why := Step(entry, decisions).passes_by(call)) is not None:
+            yield _attempt(entry, why, matched=True)
 
 
 def _attempt(entry: Entry, why: str, *, matched: bool) -> Attempt:
     return Attempt(entry.index, entry.pattern.text, entry.position, why, matched)
-
-
-def _no_shard(entry: Entry) -> str:
-    named = " and ".join(f"`{path}`" for path in entry.route.shard_by)
-    verb = "is" if len(entry.route.shard_by) == 1 else "are"
-    return f"{named} {verb} missing, or no text or whole number"

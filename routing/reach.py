@@ -31,11 +31,14 @@ def shadowed_rules(part: Part) -> Iterator[Problem]:
         lines = " and ".join(dict.fromkeys(places))
         verb = "takes" if len(earlier) == 1 else "take"
         what = "name" if entry.pattern.kind == "exact" else "pattern"
+        why, help_ = f"{taken} {verb} all of its names", f"move it above {lines}, or take it out"
+        if earlier[0].pattern.text == entry.pattern.text:
+            why, help_ = "it stands in an earlier rule as well", f"take it out here, or at {lines}"
         yield Problem(
             "shadowed-rule",
-            f"the {what} `{entry.pattern.text}` never has a task: {taken} {verb} all of its names",
+            f"the {what} `{entry.pattern.text}` never has a task: {why}",
             part.pattern(entry),
-            f"move it above {lines}, or take it out" if lines else None,
+            help_ if lines else None,
         )
 
 
@@ -83,12 +86,22 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
         return
     told: set[str] = set()
     for queue, place in _destinations(part):
-        name = next((name for name, shards in body.shards.items() if queue in shards), queue)
-        if name in told or body.queues[queue].external or takers(body, queue):
+        if body.queues[queue].external or takers(body, queue):
+            continue
+        name = _whole(body, queue)
+        if name in told:
             continue
         told.add(name)
         message = f"tasks go to queue `{name}`, and no worker profile takes it"
         yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
+
+
+def _whole(body: Body, queue: str) -> str:
+    """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
+    for name, shards in body.shards.items():
+        if queue in shards and not any(takers(body, shard) for shard in shards):
+            return name
+    return queue
 
 
 def _destinations(part: Part) -> Iterator[tuple[str, Position]]:

@@ -22,7 +22,7 @@ from .index import Index
 from .worker.profile import default_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..topology.address import Address
     from ..topology.finding import Position
@@ -111,13 +111,12 @@ class Table:
           RoutingError: No rule matches, and the file has no queue for that; or what was captured makes a key
             that reaches no queue or several.
         """
-        for step in self._steps(name):
+        steps = self._steps(name)
+        for step in steps:
             decision = step if isinstance(step, Decision) else step.decide(call)
             if decision is not None:
                 return decision
-        raise RoutingError(
-            f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
-        )
+        raise _refused(name, call, [step for step in steps if isinstance(step, Step)])
 
     def fixed(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
@@ -271,6 +270,23 @@ def _parsed(text: str) -> Pattern:
         return pattern.parse(text)
     except ValueError as error:
         raise RoutingError(str(error)) from None
+
+
+def _refused(name: str, call: Call, passed: Sequence[Step]) -> RoutingError:
+    """The error for a task that no rule takes, or none as it is called."""
+    if not passed:
+        return RoutingError(
+            f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
+        )
+    why = "; ".join(
+        f"{place.file}:{place.line} {step.passes_by(call)}" if place else str(step.passes_by(call))
+        for step in passed
+        for place in (step.entry.position,)
+    )
+    return RoutingError(
+        f"no route takes task `{name}` as it is called: {why}",
+        "add a route for such calls, or name a queue in `unmatched`",
+    )
 
 
 def _lead_nowhere(problems: list[str]) -> RoutingError:

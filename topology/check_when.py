@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from .compare import COMPARISONS
 from .model import Condition
-
-Compare = Callable[[Any, Any], bool]
 
 _LOWER, _UPPER = ("gt", "ge"), ("lt", "le")
 
@@ -19,7 +17,7 @@ def contradiction(condition: Condition) -> str | None:
     Parameters:
       condition: What a part of a call has to be.
     """
-    asked = {name: bound for name in _COMPARISONS if (bound := getattr(condition, name)) is not None}
+    asked = {name: bound for name in COMPARISONS if (bound := getattr(condition, name)) is not None}
     if len(asked) < 2:
         return None
     if condition.eq is not None:
@@ -36,7 +34,7 @@ def contradiction(condition: Condition) -> str | None:
 
 def _unmet(value: Any, asked: Mapping[str, Any]) -> list[str]:
     """The comparisons that a value does not meet."""
-    return [name for name, bound in asked.items() if not _COMPARISONS[name](value, bound)]
+    return [name for name, bound in asked.items() if not COMPARISONS[name](value, bound)]
 
 
 def _apart(bounds: Mapping[str, Any]) -> str | None:
@@ -49,33 +47,6 @@ def _apart(bounds: Mapping[str, Any]) -> str | None:
             if low > high or (low == high and (lower, upper) != ("ge", "le")):
                 return f"no value meets both `{lower}` and `{upper}`"
     return None
-
-
-def _kind(value: Any) -> type:
-    """What kind of value this is: for Python, `True` and 1 are equal."""
-    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
-
-
-def _equal(value: Any, other: Any) -> bool:
-    return _kind(value) is _kind(other) and bool(value == other)
-
-
-def _ordered(compare: Compare) -> Compare:
-    return lambda value, bound: (
-        not isinstance(value, bool) and _kind(value) is _kind(bound) and compare(value, bound)
-    )
-
-
-_COMPARISONS: Mapping[str, Compare] = {
-    "eq": _equal,
-    "ne": lambda value, other: not _equal(value, other),
-    "one_of": lambda value, others: any(_equal(value, other) for other in others),
-    "none_of": lambda value, others: not any(_equal(value, other) for other in others),
-    "gt": _ordered(operator.gt),
-    "ge": _ordered(operator.ge),
-    "lt": _ordered(operator.lt),
-    "le": _ordered(operator.le),
-}
 
 
 def _listed(names: Mapping[str, Any] | list[str]) -> str:

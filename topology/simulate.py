@@ -113,7 +113,10 @@ class Network:
         seen = {exchange}
         ways: list[tuple[Link, ...]] = [()]
         for way in ways:
-            for link in self._onward(way[-1].destination if way else exchange, key, {}):
+            onward = self._onward(way[-1].destination if way else exchange, key, {})
+            for link in sorted(
+                onward, key=lambda link: link.key != key
+            ):  # the plain binding, if one of several
                 if link.to_queue and link.destination == queue:
                     return (*way, link)
                 if not link.to_queue and link.destination not in seen:

@@ -67,6 +67,21 @@ routes:
     assert problem.help == f"move it above {place}:5 and {place}:6, or take it out"
 
 
+def test_a_pattern_that_stands_twice_is_no_matter_of_order(tmp_path: Path) -> None:
+    text = "queues: {q: , r: }\nroutes:\n  - {tasks: a.*, queue: q}\n  - {tasks: a.*, queue: r}\n"
+    (problem,) = verdict.problems(part(tmp_path, text))
+    assert problem.message == "the pattern `a.*` never has a task: it stands in an earlier rule as well"
+    assert problem.help == f"take it out here, or at {tmp_path / 'queues.yaml'}:4"
+
+
+def test_shards_that_no_worker_takes_are_named(tmp_path: Path) -> None:
+    text = "queues: {q: {shards: 3}}\nroutes: [{tasks: a, queue: q, shard_by: args.0}]\nworkers: {w: {queues: %s}}\n"
+    assert [message for _, _, message in found(tmp_path, text % "[q.0, q.2]")] == [
+        "tasks go to queue `q.1`, and no worker profile takes it"
+    ]
+    assert found(tmp_path, text % "[q]") == []
+
+
 def test_a_rule_for_what_unlocks_chords_decides_nothing(tmp_path: Path) -> None:
     text = "queues: {q: }\nroutes:\n  - {tasks: celery.*, queue: q}\n"
     assert found(tmp_path, text) == []

@@ -105,10 +105,11 @@ app.conf.beat_schedule = {
 """
     document = checked(capsys, "--app", write(folder, after=after))
     assert [(finding["code"], finding["task"]) for finding in document["findings"]] == [
+        ("unknown-task", "elsewhere.x"),
         ("unmatched-task", "elsewhere.x"),
         ("own-options", "billing.charge"),
     ]
-    assert document["findings"][1]["message"].startswith(
+    assert document["findings"][2]["message"].startswith(
         "schedule entry `b` (task `billing.charge`) names `queue: low` itself, and goes to `low`; "
     )
 
@@ -220,8 +221,12 @@ def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
     assert codes(checked(capsys, "--app", write(folder, after=after % "'id': 3"), code=0)) == []
     (finding,) = checked(capsys, "--app", write(folder, after=after % ""))["findings"]
     assert finding["message"].endswith(
-        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route matches task `orders.place`"
+        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route takes task `orders.place`"
+        " as it is called: queues.yaml:9 `kwargs.id` is missing, or no text or whole number"
     )
+    (folder / "prod.yaml").write_text("queues: {low: {max_length: 10}}\n")
+    over = ("-f", "queues.yaml", "-f", "prod.yaml", "--app", write(folder))
+    assert codes(checked(capsys, *over)) == ["own-routes"]  # that it was set up from another file, no more
 
 
 def test_a_queue_that_a_task_or_schedule_names_itself_is_reached(
@@ -283,8 +288,29 @@ def test_rate_limits_that_an_app_forgot(folder: Path, capsys: pytest.CaptureFixt
     assert finding["message"].endswith(f"`task_annotations` of {name} was set after `configure`")
 
 
+def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("expires: 1h", "rate_limit: 10/m"))
+    assert codes(checked(capsys, "--app", write(folder, options=", rate_limit='10/m'"), code=0)) == []
+    (finding,) = checked(capsys, "--app", write(folder, options=", rate_limit='1/s'"))["findings"]
+    assert finding["code"] == "own-options"
+    assert finding["message"].endswith(
+        "has `rate_limit` 1/s of its own, which beats 10/m of queues.yaml:8 `billing.*`"
+    )
+
+
 def test_a_default_priority_yields_to_the_rules_of_an_app_that_was_set_up(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = write(folder, "app.conf.task_default_priority = 3; configure(app, 'queues.yaml')")
     assert codes(checked(capsys, "--app", name, code=0)) == []
+
+
+def test_a_schedule_of_a_task_that_the_app_does_not_have(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = "app.conf.beat_schedule = {'a': {'task': 'billing.chrage', 'schedule': 1}}"
+    name = write(folder, after=after)
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert finding["code"] == "unknown-task"
+    assert finding["message"] == f"schedule entry `a` sends task `billing.chrage`, which {name} does not have"
+    assert finding["help"] == "did you mean `billing.charge`?"

@@ -54,6 +54,10 @@ def test_an_app_that_cannot_be_imported_is_one_sentence(
         ("[]", None),
         ("[1]", "`beat_schedule` is of the type `list`, and no mapping of names to entries"),
         ("{'a': 1}", "schedule entry `a` is of the type `int`, and no mapping"),
+        (
+            "{'a': {'task': 'billing.charge', 'schedule': 'hourly'}}",
+            "schedule entry `a` has a `schedule` of the type `str`, and no schedule",
+        ),
         ("{'a': {'schedule': 1}}", "schedule entry `a` has no `task`"),
         ("{'a': {'task': 'billing.charge'}}", "schedule entry `a` has no `schedule`"),
         (

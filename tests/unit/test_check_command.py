@@ -102,3 +102,12 @@ def test_a_wrong_file_is_told_as_by_lint(folder: Path, capsys: pytest.CaptureFix
     assert run(["check"]) == 1
     assert "error[unknown-name]: there is no queue `hihg`" in capsys.readouterr().err
     assert run(["check", "-f", "missing.yaml"]) == 2
+
+
+def test_an_allowed_code_that_nothing_has_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("queue: high, priority: 9, key", "queue: low, key"))
+    assert run(["check", "--allow", "failed-tset"]) == 1
+    assert capsys.readouterr().err == (
+        "note: nothing was found that `--allow failed-tset` accepts: did you mean `failed-test`?\n"
+    )
+    assert run(["check", "--allow", "failed-test"]) == 0

@@ -161,3 +161,19 @@ def test_celerys_own_tasks_have_a_queue_where_others_are_refused(
     (folder / "queues.yaml").write_text("version: 1\nqueues: {low: }\nunmatched: refuse\n")
     assert run(["route", "celery.backend_cleanup"]) == 0
     assert lines(capsys)[1:3] == ["  queue     low", "  rule      default of Celery's own"]
+
+
+def test_what_celery_sends_along_with_another_task_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "celery.chord_unlock"]) == 0
+    assert "  but       Celery sends it where the chord's body goes" in lines(capsys)
+
+
+def test_of_several_bindings_the_plain_one_is_the_way(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = "{type: quorum, bindings: [{exchange: tasks, key: high}]}"
+    (folder / "queues.yaml").write_text(
+        f"version: 1\nexchanges: {{tasks: {{type: topic}}}}\nqueues: {{high: {queue}}}\nunmatched: high\n"
+    )
+    assert run(["route", "a"]) == 0
+    assert '  way       tasks -> "high" -> high' in lines(capsys)

@@ -10,6 +10,7 @@ from celery.app.routes import MapRoute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routectl.routing.call import Call
 from routectl.routing.table import REMEMBERED, Table
 from routectl.topology.address import AddressBook, consumable_queues, task_queues
 from routectl.topology.errors import RoutingError
@@ -78,6 +79,13 @@ def test_unmatched_names_a_queue_or_refuses() -> None:
     with pytest.raises(RoutingError, match="no route matches task `x`") as caught:
         table().route("x")
     assert caught.value.hint is not None
+
+
+def test_a_call_that_no_rule_takes_is_told_why() -> None:
+    found = table({"tasks": "a", "queue": "low", "when": {"args.0": {"gt": 5}}})
+    with pytest.raises(RoutingError) as caught:
+        found.route("a", Call(args=(3,)))
+    assert caught.value.message == "no route takes task `a` as it is called: `args.0` is not more than `5`"
 
 
 def test_a_decision_names_file_and_line() -> None:
