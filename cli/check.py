@@ -73,10 +73,12 @@ def command(
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
     failed = sum(problem.code == "failed-test" for problem in found)
-    for code in allow:
-        if all(problem.code != code for problem in found):
-            near = did_you_mean(code, {problem.code for problem in found})
-            console.say(f"note: nothing was found that `--allow {code}` accepts{f': {near}' if near else ''}")
+    for accepted in allow:
+        if all(problem.code != accepted for problem in found):
+            near = did_you_mean(accepted, {problem.code for problem in found})
+            console.say(
+                f"note: nothing was found that `--allow {accepted}` accepts{f': {near}' if near else ''}"
+            )
     found = [problem for problem in found if problem.code not in allow]
     if console.json:
         documents = {
