@@ -161,10 +161,12 @@ def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iter
     if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
         return  # they go wherever the app's default is
     if own:
-        code, told = "own-options", _spelled(own)
+        code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
         goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {_goal(part, sent)}"
         message = f"{sender} names {told} itself, {goes}; {says}"
         help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
+        near = None if sent.error is None else did_you_mean(str(own.get("queue")), part.body.queues)
+        help_ = near or help_
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
         message = f"the app sends {sender} to {_goal(part, sent)}; {says}"

@@ -1,8 +1,8 @@
 """Sets up Celery from the file: queues, routes, defaults, confirms, delays and worker profiles.
 
     configure(app, "queues.yaml")                                    # an app
-    globals().update(settings("queues.yaml", namespace="CELERY"))    # Django settings
-    globals().update(settings("queues.yaml"))                        # celeryconfig.py, Flask
+    globals().update(settings("queues.yaml", namespace="CELERY", beside=globals()))    # Django settings
+    globals().update(settings("queues.yaml", beside=globals()))                        # celeryconfig.py
 
 Celery then declares nothing, unless `declare=True`: what is missing on the broker is an error at the
 publisher and one sentence in the worker's log.
@@ -111,6 +111,7 @@ def settings(
     source: Path | str | Sequence[Path | str] | Router,
     *,
     namespace: str | None = None,
+    beside: Mapping[str, Any] | None = None,
     declare: bool = False,
     vhost: str | None = None,
     watch: bool = False,
@@ -120,6 +121,8 @@ def settings(
     Parameters:
       source: The file, a file and its overlays, or a router.
       namespace: `CELERY` for names such as `CELERY_TASK_ROUTES`, as Django has them; None for Celery's own.
+      beside: Your own settings, such as `globals()`: what they say that is not about routes and queues is kept, and
+        annotations and transport options are joined with the file's.
       declare: Let Celery declare exactly what the file says, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
       watch: Take over the file's routes whenever it changes, see `Router.from_file`. Not for a router, which knows.
@@ -132,9 +135,21 @@ def settings(
         **_values(_router(source, declare, vhost, watch)),
         "broker_transport_options": {"confirm_publish": True},
     }
-    if namespace is None:
-        return values
-    return {f"{namespace.rstrip('_')}_{name}".upper(): value for name, value in values.items()}
+    prefix = "" if namespace is None else f"{namespace.rstrip('_')}_"
+    spelled = {name: name if namespace is None else f"{prefix}{name}".upper() for name in values}
+    own = {name: beside[key] for name, key in spelled.items() if beside and key in beside}
+    return {spelled[name]: _joined(name, value, own) for name, value in values.items()}
+
+
+def _joined(name: str, value: Any, own: Mapping[str, Any]) -> Any:
+    """The value of a setting, beside the user's own."""
+    if name not in own or name in _THE_FILES:
+        return value
+    if name == "task_annotations":
+        return merged(own[name], value)
+    if name == "broker_transport_options":
+        return {**value, **(own[name] or {})}
+    return own[name]
 
 
 def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> PublishingRouter:

@@ -221,3 +221,19 @@ def test_a_method_that_an_annotation_gives_is_kept(file: Path) -> None:
     configure(app, file)
     limited = task(app, "slow.a")
     assert (limited.rate_limit, limited.on_failure.__func__) == ("10/m", said_by_a_task)
+
+
+def test_settings_beside_ones_own_keep_them(file: Path) -> None:
+    own = {
+        "CELERY_TASK_ANNOTATIONS": {"slow.b": {"acks_late": True}},
+        "CELERY_BROKER_TRANSPORT_OPTIONS": {"max_retries": 3},
+        "CELERY_TASK_ROUTES": {"slow.b": "elsewhere"},
+        "CELERY_WORKER_DETECT_QUORUM_QUEUES": False,
+        "DEBUG": True,
+    }
+    found = settings(file, namespace="CELERY", beside=own)
+    assert found["CELERY_TASK_ANNOTATIONS"][1:] == [{"slow.b": {"acks_late": True}}]
+    assert found["CELERY_BROKER_TRANSPORT_OPTIONS"] == {"confirm_publish": True, "max_retries": 3}
+    assert found["CELERY_TASK_ROUTES"] != {"slow.b": "elsewhere"}
+    assert found["CELERY_WORKER_DETECT_QUORUM_QUEUES"] is False
+    assert found.keys() == settings(file, namespace="CELERY").keys()

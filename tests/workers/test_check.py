@@ -37,6 +37,7 @@ from routectl.routing.celery import configure, settings
 
 app = Celery("checked", broker="{url}", set_as_current=False)
 app.conf.task_ignore_result = True
+app.conf.broker_connection_timeout = 30
 {setup}
 
 def task(name, **options):
