@@ -16,21 +16,13 @@ from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
 from .find import failure, find, kind, told
 from .publish import PublishingRouter
-from .router import Router
+from .router import COPIED, Router
 
 #: What a file says that decides where tasks go.
 _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
-
-#: What Celery copies onto a task that does not say it, and from which setting.
-_COPIED = {
-    "serializer": "task_serializer",
-    "priority": "task_default_priority",
-    "time_limit": "task_time_limit",
-    "soft_time_limit": "task_soft_time_limit",
-}
 
 #: What beat needs of an entry, in words and as types.
 _ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
@@ -162,9 +154,7 @@ def _unusable(entry: Any) -> str | None:
 def _own(app: Any, task: Any) -> dict[str, Any]:
     """What a task says of its messages itself, and not by the settings that Celery copies onto each."""
     found = {key: value for key, value in task._get_exec_options().items() if value is not None}
-    return {
-        key: value for key, value in found.items() if key not in _COPIED or value != app.conf[_COPIED[key]]
-    }
+    return {key: value for key, value in found.items() if key not in COPIED or value != app.conf[COPIED[key]]}
 
 
 def _limit(app: Any, task: Any) -> dict[str, Any]:

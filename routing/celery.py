@@ -135,21 +135,22 @@ def settings(
         **_values(_router(source, declare, vhost, watch)),
         "broker_transport_options": {"confirm_publish": True},
     }
-    prefix = "" if namespace is None else f"{namespace.rstrip('_')}_"
-    spelled = {name: name if namespace is None else f"{prefix}{name}".upper() for name in values}
-    own = {name: beside[key] for name, key in spelled.items() if beside and key in beside}
-    return {spelled[name]: _joined(name, value, own) for name, value in values.items()}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        key = name if namespace is None else f"{namespace.rstrip('_')}_{name}".upper()
+        found[key] = _joined(name, value, beside[key]) if beside and key in beside else value
+    return found
 
 
-def _joined(name: str, value: Any, own: Mapping[str, Any]) -> Any:
-    """The value of a setting, beside the user's own."""
-    if name not in own or name in _THE_FILES:
+def _joined(name: str, value: Any, own: Any) -> Any:
+    """The value of a setting that the user has set as well."""
+    if name in _THE_FILES:
         return value
     if name == "task_annotations":
-        return merged(own[name], value)
+        return merged(own, value)
     if name == "broker_transport_options":
-        return {**value, **(own[name] or {})}
-    return own[name]
+        return {**value, **(own or {})}
+    return own
 
 
 def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> PublishingRouter:

@@ -16,7 +16,7 @@ from amqp.exceptions import NotFound
 
 from ..topology.errors import RoutingError
 from . import transport as transports
-from .router import SETTLED
+from .router import COPIED, SETTLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from .publish import PublishingRouter
 
 _HINT = "run `routectl apply`"
-
-#: Settings that Celery copies onto every task, and so hands on as if the caller had said them.
-_DEFAULTS = {"time_limit": "task_time_limit", "soft_time_limit": "task_soft_time_limit"}
 
 _logger = logging.getLogger(__name__)
 
@@ -124,7 +121,7 @@ def _maker(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
         for name, index in at.items():
             if name in options and index < len(args):
                 ruled = options.pop(name)
-                if args[index] is None or (name in _DEFAULTS and args[index] == conf[_DEFAULTS[name]]):
+                if args[index] is None or (name in COPIED and args[index] == conf[COPIED[name]]):
                     settled[index] = ruled
         return make(*settled, **options)
 

@@ -12,7 +12,7 @@ from celery.exceptions import ImproperlyConfigured
 from .call import same
 from .guard import guard
 from .queues import kombu_queues
-from .router import Router
+from .router import COPIED, Router
 from .transport import FilePriority
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .decision import Decision
     from .router import State
 
-#: Settings that Celery copies onto every task, and so hands to a router as if the caller had said them.
-_DEFAULTS = {"priority": "task_default_priority", "serializer": "task_serializer"}
+#: What of `COPIED` a router is handed; the limits are settled by then.
+_HANDED = ("priority", "serializer")
 
 
 class PublishingRouter(Router):
@@ -142,11 +142,11 @@ class PublishingRouter(Router):
 
 def _filled_in(options: Mapping[str, Any], answer: Mapping[str, Any], task: Any) -> Iterator[str]:
     """The options that a rule names, and that Celery said in the caller's place: its defaults, a parent's priority."""
-    for name, setting in _DEFAULTS.items():
+    for name in _HANDED:
         value = options.get(name)
         if value is None or name not in answer:
             continue
-        default = None if task is None else task.app.conf[setting]
+        default = None if task is None else task.app.conf[COPIED[name]]
         inherits = name == "priority" and "origin" not in options
         if same(value, default) or (inherits and same(value, _inherited())):
             yield name

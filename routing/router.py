@@ -38,6 +38,14 @@ _DELIVERY_MODES = {"transient": 1, "persistent": 2}
 #: What Celery has settled before it asks for a route, and would refuse to be told again.
 SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
 
+#: What Celery copies from a setting onto every task, and so hands on as if the caller had said it.
+COPIED = {
+    "priority": "task_default_priority",
+    "serializer": "task_serializer",
+    "time_limit": "task_time_limit",
+    "soft_time_limit": "task_soft_time_limit",
+}
+
 
 class State:
     """What a file says, and what it was asked already; swapped whole when the file changes.

@@ -278,11 +278,8 @@ def _refused(name: str, call: Call, passed: Sequence[Step]) -> RoutingError:
         return RoutingError(
             f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
         )
-    why = "; ".join(
-        f"{place.file}:{place.line} {step.passes_by(call)}" if place else str(step.passes_by(call))
-        for step in passed
-        for place in (step.entry.position,)
-    )
+    places = (f"{place.file}:{place.line} " if (place := step.entry.position) else "" for step in passed)
+    why = "; ".join(f"{place}{step.passes_by(call)}" for place, step in zip(places, passed, strict=True))
     return RoutingError(
         f"no route takes task `{name}` as it is called: {why}",
         "add a route for such calls, or name a queue in `unmatched`",
