@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from ..topology.errors import UsageError
 from .console import Console
 
 if TYPE_CHECKING:
@@ -82,6 +85,8 @@ def broker_options(command: Command) -> Command:
         command = option(command)
     return command
 
+
+_TYPED, _FROM_ENVIRONMENT = ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT
 
 _file = click.Path(exists=True, dir_okay=False)
 
@@ -173,4 +178,19 @@ def address_of(options: dict[str, Any]) -> Address:
     insecure = options.pop("insecure")
     given = ca_file or cert_file or key_file or insecure
     tls = Tls(ca_file, cert_file, key_file, verify=not insecure) if given else None
-    return Address.parse(options.pop("broker"), management=options.pop("management"), tls=tls)
+    broker, management = options.pop("broker"), options.pop("management")
+    return Address.parse(broker, management=None if _of_another(broker) else management, tls=tls)
+
+
+def _of_another(broker: str) -> bool:
+    """Whether `ROUTECTL_MANAGEMENT` goes with `ROUTECTL_BROKER`, and `--broker` names other hosts than that."""
+    from ..topology.broker.address import Address
+
+    source = click.get_current_context().get_parameter_source
+    usual = os.environ.get("ROUTECTL_BROKER")
+    if not usual or source("broker") is not _TYPED or source("management") is not _FROM_ENVIRONMENT:
+        return False
+    try:
+        return Address.parse(usual).hosts != Address.parse(broker).hosts
+    except UsageError:
+        return False

@@ -47,14 +47,14 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
       plan: The plan.
       verbose: List the many objects of Celery's delayed tasks one by one, too.
     """
-    if plan.empty:
-        return "\n".join([*_notes(plan), f"No changes. Broker matches {_files(plan.files)}."])
     where = [
         plan.broker,
         f"cluster {plan.cluster}" if plan.cluster else "",
         "vhost " + ", ".join(plan.vhosts),
     ]
     lines = [printable("  ".join(part for part in where if part)), ""]
+    if plan.empty:
+        return "\n".join([*lines, *_notes(plan), f"No changes. Broker matches {_files(plan.files)}."])
     several = len(plan.vhosts) > 1
     shown: list[Change] = []
     folded: Counter[str] = Counter()

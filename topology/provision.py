@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from .broker.address import Address
+from .broker.address import USUAL_PORTS, Address
 from .broker.management import Server
 from .broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from .check import check_versions
@@ -76,11 +76,12 @@ def plan_by_management(
 
     Raises:
       FileError: the file asks for what this version of RabbitMQ does not know.
-      Refused: it is another cluster.
+      Refused: it is another cluster, or the management API may be another broker's.
       NotFound: the vhost does not exist, and the file does not declare it.
       UsageError: something is to be deleted that the file declares, or RabbitMQ itself.
     """
     server = session.server
+    _guard_broker(address, server)
     _guard_cluster(loaded, server, cluster)
     _guard_version(loaded, server)
     vhost = vhost_of(loaded, address)
@@ -148,6 +149,19 @@ def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Cha
         if change.key in counts
         else change
         for change in changes
+    )
+
+
+def _guard_broker(address: Address, server: Server) -> None:
+    """Several brokers on one host: the port where the management API usually is may be another one's."""
+    ports = {host.port for host in address.hosts}
+    if not address.management.derived or not server.amqp_ports or ports & {*server.amqp_ports, *USUAL_PORTS}:
+        return
+    listens = " and ".join(map(str, sorted(server.amqp_ports)))
+    raise Refused(
+        f"the management API at {address.management} may be another broker's: "
+        f"it listens for AMQP on {listens}, and is to be {address}",
+        "name the management API that goes with it by `--management`",
     )
 
 

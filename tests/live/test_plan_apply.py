@@ -44,7 +44,7 @@ def test_a_plan_after_an_apply_is_empty(routectl: Command) -> None:
     assert applied.code == 0
     assert applied.out.endswith(f"Applied: 9 created. Broker matches {routectl.path}.\n")
     after = routectl("plan", "--exit-code")
-    assert (after.code, after.out) == (0, f"No changes. Broker matches {routectl.path}.\n")
+    assert (after.code, after.out.splitlines()[-1]) == (0, f"No changes. Broker matches {routectl.path}.")
 
 
 def test_a_plan_changes_nothing(routectl: Command, management: Management, vhost: str) -> None:
@@ -175,10 +175,10 @@ def test_what_is_deleted_already_is_no_error_and_said(
     )
     assert "Applied: 9 created, 1 deleted." in routectl(*words).out
     again = routectl(*words)
-    assert (again.code, again.out) == (
-        0,
+    assert again.code == 0
+    assert again.out.endswith(
         "note: queue legacy is to be deleted, and does not exist\n\n"
-        f"No changes. Broker matches {routectl.path}.\n",
+        f"No changes. Broker matches {routectl.path}.\n"
     )
 
 

@@ -16,6 +16,9 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<name>[^\s:\[\]@]+))(
 
 _AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 _HTTP_PORTS = {"http": 80, "https": 443}
+
+#: The ports of AMQP that nobody has to name.
+USUAL_PORTS = frozenset(_AMQP_PORTS.values())
 _DERIVED_PORTS = {False: 15672, True: 15671}
 
 #: Query options of an AMQP URL that hold a number: pika's, and `connection_timeout` (milliseconds) of

@@ -29,6 +29,8 @@ class Server:
       cluster_name: The name that all its nodes share.
       tags: The tags of the user we are.
       khepri: Whether it keeps its definitions in Khepri rather than Mnesia.
+      amqp_ports: Where its nodes listen for AMQP, with TLS or without; empty if we may not know, for want of the
+        tag `monitoring`.
     """
 
     version: tuple[int, ...]
@@ -36,6 +38,7 @@ class Server:
     cluster_name: str
     tags: frozenset[str] = frozenset()
     khepri: bool = False
+    amqp_ports: frozenset[int] = frozenset()
 
     @property
     def administrator(self) -> bool:
@@ -70,7 +73,9 @@ class Management:
 
     def server(self) -> Server:
         """What kind of broker it is. The tag `management` is enough."""
-        overview = self._http.get("/overview?columns=rabbitmq_version,product_version,cluster_name")
+        overview = self._http.get(
+            "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port"
+        )
         try:
             text, cluster_name = overview["rabbitmq_version"], overview["cluster_name"]
         except (TypeError, KeyError):
@@ -83,6 +88,11 @@ class Management:
             cluster_name=cluster_name,
             tags=frozenset(tags.split(",") if isinstance(tags, str) else tags),
             khepri=self._khepri(version),
+            amqp_ports=frozenset(
+                listener["port"]
+                for listener in overview.get("listeners", ())
+                if listener["protocol"] in ("amqp", "amqp/ssl")
+            ),
         )
 
     def _khepri(self, version: tuple[int, ...]) -> bool:
