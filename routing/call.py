@@ -3,8 +3,9 @@
 A part of a call is named by a path: `args.0`, `kwargs.account.id`, `headers.tenant`, `options.priority`. What is
 missing, or of another type than the rule compares it with, does not match.
 
-Only what JSON knows as text, number, `true` and `false` is compared, as the plain value that the message will hold: no
-comparison of a user's own type is called, and no lazy object is made up. Everything else is only there, or not.
+Only what JSON knows as text, number, `true` and `false` is compared, as the plain value that the message will hold, and
+`Decimal`, which kombu carries as such, to the precision of a `float`: no comparison of a user's own type is called, and
+no lazy object is made up. Everything else is only there, or not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -193,8 +195,11 @@ def _plain(value: Any) -> Any:
         return int.__int__(value)
     if issubclass(kind, float):
         number = float.__float__(value)
-        return _ODD if math.isnan(number) else number
-    return _ODD
+    elif issubclass(kind, Decimal) and not Decimal.is_snan(value):
+        number = Decimal.__float__(value)
+    else:
+        return _ODD
+    return _ODD if math.isnan(number) else number
 
 
 def _text_of(value: Any) -> str | None:

@@ -87,6 +87,11 @@ class LyingNumber(int):
     __eq__ = __ne__ = __lt__ = __gt__ = __ge__ = __hash__ = __int__ = __str__ = Hostile._raise  # type: ignore[assignment]
 
 
+class LyingDecimal(Decimal):
+    __eq__ = __ne__ = __lt__ = __gt__ = __hash__ = __float__ = __str__ = Hostile._raise  # type: ignore[assignment]
+    is_snan = is_nan = Hostile._raise  # type: ignore[assignment]
+
+
 def never() -> Any:
     raise AssertionError("a lazy value was made up")
 
@@ -95,8 +100,8 @@ def never() -> Any:
 ODD: dict[str, Any] = {
     "none": None,
     "nan": float("nan"),
-    "decimal": Decimal("1.5"),
-    "decimal nan": Decimal("sNaN"),
+    "decimal nan": Decimal("NaN"),
+    "decimal signalling nan": Decimal("sNaN"),
     "fraction": Fraction(1, 2),
     "datetime": datetime(2030, 1, 1, tzinfo=UTC),
     "bytes": b"gold",

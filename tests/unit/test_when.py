@@ -28,6 +28,7 @@ from .odd import (
     HostileList,
     HostileUUID,
     Level,
+    LyingDecimal,
     LyingNumber,
     LyingText,
     OldPlan,
@@ -61,8 +62,8 @@ def takes(condition: Any, value: Any) -> bool:
     ("condition", "taken", "left"),
     [
         ("gold", ["gold"], ["silver", "Gold", "gold ", "", b"gold", ["gold"]]),
-        (3, [3, 3.0], [4, "3", 3.1, [3], True]),
-        (0.5, [0.5], [0, "0.5", Decimal("0.5"), Fraction(1, 2)]),
+        (3, [3, 3.0, Decimal("3.00")], [4, "3", 3.1, [3], True, Decimal("3.01")]),
+        (0.1, [0.1, Decimal("0.1")], [0, "0.1", Fraction(1, 10)]),
         (1, [1, 1.0], [True, "1"]),
         (True, [True], [1, 1.0, "true", False]),
         (False, [False], [0, "", None, True]),
@@ -73,7 +74,12 @@ def takes(condition: Any, value: Any) -> bool:
         ({"ne": "gold"}, ["silver", "", 3, False], ["gold", None, ["silver"], {}]),
         ({"ne": 1}, [True, "1", 2], [1, 1.0]),
         ({"none_of": ["a", 1]}, ["b", 2, True], ["a", 1, 1.0, None, [], b"b"]),
-        ({"gt": 3}, [4, 3.1, 10**400, float("inf")], [3, 2, "4", True, Decimal(4)]),
+        ({"gt": 3}, [4, 3.1, 10**400, float("inf")], [3, 2, "4", True]),
+        (
+            {"ge": 99.5},
+            [Decimal("99.50"), Decimal("1e999999"), Decimal("inf")],
+            [Decimal("99.49"), Decimal("-inf")],
+        ),
         ({"ge": 3}, [3, 3.0, 4], [2.9, -(10**400), float("-inf")]),
         ({"lt": 3}, [2, -5, 2.9, -(10**400)], [3, False, "2", None]),
         ({"le": 3.5}, [3.5, 3, -0.0], [3.6, "3"]),
@@ -136,7 +142,11 @@ def test_a_kind_of_text_is_the_text_that_the_message_will_hold(value: Any) -> No
     assert not takes({"ne": "gold"}, value)
 
 
-@pytest.mark.parametrize("value", [Level.HIGH, LyingNumber(9)], ids=["Level", "LyingNumber"])
+@pytest.mark.parametrize(
+    "value",
+    [Level.HIGH, LyingNumber(9), LyingDecimal("9.00")],
+    ids=["Level", "LyingNumber", "LyingDecimal"],
+)
 def test_a_kind_of_number_is_the_number_that_the_message_will_hold(value: Any) -> None:
     assert takes(9, value)
     assert takes({"gt": 8, "le": 9}, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,6 +94,7 @@ def arrived(app: Celery) -> list[str]:
 WAYS: dict[str, tuple[Send, list[str]]] = {
     "delay": (lambda t, app: t.delay(101), ["big"]),
     "delay, small": (lambda t, app: t.delay(100), ["other"]),
+    "delay, Decimal": (lambda t, app: t.delay(Decimal("100.01")), ["big"]),
     "delay, named": (lambda t, app: t.delay(**GOLD), ["gold"]),
     "delay, nothing": (lambda t, app: t.delay(), ["other"]),
     "apply_async": (lambda t, app: t.apply_async((101,)), ["big"]),
