@@ -8,7 +8,7 @@ from functools import cache
 from . import pattern
 from .backtracking import problem
 from .check_shards import QueueNames
-from .check_when import contradiction
+from .check_when import contradiction, sign
 from .finding import did_you_mean
 from .model import Body, Route
 from .model.support import Version
@@ -129,6 +129,11 @@ class _Scope:
             if wrong is not None:
                 place = (*path, "when", part)
                 self._report(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
+            elif found := sign(condition):
+                written, meant = found
+                message = f"`{part}` is compared with a text that begins with `{written}`"
+                help_ = f"to compare numbers, write `{{{meant}: …}}`"
+                self._report((*path, "when", part), "odd-condition", message, help_, warning=True)
 
     def unmatched(self) -> None:
         """The queue of tasks without a rule."""

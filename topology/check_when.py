@@ -1,7 +1,8 @@
-"""Conditions of a rule that no value meets. Pure."""
+"""Conditions of a rule that no value meets, or that are hardly meant. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ from .compare import COMPARISONS
 from .model import Condition
 
 _LOWER, _UPPER = ("gt", "ge"), ("lt", "le")
+
+_SIGNS = {">=": "ge", "<=": "le", "!=": "ne", "==": "eq", ">": "gt", "<": "lt", "=": "eq"}
+_SIGN = re.compile(rf"\s*({'|'.join(_SIGNS)})\s*-?[0-9.]+\s*\Z")
 
 
 def contradiction(condition: Condition) -> str | None:
@@ -30,6 +34,19 @@ def contradiction(condition: Condition) -> str | None:
         names = dict.fromkeys(name for unmet in unmets for name in unmet)
         return f"no value of `one_of` meets {_listed(names)}"
     return _apart({name: asked[name] for name in (*_LOWER, *_UPPER) if name in asked})
+
+
+def sign(condition: Condition) -> tuple[str, str] | None:
+    """The sign at the start of a text such as `"> 1000"`, and the comparison that is meant; None if there is none.
+
+    Parameters:
+      condition: What a part of a call has to be.
+    """
+    for value in (condition.eq, condition.ne, *(condition.one_of or ()), *(condition.none_of or ())):
+        match = _SIGN.match(value) if isinstance(value, str) else None
+        if match is not None:
+            return match[1], _SIGNS[match[1]]
+    return None
 
 
 def _unmet(value: Any, asked: Mapping[str, Any]) -> list[str]:

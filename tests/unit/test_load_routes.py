@@ -179,6 +179,33 @@ def test_a_condition_that_no_value_meets(tmp_path: Path, when: str, why: str) ->
     assert mistakes(tmp_path, text) == [f"8:50 wrong-value: `kwargs.x`: {why} | {NEVER}"]
 
 
+@pytest.mark.parametrize(
+    ("when", "sign", "meant"),
+    [
+        ('"> 1000"', ">", "gt"),
+        ('">=1000"', ">=", "ge"),
+        ("<5", "<", "lt"),
+        ('{eq: "<= 0.5"}', "<=", "le"),
+        ('[gold, "!= -3"]', "!=", "ne"),
+        ('{none_of: [" = 3 "]}', "=", "eq"),
+    ],
+)
+def test_a_text_that_looks_like_a_comparison_is_a_warning(
+    tmp_path: Path, when: str, sign: str, meant: str
+) -> None:
+    text = f"queues: {{q: }}\nroutes: [{{tasks: a, queue: q, when: {{kwargs.x: {when}}}}}]"
+    assert warnings(tmp_path, text) == [
+        f"3:48 odd-condition: `kwargs.x` is compared with a text that begins with `{sign}` | "
+        f"to compare numbers, write `{{{meant}: …}}`"
+    ]
+
+
+@pytest.mark.parametrize("when", ['">"', "->", '"<b>"', '"> gold"', "a > 5", "{gt: 5}", "[7, 1]"])
+def test_a_text_that_only_has_a_sign_is_fine(tmp_path: Path, when: str) -> None:
+    text = f"queues: {{q: }}\nroutes: [{{tasks: a, queue: q, when: {{kwargs.x: {when}}}}}]"
+    assert warnings(tmp_path, text) == []
+
+
 @pytest.mark.parametrize("when", ["{}", "", "{gt: null}", "{one_of: []}", "[]", "{present: false, gt: 3}"])
 def test_a_condition_that_means_nothing(tmp_path: Path, when: str) -> None:
     (mistake,) = mistakes(tmp_path, f"routes: [{{tasks: a, queue: low, when: {{kwargs.x: {when}}}}}]")
