@@ -57,8 +57,10 @@ class Rules:
         if self._odd:
             comment = ("Names that need an expression, or they would be read as patterns.",)
             yield Section(comment, tuple(Rule((text,), outcome) for text, outcome in self._odd))
-        for router in self._given.routers:
-            yield from self._of_patterns(router)
+        patterns = [section for router in self._given.routers for section in self._of_patterns(router)]
+        yield from patterns
+        if any("*" in rule.tasks for section in patterns for rule in section.rules):
+            return
         # A queue may be called as the word by which `unmatched` refuses tasks.
         if default is not None and (default.fields or default.queue == REFUSE):
             yield Section(("Every other task.",), (Rule(("*",), default),))

@@ -261,6 +261,14 @@ def test_annotations_are_fields_of_rules_and_those_of_all_tasks_of_every_rule(wr
     assert found.app.tasks["slow"].time_limit == 30
 
 
+def test_a_route_of_all_tasks_leaves_no_other_task_to_say_anything_of(write: Importer) -> None:
+    found = write(task_routes={"*": "q", "a.*": "r"}, task_annotations={"*": {"time_limit": 30}})
+    assert found.rules == [
+        '- {tasks: "*", queue: q, time_limit: 30s}',
+        "- {tasks: a.*, queue: r, time_limit: 30s}",
+    ]
+
+
 def test_annotations_that_are_code_or_no_part_of_a_rule_are_said(write: Importer) -> None:
     def on_failure(*_: Any) -> None:
         """Called when a task failed."""
