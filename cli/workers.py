@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from getpass import getuser
 from pathlib import Path
 
 import click
@@ -28,6 +30,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="Where the app is imported from (systemd).  [default: the current folder]",
 )
+@click.option("--user", help="Whom workers run as (systemd).  [default: the current user]")
 @output_options("systemd", "procfile", "compose", "kubernetes")
 def command(
     console: Console,
@@ -36,6 +39,7 @@ def command(
     vhost: str | None,
     image: str,
     directory: Path | None,
+    user: str | None,
     form: str,
 ) -> None:
     """Prints worker commands, or systemd, Procfile, compose and Kubernetes units.
@@ -55,8 +59,16 @@ def command(
     if console.json:
         console.document({"workers": units.documents(found)})
     elif form == "systemd":
-        console.result(units.systemd(found, str((directory or Path()).absolute())))
+        console.result(units.systemd(found, str((directory or Path()).absolute()), user or _whoever_asks()))
     elif form in ("compose", "kubernetes"):
         console.result((units.compose if form == "compose" else units.kubernetes)(found, image))
     else:
         console.result((units.procfile if form == "procfile" else units.text)(found))
+
+
+def _whoever_asks() -> str:
+    """The current user by name; in a container that does not know it, by number."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

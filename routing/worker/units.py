@@ -115,12 +115,13 @@ def procfile(found: Sequence[Worker]) -> str:
     return "\n".join(f"{label}: {shlex.join(worker.command)}" for label, worker in _labelled(found))
 
 
-def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
+def systemd(found: Sequence[Worker], directory: str = "/srv/app", user: str = "celery") -> str:
     """One service after the other, each under the name of its file.
 
     Parameters:
       found: The workers.
       directory: Where the app is imported from.
+      user: Whom the workers run as; systemd would take root.
     """
     return "\n\n".join(
         f"# /etc/systemd/system/{label}.service\n"
@@ -131,6 +132,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app") -> str:
         "\n"
         "[Service]\n"
         "Type=exec\n"
+        f"User={_systemd_text(user)}\n"
         f"WorkingDirectory={_systemd_text(directory)}\n"
         f"ExecStart={' '.join(map(_systemd_word, worker.command))}\n"
         "KillMode=mixed\n"

@@ -88,7 +88,8 @@ def test_compose_and_kubernetes_are_yaml_that_keeps_dollar_signs() -> None:
 
 def test_systemd_units_quote_what_systemd_expands() -> None:
     [odd] = workers('a %h $HOME "x"')
-    text = units.systemd([odd], "/srv/50%")
+    text = units.systemd([odd], "/srv/50%", "we%b")
+    assert "User=we%%b\n" in text
     assert 'ExecStart=celery -A proj worker "--profile=a %%h $$HOME \\"x\\""\n' in text
     assert "WorkingDirectory=/srv/50%%\n" in text
     assert "# /etc/systemd/system/worker-a-h-home-x.service\n" in text
