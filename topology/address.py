@@ -48,10 +48,11 @@ class AddressBook:
         self.delay: Delay | None = None
         #: What a queue's own address was, and which other queues a delayed task, or `#.KEY`, would reach by it.
         self.overtaken: dict[str, tuple[Address, frozenset[str]]] = {}
-        # Celery delays on the broker if it knows a quorum queue, and only by exchanges that are not direct.
-        if body.delayed_delivery == "always" or any(
+        #: Whether Celery delays on the broker: if it knows a quorum queue, and only by exchanges that are not direct.
+        self.delays = body.delayed_delivery == "always" or any(
             body.queues[name].type == "quorum" for name in self._addresses
-        ):
+        )
+        if self.delays:
             self._make_room_for_delays()
 
     def of(self, queue: str) -> Address:
@@ -72,6 +73,20 @@ class AddressBook:
     def reached(self, queue: str, key: str) -> frozenset[str]:
         """The queues that a key reaches through the exchanges that `queue` is bound to."""
         return frozenset().union(*(self._network.deliver(name, key) for name in self._entrances(queue)))
+
+    def shared(self) -> Iterator[tuple[str, Address, frozenset[str]]]:
+        """The queues that no key leads to alone, each with a key that leads to it, and the other queues there.
+
+        Only keys of exchanges at which Celery can delay tasks: those that are not direct.
+        """
+        for queue, address in self._addresses.items():
+            if address.exchange or queue in self.overtaken:
+                continue
+            for exchange, key in self._candidates(queue):
+                kind, reached = self._network.exchanges[exchange], self._network.deliver(exchange, key)
+                if kind != "direct" and queue in reached:
+                    yield queue, Address(exchange, kind, key), reached - {queue}
+                    break
 
     def queue_at(self, exchange: str, key: str) -> str | None:
         """The one queue that a message arrives in, at once or delayed; None if none or several."""

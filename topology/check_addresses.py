@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import cache, partial
 
 from . import pattern
-from .address import AddressBook, possible_queues
+from .address import Address, AddressBook, possible_queues
 from .model import Body, Route
 from .report import Names, Report
+from .simulate import Network
 from .source import Path_
 
 
@@ -33,13 +34,19 @@ def check_addresses(base: Path_, body: Body, names: Names, report: Report) -> No
             queue, reached = misled
             where = " and ".join(f"`{name}`" for name in reached) or "no queue"
             message = f"key `{report.written(path, route.key or '')}` reaches {where}, not `{queue}` alone"
-            message = message if route.key else "the key is empty"
-            report(path, "bad-route", message, "without `key`, the queue's own binding is used")
+            if book.delays and _leads(Network.of(body), body, queue, route.key or ""):
+                message += ", since Celery binds `#.KEY` for delayed tasks"
+            way = (
+                "the queue's own binding is used"
+                if book.of(queue).exchange
+                else "the default exchange is used"
+            )
+            report(path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}")
     _delayed(base, body, book, report)
 
 
 def _may_overtake(body: Body) -> bool:
-    """Whether a delayed task may reach a second queue: only a key that is the end of another can lead it there."""
+    """Whether a delayed task may reach a second queue: a key that two share, or that is the end of another's."""
     quorum = any(queue.type == "quorum" for queue in body.queues.values())
     if not (quorum or body.delayed_delivery == "always"):
         return False
@@ -47,7 +54,7 @@ def _may_overtake(body: Body) -> bool:
     known = frozenset(keys)
     return (
         len(known) < len(keys)
-        or any(exchange.bindings for exchange in body.exchanges.values())
+        or any(exchange.bindings or exchange.type == "fanout" for exchange in body.exchanges.values())
         or any(not key or "*" in key or "#" in key for key in known)
         or any(end in known for key in known for end in _ends(key))
     )
@@ -76,27 +83,45 @@ def _misled(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, l
     return None
 
 
+def _leads(network: Network, body: Body, queue: str, key: str) -> bool:
+    """Whether a key leads to a queue alone by what the file declares, from one of the exchanges that it is bound to."""
+    bindings = body.queues[queue].bindings
+    return any(network.deliver(binding.exchange, key) == {queue} for binding in bindings)
+
+
 def _delayed(base: Path_, body: Body, book: AddressBook, report: Report) -> None:
-    """The queues whose key cannot be used since delayed tasks would reach other queues, too; of shards, the first."""
+    """The queues whose delayed tasks workers hold, since no key leads to them alone; of shards, the first."""
     whole = {shard: name for name, shards in body.shards.items() for shard in shards}
     told = set()
-    for queue, (address, others) in book.overtaken.items():
+    for queue, address, others, why in _held(body, book):
         name = whole.get(queue, queue)
         if name in told or not others:
             continue
         told.add(name)
         bindings = [binding.exchange for binding in body.queues[queue].bindings]
         path = (*base, "queues", queue, "bindings", bindings.index(address.exchange))
-        key, reached = (
-            report.written((*path, "key"), address.key),
-            " and ".join(f"`{one}`" for one in sorted(others)),
-        )
+        key = report.written((*path, "key"), address.key)
+        reached = " and ".join(f"`{one}`" for one in sorted(others))
         message = (
-            f"Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach {reached}, too; tasks for "
-            f"`{name}` go through the default exchange instead, and a worker holds those that are delayed"
+            f"{why.format(key=key)} {reached}, too; tasks for `{name}` go through the default exchange instead, and a "
+            "worker holds those that are delayed"
         )
         help_ = "use keys of which none is the end of another, each for one queue only"
         report(path, "delay-key", message, help_, warning=True)
+
+
+def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, Address, frozenset[str], str]]:
+    """Queues, the address that each might have had, the queues that it would reach, too, and why it would."""
+    for queue, (address, others) in book.overtaken.items():
+        yield (
+            queue,
+            address,
+            others,
+            "Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach",
+        )
+    if book.delays and body.delayed_delivery != "never":
+        for queue, address, others in book.shared():
+            yield queue, address, others, "the key `{key}` reaches"
 
 
 def _in_doubt(base: Path_, body: Body, names: Names, report: Report) -> bool:
