@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 _DECORATED = "From the tasks themselves: what a decorator says of queue, key or priority beats every route."
 _ANNOTATED = "From task_annotations; such a task goes where it would go anyway."
+_CODE = "code"
+_UNHELD = "a mapping with an expression that the file cannot hold"
 _SAMPLED = (
     "{name} is {what}, which no rule can express. It was asked for each task of the app, without arguments; a task "
     "that is added later needs a rule of its own."
+)
+_BY_ARGUMENTS = (
+    "What it decides by arguments is not in the file. Add rules with `when` for it, and name in their `tasks` each task "
+    "that has an exact rule in this file, above that rule."
 )
 _LEFT_TO_UNMATCHED = "Tasks that it sends to {queue} have no rule: `unmatched` sends them there."
 
@@ -116,10 +122,16 @@ class Rules:
                 left = True
             else:
                 names.append(name)
-        what = "code" if router.entries is None else "a mapping with an expression that the file cannot hold"
+        what = _CODE if router.entries is None else _UNHELD
         rules = f"{len(names)} task{'s have rules' if len(names) != 1 else ' has a rule'}"
-        self.notes.append(f"{router.name} is {what}: {rules} by what it answered without arguments")
+        note = f"{router.name} is {what}: {rules} by what it answered without arguments"
         comment = [_SAMPLED.format(name=router.name, what=what)]
+        if what == _CODE:
+            note += (
+                "; what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)"
+            )
+            comment.append(_BY_ARGUMENTS)
+        self.notes.append(note)
         if left and default is not None:
             comment.append(_LEFT_TO_UNMATCHED.format(queue=default.queue))
         yield Section(tuple(comment), tuple(self._rules(names)))

@@ -53,7 +53,8 @@ NOTES = {
     "CenterForOpenScience-osf.io": [
         "consumer arguments, such as `x-priority`, have no place in the file: queues `remote`, `low`, `celery`, `med`, "
         "`high`, `external_high`, `external_low`, `background_migration`",
-        f"{task_routes.__module__}:OsfRouter is code: 61 tasks have rules by what it answered without arguments",
+        f"{task_routes.__module__}:OsfRouter is code: 61 tasks have rules by what it answered without arguments; "
+        "what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)",
     ],
     "libretime-libretime": [
         "a queue without a name, bound to `celeryresults`, is left out: the broker makes its name up",

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationW
 
 TASKS = Exchange("tasks", "topic")
 
+#: What is said of code besides how many tasks it was asked for.
+BY_ARGUMENTS = "what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)"
+
 
 class ByDepartment:
     """A router of the old kind."""
@@ -136,15 +139,18 @@ def test_code_is_asked_for_every_task_and_said_to_be_code(write: Importer, route
         "- {tasks: [ads.x, ads.y], queue: ads, priority: 3}",
         "- {tasks: later, queue: q}",
     ]
-    assert found.notes == (f"{name} is code: 2 tasks have rules by what it answered without arguments",)
+    assert found.notes == (
+        f"{name} is code: 2 tasks have rules by what it answered without arguments; {BY_ARGUMENTS}",
+    )
     assert f"# {name} is code, which no rule can express." in found.text
+    assert "# What it decides by arguments is not in the file." in found.text
 
 
 def test_a_router_that_needs_arguments_is_named_with_the_tasks_that_it_leaves_open(write: Importer) -> None:
     found = write({"mine": {}}, task_routes=(by_tenant,))
     assert "task `mine` has no rule: asked without arguments, Celery says KeyError: 'tenant'" in found.notes
     assert (
-        f"{__name__}.by_tenant is code: 0 tasks have rules by what it answered without arguments"
+        f"{__name__}.by_tenant is code: 0 tasks have rules by what it answered without arguments; {BY_ARGUMENTS}"
         in found.notes
     )
     assert found.router.route("mine").queue == "celery"

@@ -41,7 +41,7 @@ def without_comments(text: str) -> list[str]:
 
 def test_the_page_shows_the_file_of_its_app(shop: Shop) -> None:
     done = shop("import", "celery", "shop")
-    (file,) = blocks(PAGE, "yaml")
+    file, *_ = blocks(PAGE, "yaml")
     assert without_comments(done.stdout) == without_comments(file.text)
     first, second = done.stderr.splitlines()
     assert first.startswith("note: `reports.daily`: who has the task's name only")
