@@ -1,4 +1,5 @@
 """What a task is called with, and what a rule asks of it. Pure; nothing that is passed to a task makes it raise.
+Only the end of the task's time, which may arrive here as anywhere, goes through.
 
 A part of a call is named by a path: `args.0`, `kwargs.account.id`, `headers.tenant`, `options.priority`. What is
 missing, or of another type than the rule compares it with, does not match.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..topology.compare import COMPARISONS, kind
+from .time_limit import is_time_limit
 
 if TYPE_CHECKING:
     from ..topology.model import Condition, Route
@@ -52,7 +54,9 @@ class Call:
         try:
             for step in steps:
                 value = _step(value, step)
-        except Exception:  # noqa: BLE001 a user's mapping may raise whatever it likes
+        except Exception as error:  # a user's mapping may raise whatever it likes
+            if is_time_limit(error):
+                raise
             return MISSING
         return value
 
@@ -133,7 +137,9 @@ def name_of(thing: Any) -> str | None:
     """The name of a queue or exchange that is given as such or as kombu's; None if it has none."""
     try:
         name = _plain(thing if issubclass(type(thing), str) else thing.name)
-    except Exception:  # noqa: BLE001 a caller may put anything there
+    except Exception as error:  # a caller may put anything there
+        if is_time_limit(error):
+            raise
         return None
     return name if type(name) is str else None
 
@@ -206,7 +212,9 @@ def _text_of(value: Any) -> str | None:
     """A value as text, if it can be: Python writes no number of more than some thousand digits."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 a user's own kind of UUID
+    except Exception as error:  # a user's own kind of UUID
+        if is_time_limit(error):
+            raise
         return None
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..topology.errors import RoutectlError
 from .seen import Seen
+from .time_limit import is_time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 #: Seconds between two looks at the file.
 INTERVAL = 0.5
-
-#: What Celery raises in a task, at whatever line it stands: it means the task, not the file.
-_OF_THE_TASK = "SoftTimeLimitExceeded"
 
 _logger = logging.getLogger(__name__)
 
@@ -47,8 +44,9 @@ class Watch(Generic[T]):
         self._seen = Seen()
         self._noticed: float | None = None
         self._next = 0.0
-        #: By process: a lock that another thread held stays locked in a child that was forked meanwhile.
-        self._locks: dict[int, threading.Lock] = {}
+        #: Who wants to read, in each process: only the first does. No lock, since a time limit that arrives behind
+        #: `acquire` would leave it locked; by process, since a child may be forked while another thread reads.
+        self._queues: dict[int, list[object]] = {}
 
     def load(self) -> Loaded:
         """The file as it is now, and is watched from.
@@ -72,14 +70,15 @@ class Watch(Generic[T]):
         now = time.monotonic()
         if now < self._next:
             return
-        lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        if not lock.acquire(blocking=False):
-            return
+        queue, mine = self._queues.setdefault(os.getpid(), []), object()
         try:
-            self._next = now + INTERVAL
-            self._look(now, take)
+            queue.append(mine)
+            if queue[0] is mine:
+                self._next = now + INTERVAL
+                self._look(now, take)
         finally:
-            lock.release()
+            if mine in queue:
+                queue.remove(mine)
 
     def _look(self, now: float, take: Callable[[T], None]) -> None:
         changes = self._seen.changes()
@@ -115,7 +114,7 @@ class Watch(Generic[T]):
         except RoutectlError as error:
             return f"{error} ({error.hint})" if error.hint else str(error)
         except Exception as error:  # its text could hold a secret
-            if any(kind.__name__ == _OF_THE_TASK for kind in type(error).__mro__):
+            if is_time_limit(error):
                 raise
             return f"{self._name} cannot be taken over: {type(error).__name__}"
         return None
@@ -125,4 +124,4 @@ class Watch(Generic[T]):
         return " + ".join(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_locks": {}, "_next": 0.0}  # the clock is another machine's, perhaps
+        return {**self.__dict__, "_queues": {}, "_next": 0.0}  # the clock is another machine's, perhaps

@@ -82,14 +82,14 @@ _pauses: list[bool] = []
 def collector_paused() -> Iterator[None]:
     """Keeps the cyclic collector from walking millions of nodes again and again; none of them is garbage."""
     enabled = gc.isenabled()
-    _pauses.append(enabled)
-    gc.disable()
-    try:
+    try:  # around all of it: a task's time limit may arrive between any two calls
+        _pauses.append(enabled)
+        gc.disable()
         yield
     finally:
-        _pauses.remove(enabled)
         if enabled:
             gc.enable()
+        _pauses.remove(enabled)
 
 
 def _collect_in_child() -> None:

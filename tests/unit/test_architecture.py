@@ -66,7 +66,17 @@ WITHOUT_CELERY = {
     "routing.worker.profile",
     *(
         f"routing.{name}"
-        for name in ("call", "decision", "explanation", "index", "router", "seen", "table", "watch")
+        for name in (
+            "call",
+            "decision",
+            "explanation",
+            "index",
+            "router",
+            "seen",
+            "table",
+            "time_limit",
+            "watch",
+        )
     ),
     *(f"routing.{name}" for name in ("app_facts", "audit", "destination", "problem", "reach", "verdict")),
 }
