@@ -21,6 +21,7 @@ from ..publish import router_of
 from .annotations import Annotations
 from .configuration import Answer, Configuration, Entry, GivenQueue, GivenRouter, Scheduled
 from .declared import given_queue
+from .notes import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,7 +223,7 @@ class _Reader:
         for option, setting in _COPIED.items():
             value = self._conf[setting]
             names = [
-                f"`{name}`"
+                name
                 for name in self._tasks
                 if value is not None
                 and option not in decorated.get(name, {})
@@ -232,7 +233,7 @@ class _Reader:
             if names:
                 yield (
                     f"in Celery `{setting}` ({value}) beats the {option} that a route has for a registered task; by "
-                    f"the file the rule's counts: {', '.join(names)}"
+                    f"the file the rule's counts: {listed(names)}"
                 )
 
     def _only_with_code(self, answers: Mapping[str, Answer], decorated: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from ...topology.model.topology import REFUSE
 from ..transport import HIGHEST
 from .configuration import Document
 from .destinations import Destinations
+from .notes import Subject
 from .queues import Declarations, is_made_up
 from .routes import Rules, default_outcome
 
@@ -51,10 +52,16 @@ def convert(configuration: Configuration) -> Document:
         for name, answer in configuration.answers.items()
         if not answer.problem
         and name not in rules.unspelled
-        and (outcome := destinations.outcome(answer.options, f"task `{name}`")) is not None
+        and (outcome := destinations.outcome(answer.options, Subject("task", name))) is not None
     }
     ways = list(_ways(configuration, declared, destinations))
-    notes = [*configuration.remarks, *ways, *declared.notes, *rules.notes, *destinations.notes]
+    notes = [
+        *configuration.remarks,
+        *ways,
+        *declared.notes.lines,
+        *rules.notes.lines,
+        *destinations.notes.lines,
+    ]
     if configuration.scheduled:
         entries = ", ".join(f"`{each.entry}`" for each in configuration.scheduled)
         notes.append(

@@ -9,6 +9,7 @@ from ...topology.address import AddressBook, is_wildcard
 from ...topology.simulate import Network
 from ..transport import HIGHEST
 from .configuration import Outcome
+from .notes import Notes, Subject
 from .values import message_fields
 
 if TYPE_CHECKING:
@@ -32,31 +33,31 @@ class Destinations:
         self._body = body
         self._network = Network.of(body)
         self._book = AddressBook(body)
-        self.notes: list[str] = []
+        self.notes = Notes()
 
-    def outcome(self, options: Mapping[str, Any], what: str) -> Outcome | None:
+    def outcome(self, options: Mapping[str, Any], what: Subject) -> Outcome | None:
         """What a rule for these options says; None if the file cannot say it, which is noted.
 
         Parameters:
           options: As Celery publishes with them.
-          what: What to call the route in notes.
+          what: What notes are about.
         """
         named = self._configuration.queues.get(str(options.get("queue")))
         if named is not None and named.broadcast:
-            self._note(f"{what} is left out: broadcast `{named.exchange.name}` is no queue")
+            self.notes.add(f"left out: broadcast `{named.exchange.name}` is no queue", what)
             return None
         queue, key = self._target(options, what)
         if queue is None:
             return None
         if queue not in self._body.queues or pattern.placeholders(queue):
-            self._note(f"{what} is left out: queue `{queue}` is not in the file")
+            self.notes.add(f"left out: queue `{queue}` is not in the file", what)
             return None
         if self._body.queues[queue].type == "stream":
-            self._note(f"{what} is left out: queue `{queue}` is a stream, which workers cannot consume")
+            self.notes.add(f"left out: queue `{queue}` is a stream, which workers cannot consume", what)
             return None
         fields, problems = message_fields({**options, "priority": self._priority(options)})
         if problems:
-            self._note(f"{what}: left out, since the file cannot hold it: {', '.join(problems)}")
+            self.notes.add(f"written without {', '.join(problems)}, which the file cannot hold", what)
         if "delivery_mode" not in fields and self._is_transient(options):
             fields["delivery_mode"] = "transient"
         return Outcome(queue, {"key": key, **fields} if key else fields)
@@ -87,7 +88,7 @@ class Destinations:
         given = self._configuration.queues.get(str(queue))
         return given is not None and given.exchange.transient
 
-    def _target(self, options: Mapping[str, Any], what: str) -> tuple[str | None, str | None]:
+    def _target(self, options: Mapping[str, Any], what: Subject) -> tuple[str | None, str | None]:
         """The queue that a message published with these options reaches, and the key if it is not the queue's own.
 
         As Celery does it: by way of a direct exchange it publishes only if both exchange and key are named, and
@@ -97,39 +98,37 @@ class Destinations:
         if queue is None and exchange is None:
             queue = self._configuration.default_queue
             if queue is None:
-                self._note(f"{what} is left out: it names no queue, and there is no default queue")
+                self.notes.add("left out: no queue is named, and there is no default queue", what)
                 return None, None
         given = self._configuration.queues.get(str(queue)) if queue is not None else None
         kind = options.get("exchange_type") or (given.exchange.type if given else "direct")
         if kind == "direct" and not (exchange and key):
             if queue is None:
-                self._note(f"{what} is left out: it names an exchange, but no key and no queue")
+                self.notes.add("left out: an exchange is named, but no key and no queue", what)
             return queue, None
         own = given is None or not key
         if exchange is None and given is not None:
             exchange, key = given.exchange.name, key or given.key
         reached = self._network.deliver(str(exchange), str(key or ""))
-        return self._reached(reached, queue, str(key or ""), f"{what}, key `{key or ''}`", own)
+        return self._reached(reached, queue, str(key or ""), what, own)
 
     def _reached(
-        self, reached: frozenset[str], queue: str | None, key: str, what: str, own: bool
+        self, reached: frozenset[str], queue: str | None, key: str, what: Subject, own: bool
     ) -> tuple[str | None, str | None]:
         names = " and ".join(f"`{name}`" for name in sorted(reached)) or "no queue"
         if len(reached) != 1:
             if queue is None:
-                self._note(f"{what} is left out: it reaches {names}, and a rule sends a task to one queue")
+                text = f"left out: key `{key}` reaches {names}, and a rule sends a task to one queue"
             else:
-                self._note(f"{what} reaches {names} by its exchange; the file sends it to `{queue}` alone")
+                text = f"key `{key}` reaches {names} by its exchange; the file sends to `{queue}` alone"
+            self.notes.add(text, what)
             return queue, None
         (found,) = reached
         if queue is not None and queue != found:
-            self._note(
-                f"{what} names queue `{queue}`, but its exchange takes it to {names}, as the file does"
+            text = (
+                f"queue `{queue}` is named, but by its exchange key `{key}` leads to {names}, as in the file"
             )
+            self.notes.add(text, what)
         address = None if own and queue is not None else self._book.with_key(found, key)
         keep = address is not None and address.exchange and key != self._book.of(found).key
         return found, key if keep else None
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)

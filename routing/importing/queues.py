@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...topology.check_arguments import ArgumentCheck
 from ...topology.model import Body, Exchange, Queue
 from ...topology.simulate import BUILT_IN
+from .notes import Notes, Subject
 from .values import plain, queue_fields
 
 if TYPE_CHECKING:
@@ -39,18 +40,18 @@ class Declarations:
         self.exchanges: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.remarks: dict[str, tuple[str, ...]] = {}
-        self.notes: list[str] = []
+        self.notes = Notes()
         self._seen: dict[str, GivenExchange] = {}
         self._consumers: list[str] = []
         for queue in given:
             reason = _no_place(queue)
             if reason:
-                self.notes.append(reason)
+                self.notes.add(reason)
             else:
                 self._add(queue)
         if self._consumers:
             names = ", ".join(self._consumers)
-            self.notes.append(
+            self.notes.add(
                 f"consumer arguments, such as `x-priority`, have no place in the file: queues {names}"
             )
         self._dead_letters()
@@ -88,7 +89,7 @@ class Declarations:
         if refused:
             names = ", ".join(f"`{name}`" for name in sorted(set(refused)))
             remarks.append(f"left out, since it would be refused on this queue: {names}")
-            self.notes.append(f"queue `{queue.name}`: {remarks[-1]}")
+            self.notes.add(remarks[-1], Subject("queue", queue.name))
         if queue.consumer_arguments:
             names = ", ".join(f"{name}: {value}" for name, value in queue.consumer_arguments.items())
             remarks.append(f"consumer arguments have no place here: {names}")
@@ -104,7 +105,7 @@ class Declarations:
             written = _binding(binding)
             if written is None:
                 text = "has arguments that the file cannot hold"
-                self.notes.append(f"queue `{queue.name}`: its binding to `{binding.exchange.name}` {text}")
+                self.notes.add(f"queue `{queue.name}`: its binding to `{binding.exchange.name}` {text}")
             elif written not in seen:
                 seen.append(written)
                 yield written
@@ -114,9 +115,7 @@ class Declarations:
         known = self._seen.get(given.name)
         if known is not None:
             if known != given:
-                text = f"exchange `{given.name}` is declared in two ways; the first is written"
-                if text not in self.notes:
-                    self.notes.append(text)
+                self.notes.add(f"exchange `{given.name}` is declared in two ways; the first is written")
             return given.name in self.exchanges or given.name in BUILT_IN
         self._seen[given.name] = given
         if given.name in BUILT_IN:
@@ -126,7 +125,7 @@ class Declarations:
             Body.model_validate({"exchanges": {given.name: written}})
         except ValueError:
             text = f"exchange `{given.name}` ({given.type}) is none that the file can hold; left out with its bindings"
-            self.notes.append(text)
+            self.notes.add(text)
             return False
         self.exchanges[given.name] = written
         return True
@@ -157,7 +156,7 @@ class Declarations:
         known = self.queues if kind == "queue" else self.exchanges
         known[name] = {"external": True, **fields}
         self.remarks[f"{kind} {name}"] = (_ELSEWHERE,)
-        self.notes.append(f"{kind} `{name}` is `external`: {why}, and Celery does not declare it")
+        self.notes.add(f"{kind} `{name}` is `external`: {why}, and Celery does not declare it")
 
 
 def is_made_up(queue: GivenQueue) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...topology.model.topology import REFUSE
 from .configuration import Outcome, Rule, Section
+from .notes import Notes, Subject
 from .patterns import is_exact, spelled_key, spelled_name
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ _SAMPLED = (
     "that is added later needs a rule of its own."
 )
 _BY_ARGUMENTS = (
-    "What it decides by arguments is not in the file. Add rules with `when` for it, and name in their `tasks` each task "
-    "that has an exact rule in this file, above that rule."
+    "What it decides by arguments is not in the file. Add rules with `when` for it, and name in their `tasks` each "
+    "task that has an exact rule in this file, above that rule."
 )
 _LEFT_TO_UNMATCHED = "Tasks that it sends to {queue} have no rule: `unmatched` sends them there."
 
@@ -45,7 +46,7 @@ class Rules:
     def __init__(self, configuration: Configuration, destinations: Destinations) -> None:
         self._given = configuration
         self._destinations = destinations
-        self.notes: list[str] = []
+        self.notes = Notes()
         #: The rule of every name that has one of its own.
         self.exact: dict[str, Outcome] = {}
         #: The names that need one, and that the file cannot spell.
@@ -91,8 +92,9 @@ class Rules:
     def _answered_by(self, name: str) -> int | None:
         answer = self._given.answers[name]
         if answer.problem:
-            self.notes.append(
-                f"task `{name}` has no rule: asked without arguments, Celery says {answer.problem}"
+            self.notes.add(
+                f"no rule: asked without arguments, Celery says {answer.problem}",
+                Subject("task", name),
             )
             return None
         return answer.router
@@ -131,7 +133,7 @@ class Rules:
                 "; what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)"
             )
             comment.append(_BY_ARGUMENTS)
-        self.notes.append(note)
+        self.notes.add(note)
         if left and default is not None:
             comment.append(_LEFT_TO_UNMATCHED.format(queue=default.queue))
         yield Section(tuple(comment), tuple(self._rules(names)))
@@ -149,7 +151,7 @@ class Rules:
             self._answered_by(name)
             return None
         said = {**self._given.annotated.get(name, {}), **self._given.annotated_all}
-        return self._destinations.outcome({**answer.options, **said}, f"task `{name}`")
+        return self._destinations.outcome({**answer.options, **said}, Subject("task", name))
 
     def _rules(self, names: Iterable[str]) -> Iterator[Rule]:
         """Rules for names, one for all that go the same way."""
@@ -160,7 +162,7 @@ class Rules:
             if outcome is None:
                 continue
             if text is None:
-                self.notes.append(f"task {name!r} is left out: the file cannot spell its name")
+                self.notes.add("left out: the file cannot spell such a name", Subject("task", name))
                 self.unspelled.add(name)
                 continue
             self.exact[name] = outcome
@@ -176,7 +178,7 @@ class Rules:
         rules: list[Rule] = []
         for entry in router.entries or ():
             if entry.options is None:
-                self.notes.append(f"{router.name}: `{entry.text}` is left out: {entry.problem}")
+                self.notes.add(f"left out: {entry.problem}", Subject(router.name, entry.text))
                 comment.append(f"Left out: {entry.text}: {entry.problem}")
             elif entry.is_pattern:
                 self._add_pattern(router, entry, rules, comment)
@@ -185,10 +187,10 @@ class Rules:
             yield Section((*([title] if rules else []), *comment), tuple(rules))
 
     def _add_pattern(self, router: GivenRouter, entry: Entry, rules: list[Rule], comment: list[str]) -> None:
-        what = f"{router.name}: `{entry.text}`"
+        what = Subject(router.name, entry.text)
         text = _pattern(entry)
         if text is None:
-            self.notes.append(f"{what} is left out: the file has no such pattern")
+            self.notes.add("left out: the file has no such pattern", what)
             comment.append(f"Left out: {entry.text}")
             return
         options: dict[str, Any] = {**(entry.options or {}), **self._given.annotated_all}
@@ -230,4 +232,4 @@ def default_outcome(configuration: Configuration, destinations: Destinations) ->
     if configuration.default_queue is None:
         return None
     options: Mapping[str, Any] = {"queue": configuration.default_queue, **configuration.annotated_all}
-    return destinations.outcome(options, "the default queue")
+    return destinations.outcome(options, Subject("the default queue"))

@@ -38,8 +38,8 @@ def report():
 
 
 BY_CODE = (
-    "shop.by_code is code: 1 task has a rule by what it answered without arguments; what it decides by arguments is not "
-    "in the file: add rules with `when` (docs/routing.md)"
+    "shop.by_code is code: 1 task has a rule by what it answered without arguments; what it decides by arguments is "
+    "not in the file: add rules with `when` (docs/routing.md)"
 )
 
 

@@ -53,7 +53,7 @@ def test_a_queue_that_celery_would_not_make_is_an_error_there_and_no_rule_here(w
     assert found.rules == ["- {tasks: a, queue: q}"]
     assert list(queues(found)) == ["q"]
     assert "unmatched: refuse" in found.text
-    assert any("`b` has no rule" in note and "nope" in note for note in found.notes)
+    assert any("`b`: no rule" in note and "nope" in note for note in found.notes)
 
 
 def test_declared_queues_come_with_all_that_is_declared(write: Importer) -> None:
@@ -153,7 +153,7 @@ def test_queues_that_have_no_name_of_their_own_are_left_out_and_said(write: Impo
         "broadcast `cast` is left out: every worker makes a queue for it, under a name of its own",
         "a queue without a name, bound to `tasks`, is left out: the broker makes its name up",
         "queue `mine` is left out: it is exclusive, so the worker that uses it has to declare it",
-        "task_routes: `cast.*` is left out: broadcast `cast` is no queue",
+        "task_routes: `cast.*`: left out: broadcast `cast` is no queue",
     ]
 
 
@@ -162,7 +162,7 @@ def test_a_stream_is_no_queue_of_a_worker(write: Importer) -> None:
     found = write(task_queues=[Queue("q"), stream], task_default_queue="q", task_routes={"a.*": "log"})
     assert "default: {queues: [q]}" in found.text
     assert (
-        "task_routes: `a.*` is left out: queue `log` is a stream, which workers cannot consume" in found.notes
+        "task_routes: `a.*`: left out: queue `log` is a stream, which workers cannot consume" in found.notes
     )
 
 

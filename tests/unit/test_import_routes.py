@@ -148,7 +148,9 @@ def test_code_is_asked_for_every_task_and_said_to_be_code(write: Importer, route
 
 def test_a_router_that_needs_arguments_is_named_with_the_tasks_that_it_leaves_open(write: Importer) -> None:
     found = write({"mine": {}}, task_routes=(by_tenant,))
-    assert "task `mine` has no rule: asked without arguments, Celery says KeyError: 'tenant'" in found.notes
+    (note,) = (note for note in found.notes if "KeyError" in note)
+    assert note.startswith("tasks `mine`, `celery.accumulate`, ")
+    assert note.endswith(": no rule: asked without arguments, Celery says KeyError: 'tenant'")
     assert (
         f"{__name__}.by_tenant is code: 0 tasks have rules by what it answered without arguments; {BY_ARGUMENTS}"
         in found.notes
@@ -173,8 +175,8 @@ def test_a_route_that_celery_makes_nothing_of_is_left_out_and_said(write: Import
     found = write(task_routes={"a.*": None, "b.*": Queue("q"), "c": "q"})
     assert found.rules == ["- {tasks: c, queue: q}"]
     assert found.notes == (
-        "task_routes: `a.*` is left out: NoneType is no route",
-        "task_routes: `b.*` is left out: Queue is no route",
+        "task_routes: `a.*`: left out: NoneType is no route",
+        "task_routes: `b.*`: left out: Queue is no route",
     )
 
 
@@ -204,7 +206,9 @@ def test_what_a_route_says_of_the_message_is_written(write: Importer) -> None:
 def test_a_value_that_is_no_plain_data_is_left_out_and_said(write: Importer) -> None:
     found = write(task_routes={"a.*": {"queue": "q", "priority": "high", "link": object(), "foo": (1, None)}})
     assert found.rules == ["- {tasks: a.*, queue: q, options: {foo: [1, null]}}"]
-    assert found.notes == ("task_routes: `a.*`: left out, since the file cannot hold it: `priority`, `link`",)
+    assert found.notes == (
+        "task_routes: `a.*`: written without `priority`, `link`, which the file cannot hold",
+    )
 
 
 def test_a_key_of_a_route_is_kept_and_may_lead_to_another_queue(write: Importer) -> None:
@@ -223,9 +227,24 @@ def test_a_key_of_a_route_is_kept_and_may_lead_to_another_queue(write: Importer)
         "- {tasks: [b, c], queue: high}",
     ]
     assert [note for note in found.notes if note.startswith("task")] == [
-        "task `c`, key `high` names queue `low`, but its exchange takes it to `high`, as the file does",
-        "task_routes: `d.*`, key `nobody` is left out: it reaches no queue, and a rule sends a task to one queue",
+        "task `c`: queue `low` is named, but by its exchange key `high` leads to `high`, as in the file",
+        "task_routes: `d.*`: left out: key `nobody` reaches no queue, and a rule sends a task to one queue",
     ]
+
+
+def test_what_is_true_of_many_tasks_is_said_once_with_the_first_of_them(write: Importer) -> None:
+    queues = [Queue("all", TASKS, "#"), Queue("cold", TASKS, "#.cold")]
+    routes = {f"t{number:02}": "cold" for number in range(15)}
+    found = write(task_queues=queues, task_default_queue="all", task_routes=routes)
+    assert [note for note in found.notes if "reaches" in note] == [
+        "tasks `t00`, `t01`, `t02`, `t03`, `t04` and 10 more: key `#.cold` reaches `all` and `cold` by its exchange; "
+        "the file sends to `cold` alone"
+    ]
+
+
+def test_up_to_five_are_all_named(write: Importer) -> None:
+    found = write(task_routes={f"{name}.*": None for name in "abcde"})
+    assert found.notes == ("task_routes: `a.*`, `b.*`, `c.*`, `d.*`, `e.*`: left out: NoneType is no route",)
 
 
 def test_what_a_decorator_says_beats_routes_and_is_a_rule(write: Importer) -> None:
