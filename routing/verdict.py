@@ -8,6 +8,7 @@ from ..topology.finding import Severity
 from ..topology.model.topology import REFUSE
 from .call import Call
 from .explanation import explain
+from .precedence import outranked_rules
 from .problem import Problem, at_line, named
 from .reach import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
 
@@ -28,6 +29,7 @@ def problems(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem
     """
     yield from failed_tests(part)
     yield from shadowed_rules(part)
+    yield from outranked_rules(part)
     yield from bypassed_rules(part)
     yield from unconsumed_queues(part)
     yield from unreached_queues(part, named_by_app)
