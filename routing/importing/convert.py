@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...topology.model.topology import REFUSE
 from ..transport import HIGHEST
 from .configuration import Document
 from .destinations import Destinations
-from .notes import Subject
+from .notes import Notes, Subject
 from .queues import Declarations, is_made_up
 from .routes import Rules, default_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .configuration import Configuration
 
@@ -30,10 +30,17 @@ _WILDCARD = (
     "Celery publishes with a topic binding's wildcards as they stand; by the file the key is one that the binding "
     "matches, and leads to the same queue"
 )
+_UNSENDABLE = (
+    "Celery itself cannot send such a task, since its route says {names} (TypeError); by the file it is sent, and has "
+    "what the rule says"
+)
 _TURNED = (
     f"priorities are turned round ({HIGHEST} less what Celery has): on Redis 0 goes first, and what has none; by the "
     "file the highest does, and what has none goes last"
 )
+
+#: What Celery hands on beside the route's options, which may not have it, too.
+_BESIDE = ("expires", "time_limit", "soft_time_limit")
 
 
 def convert(configuration: Configuration) -> Document:
@@ -61,6 +68,7 @@ def convert(configuration: Configuration) -> Document:
         *declared.notes.lines,
         *rules.notes.lines,
         *destinations.notes.lines,
+        *_unsendable(configuration),
     ]
     if configuration.scheduled:
         entries = ", ".join(f"`{each.entry}`" for each in configuration.scheduled)
@@ -90,6 +98,24 @@ def _ways(configuration: Configuration, declared: Declarations, destinations: De
         yield _WILDCARD
     if configuration.zero_first and configuration.prioritised:
         yield _TURNED
+
+
+def _unsendable(configuration: Configuration) -> tuple[str, ...]:
+    """The routes by which a task is an error in Celery, and none by the file."""
+    notes = Notes()
+
+    def look(options: Mapping[str, Any], subject: Subject) -> None:
+        names = [f"`{name}`" for name in _BESIDE if options.get(name) is not None]
+        if names:
+            notes.add(_UNSENDABLE.format(names=", ".join(names)), subject)
+
+    for router in configuration.routers:
+        for entry in router.entries or ():
+            look(entry.options or {}, Subject(router.name, entry.text))
+    for name, answer in configuration.answers.items():
+        if answer.router is not None and configuration.routers[answer.router].entries is None:
+            look(answer.options, Subject("task", name))
+    return notes.lines
 
 
 def _about_queues(configuration: Configuration, declared: Declarations, ways: list[str]) -> Iterator[str]:

@@ -37,6 +37,10 @@ def by_tenant(name: str, args: Any, kwargs: Any, options: Any, task: Any = None)
     return {"queue": kwargs["tenant"]}
 
 
+def by_limit(name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
+    return {"queue": "q", "expires": 60, "time_limit": 5} if name == "mine" else None
+
+
 SHARED = {"queue": "ads"}
 
 
@@ -201,6 +205,27 @@ def test_what_a_route_says_of_the_message_is_written(write: Importer) -> None:
         "delivery_mode": "transient",
         "options": {"retry": False},
     }
+
+
+@pytest.mark.parametrize("option", ["expires", "time_limit", "soft_time_limit"])
+def test_routes_that_are_errors_in_celery_and_none_in_the_file_are_said(write: Importer, option: str) -> None:
+    found = write(task_routes={"a.*": {"queue": "q", option: 60}, "b": {"queue": "q", option: 60}, "c": "q"})
+    for task in ("a.x", "b"):
+        with pytest.raises(TypeError, match=f"multiple values for argument '{option}'"):
+            by_celery(found.app, task)
+        assert by_celery(found.configured(), task)["queue"] == "q"
+    assert found.notes == (
+        f"task_routes: `a.*`, `b`: Celery itself cannot send such a task, since its route says `{option}` (TypeError); "
+        "by the file it is sent, and has what the rule says",
+    )
+
+
+def test_code_that_answers_with_what_celery_cannot_send_is_said_by_its_tasks(write: Importer) -> None:
+    found = write({"mine": {}, "other": {}}, task_routes=(by_limit,))
+    assert [note for note in found.notes if "cannot send" in note] == [
+        "task `mine`: Celery itself cannot send such a task, since its route says `expires`, `time_limit` (TypeError); "
+        "by the file it is sent, and has what the rule says"
+    ]
 
 
 def test_a_value_that_is_no_plain_data_is_left_out_and_said(write: Importer) -> None:
