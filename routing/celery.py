@@ -11,6 +11,7 @@ publisher and one sentence in the worker's log.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery.app.defaults import DEFAULTS
@@ -89,6 +90,7 @@ def configure(
     Raises:
       FileError: The file is wrong.
       RoutingError: A route leads to no queue or several.
+      UsageError: `source` names no file.
     """
     router = _router(source, declare, vhost, watch)
     values = _values(router)
@@ -101,6 +103,7 @@ def configure(
 
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
+    app.__reduce_keys__ = partial(_reduced, app)
     if app.configured:
         apply()
     hooks.add_options(app)
@@ -130,6 +133,7 @@ def settings(
     Raises:
       FileError: The file is wrong.
       RoutingError: A route leads to no queue or several.
+      UsageError: `source` names no file.
     """
     values = {
         **_values(_router(source, declare, vhost, watch)),
@@ -139,6 +143,13 @@ def settings(
     for name, value in values.items():
         key = name if namespace is None else f"{namespace.rstrip('_')}_{name}".upper()
         found[key] = _joined(name, value, beside[key]) if beside and key in beside else value
+    return found
+
+
+def _reduced(app: Any) -> dict[str, Any]:
+    """What an app is pickled as: an app that was not used yet reads its configuration first, as its copy could not."""
+    app.conf.finalize()
+    found: dict[str, Any] = type(app).__reduce_keys__(app)
     return found
 
 
@@ -154,8 +165,8 @@ def _joined(name: str, value: Any, own: Any) -> Any:
 
 
 def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> PublishingRouter:
-    hooks.connect()
     router = source if isinstance(source, Router) else Router.from_file(source, vhost=vhost, watch=watch)
+    hooks.connect()
     return PublishingRouter(router, declare=declare)
 
 

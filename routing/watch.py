@@ -35,11 +35,16 @@ class Watch(Generic[T]):
     Parameters:
       path: The file; of several, later ones win. Stays the same file if the process changes its folder.
       build: Makes of the file what is wanted; raises RoutectlError if the file is not right for it.
+
+    Raises:
+      UsageError: No file is named, or not by its path.
     """
 
     def __init__(self, path: Path | str | Sequence[Path | str], build: Callable[[Loaded], T]) -> None:
-        paths = [path] if isinstance(path, str | os.PathLike) else path
-        self._paths = [os.path.join(os.getcwd(), each) for each in paths]
+        # Imported here, as in the router: what is not read from a file does not need the YAML reader.
+        from ..topology.load import named
+
+        self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
         self._build = build
         self._seen = Seen()
         self._noticed: float | None = None
@@ -102,7 +107,6 @@ class Watch(Generic[T]):
             _logger.error("the routes stay as they were: %s", trouble)
 
     def _load(self, seen: Seen) -> Loaded:
-        # Imported here, as in the router: what is not read from a file does not need the YAML reader.
         from ..topology.load import load
 
         return load(self._paths, only_routing=True, witness=seen)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .check import check
-from .errors import FileError
+from .errors import FileError, UsageError
 from .explain import findings_of
 from .finding import Finding, Position, Severity
 from .include import Witness
@@ -68,11 +69,34 @@ def load(
 
     Raises:
       FileError: with every mistake that was found.
+      UsageError: No file is named, or not by its path.
     """
     environment = os.environ if environment is None else environment
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    files = named(paths)
     with collector_paused():
         return _load(files, environment, _OPERATIONS if only_routing else (), witness)
+
+
+def named(paths: Any) -> list[str]:
+    """The files that a caller names, one or several.
+
+    Parameters:
+      paths: A path, or a list of them.
+
+    Raises:
+      UsageError: There is none, or something else.
+    """
+    hint = "give the path of a file, or a list of the paths of a file and its overlays"
+    several = isinstance(paths, Sequence) and not isinstance(paths, str | bytes | bytearray)
+    files = list(paths) if several else [paths]
+    for file in files:
+        if not isinstance(file, str | os.PathLike):
+            raise UsageError(
+                f"a file is named by its path, not by a value of type `{type(file).__name__}`", hint
+            )
+    if not files:
+        raise UsageError("no file is named", hint)
+    return [os.fspath(file) for file in files]
 
 
 _pauses: list[bool] = []
@@ -104,7 +128,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _load(
-    files: Sequence[str | Path],
+    files: Sequence[str],
     environment: Mapping[str, str],
     leave_out: Sequence[str],
     witness: Witness | None,
@@ -123,7 +147,7 @@ def _load(
     if mistakes:
         raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)
     assert topology is not None
-    return Loaded(topology, source, tuple(str(file) for file in files), tuple(findings))
+    return Loaded(topology, source, tuple(files), tuple(findings))
 
 
 class _Places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from celery import Celery
 from celery.exceptions import ImproperlyConfigured
 
 from routectl.routing.celery import configure, settings
+from routectl.topology.errors import UsageError
 
 FILE = """
 version: 1
@@ -237,3 +239,26 @@ def test_settings_beside_ones_own_keep_them(file: Path) -> None:
     assert found["CELERY_TASK_ROUTES"] != {"slow.b": "elsewhere"}
     assert found["CELERY_WORKER_DETECT_QUORUM_QUEUES"] is False
     assert found.keys() == settings(file, namespace="CELERY").keys()
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_pickled_app_routes_as_the_app_itself(file: Path, used: bool) -> None:
+    app = new_app(task_default_priority=3)
+    configure(app, file)
+    assert not used or app.conf.broker_url
+    copied = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(app))))
+    route = copied.amqp.router.route({}, "slow.task")
+    assert (route["queue"].name, route["routing_key"]) == ("high", "high")
+    assert list(copied.amqp.queues) == ["high"]
+    assert copied.conf.task_default_priority == 3
+
+
+@pytest.mark.parametrize("source", [None, 5, b"queues.yaml", {"queues.yaml": 1}, ["queues.yaml", 5], []])
+def test_a_source_that_names_no_file_leaves_an_app_as_it_was(source: Any) -> None:
+    app = new_app()
+    with pytest.raises(UsageError):
+        configure(app, source)
+    with pytest.raises(UsageError):
+        settings(source)
+    assert app.conf.task_routes is None
+    assert app.conf.task_queues is None

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routectl.routing import Router
+from routectl.topology.errors import UsageError
+from routectl.topology.load import load
 
 from .loading import Folder, body
 
@@ -251,3 +258,45 @@ def test_a_mistake_behind_an_anchor_is_reported_once_where_it_is_written(tmp_pat
         "3:10 unknown-key: unknown key `typ`",
         "6:11 wrong-type: `<<` takes a map or a list of maps",
     ]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (None, "`NoneType`"),
+        (5, "`int`"),
+        (True, "`bool`"),
+        (b"queues.yaml", "`bytes`"),
+        ({"queues.yaml": 1}, "`dict`"),
+        (["queues.yaml", 5], "`int`"),
+        ([], "no file is named"),
+        ((), "no file is named"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_path_is_said_before_anything_is_read(named: Any, said: str) -> None:
+    readers: list[Any] = [load, Router.from_file, lambda given: Router.from_file(given, watch=True)]
+    for read in readers:
+        with pytest.raises(UsageError, match=said) as caught:
+            read(named)
+        assert (
+            caught.value.hint == "give the path of a file, or a list of the paths of a file and its overlays"
+        )
+
+
+class Entry:
+    """A path as `os.scandir` and others have it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def test_whatever_has_a_path_is_one(tmp_path: Path) -> None:
+    file = Folder(tmp_path).write(body("queues: {a: }"))
+    for named in (str(file), file, Entry(file), [file], (str(file), Entry(file))):
+        given: Any = named
+        assert load(given).files == (str(file),) * (len(given) if isinstance(given, list | tuple) else 1)
+        assert list(Router.from_file(given, watch=True).body.queues) == ["a"]
