@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("workers", _workers(found)),
             ("but", _follows(found)),
         ]
-    lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found.attempts, verbose))]
+    lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found, verbose))]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL}}{printable(text)}"
@@ -187,14 +187,21 @@ def _workers(found: Explanation) -> str:
     return ", ".join(found.workers) or "no worker profile takes it"
 
 
-def _passed(attempts: Sequence[Attempt], verbose: bool) -> Iterator[str]:
-    """The rules that were asked before: those that matched one by one, the others counted unless verbose."""
+def _passed(found: Explanation, verbose: bool) -> Iterator[str]:
+    """The rules that did not take the task: those that matched one by one, the others counted unless verbose."""
+    if found.outranked is not None:
+        yield _told(found.outranked)
+    yield from (_told(attempt) for attempt in found.attempts if verbose or attempt.matched)
+    others = [attempt for attempt in found.attempts if not attempt.matched]
+    if others and not verbose:
+        names = sum(attempt.exact for attempt in others)
+        counts = ((names, "name"), (len(others) - names, "pattern"))
+        told = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        verb, them = ("does", "shows it") if len(others) == 1 else ("do", "lists them")
+        yield f"{told} that {verb} not match; `--verbose` {them}"
+
+
+def _told(attempt: Attempt) -> str:
     from .text import place_text
 
-    for attempt in attempts:
-        if verbose or attempt.matched:
-            yield f"{place_text(attempt.position)}{attempt.pattern}: {attempt.why}"
-    others = sum(not attempt.matched for attempt in attempts)
-    if others and not verbose:
-        verb, them = ("does", "shows it") if others == 1 else ("do", "lists them")
-        yield f"{others} pattern{'s' * (others != 1)} that {verb} not match; `--verbose` {them}"
+    return f"{place_text(attempt.position)}{attempt.pattern}: {attempt.why}"

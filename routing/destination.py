@@ -52,7 +52,8 @@ class Destination:
     def as_dict(self) -> dict[str, Any]:
         """The destination as plain data for JSON."""
         document = self.explanation.as_dict()
-        document.pop("tried")
+        for name in ("tried", "outranked"):  # they are about one call
+            document.pop(name, None)
         return document | {
             "queues": list(self.queues),
             "tiers": list(self.tiers),

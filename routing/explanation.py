@@ -30,6 +30,7 @@ class Attempt:
       position: Where the rule stands in the file.
       why: Why it did not take the task, in a few words.
       matched: Whether its pattern matched.
+      exact: Whether its pattern is a name.
     """
 
     rule: int
@@ -37,6 +38,7 @@ class Attempt:
     position: Position | None
     why: str
     matched: bool
+    exact: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The attempt as plain data for JSON."""
@@ -44,6 +46,7 @@ class Attempt:
         return {
             "index": self.rule,
             "pattern": self.pattern,
+            "exact": self.exact,
             "file": place and place.file,
             "line": place and place.line,
             "why": self.why,
@@ -62,6 +65,7 @@ class Explanation:
       way: The bindings that the message goes along, from the exchange to the queue.
       error: Why it goes nowhere.
       hint: What to do about that.
+      outranked: The pattern above the rule that decided which would take the task if exact names did not come first.
     """
 
     task: str
@@ -71,6 +75,7 @@ class Explanation:
     way: tuple[Link, ...] = ()
     error: str | None = None
     hint: str | None = None
+    outranked: Attempt | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The explanation as plain data for JSON."""
@@ -83,6 +88,7 @@ class Explanation:
             document["way"] = [
                 {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.way
             ]
+        document["outranked"] = self.outranked and self.outranked.as_dict()
         return document | {"tried": [attempt.as_dict() for attempt in self.attempts]}
 
 
@@ -103,7 +109,8 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)
     attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
     way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
-    return Explanation(name, decision, attempts, takers(body, decision.queue), way)
+    outranked = _outranked(table, name, call, decision) if tried else None
+    return Explanation(name, decision, attempts, takers(body, decision.queue), way, outranked=outranked)
 
 
 def takers(body: Body, queue: str) -> tuple[str, ...]:
@@ -121,7 +128,8 @@ def _attempts(table: Table, name: str, call: Call, decision: Decision | None) ->
         if (entry.index, entry.pattern.text) == decided:
             return
         if id(entry) not in matching:
-            yield _attempt(entry, "does not match", matched=False)
+            why = "is another name" if entry.pattern.kind == "exact" else "does not match"
+            yield _attempt(entry, why, matched=False)
             continue
         decisions = matching[id(entry)]
         if decisions is None:
@@ -130,5 +138,17 @@ def _attempts(table: Table, name: str, call: Call, decision: Decision | None) ->
             yield _attempt(entry, why, matched=True)
 
 
+def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attempt | None:
+    """The pattern that would have taken a call before the exact name that did, in the file's order; None if none."""
+    if decision.rule is None or decision.pattern != name:
+        return None
+    for entry, decisions in table.candidates(name):
+        above = entry.pattern.kind != "exact" and entry.index < decision.rule
+        if above and decisions and Step(entry, decisions).decide(call) is not None:
+            return _attempt(entry, "exact names come first", matched=True)
+    return None
+
+
 def _attempt(entry: Entry, why: str, *, matched: bool) -> Attempt:
-    return Attempt(entry.index, entry.pattern.text, entry.position, why, matched)
+    exact = entry.pattern.kind == "exact"
+    return Attempt(entry.index, entry.pattern.text, entry.position, why, matched, exact)

@@ -93,6 +93,9 @@ def _instead(found: Explanation) -> str:
         for attempt in found.attempts
         if attempt.matched
     ]
+    if found.outranked is not None:
+        above = found.outranked
+        told.append(f"{at_line(above.position)}`{above.pattern}` would, but {above.why}")
     return "; ".join(told) or "no rule matches it"
 
 

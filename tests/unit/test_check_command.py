@@ -111,3 +111,15 @@ def test_an_allowed_code_that_nothing_has_is_said(folder: Path, capsys: pytest.C
         "note: nothing was found that `--allow failed-tset` accepts: did you mean `failed-test`?\n"
     )
     assert run(["check", "--allow", "failed-test"]) == 0
+
+
+def test_a_test_that_fails_since_exact_names_come_first_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "  - {tasks: billing.charge, queue: low}\nunmatched: low"
+    (folder / "queues.yaml").write_text(FILE.replace("unmatched: low", rule))
+    finding = checked(capsys)["findings"][0]
+    assert finding["message"] == "task `billing.charge` goes to `low`, not `high`"
+    assert finding["help"] == (
+        "queues.yaml:11 `billing.charge` decides; queues.yaml:8 `billing.*` would, but exact names come first"
+    )

@@ -123,7 +123,7 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
         "b",
         "  error     no route matches task `b`",
         "  hint      add a route for it, or name a queue in `unmatched`",
-        "  passed by 1 pattern that does not match; `--verbose` shows it",
+        "  passed by 1 name that does not match; `--verbose` shows it",
     ]
 
 
@@ -177,3 +177,67 @@ def test_of_several_bindings_the_plain_one_is_the_way(
     )
     assert run(["route", "a"]) == 0
     assert '  way       tasks -> "high" -> high' in lines(capsys)
+
+
+EXACT = """\
+version: 1
+queues: {critical: , sync: , rest: }
+routes:
+  - {tasks: acme.sync.*, queue: critical, when: {kwargs.tenant: bigcorp}}
+  - {tasks: acme.mail, queue: rest}
+  - {tasks: acme.push, queue: rest}
+  - {tasks: acme.sync.pull_crm, queue: sync, time_limit: 2m}
+  - {tasks: "*", queue: rest}
+"""
+
+
+def test_a_pattern_that_would_take_the_call_if_exact_names_did_not_come_first_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(EXACT)
+    call = ["acme.sync.pull_crm", "--kwargs", '{"tenant": "bigcorp"}']
+    for verbose in ([], ["--verbose"]):
+        assert run(["route", *call, *verbose]) == 0
+        out = capsys.readouterr().out
+        assert "  rule      queues.yaml:7  acme.sync.pull_crm\n" in out
+        assert "  passed by queues.yaml:4  acme.sync.*: exact names come first\n" in out
+    assert run(["route", *call, "--format", "json"]) == 0
+    (route,) = json.loads(capsys.readouterr().out)["routes"]
+    assert route["outranked"] == {
+        "index": 0,
+        "pattern": "acme.sync.*",
+        "exact": False,
+        "file": "queues.yaml",
+        "line": 4,
+        "why": "exact names come first",
+    }
+    assert [(each["pattern"], each["exact"]) for each in route["tried"]] == [
+        ("acme.mail", True),
+        ("acme.push", True),
+    ]
+
+
+@pytest.mark.parametrize("call", [[], ["--kwargs", '{"tenant": "other"}']])
+def test_a_pattern_that_would_not_take_the_call_is_no_matter_of_exact_names(
+    call: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(EXACT)
+    assert run(["route", "acme.sync.pull_crm", *call]) == 0
+    assert "exact names" not in capsys.readouterr().out
+    assert run(["route", "acme.sync.pull_crm", *call, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["routes"][0]["outranked"] is None
+
+
+def test_names_and_patterns_that_do_not_match_are_counted_apart(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(EXACT)
+    for task, told in {
+        "acme.push": "1 name that does not match; `--verbose` shows it",
+        "acme.sync.pull_crm": "2 names that do not match; `--verbose` lists them",
+        "acme.other": "3 names and 1 pattern that do not match; `--verbose` lists them",
+    }.items():
+        assert run(["route", task]) == 0
+        assert lines(capsys)[-1] == f"  passed by {told}"
+    assert run(["route", "acme.push", "--verbose"]) == 0
+    assert lines(capsys)[-1] == "  passed by queues.yaml:5  acme.mail: is another name"
