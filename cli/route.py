@@ -105,7 +105,9 @@ def _parsed(option: str, text: str | None, kind: type) -> Any:
     hint = f"`{option}` takes {_KINDS[kind]}"
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise UsageError(f"`{option}` is nested too deeply", hint) from None
+    except ValueError as error:
         raise UsageError(f"`{option}` is no JSON: {error}", hint) from None
     if not isinstance(value, kind):
         raise UsageError(f"`{option}` is not {_KINDS[kind].partition(',')[0]}", hint)

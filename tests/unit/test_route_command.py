@@ -135,7 +135,8 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
         (["--kwargs", "[]"], "`--kwargs` is not a JSON object"),
         (["--kwargs", "{'a': 1}"], "`--kwargs` is no JSON: "),
         (["--headers", "7"], "`--headers` is not a JSON object"),
-        (["--options", "[" * 100_000], "`--options` is no JSON: "),
+        (["--options", "[" * 100_000], "`--options` is nested too deeply\n"),
+        (["--kwargs", '{"a":' * 100_000 + "1" + "}" * 100_000], "`--kwargs` is nested too deeply\n"),
         (["--options", '{"queue": "low"}'], "a task whose caller names the queue goes there"),
     ],
 )
