@@ -2,5 +2,5 @@
 
     find, app  ->  configuration  ->  convert (queues, destinations, routes)  ->  write  ->  compare
 
-Only `find`, `app`, `annotations` and `declared` know Celery and kombu; all else is data in, data out.
+Only `find`, `app`, `asked`, `annotations` and `declared` know Celery and kombu; all else is data in, data out.
 """

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import QueueNotFound
 from kombu import Queue
-from kombu.utils.functional import maybe_evaluate
 
 from ...topology.errors import RoutectlError, UsageError
 from ..find import failure, told
 from ..publish import router_of
 from .annotations import Annotations
+from .asked import Asked, router
 from .configuration import Answer, Configuration, Entry, GivenQueue, GivenRouter, Scheduled
 from .declared import given_queue
 from .notes import listed
@@ -83,8 +83,8 @@ class _Reader:
         self._queues: dict[str, GivenQueue] = {}
         self._remarks: list[str] = []
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
-        self._router = copy(app.amqp.router)
-        self._routers = tuple(map(_Asked, self._router.routes))
+        self._router = copy(router(app, source))
+        self._routers = tuple(map(Asked, self._router.routes))
         self._router.routes = self._routers
 
     def configuration(self) -> Configuration:
@@ -245,33 +245,6 @@ class _Reader:
                 f"{which}: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
                 "the task says, whoever sends it"
             )
-
-
-class _Asked:
-    """One router of the app's, which remembers whether it answered.
-
-    Parameters:
-      router: As Celery has it.
-    """
-
-    def __init__(self, router: Any) -> None:
-        self._router = maybe_evaluate(router)
-        self.answered = False
-
-    def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
-        if hasattr(self._router, "route_for_task"):
-            route = self._router.route_for_task(name, args, kwargs)
-        else:
-            route = self._router(name, args, kwargs, options, task=task)
-        self.answered = route is not None
-        # Celery writes into what it gets, which may be a router's only copy.
-        return dict(route) if isinstance(route, Mapping) else route
-
-    @property
-    def called(self) -> str:
-        """What to call the router."""
-        code = self._router if hasattr(self._router, "__qualname__") else type(self._router)
-        return f"{code.__module__}.{code.__qualname__}"
 
 
 def _broker(conf: Any) -> str:

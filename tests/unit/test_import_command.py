@@ -163,7 +163,14 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
         (
             "from celery import Celery\n"
             "app = Celery('other', set_as_current=False)\n"
-            "app.conf.task_routes = [('a', 'q')]",
+            "app.conf.task_routes = [('a.*', {'queue': 'q'}), {'b': 'q'}]",
+            "other",
+            "Celery cannot read `task_routes` of `other`: it is a list of routers, and a pair ",
+        ),
+        (
+            "from celery import Celery\n"
+            "app = Celery('other', set_as_current=False)\n"
+            "app.conf.task_routes = [['abc']]",
             "other",
             "Celery cannot read the settings of `other`: ValueError: ",
         ),
