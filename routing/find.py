@@ -1,21 +1,27 @@
-"""Finds a Celery app by its name, as `celery -A` does, with all its tasks; and says in one line why it cannot."""
+"""Finds a Celery app by its name, as `celery -A` does, with all its tasks; and says why it cannot."""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import redirect_stdout
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.app.utils import find_app
 
-from ..topology.errors import UsageError
+from ..topology.errors import FileError, RoutectlError, UnreadableFile, UsageError
 from ..topology.redact import redact
 from ..topology.secret import mask_urls
 
+if TYPE_CHECKING:
+    from ..topology.finding import Finding
+
 #: How to name an app.
 HINT = "name it as for `celery -A`: `proj` or `proj.celery:app`, and call this where the module is"
+
+_NAMED_BY_APP = "the app names it; what is no full path counts from the working directory"
 
 #: How much of an error is shown.
 _LONGEST = 300
@@ -29,6 +35,7 @@ def find(name: str) -> Any:
 
     Raises:
       UsageError: There is no such app, or its code raises.
+      FileError: The file that the app sets itself up from is wrong.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # for good: apps import more when they are asked
@@ -45,13 +52,19 @@ def find(name: str) -> Any:
     return app
 
 
-def failure(what: str, error: BaseException) -> UsageError:
-    """The error for what the user's own code raised.
+def failure(what: str, error: BaseException) -> RoutectlError:
+    """The error for what the user's own code raised, or what this package raised there: that is told in full.
 
     Parameters:
       what: What did not work.
       error: What was raised.
     """
+    if isinstance(error, FileError):
+        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _of_app(error))
+        found.message = f"{error.message}, so {what}"
+        return found
+    if isinstance(error, RoutectlError):
+        return UsageError(f"{what}: {error.message}", error.hint)
     return UsageError(f"{what}: {told(error)}", "`--debug` shows the traceback")
 
 
@@ -90,6 +103,14 @@ def missing(name: str, error: BaseException) -> str | None:
     if attribute and error.name.startswith(f"{module}:"):
         return f"`{module}` has no `{attribute}`"
     return f"there is no module `{error.name}`" if f"{module}.".startswith(f"{error.name}.") else None
+
+
+def _of_app(error: UnreadableFile) -> list[Finding]:
+    """What is wrong with a file that the app names, and no option of the command."""
+    return [
+        replace(finding, help=_NAMED_BY_APP) if finding.code == "missing-file" else finding
+        for finding in error.findings
+    ]
 
 
 def _found(name: str) -> Any:

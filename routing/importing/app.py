@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import QueueNotFound
 from kombu import Queue
 
-from ...topology.errors import RoutectlError, UsageError
+from ...topology.errors import UsageError
 from ..find import failure, told
 from ..publish import router_of
 from .annotations import Annotations
@@ -52,6 +52,7 @@ def read(app: Any, source: str) -> Configuration:
 
     Raises:
       UsageError: Celery itself could make nothing of its settings, or the app is set up from a file already.
+      FileError: The settings are from a file that is wrong.
     """
     with redirect_stdout(sys.stderr):
         try:
@@ -61,7 +62,7 @@ def read(app: Any, source: str) -> Configuration:
                     f"`{source}` is set up from {known.origin} already", "its queues and routes are there"
                 )
             return _Reader(app, source).configuration()
-        except RoutectlError:
+        except UsageError:
             raise
         except Exception as error:
             raise failure(f"Celery cannot read the settings of `{source}`", error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,57 @@ def test_an_app_that_cannot_be_imported_is_one_sentence(
     assert out == ""
     assert err.startswith(f"error: {message.format(name)}")
     assert [line.split(":")[0] for line in err.splitlines()] == ["error", "hint"]
+
+
+BROKEN = """\
+version: 1
+queues: {high: {}}
+routes: [{tasks: a, queue: hihg}]
+unmatched: high
+"""
+
+#: Where an app may take a file as its settings: at once, and when somebody asks for them.
+SETUPS = [
+    "configure(app, 'other.yaml')",
+    "app.add_defaults(lambda: settings('other.yaml'))",
+]
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_mistake_in_the_apps_own_file_is_shown_with_its_place(
+    setup: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.yaml").write_text(BROKEN)
+    name = write(folder, setup)
+    assert run(["check", "--app", name]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error[unknown-name]: there is no queue `hihg` in this file\n --> other.yaml:3:28\n" in err
+    assert "help: did you mean `high`?\n" in err
+    assert re.search(rf"^Found 1 mistake in the file, so .*`{name}` cannot be ", err, re.MULTILINE)
+
+
+def test_a_file_that_the_app_names_in_vain_is_no_matter_of_an_option(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, "configure(app, 'other.yaml')")
+    assert run(["check", "--app", name]) == 2
+    assert capsys.readouterr().err.removeprefix("noise\n") == (
+        "error[missing-file]: there is no file `other.yaml`\n --> other.yaml:1:1\n"
+        "help: the app names it; what is no full path counts from the working directory\n\n"
+        f"Found 1 mistake in the file, so app `{name}` cannot be imported; nothing was changed\n"
+    )
+
+
+def test_what_else_is_wrong_with_the_apps_own_file_is_told_in_full(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.yaml").write_text(FILE.replace("version: 1", "version: 1\nvhost: shop"))
+    name = write(folder, "configure(app, 'other.yaml', vhost='shpo')")
+    assert run(["check", "--app", name]) == 2
+    assert capsys.readouterr().err.removeprefix("noise\n") == (
+        f"error: app `{name}` cannot be imported: vhost `shpo` is not in the file\nhint: did you mean `shop`?\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,23 @@ def test_an_app_that_has_a_file_already_is_not_imported(celery: Run, folder: Pat
     assert err.startswith("error: `after` is set up from queues.yaml already\n")
 
 
+def test_an_app_whose_own_file_is_wrong_shows_the_mistake(celery: Run, folder: Path) -> None:
+    (folder / "queues.yaml").write_text("version: 1\nqueues: {high: {}}\nunmatched: hihg\n")
+    (folder / "after.py").write_text(
+        "from celery import Celery\n"
+        "from routectl.routing.celery import settings\n"
+        "app = Celery('after', set_as_current=False)\n"
+        "app.add_defaults(lambda: settings('queues.yaml'))\n"
+    )
+    code, out, err = celery("after")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "error[unknown-name]: there is no queue `hihg` in this file\n --> queues.yaml:3:12\n"
+    )
+    assert "Found 1 mistake in the file, so " in err.splitlines()[-1]
+    assert "`after`" in err.splitlines()[-1]
+
+
 def test_without_celery_it_says_how_to_install_it(folder: Path) -> None:
     script = (
         "import sys; sys.modules['celery'] = None\n"
