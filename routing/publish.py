@@ -7,7 +7,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from celery import _state
-from celery.exceptions import ImproperlyConfigured
+from celery.exceptions import ImproperlyConfigured, QueueNotFound
+from kombu import Queue
 
 from .call import same
 from .guard import guard
@@ -48,46 +49,64 @@ class PublishingRouter(Router):
         self._guarding = False
         self._priority_is_filled_in = False
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._state.ready = {}
+        #: How many apps there are, if each was looked at: as long as there are no more, none has to be looked for.
+        self._all_seen = -1
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forgets what depends on the apps that route by this router."""
+        self._state.ready, self._state.blended = {}, {}
 
     def guard_apps(self) -> None:
         """Sets the guard in every app that routes by this router; several do if they share their settings."""
-        configured = [app for app in list(_state._get_active_apps()) if app.configured]
+        active = list(_state._get_active_apps())
+        configured = [app for app in active if app.configured]
         apps = [app for app in configured if self in _routers(app)]
         for app in apps:
             guard(app.amqp, self)
             if self._swapped:
                 self._make_known(app, self._state)
         self._seen = weakref.WeakSet(configured)
+        self._all_seen = len(active) if len(configured) == len(active) else -1
         self._priority_is_filled_in = any(
             app.conf.task_default_priority is not None or app.conf.task_inherit_parent_priority
             for app in apps
         )
         self._guarding = bool(apps)
+        self._forget()
 
     @property
     def prioritised(self) -> bool:
         """Whether any rule has a priority."""
         return any(route.priority is not None for route in self.body.routes)
 
-    def _answer(
+    def __call__(
         self,
         name: str,
-        args: Sequence[Any] | None,
-        kwargs: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        task: Any,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        task: Any = None,
+        **_: Any,
     ) -> dict[str, Any] | None:
-        """An app's first call sets its guard: only then it is sure to be ready."""
+        """As `Router` says. An app's first call sets its guard: only then it is sure to be ready.
+
+        Raises:
+          RoutingError: No rule matches it and the file refuses such tasks.
+          QueueNotFound: The caller made up a queue that the file does not know.
+        """
         if not self._has_seen(task):
             self.guard_apps()
-        return super()._answer(name, args, kwargs, options, task)
+        return super().__call__(name, args, kwargs, options, task)
 
     def _has_seen(self, task: Any) -> bool:
         """Whether the app that asks was looked at; without a task, it may be any that has read its configuration."""
+        apps = _state._get_active_apps()
+        if len(apps) == self._all_seen:
+            return True
         if task is not None:
             return task.app in self._seen
-        return all(app in self._seen for app in list(_state._get_active_apps()) if app.configured)
+        return all(app in self._seen for app in list(apps) if app.configured)
 
     def _settled_by_name(self, decision: Decision) -> bool:
         ruled = decision.priority is not None and self._priority_is_filled_in
@@ -104,9 +123,25 @@ class PublishingRouter(Router):
             options["priority"] = FilePriority(decision.priority)
         return options
 
-    def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """The file's queue takes the place of the caller's, which Celery would declare as it is."""
+        answer = super()._to_named(decision, options, task)
+        if isinstance(options, dict) and options.get("queue") is not None:
+            options["queue"] = None
+        return answer
+
+    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Celery knows no other queues than the file's, and would declare one that the caller makes up."""
+        queue = options.get("queue")
+        if not self.declare and isinstance(queue, Queue) and not queue.no_declare:
+            raise QueueNotFound(
+                f"queue `{queue.name}` is not in {self.origin}, and Celery is to declare nothing"
+            )
+        return {"mandatory": True}
+
+    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery filled in itself yields to the rule."""
-        answer = super()._for_call(decision, options, task)
+        answer = super()._for_call(answer, options, task)
         if isinstance(options, dict):
             options |= dict.fromkeys(_filled_in(options, answer, task))
         return answer

@@ -60,9 +60,11 @@ class State:
         self.table = Table(body, position)
         #: What Celery gets for a name that alone decides.
         self.ready: dict[str, dict[str, Any]] = {}
+        #: The same, where it has to be held against what the caller says.
+        self.blended: dict[str, dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "ready": {}}
+        return {**self.__dict__, "ready": {}, "blended": {}}
 
 
 class Router:
@@ -262,36 +264,45 @@ class Router:
     ) -> dict[str, Any] | None:
         """A route that is not at hand yet."""
         state = self._state
-        ready = state.ready
+        ready, blended = state.ready, state.blended
+        if name in blended and not has_address(options):
+            return self._for_call(blended[name].copy(), options, task)
         named = self._named_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
+        asked = name
         if name in _CALL_ANOTHER and not state.table.names(name):
-            name, call = called_by(name, call), replace(call, args=(), kwargs={})
+            asked, call = called_by(name, call), replace(call, args=(), kwargs={})
         if named is not None:
             to_queue = state.table.to_queue(named)
             if to_queue is not None:
-                return self._for_call(_as_ruled(to_queue, state.table, name, call), options, task)
+                return self._to_named(_as_ruled(to_queue, state.table, asked, call), options, task)
             if not is_retry(options):
-                return None
+                return self._to_unknown(options)
         if is_retry(options):
             _forget_address(options)
-        fixed = state.table.fixed(name)
-        if fixed is None:
-            return self._for_call(state.table.route(name, call), options, task)
-        if self._settled_by_name(fixed) and name not in _CALL_ANOTHER:
-            if len(ready) >= REMEMBERED:
-                ready.clear()
-            ready[name] = answer = self._options(fixed)
-            return answer.copy()
-        return self._for_call(fixed, options, task)
+        fixed = state.table.fixed(asked)
+        if fixed is not None:
+            answer = self._options(fixed)
+            if name not in _CALL_ANOTHER:
+                _remember(ready if self._settled_by_name(fixed) else blended, name, answer)
+            return self._for_call(answer.copy(), options, task)
+        found = state.table.somewhere(asked) if _is_unlock(options) else None
+        return self._for_call(self._options(found or state.table.route(asked, call)), options, task)
+
+    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """What Celery gets for a queue of the file that the caller named."""
+        return self._for_call(self._options(decision), options, task)
+
+    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What Celery gets for a queue that the caller named, and the file does not know."""
+        return None
 
     def _settled_by_name(self, decision: Decision) -> bool:
         """Whether Celery gets the same for every call that has this decision."""
         return "headers" not in decision.options
 
-    def _for_call(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
-        answer = self._options(decision)
         ruled = answer.get("headers")
         own: Any = options.get("headers")
         if ruled and issubclass(type(own), dict) and isinstance(options, dict):
@@ -355,6 +366,20 @@ def _forget_address(options: Mapping[str, Any]) -> None:
     """Has a retry routed anew: the address that it came by leads to no queue of the file any more."""
     if isinstance(options, dict):
         options |= dict.fromkeys(options.keys() & _ADDRESS)
+
+
+def _is_unlock(options: Mapping[str, Any]) -> bool:
+    """Whether Celery asks where a chord's body goes, to unlock it there: it hands on what the unlock is called with.
+
+    See `fallback_chord_unlock` in celery/backends/base.py.
+    """
+    return "result" in options
+
+
+def _remember(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, Any]) -> None:
+    if len(memory) >= REMEMBERED:
+        memory.clear()
+    memory[name] = answer
 
 
 def _state_of(loaded: Loaded, vhost: str | None) -> State:

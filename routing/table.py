@@ -120,8 +120,18 @@ class Table:
 
     def fixed(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
-        steps = self._memory.get(name) or self._search(name)
+        steps = self._steps(name)
         return steps[0] if steps and isinstance(steps[0], Decision) else None
+
+    def somewhere(self, name: str) -> Decision | None:
+        """A destination that a task may have, whatever it is called with; None if it has none.
+
+        What asks for nothing comes first, and of shards the first.
+        """
+        steps = self._steps(name)
+        free = (step for step in steps if isinstance(step, Decision) or not step.entry.route.when)
+        step = next(free, steps[0] if steps else None)
+        return step.decisions[0] if isinstance(step, Step) else step
 
     def names(self, name: str) -> bool:
         """Whether a rule names exactly this task."""

@@ -35,7 +35,7 @@ class Queues(dict[Any, Any]):
             raise UsageError(f"task_queues is the text `{queues}`, not a list of queues")
         if isinstance(queues, Mapping):
             queues = [_queue(queue, name) for name, queue in queues.items()]
-        for queue in map(_queue, queues):
+        for queue in {queue.name: queue for queue in map(_queue, queues)}.values():
             added = self[queue.name] = self._complete(queue)
             if queue.alias:
                 self._aliases[queue.alias] = added

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, chord
 from celery.exceptions import ImproperlyConfigured
+from celery.signals import before_task_publish
 
 from routectl.routing.celery import configure, settings
 from routectl.topology.errors import UsageError
@@ -193,6 +194,30 @@ def test_another_app_whose_configuration_is_wrong_stops_nobody(file: Path) -> No
     app = new_app()
     configure(app, file)
     assert app.amqp.router.route({}, "slow.a")["queue"].name == "high"
+
+
+@pytest.mark.parametrize("unmatched", ["refuse", "high"])
+def test_what_unlocks_a_chord_goes_to_some_shard_of_its_body(
+    file: Path, tmp_path: Path, unmatched: str
+) -> None:
+    """Celery asks for the body's queue by its name alone."""
+    file.write_text(
+        "version: 1\nqueues: {high: {}, orders: {shards: 4}}\nroutes: [{tasks: part, queue: high}, "
+        f"{{tasks: total, queue: orders, shard_by: kwargs.account}}]\nunmatched: {unmatched}"
+    )
+    app = Celery("app", broker="memory://", backend=f"file://{tmp_path}", set_as_current=False)
+    configure(app, file)
+    sent: list[tuple[str, str]] = []
+
+    def note(sender: str, routing_key: str, **_: Any) -> None:
+        sent.append((sender, routing_key))
+
+    before_task_publish.connect(note)
+    try:
+        chord([app.signature("part")] * 2, app.signature("total", kwargs={"account": 7}), app=app).delay()
+    finally:
+        before_task_publish.disconnect(note)
+    assert sorted(sent) == [("celery.chord_unlock", "orders.0"), ("part", "high"), ("part", "high")]
 
 
 class Annotations:

@@ -367,6 +367,12 @@ def test_queues_may_be_dicts_with_names_or_names() -> None:
     assert (router.route("b").exchange, router.route("b").routing_key) == ("d", "r")
 
 
+def test_of_queues_with_one_name_the_last_counts_with_its_aliases() -> None:
+    router = CeleryRouter({"a": "first"}, [Queue("q", alias="first"), Queue("q", alias="last")])
+    assert router.route("a").queue == "first"
+    assert router.route("b", options={"queue": "last"}).queue == "q"
+
+
 def test_a_router_is_pickled_with_what_it_has_seen_and_not_copied() -> None:
     router = CeleryRouter(
         [{"a": "q", "b*": {"queue": "r"}}, path_of(OldRouter)], [Queue("q", Exchange("e", "topic"))]

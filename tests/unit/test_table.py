@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routectl.routing.call import Call
+from routectl.routing.index import Index
+from routectl.routing.router import Router
 from routectl.routing.table import REMEMBERED, Table
 from routectl.topology.address import AddressBook, consumable_queues, task_queues
 from routectl.topology.errors import RoutingError
@@ -220,6 +222,55 @@ def test_task_queues_are_those_that_rules_and_workers_name() -> None:
     )
     assert task_queues(body) == ("high", "normal", "low")
     assert consumable_queues(body) == ("high", "normal", "low", "other")
+
+
+@pytest.mark.parametrize(
+    ("name", "unmatched", "queue"),
+    [
+        ("order", "refuse", "orders.0"),
+        ("order", "low", "orders.0"),
+        ("other", "refuse", "gold"),
+        ("other", "low", "low"),
+    ],
+)
+def test_somewhere_a_task_may_go(name: str, unmatched: str, queue: str) -> None:
+    """Where nothing is asked of the call, if there is such a rule; and of shards, the first."""
+    found = table(
+        {"tasks": "*", "queue": "gold", "when": {"kwargs.plan": "gold"}},
+        {"tasks": "order", "queue": "orders", "shard_by": "args.0"},
+        queues={"orders": {"shards": 4}, "gold": {}, "low": {}},
+        unmatched=unmatched,
+    )
+    decision = found.somewhere(name)
+    assert decision is not None
+    assert decision.queue == queue
+
+
+def test_a_task_that_no_rule_takes_goes_nowhere() -> None:
+    assert table({"tasks": "a", "queue": "low"}).somewhere("b") is None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{}, {"headers": {"a": 1}}, {"when": {"args.0": 1}}, {"shard_by": "args.0", "queue": "orders"}],
+    ids=str,
+)
+def test_a_name_that_was_seen_is_not_searched_again(
+    rule: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = topology(
+        queues={"orders": {"shards": 4}, "low": {}}, routes=[{"tasks": "a.*", "queue": "low", **rule}]
+    )
+    router = Router(body)
+    for call in (router, router.route):
+        call("a.b", (1,))
+    monkeypatch.setattr(Index, "matching", never)
+    for call in (router, router.route):
+        call("a.b", (1,))
+
+
+def never(*_: Any) -> Any:
+    raise AssertionError("searched again")
 
 
 def test_the_memory_is_bounded() -> None:

@@ -310,6 +310,19 @@ def test_apps_that_share_settings_all_obey(project: Project) -> None:
                 app.send_task("lost")
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_an_app_that_takes_another_ones_router_obeys_from_its_first_task_on(
+    project: Project, beside: bool
+) -> None:
+    with new_app(project) as first, new_app(project) as second:
+        router = configure(first, project.folder / "queues.yaml")
+        second.conf.task_queues = first.conf.task_queues
+        second.conf.task_routes = [{"other": "low"}, router] if beside else (router,)
+        for app in (first, first, second, second):  # what the router knows by now
+            app.send_task("full")
+            assert received(app, "high") == RULED
+
+
 def test_a_priority_given_to_a_chain_is_its_first_tasks_alone(app: Celery) -> None:
     steps = [app.signature(name, app=app) for name in ("other", "full")]
     chain(*steps, app=app).apply_async(priority=5)

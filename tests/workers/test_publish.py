@@ -11,7 +11,7 @@ import pytest
 from amqp.exceptions import NotFound
 from celery import Celery
 from celery.exceptions import QueueNotFound
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from routectl.routing import Router
 from routectl.routing.celery import Undeliverable, configure, settings
@@ -102,6 +102,29 @@ def test_an_exchange_and_key_that_the_caller_names_win(app: Celery) -> None:
 def test_a_queue_that_the_file_does_not_know_is_refused(app: Celery) -> None:
     with pytest.raises(QueueNotFound):
         app.send_task("x", queue="typo")
+
+
+def test_a_queue_that_the_caller_hands_over_is_the_files_of_that_name(app: Celery) -> None:
+    """With arguments of its own, RabbitMQ would refuse it."""
+    app.send_task("x", queue=Queue("high", max_priority=3), ignore_result=True)
+    assert received(app, "high") == [{"task": "x", "exchange": "tasks", "key": "high", "priority": 0}]
+
+
+def test_a_queue_that_the_caller_makes_up_is_refused_and_not_declared(app: Celery, project: Project) -> None:
+    before = project.state()
+    with pytest.raises(QueueNotFound, match=r"queue `adhoc` is not in .*queues\.yaml"):
+        app.send_task("x", queue=Queue("adhoc", Exchange("more", "topic"), "k"))
+    assert project.state() == before
+
+
+def test_a_queue_that_somebody_else_declares_is_left_to_the_caller(app: Celery, project: Project) -> None:
+    queue = Queue("elsewhere", no_declare=True)
+    with pytest.raises(Undeliverable):
+        app.send_task("x", queue=queue, ignore_result=True)
+    project.put("queues", "elsewhere", {"durable": True})
+    app.send_task("x", queue=queue, ignore_result=True)
+    assert [message["task"] for message in received(app, "elsewhere")] == ["x"]
+    project.delete("queues", "elsewhere")
 
 
 def test_a_registered_task_and_its_own_queue(app: Celery) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from celery import Celery
+from celery import Celery, chord
 from celery.exceptions import QueueNotFound
 
 from routectl.routing.celery import configure
@@ -55,6 +55,9 @@ def retry(self, account_id, countdown):
     if self.request.retries == 0:
         raise self.retry(countdown=countdown)
     return seen(self)
+
+@app.task(bind=True, name="orders.total")
+def total(self, found, account_id): return seen(self)
 
 @app.task(name="orders.note")
 def note(account_id, number):
@@ -159,6 +162,14 @@ def test_a_delayed_task_comes_back_to_its_shard(app: Celery, workers: list[Worke
     found = where(app, range(6))
     sent = [app.send_task("orders.place", (account,), countdown=1) for account in found]
     assert [result.get(timeout=30) for result in sent] == list(found.values())
+
+
+def test_a_chords_body_goes_to_its_shard(app: Celery, workers: list[WorkerProcess]) -> None:
+    found = where(app, range(3))
+    for account, came in found.items():
+        parts = [app.signature("orders.place", (number,)) for number in range(2)]
+        body = app.signature("orders.total", kwargs={"account_id": account})
+        assert chord(parts, body, app=app).delay().get(timeout=30) == came
 
 
 def test_a_task_without_the_key_goes_to_the_next_rule(app: Celery, workers: list[WorkerProcess]) -> None:
