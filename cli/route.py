@@ -171,7 +171,9 @@ def _way(found: Explanation) -> str:
 
 def _message(decision: Decision) -> str:
     """What the rule sets on the message."""
-    values: Mapping[str, Any] = {"priority": decision.priority, **decision.options}
+    from ..topology.secret import presentable
+
+    values: Mapping[str, Any] = presentable({"priority": decision.priority, **decision.options})
     return ", ".join(
         f"{name} {f'{value:g}' if isinstance(value, float) else _shown(value)}"
         for name, value in values.items()

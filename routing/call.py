@@ -69,9 +69,10 @@ def unmet(route: Route, call: Call) -> str | None:
       call: What the task is called with.
     """
     for path, condition in route.when.items():
-        why = _unmet(condition, call.part(path))
-        if why is not None:
-            return f"`{path}` {why}"
+        value = call.part(path)
+        name = _unmet(condition, value)
+        if name is not None:
+            return f"`{path}` {_why(name, condition, value, path)}"
     return None
 
 
@@ -170,20 +171,14 @@ def _step(value: Any, step: str) -> Any:
 
 
 def _unmet(condition: Condition, value: Any) -> str | None:
-    """Why a value is not what a condition asks for."""
-    if value is MISSING:
-        return None if condition.present is False else "is missing"
-    if condition.present is False:
-        return "is there"
+    """The first field of a condition that a value does not meet."""
+    if value is MISSING or condition.present is False:
+        return None if value is MISSING and condition.present is False else "present"
     plain = _plain(value)
     for name, holds_for in COMPARISONS.items():
         asked = getattr(condition, name)
-        if asked is None:
-            continue
-        if plain is _ODD:
-            return "cannot be compared"
-        if not holds_for(plain, asked):
-            return _says(name, plain, asked)
+        if asked is not None and (plain is _ODD or not holds_for(plain, asked)):
+            return name
     return None
 
 
@@ -231,14 +226,27 @@ _SAYS = {
 }
 
 
-def _says(name: str, plain: Any, asked: Any) -> str:
-    """Why a comparison does not hold; of another kind than what it asks for, a value looks as if it did."""
+def _why(name: str, condition: Condition, value: Any, path: str) -> str:
+    """Why a value does not meet a condition; of another kind than what that asks for, it looks as if it did.
+
+    Parameters:
+      name: The field that it does not meet.
+      condition: What is asked.
+      value: What is there, or `MISSING`.
+      path: Where.
+    """
+    if name == "present":
+        return "is missing" if value is MISSING else "is there"
+    plain, asked = _plain(value), getattr(condition, name)
+    if plain is _ODD:
+        return "cannot be compared"
+    shown = _shown(condition.presentable(name, path))
     if isinstance(asked, tuple) or name == "ne" or kind(plain) == kind(asked):
-        return f"{_SAYS[name]} {_shown(asked)}"
-    return f"is a {kind(plain)}, and {_SAYS[name].removeprefix('is ')} the {kind(asked)} {_shown(asked)}"
+        return f"{_SAYS[name]} {shown}"
+    return f"is a {kind(plain)}, and {_SAYS[name].removeprefix('is ')} the {kind(asked)} {shown}"
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..topology.secret import presentable
 from .call import holds, no_shard, shard, shard_text, unmet
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a task goes, and why.
+    """Where a task goes, and why. What looks like a secret in its options is in no `repr` and no JSON of it.
 
     Parameters:
       queue: The one queue that it arrives in.
@@ -59,9 +60,14 @@ class Decision:
             "exchange_type": self.exchange_type,
             "routing_key": self.routing_key,
             "priority": self.priority,
-            "options": dict(self.options),
+            "options": presentable(self.options),
             "rule": None if self.rule is None else rule,
         }
+
+    def __repr__(self) -> str:
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        values["options"] = presentable(self.options)
+        return f"Decision({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .scalar import only_variables
-from .secret import URL_CREDENTIALS
+from .secret import SECRET_WORDS, URL_CREDENTIALS, is_secret_name
 
 if TYPE_CHECKING:
     from .reading import Document
 
 Span = tuple[int, int]
 
-_SECRET_KEY = re.compile(r"pass?w|passphrase|secret|credential|token\Z", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    r"""(?P<key>pass?w|passphrase|secret|credential|token)\w{0,30}["']?\s{0,20}:(?=\s)\s{0,20}(?P<value>.+)""",
+    rf"""(?P<key>{SECRET_WORDS}|token)\w{{0,30}}["']?\s{{0,20}}:(?=\s)\s{{0,20}}(?P<value>.+)""",
     re.IGNORECASE | re.DOTALL,
 )
 URI_KEYS = frozenset({"uri", "src_uri", "dest_uri", "url"})
@@ -28,7 +27,7 @@ _PUBLIC = frozenset({"tags", "password_file", "hashing_algorithm", "permissions"
 
 def is_secret_key(key: str) -> bool:
     """Whether a key's name says that its value is not for everybody's eyes."""
-    return _SECRET_KEY.search(key) is not None and key not in _PUBLIC
+    return is_secret_name(key) and key not in _PUBLIC
 
 
 def hide(text: str, spans: Iterable[Span]) -> str:

@@ -7,11 +7,12 @@ import copy
 import hashlib
 import json
 import pickle
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from routectl.topology.secret import MASK, Secret, mask, mask_urls, password_matches
+from routectl.topology.secret import MASK, Secret, mask, mask_urls, password_matches, presentable
 
 
 def test_nothing_shows_a_secret() -> None:
@@ -65,3 +66,26 @@ def test_password_hashes(name: str) -> None:
     assert not password_matches(Secret("pässword"), stored, "unknown")
     assert not password_matches(Secret("pässword"), Secret("no base64!"), algorithm)
     assert not password_matches(Secret("pässword"), Secret(""), algorithm)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (
+            {"password": "x", "Api-Key": 5, "apikey": "x", "x_token": ["x", "y"]},
+            {"password": "***", "Api-Key": "***", "apikey": "***", "x_token": ["***", "***"]},
+        ),
+        ({"credentials": {"user": "u", "passwd": "x"}}, {"credentials": {"user": "u", "passwd": "***"}}),
+        (
+            {"password": None, "token": "${TOKEN}", "secret": "${A}x"},
+            {"password": None, "token": "${TOKEN}", "secret": "***"},
+        ),
+        (
+            ["amqp://u:p@host", ("Bearer x", "bearer of news, all")],
+            ["amqp://***@host", ("Bearer ***", "bearer of news, all")],
+        ),
+        ({"amqp://u:p@host": 1, 5: 2.5, "tokens": True}, {"amqp://***@host": 1, "5": 2.5, "tokens": True}),
+    ],
+)
+def test_plain_data_is_shown_without_what_looks_like_a_secret(data: Any, shown: Any) -> None:
+    assert presentable(data) == shown

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from ..scalar import Interpolated
+from ..secret import MASK, presentable
 from .types import (
     Arguments,
     Model,
@@ -94,6 +105,13 @@ def _condition(value: Any) -> Any:
     return {"one_of": value} if isinstance(value, list | tuple) else {"eq": value}
 
 
+def _as_written(value: Any) -> Any:
+    """What stands in the file for a value, or for each of several."""
+    if isinstance(value, Interpolated):
+        return value.written or MASK
+    return [_as_written(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _publish_options(value: dict[str, Any]) -> dict[str, Any]:
     for name in value:
         if name in _NOT_AN_OPTION:
@@ -136,6 +154,30 @@ class Condition(Model):
     lt: Number | None = Field(None, description="Less than this.")
     le: Number | None = Field(None, description="This or less.")
     present: bool | None = Field(None, description="`true`: there, whatever it is; `false`: not there.")
+
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def presentable(self, comparison: str, path: str) -> Any:
+        """What a comparison asks for, as it may be shown: what came from the environment is as it is written.
+
+        Parameters:
+          comparison: The name of its field.
+          path: The part of the call that is compared.
+        """
+        return presentable(self._written.get(comparison, getattr(self, comparison)), path)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, self.presentable(name, name)) for name in self.model_fields_set)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Keeps how values are written; what they are is a plain text or number, wherever it came from."""
+        made = handler(data)
+        if isinstance(data, dict):
+            written = {name: _as_written(value) for name, value in data.items()}
+            made._written = {name: shown for name, shown in written.items() if shown != data[name]}
+        return made
 
     @model_validator(mode="after")
     def _can_hold(self) -> Self:

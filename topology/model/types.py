@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..scalar import Interpolated, only_variables, typed
-from ..secret import Secret
+from ..secret import Secret, presentable
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).
@@ -47,6 +48,10 @@ class Model(BaseModel):
         defer_build=True,
         hide_input_in_errors=True,
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, presentable(value, name or "")
 
 
 #: AMQP's tables hold no larger number.
