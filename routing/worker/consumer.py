@@ -1,11 +1,11 @@
-"""A Celery consumer that declares nothing: what it needs has to exist, and it says so if it does not."""
+"""A Celery consumer that declares nothing: what it needs has to exist, and nobody may have its name already."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NoReturn
 
-from amqp.exceptions import NotFound
+from amqp.exceptions import NotFound, ResourceLocked
 from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -41,11 +41,24 @@ def consumer_class(base: Any) -> Any:
 class _Checks:
     """Mixed in before Celery's `Consumer`."""
 
-    def connect(self) -> Any:
-        """Connects, and stops the worker with one sentence if a queue is missing.
+    def start(self) -> None:
+        """Runs until the worker ends, with one sentence if another one took its name in the meantime.
 
         Raises:
-          WorkerShutdown: A queue does not exist.
+          WorkerShutdown: The name is taken.
+        """
+        try:
+            super().start()  # type: ignore[misc]
+        except ResourceLocked as error:
+            if control_queue(self.app, self.hostname) not in str(error):  # type: ignore[attr-defined]
+                raise
+            self._end(namesake(self.hostname))  # type: ignore[attr-defined]
+
+    def connect(self) -> Any:
+        """Connects, and stops the worker with one sentence if a queue is missing or its name is taken.
+
+        Raises:
+          WorkerShutdown: A queue does not exist, or another worker has this one's name.
         """
         connection = super().connect()  # type: ignore[misc]
         if not transport.of(connection.transport.driver_type).amqp:
@@ -57,10 +70,25 @@ class _Checks:
             time.sleep(_PAUSE)
             absent = missing(connection, absent)
         if absent:
-            _logger.critical(sentence(absent, connection.virtual_host))
             connection.close()
-            raise WorkerShutdown(1)
+            self._end(sentence(absent, connection.virtual_host))
+        if self.app.conf.worker_enable_remote_control:  # type: ignore[attr-defined]
+            self._claim_name(connection, deadline)
         return connection
+
+    def _claim_name(self, connection: Any, deadline: float) -> None:
+        """Ends the worker if another one has its name: in green pools, it would go on without remote control."""
+        node = self.hostname  # type: ignore[attr-defined]
+        queue = control_queue(self.app, node)  # type: ignore[attr-defined]
+        while is_locked(connection, queue):
+            if time.monotonic() >= deadline:
+                connection.close()
+                self._end(namesake(node))
+            time.sleep(_PAUSE)  # its own lost connection may not be forgotten yet
+
+    def _end(self, why: str) -> NoReturn:
+        _logger.critical(why)
+        raise WorkerShutdown(1)
 
 
 def missing(connection: Any, queues: list[str]) -> list[str]:
@@ -75,6 +103,33 @@ def missing(connection: Any, queues: list[str]) -> list[str]:
         else:
             channel.close()
     return absent
+
+
+def control_queue(app: Any, node: str) -> str:
+    """The queue by which a worker hears remote control; `control_queue_exclusive` makes it one connection's own."""
+    return f"{node}.{app.control.mailbox.namespace}.pidbox"
+
+
+def is_locked(connection: Any, queue: str) -> bool:
+    """Whether a queue belongs to another connection. Asks without declaring anything."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except NotFound:
+        return False
+    except ResourceLocked:
+        return True
+    channel.close()
+    return False
+
+
+def namesake(node: str) -> str:
+    """What to say about a name that another worker has."""
+    profile = node.partition("@")[0]
+    return (
+        f"a worker called `{node}` runs on this broker and vhost already: give this one another name, such as "
+        f"`-n {profile}2@%h`"
+    )
 
 
 def sentence(absent: list[str], vhost: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.defaults import DEFAULTS
 
 from routectl.routing.celery import configure
 
@@ -161,6 +164,50 @@ def test_a_misspelt_name_is_one_sentence(
     done = project.run(*CELERY, "-A", "proj", "worker", *words)
     assert done.returncode == 2
     assert done.stderr.strip() == f"error: {sentence}"
+
+
+@pytest.mark.skipif("control_queue_exclusive" not in DEFAULTS, reason="this Celery lets workers share a name")
+@pytest.mark.parametrize("pool", ["threads", "prefork", "gevent"])
+def test_a_second_worker_of_a_name_says_so_and_exits(
+    project: Project, before: dict[str, Any], pool: str
+) -> None:
+    with project.worker("--profile=high", "-P", "threads", *QUICK) as first:
+        done = project.run(*CELERY, "-A", "proj", "worker", "--profile=high", "-P", pool, *QUICK)
+        assert done.returncode == 1
+        assert (
+            f"a worker called `{first.node}` runs on this broker and vhost already: give this one another name, "
+            "such as `-n high2@%h`"
+        ) in done.stderr
+        assert "Traceback" not in done.stderr
+        with project.worker("--profile=high", "-n", "high2@%h", "-P", pool, *QUICK) as second:
+            assert second.node.startswith("high2@")
+
+
+@pytest.mark.skipif("control_queue_exclusive" not in DEFAULTS, reason="this Celery lets workers share a name")
+def test_of_two_workers_of_a_name_that_start_at_once_one_says_so(
+    project: Project, before: dict[str, Any]
+) -> None:
+    words = (*CELERY, "-A", "proj", "worker", "--profile=high", "-P", "threads", "-l", "INFO")
+    logs = [project.folder / f"twin-{number}.log" for number in (1, 2)]
+    twins = [start(project, words, log) for log in logs]
+    try:
+        until(lambda: any(twin.poll() is not None for twin in twins))
+        (lost,) = (number for number, twin in enumerate(twins) if twin.poll() is not None)
+        assert twins[lost].returncode == 1
+        text = logs[lost].read_text()
+        assert "runs on this broker and vhost already" in text
+        assert "Traceback" not in text
+    finally:
+        for twin in twins:
+            twin.terminate()
+            twin.wait(20)
+
+
+def start(project: Project, words: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as out:
+        return subprocess.Popen(
+            words, cwd=project.folder, env=project.env, stdout=out, stderr=subprocess.STDOUT
+        )
 
 
 def test_a_worker_without_its_queue_says_so_and_exits(project: Project, before: dict[str, Any]) -> None:
