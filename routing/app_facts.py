@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .call import Call
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -35,12 +37,17 @@ class Sender:
       sent: Where the app sends it.
       options: What it says of its messages itself.
       schedule: The entry of `beat_schedule`; None for the task as such.
+      call: What its router is asked with, but for a place that it names itself; of a task as such, the arguments are
+        missing.
+      known: Whether nothing of the call is missing.
     """
 
     task: str
     sent: Sent
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str | None = None
+    call: Call = field(default_factory=Call)
+    known: bool = False
 
     def __str__(self) -> str:
         if self.schedule is None:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..topology.finding import Severity, did_you_mean
-from .explanation import takers
-from .problem import Problem, named
+from .audit_senders import address, arrives, goes_along, otherwise
+from .problem import Problem
 from .table import CELERYS_OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from .app_facts import App, Sender, Sent
-    from .decision import Decision, Entry
+    from .app_facts import App, Sender
+    from .decision import Entry
     from .destination import Destination
     from .problem import Part
 
-#: What a task or schedule says that decides where it goes.
-WHERE = ("queue", "exchange", "routing_key")
-
-#: What else it can say, which beats what a rule says.
-_HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
-
-
 _BROKEN = "mend it: beat ends with an error as it starts, or when the entry is due"
-
-_BY_CONFIGURE = "change the rule, or set up the app by `configure`"
 
 #: What of a rule Celery settles or copies onto every task before it asks a router that stands there by hand.
 _SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
@@ -34,7 +25,7 @@ _SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "ra
 
 def named_queues(part: Part, app: App) -> frozenset[str]:
     """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
-    senders = [each for each in app.senders if each.sent.error is None and _address(each)]
+    senders = [each for each in app.senders if each.sent.error is None and address(each)]
     return frozenset(queue for each in senders if (queue := arrives(part, each.sent)) is not None)
 
 
@@ -51,18 +42,21 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
         Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
     )
     yield from _unknown_tasks(app)
-    placed = {each.task for each in app.senders if each.schedule is None and _address(each)}
-    bare = {each.task for each in app.senders if not _address(each)} - placed
+    placed = {each.task for each in app.senders if each.schedule is None and address(each)}
+    bare = {each.task for each in app.senders if not address(each)} - placed
     yield from _without_rule(part, [each for each in found if each.task in bare])
     by_task = {each.task: each for each in found}
     yield from _unsendable(app, [each for each in app.senders if _is_sent(app, each, by_task[each.task])])
+    as_such = {each.task: each for each in app.senders if each.schedule is None}
     for sender in app.senders:
         each = by_task[sender.task]
-        if sender.sent.error is not None and not _address(sender):
+        if sender.sent.error is not None and not address(sender):
             continue
         # A schedule that names no place goes where its task goes, of which it is said already.
-        if each.follows is None and (_address(sender) or (each.decisions and sender.task not in placed)):
-            yield from _otherwise(part, app, sender, each)
+        if each.follows is not None or goes_along(part, sender, as_such.get(sender.task)):
+            continue
+        if address(sender) or (each.decisions and sender.task not in placed):
+            yield from otherwise(part, app, sender, each)
     yield from _rules_in_vain(part, app)
     yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)
@@ -124,7 +118,7 @@ def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]
 
 def _is_sent(app: App, sender: Sender, found: Destination) -> bool:
     """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
-    by_name = sender.schedule is None and app.by_a_file
+    by_name = not sender.known and app.by_a_file
     return bool(found.decisions) and not (by_name and found.explanation.decision is None)
 
 
@@ -132,77 +126,13 @@ def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
     """The tasks that the app's own routes fail on, those with the same error together."""
     by_error: dict[str, list[Sender]] = {}
     for sender in senders:
-        if sender.sent.error is not None and not _address(sender):
+        if sender.sent.error is not None and not address(sender):
             by_error.setdefault(sender.sent.error, []).append(sender)
     for error, (sender, *others) in by_error.items():
         more = f" and {len(others)} more" if others else ""
         message = f"{app.name} cannot send {sender}{more}: {error}"
         help_ = "mend the app's `task_routes`, or set up the app by `configure`"
         yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
-
-
-def _otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iterator[Problem]:
-    """What the app does with a task that the file does not say."""
-    sent, decision = sender.sent, next(iter(found.decisions), None)
-    if (
-        decision is not None
-        and sent.error is None
-        and arrives(part, sent) in {each.queue for each in found.decisions}
-    ):
-        if len(found.decisions) == 1:
-            yield from (
-                _said_twice(part, sender, decision)
-                if app.by_the_file
-                else _prioritised(app, sender, decision)
-            )
-        return
-    own = _address(sender)
-    says = f"{named(decision)} says `{found.queues[0]}`" if decision else "no rule is for it"
-    if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
-        return  # they go wherever the app's default is
-    if own:
-        code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
-        goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {_goal(part, sent)}"
-        message = f"{sender} names {told} itself, {goes}; {says}"
-        help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
-        near = None if sent.error is None else did_you_mean(str(own.get("queue")), part.body.queues)
-        help_ = near or help_
-    else:
-        code, help_ = "own-routes", _BY_CONFIGURE
-        message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
-    severity = Severity.WARNING if sent.error is None else Severity.ERROR
-    yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
-
-
-def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
-    """What a task says of its messages otherwise than the rule, and so wins."""
-    limit = None if decision.rule is None else part.body.routes[decision.rule].rate_limit
-    rule = {**decision.options, "priority": decision.priority, "rate_limit": limit}
-    for name in (*_HOW, "rate_limit"):
-        own, ruled = sender.options.get(name), rule.get(name)
-        if own is not None and ruled is not None and own != ruled:
-            ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
-            message = f"{sender} has `{name}` {own} of its own, which beats {ruled} of {named(decision)}"
-            help_ = "say it in one place only"
-            yield Problem("own-options", message, decision.position, help_, task=sender.task)
-    address = _address(sender)
-    if address and decision.priority is not None and sender.options.get("priority") is None:
-        told, ruled = _spelled(address), f"priority {decision.priority} of {named(decision)}"
-        message = f"{sender} names {told} itself, and so goes without {ruled}"
-        yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
-
-
-def _prioritised(app: App, sender: Sender, decision: Decision) -> Iterator[Problem]:
-    """The priority that an app's own routes and settings give a task, if the file says another."""
-    ruled = app.default_priority if decision.priority is None else decision.priority
-    if sender.options.get("priority") is None and sender.sent.priority != ruled:
-        sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
-        message = f"the app sends {sender} with {sent}; {named(decision)} says {says}"
-        yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
-
-
-def _priority(priority: int | None) -> str:
-    return "no priority" if priority is None else f"priority {priority}"
 
 
 def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
@@ -236,41 +166,6 @@ def _lost_rate_limits(part: Part, app: App) -> Iterator[Problem]:
                 place,
                 "set it before, so that both count",
             )
-
-
-def _address(sender: Sender) -> dict[str, Any]:
-    """What a task or schedule says itself of where it goes."""
-    return {name: value for name in WHERE if (value := sender.options.get(name)) is not None}
-
-
-def _spelled(own: Mapping[str, Any]) -> str:
-    return " and ".join(f"`{name}: {getattr(value, 'name', value)}`" for name, value in own.items())
-
-
-def arrives(part: Part, sent: Sent) -> str | None:
-    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
-
-    Parameters:
-      part: The file.
-      sent: Where an app sends a task.
-
-    Returns:
-      The queue's name; None if there is none, or there are several.
-    """
-    if sent.exchange and sent.exchange not in part.body.exchanges:
-        return sent.queue
-    return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
-
-
-def _goal(part: Part, sent: Sent) -> str:
-    """Where a message goes, in words."""
-    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
-    if queue is None:
-        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
-    if queue not in part.body.queues:
-        return f"`{queue}`, which is not in the file"
-    taken = takers(part.body, queue) or not part.body.workers
-    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
 
 
 def _unused_rules(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:

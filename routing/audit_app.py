@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import MapRoute, prepare
-from celery.beat import ScheduleEntry
+from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule
 
 from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
+from .call import Call
 from .find import failure, find, kind, told
 from .publish import PublishingRouter
 from .router import COPIED, Router
@@ -23,6 +24,14 @@ _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
+
+#: What of a task's options says where it goes.
+_PLACE = ("queue", "exchange", "exchange_type", "routing_key")
+
+#: The header that beat adds, if that of this Celery does.
+_BEATS_OWN = {
+    name: True for name in ("celery_beat_task",) if name in Scheduler.apply_async.__code__.co_consts
+}
 
 #: What beat needs of an entry, in words and as types.
 _ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
@@ -109,11 +118,13 @@ def _was_set_up(app: Any) -> bool:
 def _tasks(app: Any) -> Iterator[Sender]:
     for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
-        yield Sender(str(name), _sent(app, name, options), {**options, **_limit(app, app.tasks[name])})
+        handed = _handed(app, name, options)
+        said = {**options, **_limit(app, app.tasks[name])}
+        yield Sender(str(name), _sent(app, name, handed), said, call=_call(handed))
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
-    """The entries of `beat_schedule` that say more than their task does, or cannot be sent.
+    """The entries of `beat_schedule`.
 
     Parameters:
       app: The app.
@@ -131,11 +142,22 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
         if why is not None:
             broken.append(f"schedule entry `{name}` {why}")
             continue
-        task, options = app.tasks.get(said["task"]), dict(said.get("options") or {})
-        whole = {**(_own(app, task) if task is not None else {}), **options}
-        sent = _sent(app, said["task"], whole, said.get("args"), said.get("kwargs"))
-        if options or task is None or sent.error is not None:
-            yield Sender(said["task"], sent, options, str(name))
+        yield _entry(app, str(name), said)
+
+
+def _entry(app: Any, name: str, said: Mapping[str, Any]) -> Sender:
+    """An entry of the schedule. What beat asks a function for when it is due is not known."""
+    task, options = said["task"], dict(said.get("options") or {})
+    handed = _handed(app, task, {**options, "headers": _as_beat(options.get("headers"))})
+    args, kwargs = said.get("args") or (), said.get("kwargs") or {}
+    known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
+    call = _call(handed, args, kwargs) if known else _call(handed)
+    return Sender(task, _sent(app, task, handed, call.args, call.kwargs), options, name, call, known)
+
+
+def _as_beat(headers: Any) -> Any:
+    """The headers of an entry as beat sends them."""
+    return {**(headers or {}), **_BEATS_OWN} if isinstance(headers or {}, Mapping) else headers
 
 
 def _unusable(entry: Any) -> str | None:
@@ -163,13 +185,23 @@ def _limit(app: Any, task: Any) -> dict[str, Any]:
     return {} if task.rate_limit in (None, default) else {"rate_limit": task.rate_limit}
 
 
-def _sent(app: Any, name: str, options: Mapping[str, Any], args: Any = None, kwargs: Any = None) -> Sent:
-    """Where the app sends a task."""
+def _handed(app: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that Celery asks for a route with."""
     task = app.tasks.get(name)
     given = {**(task._get_exec_options() if task is not None else {}), **options}
-    given = {key: value for key, value in given.items() if key not in _TAKEN_OUT}
+    return {key: value for key, value in given.items() if key not in _TAKEN_OUT}
+
+
+def _call(handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call:
+    """What a router is asked with if nobody names a place."""
+    options = {key: None if key in _PLACE else value for key, value in handed.items()}
+    return Call(args, {} if kwargs is None else kwargs, handed.get("headers"), options)
+
+
+def _sent(app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Sent:
+    """Where the app sends a task."""
     try:
-        route = app.amqp.router.route(given, name, args or (), kwargs or {}, task)
+        route = app.amqp.router.route(dict(handed), name, args, kwargs or {}, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
         return Sent(queue, exchange, key, None if priority is None else int(priority))

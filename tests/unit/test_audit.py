@@ -8,6 +8,7 @@ import pytest
 
 from routectl.routing import audit, verdict
 from routectl.routing.app_facts import App, Sender, Sent
+from routectl.routing.call import Call
 from routectl.routing.destination import destinations
 from routectl.routing.problem import Part, Problem
 from routectl.topology.finding import Severity
@@ -185,7 +186,7 @@ routes:
     senders = (
         Sender("a", Sent("q", "tasks", "q")),
         Sender("a", Sent(error="Oops: no"), schedule="nightly"),
-        Sender("b", Sent("gold", "", "gold")),  # as some calls of it go
+        Sender("b", Sent("gold", "", "gold")),  # as a call with 1 goes, but not one without
         Sender("celery.chord", Sent("celery", "", "celery")),
         Sender("c", Sent("q", "tasks", "q")),
     )
@@ -194,5 +195,29 @@ routes:
     assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
         ("refused-task", Severity.ERROR, "c"),
         ("own-routes", Severity.ERROR, "a"),
+        ("own-routes", Severity.WARNING, "b"),
     ]
     assert problems[1].message == "shop cannot send schedule entry `nightly` (task `a`): Oops: no"
+    assert problems[2].message == (
+        f"the app sends task `b` to `gold`; called without arguments, {tmp_path / 'queues.yaml'}:8 `b` says `r`"
+    )
+
+
+def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_path: Path) -> None:
+    file = part(tmp_path, "queues: {q: , r: }\nroutes: [{tasks: a, queue: q, when: {args.0: 1}}]\n")
+    pinned = {"queue": "q"}
+    told = [
+        (Sender("a", Sent("q", "", "q"), pinned), []),
+        (Sender("a", Sent("r", "", "r"), {"queue": "r"}), ["no rule takes it without arguments"]),
+        (Sender("a", Sent("q", "", "q"), pinned, "nightly", Call((1,)), known=True), []),
+        (
+            Sender("a", Sent("q", "", "q"), pinned, "nightly", Call((2,)), known=True),
+            ["no rule takes it as it is called"],
+        ),
+    ]
+    for sender, says in told:
+        app = App("shop", (sender,))
+        found = [
+            each for each in audit.problems(file, app, destinations(file, app)) if each.code == "own-options"
+        ]
+        assert [each.message.rpartition("; ")[2] for each in found] == says

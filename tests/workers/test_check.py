@@ -10,7 +10,7 @@ from celery import Celery
 from celery.app.utils import find_app
 from celery.beat import Scheduler, SchedulingError
 
-from routectl.routing import Router, audit, audit_app
+from routectl.routing import Router, audit, audit_app, audit_senders
 from routectl.routing.app_facts import App
 from routectl.routing.celery import Undeliverable, configure
 from routectl.routing.problem import Part
@@ -28,6 +28,7 @@ queues:
 routes:
   - {tasks: "billing.*", queue: high}
   - {tasks: "refused.*", queue: low, when: {kwargs.plan: gold}}
+  - {tasks: mail.send, queue: high, when: {headers.tenant: acme}}
 """
 
 APP = """
@@ -65,6 +66,8 @@ app.conf.beat_schedule = {{
     "lost": entry("billing.plain", options={{"queue": "unknown"}}),
     "by name": entry("billing.not_registered"),
     "with a plan": entry("refused.without_a_plan", kwargs={{"plan": "gold"}}, options={{"priority": 1}}),
+    "with nothing but a plan": entry("refused.without_a_plan", kwargs={{"plan": "gold"}}),
+    "by a header": entry("mail.send", options={{"headers": {{"tenant": "acme"}}}}),
     "without": entry("refused.without_a_plan", kwargs={{"plan": "iron"}}, options={{"priority": 1}}),
 }}
 """
@@ -105,7 +108,8 @@ def test_every_task_goes_where_it_is_said_to_go(
     facts = audit_app.read(name, part.body)
     app = find_app(name)
     told = {
-        str(sender): sender.sent.error or (audit.arrives(part, sender.sent), sender.sent.priority or 0)
+        str(sender): sender.sent.error
+        or (audit_senders.arrives(part, sender.sent), sender.sent.priority or 0)
         for sender in facts.senders
         if not sender.task.startswith("celery.")
     }

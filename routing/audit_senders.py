@@ -1,0 +1,173 @@
+"""What a task or an entry of the schedule does otherwise than the file says. Pure: the app comes as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..topology.errors import RoutingError
+from ..topology.finding import Severity, did_you_mean
+from .explanation import takers
+from .problem import Problem, named
+from .table import CELERYS_OWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .app_facts import App, Sender, Sent
+    from .decision import Decision
+    from .destination import Destination
+    from .problem import Part
+
+#: What a task or schedule says that decides where it goes.
+WHERE = ("queue", "exchange", "routing_key")
+
+#: What else it can say, which beats what a rule says.
+_HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
+
+_BY_CONFIGURE = "change the rule, or set up the app by `configure`"
+
+
+def address(sender: Sender) -> dict[str, Any]:
+    """What a task or schedule says itself of where it goes."""
+    return {name: value for name in WHERE if (value := sender.options.get(name)) is not None}
+
+
+def arrives(part: Part, sent: Sent) -> str | None:
+    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
+
+    Parameters:
+      part: The file.
+      sent: Where an app sends a task.
+
+    Returns:
+      The queue's name; None if there is none, or there are several.
+    """
+    if sent.exchange and sent.exchange not in part.body.exchanges:
+        return sent.queue
+    return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
+
+
+def goes_along(part: Part, sender: Sender, task: Sender | None) -> bool:
+    """Whether a schedule says nothing of its own, and all that is true of it is true of its task as such."""
+    return (
+        task is not None
+        and sender.schedule is not None
+        and not sender.options
+        and sender.sent == task.sent
+        and _decided(part, sender) == _decided(part, task)
+    )
+
+
+def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iterator[Problem]:
+    """What an app does with a task that the file does not say.
+
+    Parameters:
+      part: The file.
+      app: The app.
+      sender: The task, or an entry of the schedule.
+      found: Where the file has the task go.
+    """
+    decision = _decided(part, sender)
+    if _agrees(part, sender, decision, found):
+        if decision is not None and _is_certain(part, sender):
+            yield from (
+                _said_twice(part, sender, decision)
+                if app.by_the_file
+                else _prioritised(app, sender, decision)
+            )
+        return
+    own = address(sender)
+    if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
+        return  # they go wherever the app's default is
+    says, sent = _says(part, sender, decision, found), sender.sent
+    if own:
+        code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
+        goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {_goal(part, sent)}"
+        message = f"{sender} names {told} itself, {goes}; {says}"
+        help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
+        near = None if sent.error is None else did_you_mean(str(own.get("queue")), part.body.queues)
+        help_ = near or help_
+    else:
+        code, help_ = "own-routes", _BY_CONFIGURE
+        message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
+    severity = Severity.WARNING if sent.error is None else Severity.ERROR
+    yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
+
+
+def _decided(part: Part, sender: Sender) -> Decision | None:
+    """What the file decides for a call as far as it is known; None if it refuses that."""
+    try:
+        return part.router.table.route(sender.task, sender.call)
+    except RoutingError:
+        return None
+
+
+def _is_certain(part: Part, sender: Sender) -> bool:
+    """Whether no other call could be decided otherwise."""
+    return sender.known or part.router.table.fixed(sender.task) is not None
+
+
+def _agrees(part: Part, sender: Sender, decision: Decision | None, found: Destination) -> bool:
+    """Whether a task goes where the file says; if that refuses it without arguments, where it may say."""
+    if sender.sent.error is not None:
+        return False
+    queue = arrives(part, sender.sent)
+    if decision is None:
+        return not sender.known and queue in {each.queue for each in found.decisions}
+    return queue == decision.queue
+
+
+def _says(part: Part, sender: Sender, decision: Decision | None, found: Destination) -> str:
+    """What the file says of a task, in a clause that claims no more than is known."""
+    if not found.decisions:
+        return "no rule is for it"
+    if decision is None:
+        return f"no rule takes it {'as it is called' if sender.known else 'without arguments'}"
+    bare = "" if _is_certain(part, sender) else "called without arguments, "
+    return f"{bare}{named(decision)} says `{decision.queue}`"
+
+
+def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
+    """What a task says of its messages otherwise than the rule, and so wins."""
+    limit = None if decision.rule is None else part.body.routes[decision.rule].rate_limit
+    rule = {**decision.options, "priority": decision.priority, "rate_limit": limit}
+    for name in (*_HOW, "rate_limit"):
+        own, ruled = sender.options.get(name), rule.get(name)
+        if own is not None and ruled is not None and own != ruled:
+            ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
+            message = f"{sender} has `{name}` {own} of its own, which beats {ruled} of {named(decision)}"
+            help_ = "say it in one place only"
+            yield Problem("own-options", message, decision.position, help_, task=sender.task)
+    own = address(sender)
+    if own and decision.priority is not None and sender.options.get("priority") is None:
+        told, ruled = _spelled(own), f"priority {decision.priority} of {named(decision)}"
+        message = f"{sender} names {told} itself, and so goes without {ruled}"
+        yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
+
+
+def _prioritised(app: App, sender: Sender, decision: Decision) -> Iterator[Problem]:
+    """The priority that an app's own routes and settings give a task, if the file says another."""
+    ruled = app.default_priority if decision.priority is None else decision.priority
+    if sender.options.get("priority") is None and sender.sent.priority != ruled:
+        sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
+        message = f"the app sends {sender} with {sent}; {named(decision)} says {says}"
+        yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
+
+
+def _priority(priority: int | None) -> str:
+    return "no priority" if priority is None else f"priority {priority}"
+
+
+def _spelled(own: Mapping[str, Any]) -> str:
+    return " and ".join(f"`{name}: {getattr(value, 'name', value)}`" for name, value in own.items())
+
+
+def _goal(part: Part, sent: Sent) -> str:
+    """Where a message goes, in words."""
+    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
+    if queue is None:
+        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
+    if queue not in part.body.queues:
+        return f"`{queue}`, which is not in the file"
+    taken = takers(part.body, queue) or not part.body.workers
+    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
