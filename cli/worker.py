@@ -54,7 +54,7 @@ def command(
     with green pools patched in time. What follows `--` is passed to `celery worker` and beats the profile.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.router import select
+    from ..routing.part import select
     from ..routing.worker import profile as profiles
     from ..routing.worker import share as sharing
     from ..routing.worker.units import command as celery_command

@@ -47,7 +47,7 @@ def command(
     One for each profile, or for each of its `shares`.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.router import select
+    from ..routing.part import select
     from ..routing.worker import units
     from ..topology.errors import UsageError
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..topology.finding import Finding, Severity
 from ..topology.model.topology import REFUSE
 from ..topology.secret import mask_urls
-from .router import Router, select
+from .part import select
+from .router import Router
 
 if TYPE_CHECKING:
     from ..topology.finding import Position

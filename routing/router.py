@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
-from ..topology.finding import did_you_mean
 from .call import Call, called_by, has_address, is_retry, name_of
 from .decision import Decision
 from .explanation import Explanation, explain
+from .part import part, select
 from .table import REMEMBERED, Table
 
 if TYPE_CHECKING:
@@ -384,27 +384,3 @@ def _remember(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, An
 
 def _state_of(loaded: Loaded, vhost: str | None) -> State:
     return State(*part(loaded, vhost))
-
-
-def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
-    """One vhost's part of a file, and where its rules stand.
-
-    Raises:
-      RoutingError: The file has no such vhost.
-    """
-    body, prefix = select(loaded.topology, vhost)
-    return body, lambda index: loaded.position((*prefix, "routes", index))
-
-
-def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:
-    """One vhost's part of a file, and the path it stands under.
-
-    Raises:
-      RoutingError: The file has no such vhost.
-    """
-    if vhost in topology.vhosts:
-        return topology.vhosts[vhost], ("vhosts", vhost)
-    if vhost is None or topology.vhost in (None, vhost):
-        return topology, ()
-    known = [*topology.vhosts, topology.vhost or "/"]
-    raise RoutingError(f"vhost `{vhost}` is not in the file", did_you_mean(vhost, known))

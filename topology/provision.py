@@ -6,16 +6,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .broker.address import USUAL_PORTS, Address
+from .broker.greeting import greeting
 from .broker.management import Server
 from .broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from .check import check_versions
 from .desired import desired
 from .diff import diff
-from .errors import FileError, NotFound, Refused, UsageError
+from .errors import BrokerError, FileError, NotFound, Refused, UsageError
 from .load import Loaded
 from .model import Body
 from .plan import Change, Plan
 from .state import BUILT_IN_EXCHANGES, Key, Kind, Resource, State
+
+#: Seconds to wait for a broker's greeting by AMQP; where only the management API can be reached, they are lost.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +157,29 @@ def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Cha
 
 
 def _guard_broker(address: Address, server: Server) -> None:
-    """Several brokers on one host: the port where the management API usually is may be another one's."""
-    ports = {host.port for host in address.hosts}
-    if not address.management.derived or not server.amqp_ports or ports & {*server.amqp_ports, *USUAL_PORTS}:
+    """The management API has to be that of the broker which the AMQP URL names: several may run on one host."""
+    derived, ports = address.management.derived, {host.port for host in address.hosts}
+    if derived and ports & {*server.amqp_ports, *USUAL_PORTS}:
         return
-    listens = " and ".join(map(str, sorted(server.amqp_ports)))
-    raise Refused(
-        f"the management API at {address.management} may be another broker's: "
-        f"it listens for AMQP on {listens}, and is to be {address}",
-        "name the management API that goes with it by `--management`",
-    )
+    try:
+        found = greeting(address, timeout=_PATIENCE)
+    except BrokerError:
+        if derived:
+            raise
+        return
+    # Ports may be mapped, and while a cluster is upgraded its nodes differ: neither alone says that it is another.
+    unlisted = bool(server.amqp_ports) and not ports & server.amqp_ports
+    other = found.version not in ("", server.product_version) and unlisted
+    other = other or found.cluster_name not in ("", server.cluster_name)
+    if other or (derived and unlisted):
+        listens = " and ".join(map(str, sorted(server.amqp_ports)))
+        raise Refused(
+            f"the management API at {address.management} {'is' if other else 'may be'} that of another broker: "
+            f"cluster `{server.cluster_name}`, RabbitMQ {server.product_version}"
+            f"{f', listening for AMQP on {listens}' if listens else ''}; "
+            f"at {address} is cluster `{found.cluster_name}`, RabbitMQ {found.version}",
+            "name the management API of the broker that you mean by `--management`",
+        )
 
 
 def _guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from routectl.topology.broker.address import Address, Tls
 from routectl.topology.broker.amqp import Amqp
+from routectl.topology.broker.greeting import greeting
 from routectl.topology.broker.management import Management
 from routectl.topology.broker.pipeline import declare_all
 from routectl.topology.errors import AccessRefused, BrokerError, Unreachable
@@ -268,7 +269,9 @@ def test_tls(private_broker: Callable[..., Any], certificates: Path) -> None:
 
 def _works(address: Address) -> None:
     with Management(address, retries=0) as api:
-        assert api.server().administrator
+        server = api.server()
+    assert server.administrator
+    assert greeting(address, timeout=20) == (server.cluster_name, server.product_version)
     wanted = [
         Resource(
             queue_key("/", f"q{number}"),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pika import frame, spec
 
 from routectl.cli.main import run
-from routectl.topology.broker import address
+from routectl.topology.broker import address, greeting
+from routectl.topology.errors import Unreachable
 from tests.brokers import Broker, Management
 
 from .conftest import Command
@@ -24,9 +31,32 @@ def on_the_usual_port(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
     monkeypatch.setattr(address, "_DERIVED_PORTS", {False: port, True: port})
 
 
-def elsewhere(broker: Broker, vhost: str) -> str:
-    """The URL of another broker on the same host."""
-    return broker.url_for(vhost).replace(f":{urlsplit(broker.url).port}/", f":{NOBODY}/")
+def at(broker: Broker, vhost: str, port: int) -> str:
+    """The URL of another port on the broker's host."""
+    return broker.url_for(vhost).replace(f":{urlsplit(broker.url).port}/", f":{port}/")
+
+
+@contextmanager
+def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
+    """A port that greets as the broker does, but for what it `says` otherwise."""
+    real = greeting.greeting(address.Address.parse(broker.url), timeout=5)
+    properties = {**real._asdict(), **says}
+    start = spec.Connection.Start(
+        server_properties={name: value for name, value in properties.items() if value is not None}
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(8)
+                client.sendall(frame.Method(0, start).marshal())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
 
 
 @pytest.mark.usefixtures("on_the_usual_port")
@@ -40,18 +70,54 @@ def test_the_management_api_of_another_broker_on_the_host_is_not_taken_for_its_o
     words: tuple[str, ...],
 ) -> None:
     file = routectl.write("queues: {high: {}}")
-    assert run([*words, "-f", str(file), "-b", elsewhere(broker, vhost)]) == 1
+    with greeter(broker, {}) as port:
+        assert run([*words, "-f", str(file), "-b", at(broker, vhost, port)]) == 1
     said = capsys.readouterr().err
-    assert "may be another broker's: it listens for AMQP on " in said
+    assert "may be that of another broker: cluster" in said
+    assert "listening for AMQP on " in said
     assert "--management" in said
     assert management.get(f"queues/{vhost}") == []
 
 
-def test_a_management_api_that_is_named_may_have_its_ports_mapped(
+@pytest.mark.usefixtures("on_the_usual_port")
+def test_a_port_on_which_nobody_listens_is_not_reachable(
+    routectl: Command, broker: Broker, vhost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = routectl.write("queues: {high: {}}")
+    assert run(["plan", "-f", str(file), "-b", at(broker, vhost, NOBODY)]) == 2
+    assert f"nothing answers at amqp://127.0.0.1:{NOBODY}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        pytest.param({}, 0, id="mapped port"),
+        pytest.param({"cluster_name": "another"}, 1, id="another cluster"),
+        pytest.param({"version": "3.9.1"}, 1, id="another version, and not its port"),
+        pytest.param({"cluster_name": None, "version": None}, 0, id="says nothing"),
+    ],
+)
+def test_a_management_api_that_is_named_is_that_of_the_broker(
+    routectl: Command, broker: Broker, vhost: str, says: dict[str, Any], code: int
+) -> None:
+    routectl.write("queues: {high: {}}")
+    with greeter(broker, says) as port:
+        found = routectl("plan", url=at(broker, vhost, port))
+    assert found.code == code
+    assert ("is that of another broker" in found.err) == bool(code)
+
+
+def test_where_only_the_management_api_is_reachable_it_is_enough(
     routectl: Command, broker: Broker, vhost: str
 ) -> None:
     routectl.write("queues: {high: {}}")
-    assert routectl("plan", url=elsewhere(broker, vhost)).code == 0
+    assert routectl("plan", url=at(broker, vhost, NOBODY)).code == 0
+
+
+def test_what_does_not_speak_amqp_says_nothing(broker: Broker) -> None:
+    url = broker.management.replace("http", "amqp")
+    with pytest.raises(Unreachable, match="does not speak AMQP"):
+        greeting.greeting(address.Address.parse(url), timeout=5)
 
 
 @pytest.mark.usefixtures("on_the_usual_port")

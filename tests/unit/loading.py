@@ -65,3 +65,9 @@ class Folder:
 def body(text: str) -> str:
     """A file with these lines after its version."""
     return f"version: 1\n{text}\n"
+
+
+def warnings(folder: Path, text: str) -> list[str]:
+    """The warnings of a file that loads."""
+    files = Folder(folder)
+    return [files.line(warning) for warning in files.load(body(text)).warnings]

@@ -36,12 +36,13 @@ USERS = {
     "docker": ("topology.broker.sandbox.container",),
     "kombu": (
         "routing.importing.",
+        "routing.publish",
         "routing.queues",
         "routing.task_queues",
         "routing.task_routes",
         "routing.worker.",
     ),
-    "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "pipeline")),
+    "pika": tuple(f"topology.broker.{name}" for name in ("amqp", "connecting", "greeting", "pipeline")),
     "pydantic": ("topology.model.", "topology.load", "topology.explain"),
     "pydantic_core": ("topology.model.", "topology.load", "topology.explain", "topology.secret"),
     "pytest": ("cli.pytest_plugin",),
@@ -71,6 +72,7 @@ WITHOUT_CELERY = {
             "decision",
             "explanation",
             "index",
+            "part",
             "router",
             "seen",
             "table",
@@ -78,7 +80,10 @@ WITHOUT_CELERY = {
             "watch",
         )
     ),
-    *(f"routing.{name}" for name in ("app_facts", "audit", "destination", "problem", "reach", "verdict")),
+    *(
+        f"routing.{name}"
+        for name in ("app_facts", "audit", "audit_senders", "destination", "problem", "reach", "verdict")
+    ),
 }
 
 HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")
