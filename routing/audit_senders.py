@@ -84,9 +84,7 @@ def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Itera
         code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
         goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {_goal(part, sent)}"
         message = f"{sender} names {told} itself, {goes}; {says}"
-        help_ = f"take {told} out of the {'task' if sender.schedule is None else 'entry'}, or change the rule"
-        near = None if sent.error is None else did_you_mean(str(own.get("queue")), part.body.queues)
-        help_ = near or help_
+        help_ = _instead(part, sender, found)
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
         message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
@@ -127,6 +125,23 @@ def _says(part: Part, sender: Sender, decision: Decision | None, found: Destinat
     return f"{bare}{named(decision)} says `{decision.queue}`"
 
 
+def _instead(part: Part, sender: Sender, found: Destination) -> str:
+    """What to do about a task that names a place itself."""
+    own = address(sender)
+    queue = str(_name(own.get("queue")))
+    if queue in part.body.shards:
+        shards = part.body.shards[queue]
+        by_shard = any(each.queue in shards for each in found.decisions)
+        rule = "the file's rule with `shard_by`" if by_shard else "the file"
+        return (
+            f"`{queue}` has {len(shards)} shards: leave `queue` out, so that {rule} decides, or name one of them, "
+            f"`{shards[0]}` to `{shards[-1]}`"
+        )
+    near = None if sender.sent.error is None else did_you_mean(queue, part.body.queues)
+    whose = "task" if sender.schedule is None else "entry"
+    return near or f"take {_spelled(own)} out of the {whose}, or change the rule"
+
+
 def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
     """What a task says of its messages otherwise than the rule, and so wins."""
     limit = None if decision.rule is None else part.body.routes[decision.rule].rate_limit
@@ -159,7 +174,12 @@ def _priority(priority: int | None) -> str:
 
 
 def _spelled(own: Mapping[str, Any]) -> str:
-    return " and ".join(f"`{name}: {getattr(value, 'name', value)}`" for name, value in own.items())
+    return " and ".join(f"`{name}: {_name(value)}`" for name, value in own.items())
+
+
+def _name(value: Any) -> Any:
+    """The name of a queue or exchange that is given as such or as kombu's."""
+    return getattr(value, "name", value)
 
 
 def _goal(part: Part, sent: Sent) -> str:
@@ -167,6 +187,8 @@ def _goal(part: Part, sent: Sent) -> str:
     queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
     if queue is None:
         return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
+    if queue in part.body.shards:
+        return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
     if queue not in part.body.queues:
         return f"`{queue}`, which is not in the file"
     taken = takers(part.body, queue) or not part.body.workers

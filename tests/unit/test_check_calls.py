@@ -166,6 +166,52 @@ def test_an_entry_without_options_is_told_if_its_arguments_make_a_difference(
     ]
 
 
+SHARDS = "leave `queue` out, so that {} decides, or name one of them, `sync.0` to `sync.3`"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "schedule", "who"),
+    [
+        ('task("{}", queue="sync")', "", "task `{}`"),
+        ('task("{}")', '"n": entry("{}", options={{"queue": "sync"}})', "schedule entry `n` (task `{}`)"),
+        (
+            'from kombu import Queue; task("{}")',
+            '"n": entry("{}", options={{"queue": Queue("sync", no_declare=True)}})',
+            "schedule entry `n` (task `{}`)",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("acme.shard.a", "the file's rule with `shard_by`"), ("acme.sync.a", "the file")],
+)
+def test_a_queue_with_shards_is_not_named_as_a_whole(
+    tasks: str,
+    schedule: str,
+    who: str,
+    name: str,
+    rule: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = write(folder, tasks.format(name), schedule.format(name))
+    codes = ("unused-rule", "unreached-queue", "unmatched-task")
+    allowed = [word for code in codes for word in ("--allow", code)]
+    (finding,) = checked(capsys, "--app", words, *allowed)["findings"]
+    assert finding["message"].startswith(f"{who.format(name)} names `queue: sync` itself, ")
+    assert finding["help"] == f"`sync` has 4 shards: {SHARDS.format(rule)}"
+
+
+def test_an_app_that_makes_missing_queues_sends_to_one_that_is_not_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup = 'app.conf.task_routes = {"*": "default"}'
+    assert found(capsys, folder, 'task("acme.shard.a", queue="sync")', setup=setup) == [
+        "task `acme.shard.a` names `queue: sync` itself, and goes to `sync`, of which only the 4 shards are queues; "
+        "called without arguments, `unmatched` says `default`"
+    ]
+
+
 SENDERS = """
 task("acme.sync.a"); task("acme.beat.a"); task("acme.shard.a"); task("acme.urgent.a", priority=7)
 """
