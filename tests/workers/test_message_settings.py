@@ -12,7 +12,7 @@ from celery import Celery, chain
 from celery.app.amqp import AMQP
 from celery.beat import ScheduleEntry, Scheduler
 
-from routectl.routing import Router, watch
+from routectl.routing import watch
 from routectl.routing.celery import Undeliverable, configure, settings
 from routectl.topology.errors import FileError
 
@@ -62,7 +62,7 @@ UNRULED = dict.fromkeys(RULED) | {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _provisioned(project: Project) -> None:
+def provisioned(project: Project) -> None:
     project.provision()
     project.delete("queues", "gone")
 
@@ -310,19 +310,6 @@ def test_apps_that_share_settings_all_obey(project: Project) -> None:
                 app.send_task("lost")
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_an_app_that_takes_another_ones_router_obeys_from_its_first_task_on(
-    project: Project, beside: bool
-) -> None:
-    with new_app(project) as first, new_app(project) as second:
-        router = configure(first, project.folder / "queues.yaml")
-        second.conf.task_queues = first.conf.task_queues
-        second.conf.task_routes = [{"other": "low"}, router] if beside else (router,)
-        for app in (first, first, second, second):  # what the router knows by now
-            app.send_task("full")
-            assert received(app, "high") == RULED
-
-
 def test_a_priority_given_to_a_chain_is_its_first_tasks_alone(app: Celery) -> None:
     steps = [app.signature(name, app=app) for name in ("other", "full")]
     chain(*steps, app=app).apply_async(priority=5)
@@ -343,70 +330,3 @@ def test_options_of_a_beat_entry_win(app: Celery) -> None:
         entry = ScheduleEntry(name="entry", task="full", schedule=60, options=options, app=app)
         scheduler.apply_async(entry, advance=False)
         assert received(app, queue) == expected
-
-
-def test_a_router_in_the_setting_routes_without_an_app_that_is_set_up(project: Project) -> None:
-    router = Router.from_file(project.folder / "queues.yaml")
-    queues = settings(project.folder / "queues.yaml")["task_queues"]
-    with new_app(project, task_routes=(router,), task_queues=queues, task_default_priority=5) as app:
-        app.send_task("full")
-        # Limits need `configure`: Celery has settled them before it asks. So does what shall beat Celery's defaults.
-        unset = {"expiration": None, "timelimit": [None, None]}
-        assert received(app, "high") == RULED | unset
-        task(app, "full").delay()
-        assert received(app, "high") == RULED | unset | {"priority": 5, "content_type": "application/json"}
-        app.send_task("lost")
-
-
-def test_a_router_of_celerys_own_settings_in_the_setting(project: Project) -> None:
-    queues = settings(project.folder / "queues.yaml")["task_queues"]
-    routes = {"celerys.*": {"queue": "high", "priority": 2}}
-    with new_app(project, task_queues=queues, task_default_queue="low") as app:
-        app.conf.task_routes = (Router.from_celery(routes, queues, default_queue="low"),)
-        app.send_task("celerys.own")
-        assert received(app, "high")["priority"] == 2
-        app.send_task("other")
-        assert received(app, "low")["priority"] == 0
-
-
-def test_routers_beside_an_apps_router(project: Project) -> None:
-    def mine(name: str, *_: Any, **__: Any) -> Any:
-        return {"queue": "low", "priority": 7} if name == "mine" else None
-
-    with new_app(project) as app:
-        router = configure(app, project.folder / "queues.yaml")
-        app.conf.task_routes = [mine, router]
-        for _ in range(2):
-            app.send_task("mine")
-            assert received(app, "low")["priority"] == 7
-            app.send_task("full")
-            assert received(app, "high") == RULED
-            with pytest.raises(Undeliverable):
-                app.send_task("lost")
-
-
-def test_routes_that_are_set_after_the_first_use(project: Project) -> None:
-    with new_app(project, task_default_queue="low", task_create_missing_queues=False) as app:
-        app.conf.task_queues = settings(project.folder / "queues.yaml")["task_queues"]
-        app.send_task("full")
-        app.conf.task_routes = {"full": "high"}  # Celery ignores this
-        app.send_task("other")
-        with app.connection_for_read() as connection, connection.channel() as channel:
-            assert channel.queue_purge("low") == 2
-        configure(app, project.folder / "queues.yaml")
-        app.send_task("full")
-        assert received(app, "high") == RULED
-
-
-def test_routes_that_an_app_sets_after_configure(project: Project) -> None:
-    """Before it reads its configuration, the file wins; then the app does, until it sends its first task."""
-    with new_app(project) as unread, new_app(project) as read, new_app(project) as used:
-        for app in (unread, read, used):
-            configure(app, project.folder / "queues.yaml")
-        assert read.conf.task_routes
-        used.send_task("other")
-        assert received(used, "low")["tenant"] is None
-        for app, queue in ((unread, "high"), (read, "low"), (used, "high")):
-            app.conf.task_routes = {"full": "low"}
-            app.send_task("full")
-            assert received(app, queue) == (RULED if queue == "high" else UNRULED)
