@@ -10,16 +10,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from celery.app.utils import find_app
 
 from ...topology.errors import RoutectlError, UsageError
+from ...topology.load import load as load_file
 from ..celery import configure
 from ..find import HINT, missing
 from ..publish import router_of
+from ..router import part
 from . import hooks
+
+if TYPE_CHECKING:
+    from ...topology.model import Body
 
 #: What `celery -A` would take for the user's app.
 APP_VARIABLE = "ROUTECTL_APP"
@@ -30,19 +35,36 @@ FILES_VARIABLE = "ROUTECTL_FILES"
 #: One of the file's `vhosts`.
 VHOST_VARIABLE = "ROUTECTL_VHOST"
 
+#: What of a file a worker goes by.
+_READ = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery", "workers")
+
+_OTHER = (
+    "warning: app `{app}` is set up from {own}, which says otherwise than {given}: the worker's profile and queues, "
+    "and where its tasks go, are those of {own}\n"
+    "hint: name the app's file by `-f`, and its vhost by `--vhost`"
+)
+
 
 def load(name: str, files: list[str], vhost: str | None = None) -> Any:
-    """The user's app, set up from `files` unless it already is from a file.
+    """The user's app, set up from `files` unless it already is from a file, which then counts: a warning says so.
 
     Raises:
       RoutectlError: The file is wrong, or there is no such app.
     """
     found = _find(name)
     found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
-    if router_of(found) is None:
+    router = router_of(found)
+    if router is None:
         configure(found, files, vhost=vhost)
+    elif not _same(router.body, part(load_file(files, only_routing=True), vhost)[0]):
+        click.echo(_OTHER.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
     hooks.add_options(found)  # which an app that took `settings` does not have yet
     return found
+
+
+def _same(one: Body, other: Body) -> bool:
+    """Whether two files say the same to a worker."""
+    return all(getattr(one, field) == getattr(other, field) for field in _READ)
 
 
 def _find(name: str) -> Any:

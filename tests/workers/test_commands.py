@@ -32,6 +32,11 @@ app = Celery("plain", broker=os.environ["PROJ_BROKER"], backend="file://" + os.e
 def charge(self): return [self.request.hostname.split("@")[0], self.request.delivery_info["routing_key"]]
 """
 
+CONFIGURE = """
+from routectl.routing.celery import configure
+configure(app, "{}")
+"""
+
 SETTINGS = """
 import os
 from routectl.routing.celery import settings
@@ -67,6 +72,34 @@ def test_settings_alone_make_a_worker_check_its_queues(project: Project) -> None
     done = project.run(sys.executable, "-m", "celery", "-A", "configured", "worker", "-Q", "hihg")
     assert done.returncode == 2
     assert done.stderr == "error: queues.yaml has no queue `hihg`\nhint: did you mean `high`?\n"
+
+
+def test_an_apps_own_file_counts_and_another_one_is_warned_of(project: Project) -> None:
+    (project.folder / "own.yaml").write_text(
+        FILE.replace("queue: high}", "queue: low}").replace("[high]", "[low]")
+    )
+    (project.folder / "own.py").write_text(PLAIN + CONFIGURE.format("own.yaml"))
+    with project.worker("worker", "high", "-A", "own", "--", *QUICK, program=ROUTECTL) as worker:
+        assert (
+            "warning: app `own` is set up from own.yaml, which says otherwise than "
+            f"{project.folder}/queues.yaml: the worker's profile and queues, and where its tasks go, are those of "
+            "own.yaml\n"
+            "hint: name the app's file by `-f`, and its vhost by `--vhost`\n"
+        ) in worker.text
+        assert ".> low" in worker.text
+        assert ".> high" not in worker.text
+        assert project.python(SEND.format("own")) == ["high", "low"]
+
+
+@pytest.mark.parametrize("file", ["own.yaml", "copy.yaml"])
+def test_a_file_that_says_the_same_as_the_apps_is_as_good(project: Project, file: str) -> None:
+    own = project.folder / "own.yaml"
+    own.write_text(FILE)
+    (project.folder / "copy.yaml").write_text(f"# a copy\n{FILE}")
+    (project.folder / "own.py").write_text(PLAIN + CONFIGURE.format(own))
+    words = ("worker", "high", "-A", "own", "-f", file, "--", *QUICK)
+    with project.worker(*words, program=ROUTECTL) as worker:
+        assert "says otherwise" not in worker.text
 
 
 @pytest.mark.parametrize(
