@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 def shadowed_rules(part: Part) -> Iterator[Problem]:
     """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
     for entry, earlier in _shadowed(part.router.table.entries):
+        if not earlier:
+            message = f"the pattern `{entry.pattern.text}` never has a task: it matches no name at all"
+            yield Problem("shadowed-rule", message, part.pattern(entry), "take it out")
+            continue
         taken = " and ".join(f"`{one.pattern.text}`" for one in earlier)
         places = (f"{one.position.file}:{one.position.line}" for one in earlier if one.position)
         lines = " and ".join(dict.fromkeys(places))

@@ -27,6 +27,8 @@ MAX_PARTS = 40
 #: Up to how many parts of a cover are tried without each other.
 MAX_SPARED = 8
 
+_LINE_BREAK: Charset = ((10, 10),)
+
 #: A character that no pattern is likely to spell.
 _FRESH = "\ue000"
 
@@ -137,11 +139,15 @@ def _example(pattern: Pattern) -> str | None:
 def _escape(later: Automaton, earlier: Sequence[Automaton]) -> str | None:
     """A shortest-first found name, not empty, that one automaton accepts and none of the others; None if there is none.
 
+    A name has no line breaks, which `.` does not match.
+
     Raises:
       TooLarge: The answer takes more than `MAX_STATES` states.
     """
-    classes, characters = partition(frozenset(one for each in (later, *earlier) for one in each.sets))
-    union = _Union(earlier, classes, len(characters))
+    sets = frozenset(one for each in (later, *earlier) for one in each.sets)
+    found, characters = partition(sets | {_LINE_BREAK})
+    classes = {one: found[one] & ~found[_LINE_BREAK] for one in sets}
+    union = _Union(earlier, classes, len(characters), found[_LINE_BREAK])
     steps = [[(to, classes[later.sets[to]]) for to in moves] for moves in later.moves]
     start = (0, union.start)
     came: dict[tuple[int, int], tuple[tuple[int, int], str] | None] = {start: None}
@@ -174,12 +180,14 @@ def _spelled(came: dict[tuple[int, int], tuple[tuple[int, int], str] | None], pl
 class _Union:
     """Several automata as one, whose sets of states are numbers with a bit for each state."""
 
-    def __init__(self, automata: Sequence[Automaton], classes: dict[Charset, int], number: int) -> None:
+    def __init__(
+        self, automata: Sequence[Automaton], classes: dict[Charset, int], number: int, without: int
+    ) -> None:
         self.start = self.accepting = self.everything = 0
         self.after: list[int] = []
         self.read = [0] * number
         self.seen: dict[int, int] = {}
-        whole = (1 << number) - 1
+        whole = (1 << number) - 1 & ~without
         for one in automata:
             base = len(self.after)
             self.start |= 1 << base

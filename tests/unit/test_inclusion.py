@@ -14,13 +14,15 @@ from routectl.topology.automaton import of_pattern
 from routectl.topology.inclusion import covers, shadowed
 from routectl.topology.pattern import Pattern, parse
 
-#: Every name of a few characters; `c` stands for all the characters that no pattern here spells.
-NAMES = ["".join(letters) for size in range(1, 6) for letters in product("ab.c\n", repeat=size)]
+#: Every name of a few characters, without line breaks; `c` stands for all the characters that no pattern here spells.
+NAMES = ["".join(letters) for size in range(1, 7) for letters in product("ab.c", repeat=size)]
 
 PIECES = ["a", "b", ".", "*", "?*", "[ab]*", "[!a]*", "{x}", "a*"]
 GLOBS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join)
 EXPRESSIONS = st.lists(
-    st.sampled_from(["a", "b", r"\.", "[^.]", "[ab]*", "(a|b.)?", "[^b]+", "(?s:.)*", "(ab|a)"]),
+    st.sampled_from(
+        ["a", "b", r"\.", "[^.]", "[ab]*", "(a|b.)?", "[^b]+", "(?s:.)*", ".*", r"[\n.]", "(ab|a)"]
+    ),
     min_size=1,
     max_size=3,
 ).map(lambda parts: f"/{''.join(parts)}/")
@@ -70,7 +72,9 @@ def test_what_is_shadowed_is_covered_by_what_it_says(patterns: list[Pattern]) ->
         (["{a}.{b}"], "{x}.{y}", True),
         (["{a}.*"], "{x}.{y}", True),
         (["*.b"], "{x}.b", True),
-        (["/.*/"], "*", False),  # a name with a new line
+        (["/.*/"], "*", True),
+        (["/.*/"], "b.*", True),
+        (["/[^x]*/"], "/.*/", False),
         (["/(?s).*/"], "*", True),
         (["/[a-m].*/", "/[^a-m].*/"], r"/\w+/", True),
         ([r"/legacy\..+/"], r"/legacy\.v[12]\..+/", True),
