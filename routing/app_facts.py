@@ -72,6 +72,7 @@ class App:
       limited: Whether its `task_annotations` hold the rate limits of a file.
       default_priority: Its `task_default_priority`.
       broken: What beat cannot start with: sentences about the schedule.
+      amqp: Whether its broker is one like RabbitMQ.
     """
 
     name: str
@@ -86,6 +87,7 @@ class App:
     limited: bool = True
     default_priority: int | None = None
     broken: tuple[str, ...] = ()
+    amqp: bool = True
 
     @property
     def by_a_file(self) -> bool:

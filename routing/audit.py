@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..topology.finding import Severity, did_you_mean
+from .audit_priorities import lost_priorities
 from .audit_senders import address, arrives, goes_along, otherwise
 from .problem import Problem
 from .table import CELERYS_OWN
@@ -57,6 +58,7 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
             continue
         if address(sender) or (each.decisions and sender.task not in placed):
             yield from otherwise(part, app, sender, each)
+    yield from lost_priorities(part, app, by_task)
     yield from _rules_in_vain(part, app)
     yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)

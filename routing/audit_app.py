@@ -12,6 +12,7 @@ from celery.app.routes import MapRoute, prepare
 from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule
 
+from . import transport
 from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
 from .call import Call
@@ -86,7 +87,16 @@ def _read(name: str, app: Any, body: Body) -> App:
         limited=any(isinstance(entry, RateLimits) for entry in app.annotations),
         default_priority=app.conf.task_default_priority,
         broken=tuple(broken),
+        amqp=_speaks_amqp(app),
     )
+
+
+def _speaks_amqp(app: Any) -> bool:
+    """Whether an app's broker is one like RabbitMQ; no, if its URL names what Celery cannot load here."""
+    try:
+        return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp
+    except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what a transport raises as it is loaded
+        return False
 
 
 def _same_routing(one: Body, other: Body) -> bool:

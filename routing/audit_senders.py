@@ -69,7 +69,7 @@ def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Itera
     """
     decision = _decided(part, sender)
     if _agrees(part, sender, decision, found):
-        if decision is not None and _is_certain(part, sender):
+        if decision is not None and is_certain(part, sender):
             yield from (
                 _said_twice(part, sender, decision)
                 if app.by_the_file
@@ -100,8 +100,13 @@ def _decided(part: Part, sender: Sender) -> Decision | None:
         return None
 
 
-def _is_certain(part: Part, sender: Sender) -> bool:
-    """Whether no other call could be decided otherwise."""
+def is_certain(part: Part, sender: Sender) -> bool:
+    """Whether a task's calls are known as far as the file asks for them.
+
+    Parameters:
+      part: The file.
+      sender: The task, or an entry of the schedule.
+    """
     return sender.known or part.router.table.fixed(sender.task) is not None
 
 
@@ -121,7 +126,7 @@ def _says(part: Part, sender: Sender, decision: Decision | None, found: Destinat
         return "no rule is for it"
     if decision is None:
         return f"no rule takes it {'as it is called' if sender.known else 'without arguments'}"
-    bare = "" if _is_certain(part, sender) else "called without arguments, "
+    bare = "" if is_certain(part, sender) else "called without arguments, "
     return f"{bare}{named(decision)} says `{decision.queue}`"
 
 

@@ -82,7 +82,18 @@ WITHOUT_CELERY = {
     ),
     *(
         f"routing.{name}"
-        for name in ("app_facts", "audit", "audit_senders", "destination", "problem", "reach", "verdict")
+        for name in (
+            *(
+                "app_facts",
+                "audit",
+                "audit_priorities",
+                "audit_senders",
+                "destination",
+                "precedence",
+                "problem",
+            ),
+            *("reach", "verdict"),
+        )
     ),
 }
 

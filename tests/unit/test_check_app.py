@@ -108,6 +108,7 @@ app.conf.beat_schedule = {
         ("unknown-task", "elsewhere.x"),
         ("unmatched-task", "elsewhere.x"),
         ("own-options", "billing.charge"),
+        ("lost-priority", "orders.place"),
     ]
     assert document["findings"][2]["message"].startswith(
         "schedule entry `b` (task `billing.charge`) names `queue: low` itself, and goes to `low`; "
@@ -243,7 +244,7 @@ def alone(): ...
 
 
 entry = {"task": "alone", "schedule": 60, "options": {"queue": "by_schedule"}}
-app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule": 60, "options": {"priority": 1}}}
+app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule": 60, "options": {"expires": 9}}}
 """
     document = checked(capsys, "--app", write(folder, after=after))
     assert [finding["message"] for finding in document["findings"]] == [
@@ -314,3 +315,55 @@ def test_a_schedule_of_a_task_that_the_app_does_not_have(
     assert finding["code"] == "unknown-task"
     assert finding["message"] == f"schedule entry `a` sends task `billing.chrage`, which {name} does not have"
     assert finding["help"] == "did you mean `billing.charge`?"
+
+
+@pytest.mark.parametrize(
+    ("queue", "why"),
+    [
+        ("{}", "RabbitMQ ignores it, since `low` has no `max_priority`"),
+        ("{max_priority: 3}", "to RabbitMQ, it is no more than the `max_priority: 3` of `low`"),
+        ("{type: quorum}", "RabbitMQ 3.13 ignores it, since `low` is a quorum queue"),
+        ("{max_priority: 5}", None),
+        ("{external: true}", None),
+    ],
+)
+def test_a_priority_that_its_queue_does_not_take(
+    queue: str, why: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low = "low: {max_priority: 9, bindings: [{exchange: tasks, key: low}]}"
+    text = FILE.replace(low, f"low: {queue}") + 'targets: ["3.13", "4.3"]\n'
+    (folder / "queues.yaml").write_text(text)
+    after = """\
+@app.task(name="urgent.a", shared=False, priority=5)
+def urgent(): ...
+
+
+app.conf.beat_schedule = {"a": {"task": "celery.mine", "schedule": 9, "options": {"priority": 4, "queue": "low"}}}
+"""
+    name = write(folder, after=after)
+    accepted = ("--allow", "unmatched-task")
+    found = checked(capsys, "--app", name, *accepted, code=int(why is not None))["findings"]
+    expected = [] if why is None else [("lost-priority", 5)]
+    assert [(finding["code"], finding["line"]) for finding in found] == expected
+    if why is not None:
+        assert found[0]["message"] == f"task `urgent.a` has `priority` 5 of its own, as 1 more does: {why}"
+
+
+def test_a_broker_that_is_no_rabbitmq_has_priorities_by_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("max_priority: 9, ", "").replace("priority: 9, ", ""))
+    redis = 'app.conf.broker_url = "redis://nowhere"'
+    name = write(folder, options=", priority=4", after=redis)
+    assert codes(checked(capsys, "--app", name, code=0)) == []
+    name = write(folder, options=", priority=4", after=redis.replace("redis", "carrier-pigeon"))
+    assert codes(checked(capsys, "--app", name)) == ["own-routes"]  # no task can be sent
+    name = write(folder, options=", priority=4")
+    assert codes(checked(capsys, "--app", name)) == ["lost-priority"]
+
+
+def test_a_priority_that_some_calls_take_with_them_is_not_lost(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = '@app.task(name="orders.cancel", shared=False, priority=3)\ndef cancel(): ...'
+    assert codes(checked(capsys, "--app", write(folder, after=after), code=0)) == []

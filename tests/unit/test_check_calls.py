@@ -86,7 +86,7 @@ def found(
     setup: str = "configure(app, 'queues.yaml')",
     code: int = 1,
 ) -> list[str]:
-    allowed = ("unused-rule", "unmatched-task", "unreached-queue")
+    allowed = ("unused-rule", "unmatched-task", "unreached-queue", "lost-priority")
     words = [word for each in allowed for word in ("--allow", each)]
     document = checked(capsys, "--app", write(folder, tasks, schedule, setup), *words, code=code)
     return [finding["message"] for finding in document["findings"]]
