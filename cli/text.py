@@ -141,7 +141,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
         counts = ""
         if change.messages is not None:
             counts = f" ({_count(change.messages, 'message')}, {_count(change.consumers or 0, 'consumer')})"
-        lines.append(f"      {click.style(change.risk, fg='red')}: {change.reason}{counts}")
+        lines.append(f"      {click.style(' and '.join(change.risks), fg='red')}: {change.reason}{counts}")
     return lines
 
 

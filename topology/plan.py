@@ -48,6 +48,13 @@ class Change:
         """The object as it shall be; of a deletion, as it is."""
         return Resource(self.key, (self.before if self.after is None else self.after) or {})
 
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """What it takes the user's leave for: a queue with messages goes only with a second one."""
+        if self.risk == "safe":
+            return ()
+        return (self.risk, "data-loss") if self.action == "delete" and self.messages else (self.risk,)
+
     def differences(self) -> list[tuple[str, Any, Any]]:
         """Each property or argument that differs, as (name, before, after); None where it is absent."""
         before, after = _flat(self.before or {}), _flat(self.after or {})

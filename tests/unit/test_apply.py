@@ -211,6 +211,7 @@ def test_every_refusal_is_told_at_once() -> None:
         (0, (), "--allow destructive"),
         (0, ("disruptive",), "--allow destructive"),
         (0, ("destructive",), None),
+        (1, (), "--allow destructive --allow data-loss"),
         (1, ("destructive",), "--allow data-loss"),
         (1, ("data-loss",), "--allow destructive"),
         (1, ("destructive", "data-loss"), None),

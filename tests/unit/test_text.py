@@ -71,7 +71,7 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   + binding   tasks -> high "high"
   + binding   tasks -> tasks "" {"x-match": "any"}
   - queue     legacy                                classic, durable
-      destructive: you named it to be deleted (1 message, 0 consumers)
+      destructive and data-loss: you named it to be deleted (1 message, 0 consumers)
   ! exchange missing is marked `external`, and does not exist in vhost `/`
 
 note: this is a test
