@@ -128,8 +128,8 @@ def _attempts(table: Table, name: str, call: Call, decision: Decision | None) ->
         if (entry.index, entry.pattern.text) == decided:
             return
         if id(entry) not in matching:
-            why = "is another name" if entry.pattern.kind == "exact" else "does not match"
-            yield _attempt(entry, why, matched=False)
+            other = "is another name" if entry.pattern.kind == "exact" else "does not match"
+            yield _attempt(entry, other, matched=False)
             continue
         decisions = matching[id(entry)]
         if decisions is None:

@@ -83,16 +83,15 @@ WITHOUT_CELERY = {
     *(
         f"routing.{name}"
         for name in (
-            *(
-                "app_facts",
-                "audit",
-                "audit_priorities",
-                "audit_senders",
-                "destination",
-                "precedence",
-                "problem",
-            ),
-            *("reach", "verdict"),
+            "app_facts",
+            "audit",
+            "audit_priorities",
+            "audit_senders",
+            "destination",
+            "precedence",
+            "problem",
+            "reach",
+            "verdict",
         )
     ),
 }
