@@ -52,7 +52,7 @@ def test_what_delayed_tasks_need_is_one_line_unless_asked_for() -> None:
 def test_a_deletion_says_what_goes() -> None:
     shown = lines(change("delete", queue(**{"x-max-length": 5}), None, "destructive", 1))
     assert shown[2] == "  - queue  low  classic, durable, x-max-length: 5"
-    assert shown[3] == "      destructive: because (1 message, 1 consumer)"
+    assert shown[3] == "      destructive and data-loss: because (1 message, 1 consumer)"
 
 
 def test_a_replacement_says_what_differs() -> None:
