@@ -19,8 +19,8 @@ from ...topology.errors import RoutectlError, UsageError
 from ...topology.load import load as load_file
 from ..celery import configure
 from ..find import HINT, missing
+from ..part import part
 from ..publish import router_of
-from ..router import part
 from . import hooks
 
 if TYPE_CHECKING:
