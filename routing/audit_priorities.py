@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..topology.check_priority import objection
 from .audit_senders import address, arrives, is_certain
 from .problem import Problem
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from .destination import Destination
     from .problem import Part
 
-#: The first version whose quorum queues know priorities.
-_PRIORITIES = (4, 0)
-
 
 def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> Iterator[Problem]:
     """The priorities of an app's own that none of the queues takes which they may come to; one finding a queue.
@@ -29,22 +27,22 @@ def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> I
       app: The app. Other brokers than RabbitMQ have priorities without a word of the queue.
       found: Where the file has each task go.
     """
-    lost: dict[tuple[str, str], list[Sender]] = {}
+    lost: dict[str, tuple[tuple[str, str], list[Sender]]] = {}
     for sender in app.senders if app.amqp else ():
         each = found[sender.task]
         if each.follows is None and sender.sent.error is None and sender.options.get("priority"):
             queues = _queues(part, sender, each)
             whys = [_why(part, queue, sender.options["priority"]) for queue in queues]
-            if queues and all(whys):
-                lost.setdefault((queues[0], whys[0] or ""), []).append(sender)
+            if whys and whys[0] and all(whys):
+                lost.setdefault(queues[0], (whys[0], []))[1].append(sender)
     whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
-    for (queue, why), (sender, *others) in lost.items():
+    for queue, ((why, help_), (sender, *others)) in lost.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
         yield Problem(
             "lost-priority",
-            f"{sender} has `priority` {sender.options['priority']} of its own{more}: {why}",
+            f"{sender} has `priority` {sender.options['priority']} of its own{more}; {why}",
             part.position("queues", whole.get(queue, queue), of_key=True),
-            "give the queue a `max_priority` that is high enough, or use a queue of its own for urgent tasks",
+            help_,
             task=sender.task,
         )
 
@@ -57,17 +55,9 @@ def _queues(part: Part, sender: Sender, found: Destination) -> list[str]:
     return list(dict.fromkeys(each.queue for each in found.decisions))
 
 
-def _why(part: Part, name: str, priority: object) -> str | None:
-    """Why a queue does not take a priority as it is; None if it does, or nobody knows."""
+def _why(part: Part, name: str, priority: object) -> tuple[str, str] | None:
+    """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
     queue = part.body.queues.get(name)
-    if queue is None or queue.external or queue.type == "stream" or not isinstance(priority, int):
+    if queue is None or not isinstance(priority, int):
         return None
-    if queue.type == "quorum":
-        old = [version for version in part.loaded.topology.target_versions if version < _PRIORITIES]
-        versions = ", ".join(f"{major}.{minor}" for major, minor in old)
-        return f"RabbitMQ {versions} ignores it, since `{name}` is a quorum queue" if old else None
-    if queue.max_priority is None:
-        return f"RabbitMQ ignores it, since `{name}` has no `max_priority`"
-    if priority > queue.max_priority:
-        return f"to RabbitMQ, it is no more than the `max_priority: {queue.max_priority}` of `{name}`"
-    return None
+    return objection(priority, name, queue, part.loaded.topology.target_versions)

@@ -7,6 +7,7 @@ from functools import cache
 
 from . import pattern
 from .backtracking import problem
+from .check_priority import objection
 from .check_shards import QueueNames
 from .check_when import contradiction, sign
 from .finding import did_you_mean
@@ -15,9 +16,6 @@ from .model.support import Version
 from .model.topology import REFUSE
 from .report import Names, Report
 from .source import Path_
-
-#: The first version whose quorum queues know priorities.
-_PRIORITIES = (4, 0)
 
 _NO_STREAM = "route tasks to a classic or quorum queue"
 _GIVE_SHARDS = "give the queue `shards: 8`, or take `shard_by` out"
@@ -93,7 +91,7 @@ class _Scope:
         self._body = body
         self._queues = QueueNames(base, body, names, report)
         self._report = report
-        self._old = [version for version in versions if version < _PRIORITIES]
+        self._versions = versions
         self._fitting = cache(self._fit)
         self._verdict = cache(self._judge)
         self._objection = cache(self._against)
@@ -255,20 +253,6 @@ class _Scope:
     def _against(self, priority: int, name: str) -> tuple[str, str] | None:
         """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
         queue = self._body.queues.get(name)
-        if queue is None or queue.external or queue.type == "stream" or self._queues.in_doubt(name):
+        if queue is None or self._queues.in_doubt(name):
             return None
-        if queue.type == "quorum":
-            if not self._old:
-                return None
-            versions = ", ".join(f"{major}.{minor}" for major, minor in self._old)
-            message = (
-                f"RabbitMQ {versions} ignores the priority: quorum queues such as `{name}` have some from 4.0"
-            )
-            return message, "use a queue of its own for urgent tasks, or `type: classic` with `max_priority`"
-        if queue.max_priority is None:
-            help_ = "give the queue `max_priority`, or use a queue of its own for urgent tasks"
-            return f"RabbitMQ ignores the priority: `{name}` has no `max_priority`", help_
-        if priority > queue.max_priority:
-            message = f"`{name}` has `max_priority: {queue.max_priority}`: to RabbitMQ, {priority} is no more than that"
-            return message, "lower the priority, or raise `max_priority`"
-        return None
+        return objection(priority, name, queue, self._versions)

@@ -320,9 +320,9 @@ def test_a_schedule_of_a_task_that_the_app_does_not_have(
 @pytest.mark.parametrize(
     ("queue", "why"),
     [
-        ("{}", "RabbitMQ ignores it, since `low` has no `max_priority`"),
-        ("{max_priority: 3}", "to RabbitMQ, it is no more than the `max_priority: 3` of `low`"),
-        ("{type: quorum}", "RabbitMQ 3.13 ignores it, since `low` is a quorum queue"),
+        ("{}", "RabbitMQ ignores the priority: `low` has no `max_priority`"),
+        ("{max_priority: 3}", "`low` has `max_priority: 3`: to RabbitMQ, 5 is no more than that"),
+        ("{type: quorum}", "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` have some from 4.0"),
         ("{max_priority: 5}", None),
         ("{external: true}", None),
     ],
@@ -346,7 +346,7 @@ app.conf.beat_schedule = {"a": {"task": "celery.mine", "schedule": 9, "options":
     expected = [] if why is None else [("lost-priority", 5)]
     assert [(finding["code"], finding["line"]) for finding in found] == expected
     if why is not None:
-        assert found[0]["message"] == f"task `urgent.a` has `priority` 5 of its own, as 1 more does: {why}"
+        assert found[0]["message"] == f"task `urgent.a` has `priority` 5 of its own, as 1 more does; {why}"
 
 
 def test_a_broker_that_is_no_rabbitmq_has_priorities_by_itself(
