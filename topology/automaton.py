@@ -28,6 +28,13 @@ LIMIT = 50_000
 #: Where paths are counted, a repeat with more room than this between its bounds is taken for an unbounded one.
 COUNTED = 8
 
+#: What a search has to do more than to compare a character: look it up in a set, try what is behind a lazy repeat, keep
+#: what a choice or the repeat of a group may have to go back to.
+SET, LAZY, CHOICE, GROUP = 1, 3, 6, 12
+
+_CHARACTERS = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
+_REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
+
 _PIECE = re.compile(r"(\{[^{}]*\})")
 _GLOB_ITEM = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _ANY_RUN = _parser.parse("(?s:.*)")
@@ -49,11 +56,13 @@ class Automaton:
       sets: The characters that lead into each state; nothing leads into state 0.
       moves: For each state the states that may follow, and in how many ways.
       accepting: The states in which a name may end.
+      costs: What it costs a search to get into each state, in units of its cheapest step.
     """
 
     sets: tuple[Charset, ...]
     moves: tuple[dict[int, int], ...]
     accepting: frozenset[int]
+    costs: tuple[int, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -134,7 +143,8 @@ def _build(source: str, builder: _Language) -> Automaton:
         raise TooLarge("nests too deeply") from None
     builder.moves[0] = whole.first
     ends = frozenset(state for state, ways in whole.last.items() if ways)
-    return Automaton(tuple(builder.sets), tuple(builder.moves), ends | {0} if whole.empty else ends)
+    accepting = ends | {0} if whole.empty else ends
+    return Automaton(tuple(builder.sets), tuple(builder.moves), accepting, tuple(builder.costs))
 
 
 @dataclass(slots=True)
@@ -158,6 +168,7 @@ class _Language:
     def __init__(self) -> None:
         self.sets: list[Charset] = [NOTHING]
         self.moves: list[dict[int, int]] = [{}]
+        self.costs: list[int] = [1]
         self.spent = 0
 
     def sequence(self, items: Any, flags: int, ends: tuple[bool, bool]) -> _Part:
@@ -224,6 +235,7 @@ class _Language:
         """One character of a set."""
         self.sets.append(characters)
         self.moves.append({})
+        self.costs.append(1)
         new = len(self.sets) - 1
         return _Part(0, {new: 1}, {new: 1})
 
@@ -279,6 +291,14 @@ class _Language:
 class _Search(_Language):
     """Builds an automaton whose paths are at least those that a search by backtracking tries."""
 
+    def item(self, code: str, value: Any, flags: int, ends: tuple[bool, bool]) -> _Part:
+        """One item, whose states cost what `re` does for it at each character."""
+        start = len(self.sets)
+        part = super().item(code, value, flags, ends)
+        for state in range(start, len(self.sets)):
+            self.costs[state] += _extra(code, value)
+        return part
+
     def repeat(self, value: tuple[int, int, Any], flags: int) -> _Part:
         """A body several times; much room between the bounds is as bad as no bound."""
         least, most, body = value
@@ -298,6 +318,15 @@ class _Search(_Language):
             case "POSSESSIVE_REPEAT":
                 return self.repeat(value, flags)
         return _Part(1, {}, {})
+
+
+def _extra(code: str, value: Any) -> int:
+    """What an item costs a search for each character in it, beside what is in it."""
+    if code in _REPEATS:
+        body = value[2]
+        is_simple = len(body) == 1 and str(body[0][0]) in _CHARACTERS
+        return (0 if code != "MIN_REPEAT" else LAZY) if is_simple else GROUP
+    return {"BRANCH": CHOICE, "IN": SET, "NOT_LITERAL": SET}.get(code, 0)
 
 
 #: Why an item has no automaton.

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 #: A task's name is a routing key at times, which has 255 bytes at most.
 LONGEST = 255
 
-#: What a step costs beside one in the repeat of a single character.
-COST = 8
-
 #: How many pairs and triples of states are looked at before an expression counts as too large.
 SEARCHED = 50_000
 
 #: How many sets of states are followed at each length, when the worst name is looked for.
 FOLLOWED = 16
+
+#: By how much paths that pass loops grow less than the power of what is left of a name.
+GROWN = (1, 1, 2, 6)
 
 #: By classes of characters the states that follow, and in how many ways.
 Steps = dict[int, dict[int, int]]
@@ -49,7 +49,7 @@ class Paths:
         self.loops = [
             at for at, group in enumerate(self.groups) if any(self.inside[state] for state in group)
         ]
-        self.costs = [1 if state in moves else COST for state, moves in enumerate(search.moves)]
+        self.costs = search.costs
         self.looked = 0
 
     def splits(self) -> int:
@@ -118,18 +118,49 @@ class Paths:
         Raises:
           TooLarge: It takes too long to find out.
         """
+        found = self._same_all_along(enough)
+        for loops in ([1] * len(self.after), self._loops_ahead()):
+            if found < enough:
+                self.looked = 0
+                found = max(found, self._worst(enough, loops))
+        return min(found, enough)
+
+    def _same_all_along(self, enough: int) -> int:
+        """How many steps the worst name takes that is one character again and again; or more than `enough`."""
+        found = 0
+        for one in {one for inside in self.inside for one in inside}:
+            counts, spent, left = {0: 1}, 0, LONGEST
+            while counts and left and spent < enough:
+                after: dict[int, int] = {}
+                for state, number in counts.items():
+                    for to, ways in self.after[state].get(one, {}).items():
+                        after[to] = after.get(to, 0) + number * ways
+                spent += sum(number * self.costs[to] for to, number in after.items())
+                counts, left = after, left - 1
+            found = max(found, spent)
+        return found
+
+    def _worst(self, enough: int, loops: list[int]) -> int:
+        """How many steps the worst name takes, or `enough`, if that is looked for where paths promise to become many.
+
+        Parameters:
+          enough: How many steps are of interest.
+          loops: For each state, the power of the rest of the name by which its paths are taken to grow.
+        """
         known: dict[frozenset[int], list[_Edges]] = {}
         front = {frozenset([0]): (0, 0, {0: 1})}
         for left in range(LONGEST, 0, -1):
             best: dict[frozenset[int], tuple[int, int, dict[int, int]]] = {}
+            growth = [left**power // GROWN[power] for power in range(len(GROWN))]
             for states, (_, spent, counts) in front.items():
                 if states not in known:
                     known[states] = self._edges(states)
                 for edges in known[states]:
                     self._look(len(edges) // 16)
                     after = _followed(counts, edges)
-                    cost = sum(number * self.costs[to] for to, number in after.items())
-                    found = (spent + cost * left, spent + cost, after)
+                    costs = {to: number * self.costs[to] for to, number in after.items()}
+                    promise = spent + sum(cost * growth[loops[to]] for to, cost in costs.items())
+                    found = (promise, spent + sum(costs.values()), after)
                     best[frozenset(after)] = max(best.get(frozenset(after), found), found, key=_promise)
             if not best:
                 break
@@ -137,6 +168,15 @@ class Paths:
             if max(spent for _, spent, _ in front.values()) >= enough:
                 return enough
         return max(spent for _, spent, _ in front.values())
+
+    def _loops_ahead(self) -> list[int]:
+        """For each state how many groups that can go round a path may still pass, its own among them."""
+        ahead: list[int] = []
+        for number, group in enumerate(self.groups):  # groups come after those that they lead to
+            later = {self.home[to] for state in group for step in self.after[state].values() for to in step}
+            most = max((ahead[other] for other in later if other < number), default=0)
+            ahead.append(min(most + any(self.inside[state] for state in group), len(GROWN) - 1))
+        return [ahead[self.home[state]] for state in range(len(self.after))]
 
     def _inside(self, state: int) -> Steps:
         """What follows a state in its own group."""
