@@ -90,7 +90,9 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
         what = planned.plan.name_of(change.key)
         if change.action == "replace" and planned.session.complete:
             found.append(Refused(f"{what} would have to be replaced: {_traffic(change)}", _ways_out(change)))
-        elif change.action == "delete" and (lacking := [risk for risk in change.risks if risk not in allowed]):
+        elif change.action == "delete" and (
+            lacking := [risk for risk in change.risks if risk not in allowed]
+        ):
             leave = " ".join(f"--allow {risk}" for risk in lacking)
             found.append(Refused(f"{what} would be deleted: {_traffic(change)}", f"allow it with `{leave}`"))
     return found

@@ -31,6 +31,8 @@ def objection(priority: int, name: str, queue: Queue, versions: Sequence[Version
         help_ = "give the queue `max_priority`, or use a queue of its own for urgent tasks"
         return f"RabbitMQ ignores the priority: `{name}` has no `max_priority`", help_
     if priority > queue.max_priority:
-        message = f"`{name}` has `max_priority: {queue.max_priority}`: to RabbitMQ, {priority} is no more than that"
+        message = (
+            f"`{name}` has `max_priority: {queue.max_priority}`: to RabbitMQ, {priority} is no more than that"
+        )
         return message, "lower the priority, or raise `max_priority`"
     return None

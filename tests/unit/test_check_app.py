@@ -322,7 +322,10 @@ def test_a_schedule_of_a_task_that_the_app_does_not_have(
     [
         ("{}", "RabbitMQ ignores the priority: `low` has no `max_priority`"),
         ("{max_priority: 3}", "`low` has `max_priority: 3`: to RabbitMQ, 5 is no more than that"),
-        ("{type: quorum}", "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` have some from 4.0"),
+        (
+            "{type: quorum}",
+            "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` have some from 4.0",
+        ),
         ("{max_priority: 5}", None),
         ("{external: true}", None),
     ],
