@@ -6,11 +6,11 @@ import fnmatch
 import math
 import re
 from collections.abc import Mapping
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import UsageError
 from ..topology.pattern import parse
+from ..topology.secret import shortened
 from .index import Index
 from .table import REMEMBERED
 

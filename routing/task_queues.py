@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from reprlib import repr as shortened
 from typing import Any
 
 from kombu import Exchange, Queue
 
 from ..topology.errors import RoutingError, UsageError
 from ..topology.finding import did_you_mean
+from ..topology.secret import shortened
 from .table import REMEMBERED
 
 

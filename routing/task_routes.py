@@ -8,7 +8,6 @@ Mappings find a name by dictionary or index, and remember it. Functions are aske
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from kombu import Exchange, Queue
@@ -16,6 +15,7 @@ from kombu.utils.functional import maybe_evaluate
 from kombu.utils.imports import symbol_by_name
 
 from ..topology.errors import UsageError
+from ..topology.secret import shortened
 from .decision import Decision
 from .table import REMEMBERED
 from .task_map import MapRouter

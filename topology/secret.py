@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,6 +105,15 @@ def presentable(value: Any, name: str = "") -> Any:
         return value
     found = _AUTHORIZATION.fullmatch(value)
     return f"{found['scheme']} {MASK}" if found else mask_urls(value)
+
+
+def shortened(value: Any) -> str:
+    """A value as an error may quote it: no longer than a line, and without what looks like a secret.
+
+    Parameters:
+      value: Whatever somebody gave.
+    """
+    return reprlib.repr(presentable(value))
 
 
 _HASHES = {

@@ -305,6 +305,19 @@ def test_what_is_no_queue_is_a_usage_error() -> None:
             CeleryRouter({}, queues)
 
 
+def test_no_secret_is_quoted() -> None:
+    url = "amqp://shop:hush@rabbit.example/orders"
+    for routes, queues in (
+        ([[url, url, url]], None),
+        ({5: url}, None),
+        ({}, [{"exchange": url}]),
+        ({}, [5, url]),
+    ):
+        with pytest.raises(UsageError) as caught:
+            CeleryRouter(routes, queues)
+        assert "hush" not in str(caught.value)
+
+
 def test_a_missing_queue_is_made_with_a_direct_exchange_that_is_passed_by() -> None:
     router = CeleryRouter({"a": {"queue": "new", "routing_key": "k"}}, default_exchange_type="topic")
     assert by_router(router, "a") == {
