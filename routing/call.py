@@ -51,6 +51,8 @@ class Call:
         """The value at a path, or `MISSING`."""
         root, *steps = path.split(".")
         value = getattr(self, root)
+        if not issubclass(type(value), list | tuple if root == "args" else Mapping):
+            return MISSING
         try:
             for step in steps:
                 value = _step(value, step)

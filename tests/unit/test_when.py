@@ -153,6 +153,15 @@ def test_a_kind_of_number_is_the_number_that_the_message_will_hold(value: Any) -
     assert not takes({"gt": 9}, value)
 
 
+def test_what_stands_in_the_place_of_arguments_has_no_parts() -> None:
+    router = routers({"args.0": "gold"}, {"kwargs.0": "gold"}, {"headers.0": {"present": True}})
+    named, placed = {"0": "gold"}, ("gold",)
+    assert router.route("t", named, placed, headers=placed).queue == "other"
+    assert router.route("t", "gold", "gold", headers="gold").queue == "other"
+    assert router.route("t", placed).queue == "rule0"
+    assert router.route("t", (), named).queue == "rule1"
+
+
 def test_every_part_that_a_rule_names_counts() -> None:
     router = routers(
         {"kwargs.plan": "gold", "headers.tenant": ["acme", "initech"]},

@@ -126,7 +126,7 @@ def test_a_running_producer_takes_over_a_change(app: Celery, fresh_project: Proj
 
         change(project, BROKEN)
         errors = until(lambda: lines(project, "errors"))
-        assert errors[0] == "the routes stay as they were: 1 mistake in the file"
+        assert errors[0] == "the routes stay as they were: 1 mistake in the file", "\n".join(errors)
         assert until(lambda: messages(app, "second"))
 
         change(project, FILE)
