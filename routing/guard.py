@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound
@@ -19,7 +20,7 @@ from . import transport as transports
 from .router import COPIED, SETTLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .publish import PublishingRouter
 
@@ -78,6 +79,8 @@ def guard(amqp: Any, router: PublishingRouter) -> None:
         amqp.send_task_message = _sender(amqp.send_task_message, router)
     if not hasattr(amqp.create_task_message, "guarded_by_routectl"):
         amqp.create_task_message = _maker(amqp.create_task_message, amqp.app.conf)
+    if not hasattr(amqp.app.producer_or_acquire, "guarded_by_routectl"):
+        amqp.app.producer_or_acquire = _keeper(amqp.app.producer_or_acquire)
 
 
 def _sender(send: Callable[..., Any], router: PublishingRouter) -> Callable[..., Any]:
@@ -127,6 +130,24 @@ def _maker(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
 
     make_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
     return make_guarded
+
+
+def _keeper(acquire: Callable[..., Any]) -> Callable[..., Any]:
+    """`producer_or_acquire`, whose connection outlives a lost task: kombu closes a pool's with every exception."""
+
+    @contextmanager
+    def keeping(*args: Any, **options: Any) -> Iterator[Any]:
+        lost = None
+        with acquire(*args, **options) as producer:
+            try:
+                yield producer
+            except Undeliverable as error:
+                lost = error
+        if lost is not None:
+            raise lost
+
+    keeping.guarded_by_routectl = True  # type: ignore[attr-defined]
+    return keeping
 
 
 def _expire(options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from amqp import Connection
 from amqp.exceptions import NotFound
 from celery import Celery
 from celery.exceptions import QueueNotFound
@@ -208,6 +209,32 @@ def test_each_thread_gets_its_own_errors(app: Celery, project: Project) -> None:
         project.provision()
     assert all(len(found) == 20 and all(found) for found in outcomes.values())
     assert len(received(app, "direct")) == 61
+
+
+def test_a_lost_task_costs_no_connection(
+    app: Celery, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.send_task("low:x", ignore_result=True)
+    made: list[Connection] = []
+    connect = Connection.connect
+    monkeypatch.setattr(
+        Connection, "connect", lambda self, *args: (made.append(self), connect(self, *args))[1]
+    )
+    project.delete("queues", "bare")
+    project.delete("exchanges", "straight")
+    try:
+        for task in ("bare:x", "direct:x", "bare:x"):
+            with pytest.raises(Undeliverable):
+                app.send_task(task, ignore_result=True)
+        with app.producer_pool.acquire() as producer:
+            for _ in range(2):
+                with pytest.raises(Undeliverable):
+                    app.send_task("bare:x", producer=producer, ignore_result=True)
+        app.send_task("low:x", ignore_result=True)
+    finally:
+        project.provision()
+    assert made == []
+    assert len(received(app, "low")) == 2
 
 
 def test_a_connection_that_breaks_is_still_guarded(app: Celery, project: Project) -> None:

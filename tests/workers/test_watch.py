@@ -48,6 +48,7 @@ from routectl.routing.celery import Undeliverable, configure
 
 logging.basicConfig(level="ERROR", format="%(message)s")
 app = Celery("producer", broker=os.environ["PROJ_BROKER"])
+app.conf.broker_connection_timeout = 30  # RabbitMQ 4.3 may keep a connection waiting
 configure(app, "queues.yaml", watch=True)
 for number in itertools.count():
     for name in ("report.daily", "report.gone"):
