@@ -17,14 +17,12 @@ from .annotations import RateLimits
 from .app_facts import App, Sender, Sent
 from .call import Call
 from .find import failure, find, kind, told
+from .part import routes_alike
 from .publish import PublishingRouter
-from .router import COPIED, Router
-
-#: What a file says that decides where tasks go.
-_ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
+from .router import COPIED, SETTLED, Router
 
 #: What Celery takes out of a task's options before it asks for a route.
-_TAKEN_OUT = ("expires", "time_limit", "soft_time_limit", "ignore_result")
+_TAKEN_OUT = SETTLED | {"ignore_result"}
 
 #: What of a task's options says where it goes.
 _PLACE = ("queue", "exchange", "exchange_type", "routing_key")
@@ -78,7 +76,7 @@ def _read(name: str, app: Any, body: Body) -> App:
         name,
         (*_tasks(app), *_schedule(app, broken)),
         routes_by=None if ours is None else ours.origin,
-        same=ours is not None and _same_routing(ours.body, body),
+        same=ours is not None and routes_alike(ours.body, body),
         first=bool(live) and live[0] is ours,
         displaced=displaced,
         ignored=not displaced and not _alike(live, configured),
@@ -97,11 +95,6 @@ def _speaks_amqp(app: Any) -> bool:
         return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp
     except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what a transport raises as it is loaded
         return False
-
-
-def _same_routing(one: Body, other: Body) -> bool:
-    """Whether two files say the same of routing; an app does not read the rest."""
-    return all(getattr(one, name) == getattr(other, name) for name in _ROUTING)
 
 
 def _configured(app: Any) -> list[Any]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..topology.load import Loaded
     from ..topology.model import Body, Topology
 
+#: What a file says that decides where tasks go.
+_ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
+
 
 def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
     """One vhost's part of a file, and where its rules stand.
@@ -37,3 +40,15 @@ def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]
         return topology, ()
     known = [*topology.vhosts, topology.vhost or "/"]
     raise RoutingError(f"vhost `{vhost}` is not in the file", did_you_mean(vhost, known))
+
+
+def routes_alike(one: Body, other: Body, *, workers: bool = False) -> bool:
+    """Whether two files say the same of routing; whoever sends tasks does not read the rest.
+
+    Parameters:
+      one: A file's part.
+      other: Another one's.
+      workers: Whether what they say of workers counts, too.
+    """
+    names = (*_ROUTING, "workers") if workers else _ROUTING
+    return all(getattr(one, name) == getattr(other, name) for name in names)

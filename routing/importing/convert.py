@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...topology.model.topology import REFUSE
+from ..router import SETTLED
 from ..transport import HIGHEST
 from .configuration import Document
 from .destinations import Destinations
@@ -38,9 +39,6 @@ _TURNED = (
     f"priorities are turned round ({HIGHEST} less what Celery has): on Redis 0 goes first, and what has none; by the "
     "file the highest does, and what has none goes last"
 )
-
-#: What Celery hands on beside the route's options, which may not have it, too.
-_BESIDE = ("expires", "time_limit", "soft_time_limit")
 
 
 def convert(configuration: Configuration) -> Document:
@@ -105,7 +103,7 @@ def _unsendable(configuration: Configuration) -> tuple[str, ...]:
     notes = Notes()
 
     def look(options: Mapping[str, Any], subject: Subject) -> None:
-        names = [f"`{name}`" for name in _BESIDE if options.get(name) is not None]
+        names = [f"`{name}`" for name in sorted(SETTLED) if options.get(name) is not None]
         if names:
             notes.add(_UNSENDABLE.format(names=", ".join(names)), subject)
 

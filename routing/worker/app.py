@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from celery.app.utils import find_app
@@ -19,12 +19,9 @@ from ...topology.errors import RoutectlError, UsageError
 from ...topology.load import load as load_file
 from ..celery import configure
 from ..find import HINT, missing
-from ..part import part
+from ..part import part, routes_alike
 from ..publish import router_of
 from . import hooks
-
-if TYPE_CHECKING:
-    from ...topology.model import Body
 
 #: What `celery -A` would take for the user's app.
 APP_VARIABLE = "ROUTECTL_APP"
@@ -34,9 +31,6 @@ FILES_VARIABLE = "ROUTECTL_FILES"
 
 #: One of the file's `vhosts`.
 VHOST_VARIABLE = "ROUTECTL_VHOST"
-
-#: What of a file a worker goes by.
-_READ = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery", "workers")
 
 _OTHER = (
     "warning: app `{app}` is set up from {own}, which says otherwise than {given}: the worker's profile and queues, "
@@ -56,15 +50,10 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     router = router_of(found)
     if router is None:
         configure(found, files, vhost=vhost)
-    elif not _same(router.body, part(load_file(files, only_routing=True), vhost)[0]):
+    elif not routes_alike(router.body, part(load_file(files, only_routing=True), vhost)[0], workers=True):
         click.echo(_OTHER.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
     hooks.add_options(found)  # which an app that took `settings` does not have yet
     return found
-
-
-def _same(one: Body, other: Body) -> bool:
-    """Whether two files say the same to a worker."""
-    return all(getattr(one, field) == getattr(other, field) for field in _READ)
 
 
 def _find(name: str) -> Any:

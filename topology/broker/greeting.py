@@ -13,8 +13,6 @@ from .address import Address, Host
 from .connecting import connection_failure
 from .tls import tls_context
 
-_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
-
 
 class Greeting(NamedTuple):
     """A broker's own words.
@@ -57,7 +55,7 @@ def _greeting(address: Address, host: Host, timeout: float) -> Greeting:
 
 
 def _read(connection: socket.socket | ssl.SSLSocket) -> Greeting:
-    connection.sendall(_PROTOCOL_HEADER)
+    connection.sendall(frame.ProtocolHeader().marshal())
     received, found = b"", None
     while found is None:
         part = connection.recv(65536)
