@@ -44,6 +44,13 @@ def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
     start = spec.Connection.Start(
         server_properties={name: value for name, value in properties.items() if value is not None}
     )
+    with speaker(frame.Method(0, start).marshal()) as port:
+        yield port
+
+
+@contextmanager
+def speaker(words: bytes) -> Iterator[int]:
+    """A port on which the first who comes hears some `words`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(20)
 
@@ -51,7 +58,8 @@ def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
             client, _ = server.accept()
             with client:
                 client.recv(8)
-                client.sendall(frame.Method(0, start).marshal())
+                if words:
+                    client.sendall(words)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -114,10 +122,18 @@ def test_where_only_the_management_api_is_reachable_it_is_enough(
     assert routectl("plan", url=at(broker, vhost, NOBODY)).code == 0
 
 
-def test_what_does_not_speak_amqp_says_nothing(broker: Broker) -> None:
-    url = broker.management.replace("http", "amqp")
-    with pytest.raises(Unreachable, match="does not speak AMQP"):
-        greeting.greeting(address.Address.parse(url), timeout=5)
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="http"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="ssh"),
+        pytest.param(b"\x15\x03\x03\x00\x02\x02F", id="tls"),
+        pytest.param(b"", id="closes at once"),
+    ],
+)
+def test_what_does_not_speak_amqp_is_said_to_be_something_else(words: bytes) -> None:
+    with speaker(words) as port, pytest.raises(Unreachable, match="does not speak AMQP"):
+        greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=20)
 
 
 @pytest.mark.usefixtures("on_the_usual_port")

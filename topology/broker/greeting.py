@@ -13,6 +13,9 @@ from .address import Address, Host
 from .connecting import connection_failure
 from .tls import tls_context
 
+#: The first octet of a broker's first words: a method frame, or the header of the protocol that it speaks instead.
+_BEGINNINGS = (bytes([spec.FRAME_METHOD]), b"A")
+
 
 class Greeting(NamedTuple):
     """A broker's own words.
@@ -62,6 +65,8 @@ def _read(connection: socket.socket | ssl.SSLSocket) -> Greeting:
         if not part:
             raise ConnectionResetError
         received += part
+        if received[:1] not in _BEGINNINGS:
+            raise exceptions.InvalidFrameError("neither a method nor a protocol header")
         _, found = frame.decode_frame(received)
     start = getattr(found, "method", None)
     properties = start.server_properties if isinstance(start, spec.Connection.Start) else {}
