@@ -86,9 +86,10 @@ SOURCES = st.recursive(ATOMS, joined, max_leaves=8)
 
 
 def seconds(expression: re.Pattern[str], name: str) -> float:
-    start = time.perf_counter()
+    """What a match takes of this thread's own time, whatever else the machine does."""
+    start = time.thread_time()
     expression.fullmatch(name)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("source", ACCEPTED)
@@ -101,7 +102,10 @@ def test_what_is_refused_takes_ever_longer(source: str, text: str, tail: str, mo
     assert problem(source) is not None
     expression = re.compile(source)
     step = 1 if most <= 100 else 10
-    assert any(seconds(expression, text * times + tail) > 0.05 for times in range(step, most + 1, step))
+    allowed = min(seconds(re.compile(".*.*.*x"), "a" * 250) for _ in range(3))
+    assert any(
+        seconds(expression, text * times + tail) > 8 * allowed for times in range(step, most + 1, step)
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_the_reason_says_what_to_do(source: str, said: str) -> None:
 
 
 @given(SOURCES, st.text("ab", min_size=1, max_size=4), st.sampled_from(["", "!", "\n"]))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_no_accepted_expression_takes_long(source: str, text: str, tail: str) -> None:
     if problem(source) is None:
         expression = re.compile(source)
@@ -143,7 +147,7 @@ def test_what_most_expressions_are_is_seen_at_a_glance(source: str) -> None:
         max_size=14,
     ).map("".join)
 )
-@settings(deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_what_is_fast_at_a_glance_is_so_by_its_paths(source: str) -> None:
     try:
         re.compile(source)
@@ -159,7 +163,6 @@ def test_what_is_fast_at_a_glance_is_so_by_its_paths(source: str) -> None:
         max_size=14,
     )
 )
-@settings(deadline=None)
 @pytest.mark.filterwarnings("ignore:Possible")
 def test_whatever_re_takes_gets_an_answer(pieces: list[str]) -> None:
     source = "".join(pieces)
@@ -189,6 +192,6 @@ def test_whatever_re_takes_gets_an_answer(pieces: list[str]) -> None:
 )
 def test_large_expressions_get_an_answer_in_time(source: str) -> None:
     re.compile(source)
-    start = time.perf_counter()
+    start = time.thread_time()
     problem(source)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 5
