@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from routectl.topology.broker.sandbox import process as sandbox_process
+from routectl.topology.broker.sandbox.probe import wait_until
 from routectl.topology.broker.sandbox.process import Process, free_ports, port_is_free, spawn
 
 
@@ -28,18 +29,14 @@ def test_a_process_lives_until_it_is_ended(tmp_path: Path) -> None:
 
 def test_one_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     process = start(tmp_path, "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
-    while not (tmp_path / "log").read_text():
-        time.sleep(0.01)
+    assert wait_until(lambda: bool((tmp_path / "log").read_text()), timeout=60, pause=0.01)
     process.end(timeout=0.3)
     assert not process.alive
 
 
 def test_one_that_ended_by_itself_is_dead_not_a_zombie(tmp_path: Path) -> None:
     process = start(tmp_path, "true")
-    deadline = time.monotonic() + 5
-    while process.alive and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not process.alive
+    assert wait_until(lambda: not process.alive, timeout=60, pause=0.01)
 
 
 def test_a_reused_id_is_left_alone(tmp_path: Path) -> None:
@@ -53,10 +50,14 @@ def test_a_reused_id_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_it_has_a_session_and_only_the_environment_it_is_given(tmp_path: Path) -> None:
-    process = start(tmp_path, "sh", "-c", "env; sleep 60")
+    process = start(tmp_path, "sh", "-c", "env; echo end; exec sleep 60")
     assert os.getsid(process.pid) == process.pid
+    log = tmp_path / "log"
+    assert wait_until(lambda: log.read_text().endswith("end\n"), timeout=60, pause=0.01)
     process.kill()
-    assert "HOME=" not in (tmp_path / "log").read_text()
+    names = {line.partition("=")[0] for line in log.read_text().splitlines()}
+    assert "PATH" in names
+    assert "HOME" not in names
 
 
 def test_a_missing_program_is_an_error(tmp_path: Path) -> None:
@@ -64,7 +65,8 @@ def test_a_missing_program_is_an_error(tmp_path: Path) -> None:
         start(tmp_path, "no-such-program")
 
 
-def test_free_ports_differ_and_are_free() -> None:
+def test_free_ports_differ_and_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox_process, "_PORTS", range(19_000, 19_500))  # which no node takes meanwhile
     ports = free_ports(50)
     assert len(set(ports)) == 50
     assert all(port_is_free(port) for port in ports)
