@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,16 +26,20 @@ from urllib.parse import quote, urlsplit
 import urllib3
 
 from routectl.topology.broker import sandbox
+from routectl.topology.broker.sandbox import process
 from routectl.topology.broker.sandbox.container import Engine
 from routectl.topology.broker.sandbox.lock import locked
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.probe import overview_version
-from routectl.topology.broker.sandbox.process import Process
+from routectl.topology.broker.sandbox.process import Process, port_is_free
 from routectl.topology.broker.sandbox.server import find
 from routectl.topology.errors import RoutectlError
 
 #: Name of the sandbox that all processes of one test run share.
 NAME = "tests"
+
+#: Where tests pick the ports that they name; those that nodes pick for themselves are above.
+_NAMED = range(16_000, 19_000)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Management:
     def __init__(self, url: str) -> None:
         parts = urllib3.util.parse_url(url)
         self._base = f"{parts.scheme}://{parts.netloc}/api/"
-        self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=30)
+        self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=300)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The status and the parsed body of the answer, whatever it is."""
@@ -141,6 +147,28 @@ def node_folder(folder: Path) -> Path:
     nodes = folder / "nodes"
     nodes.mkdir(exist_ok=True)
     return Path(tempfile.mkdtemp(dir=nodes))
+
+
+def share_ports() -> None:
+    """Has this process pick ports for nodes where no other process of the run does, before they are used."""
+    process._PORTS = _share(process._PORTS)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that neither a node nor a process of the run picks meanwhile."""
+    return next(port for port in _ports() if port_is_free(port))
+
+
+@cache
+def _ports() -> Iterator[int]:
+    ports = _share(_NAMED)
+    return iter(random.sample(ports, len(ports)))
+
+
+def _share(ports: range) -> range:
+    """Those of xdist's worker that this process is, if it is one."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return ports[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
 def watch(folder: Path) -> None:

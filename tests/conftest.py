@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores SIGINT, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    brokers.share_ports()
     if not hasattr(config, "workerinput"):
         os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-")
         os.environ[_PID] = str(os.getpid())

@@ -33,11 +33,11 @@ def running(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     url = f"redis://127.0.0.1:{port}/0"
     try:
-        assert wait_until(lambda: _answers(url), 20), (folder / "redis.log").read_text()
+        assert wait_until(lambda: _answers(url), 60), (folder / "redis.log").read_text()
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _program() -> str:

@@ -20,7 +20,7 @@ from routectl.topology.broker.management import Management
 from routectl.topology.broker.pipeline import declare_all
 from routectl.topology.errors import AccessRefused, BrokerError, Unreachable
 from routectl.topology.state import Kind, Resource, queue_key
-from tests.brokers import Broker
+from tests.brokers import Broker, free_port
 
 NOWHERE = "127.0.0.1:1"
 
@@ -35,7 +35,7 @@ def sentence(error: BrokerError) -> str:
 
 
 def management_error(address: Address, **options: Any) -> str:
-    with Management(address, **{"retries": 0, "timeout": 5, **options}) as api:
+    with Management(address, **{"retries": 0, "timeout": 60, **options}) as api:
         with pytest.raises(BrokerError) as caught:
             api.server()
         return sentence(caught.value)
@@ -185,22 +185,29 @@ def test_the_next_host_is_tried(broker: Broker, vhost: str) -> None:
 
 
 def test_connecting_is_tried_again(broker: Broker) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
     target = ("127.0.0.1", int(port_of(broker.management).rpartition(":")[2]))
-    threading.Timer(0.3, _forward_once, (port, target)).start()
-    address = Address.parse(broker.url, management=f"http://guest:guest@127.0.0.1:{port}")
-    with Management(address, retries=3) as api:
-        assert api._http.get("/whoami")["name"] == "guest"
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))  # nobody listens yet, and nobody else can
+        threading.Timer(0.3, _forward_once, (server, target)).start()
+        port = server.getsockname()[1]
+        address = Address.parse(broker.url, management=f"http://guest:guest@127.0.0.1:{port}")
+        with Management(address, retries=8) as api:
+            assert api._http.get("/whoami")["name"] == "guest"
 
 
-def _forward_once(port: int, target: tuple[str, int]) -> None:
-    """Listens, and hands one connection through."""
-    with socket.create_server(("127.0.0.1", port)) as server:
-        client, _ = server.accept()
+def _forward_once(server: socket.socket, target: tuple[str, int]) -> None:
+    """Listens, and hands one connection through to its end."""
+    server.listen()
+    client, _ = server.accept()
     with client, socket.create_connection(target) as broker:
-        broker.sendall(client.recv(65536))
-        client.sendall(broker.recv(65536))
+        threading.Thread(target=_copy, args=(client, broker)).start()
+        _copy(broker, client)
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    while data := source.recv(65536):
+        sink.sendall(data)
+    sink.shutdown(socket.SHUT_WR)
 
 
 def openssl(folder: Path, *arguments: str) -> None:
@@ -225,11 +232,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.chmod(0o644)
     folder.chmod(0o755)
     return folder
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_tls(private_broker: Callable[..., Any], certificates: Path) -> None:

@@ -17,12 +17,12 @@ import pytest
 from routectl.topology.broker import sandbox
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.probe import wait_until
-from routectl.topology.broker.sandbox.process import free_ports
 from routectl.topology.broker.sandbox.server import find
 from routectl.topology.errors import BrokerError, UsageError
 from tests import brokers
 
-ROUTECTL = [sys.executable, "-c", "from routectl.cli.main import main; main()", "sandbox"]
+PORTS = f"from routectl.topology.broker.sandbox import process; process._PORTS = {brokers.process._PORTS}"
+ROUTECTL = [sys.executable, "-c", f"{PORTS}; from routectl.cli.main import main; main()", "sandbox"]
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -39,7 +39,7 @@ def processes_of(folder: Path) -> list[str]:
 
 def nothing_runs_in(folder: Path) -> bool:
     # Erlang's helpers notice a little later that their node is gone.
-    return wait_until(lambda: not processes_of(folder), timeout=5)
+    return wait_until(lambda: not processes_of(folder), timeout=60)
 
 
 class Home:
@@ -61,7 +61,7 @@ class Home:
 
     def run(self, verb: str, *arguments: str) -> tuple[int, str, str]:
         process = self.popen(verb, *arguments)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
     def json(self, verb: str, *arguments: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def connects(url: str) -> bool:
 
 
 def test_a_sandbox_from_start_to_stop(home: Home) -> None:
-    (port,) = free_ports(1)
+    port = brokers.free_port()
     code, out, err = home.run("start", "--port", str(port))
     assert code == 0, err
     assert "starting RabbitMQ" in err
@@ -128,9 +128,9 @@ def test_a_sandbox_from_start_to_stop(home: Home) -> None:
 
 
 def test_two_at_once_start_one(home: Home) -> None:
-    (port,) = free_ports(1)
+    port = brokers.free_port()
     both = [home.popen("start", "--format", "json", "--port", str(port)) for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in both]
+    outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0][0] == outputs[1][0]
     assert sorted("runs already" in err for _, err in outputs) == [False, True]
@@ -138,13 +138,13 @@ def test_two_at_once_start_one(home: Home) -> None:
 
 
 def test_one_that_was_killed_is_noticed_and_replaced(home: Home) -> None:
-    first = home.json("start", "--port", str(free_ports(1)[0]))
+    first = home.json("start", "--port", str(brokers.free_port()))
     node = Node.load(home.folder / "routectl/sandbox/default")
     assert node is not None
     assert node.process is not None
     os.kill(node.process.pid, signal.SIGKILL)
-    assert wait_until(lambda: sandbox.status(docker=False) is None, timeout=5)
-    second = home.json("start", "--port", str(free_ports(1)[0]))
+    assert wait_until(lambda: sandbox.status(docker=False) is None, timeout=60)
+    second = home.json("start", "--port", str(brokers.free_port()))
     assert second["broker"] != first["broker"]
     assert len([line for line in processes_of(home.folder) if line.startswith("epmd ")]) == 1
     assert home.json("stop")["stopped"]
@@ -176,20 +176,20 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_interrupted_start_leaves_nothing(home: Home) -> None:
-    process = home.popen("start", "--port", str(free_ports(1)[0]))
-    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(home.folder)), timeout=60)
+    process = home.popen("start", "--port", str(brokers.free_port()))
+    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(home.folder)), timeout=120)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode != 0
     assert nothing_runs_in(home.folder)
 
 
 def test_a_killed_start_is_cleared_up_by_the_next(home: Home) -> None:
-    process = home.popen("start", "--port", str(free_ports(1)[0]))
-    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(home.folder)), timeout=60)
+    process = home.popen("start", "--port", str(brokers.free_port()))
+    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(home.folder)), timeout=120)
     process.kill()
     process.communicate()
-    home.json("start", "--port", str(free_ports(1)[0]))
+    home.json("start", "--port", str(brokers.free_port()))
     assert len([line for line in processes_of(home.folder) if "beam.smp" in line]) == 1
 
 
@@ -225,14 +225,15 @@ def test_a_node_may_have_no_management(private_broker: Callable[..., Node]) -> N
 
 def test_a_killed_test_run_leaves_nothing(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    environment |= {key: os.environ[key] for key in os.environ if key.startswith("PYTEST_XDIST_WORKER")}
     environment |= {"TMPDIR": str(tmp_path), "DOCKER_HOST": "unix:///dev/null"}
     for name in ("ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID", "ROUTECTL_TEST_BROKER"):
         environment.pop(name, None)
     tests = Path(__file__).parent / "test_fixtures.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(tests)]
     run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(tmp_path)), timeout=60)
+    assert wait_until(lambda: any("beam.smp" in line for line in processes_of(tmp_path)), timeout=120)
     run.kill()
     run.wait()
-    assert wait_until(lambda: not processes_of(tmp_path), timeout=30)
-    assert wait_until(lambda: list(tmp_path.glob("routectl-tests-*")) == [], timeout=10)
+    assert wait_until(lambda: not processes_of(tmp_path), timeout=120)
+    assert wait_until(lambda: list(tmp_path.glob("routectl-tests-*")) == [], timeout=60)
