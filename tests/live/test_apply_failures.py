@@ -11,6 +11,7 @@ import pika
 import pytest
 
 from routectl.topology.broker.sandbox.node import Node
+from routectl.topology.broker.sandbox.probe import wait_until
 from tests.brokers import Broker, Management
 
 from .conftest import Command
@@ -77,7 +78,7 @@ def test_what_the_user_may_not_create_fails_alone(routectl: Command, user: Calla
 
 @pytest.mark.parametrize("via", ["management", "amqp"])
 def test_a_queue_that_another_connection_has_for_itself_fails_alone(
-    routectl: Command, broker: Broker, vhost: str, via: str
+    routectl: Command, broker: Broker, management: Management, vhost: str, via: str
 ) -> None:
     routectl.write("queues: {mine: {}, locked: {}}\n")
     connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
@@ -87,6 +88,7 @@ def test_a_queue_that_another_connection_has_for_itself_fails_alone(
     assert "failed: queue locked: cannot obtain exclusive access" in result.out
     assert "Applied: 1 created, 1 failed." in result.out
     connection.close()
+    assert wait_until(lambda: management.request("GET", f"queues/{vhost}/locked")[0] == 404, timeout=60)
     assert routectl("apply", "--yes").code == 0
 
 
@@ -125,7 +127,7 @@ def test_a_rerun_finishes_what_was_broken_off(
     while not management.get(f"queues/{vhost}?disable_stats=true") and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(stop)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == (130 if stop is signal.SIGINT else -9), errors
     assert "Traceback" not in errors
     assert 0 < len(management.get(f"queues/{vhost}?disable_stats=true")) < 1500
@@ -137,7 +139,7 @@ def test_two_applies_at_once_both_end_well(routectl: Command) -> None:
     routectl.write(MANY)
     processes = [routectl.start("apply", "--yes") for _ in range(2)]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert (process.returncode, errors) == (0, "")
     assert routectl.matches()
 
