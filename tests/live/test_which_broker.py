@@ -39,7 +39,7 @@ def at(broker: Broker, vhost: str, port: int) -> str:
 @contextmanager
 def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
     """A port that greets as the broker does, but for what it `says` otherwise."""
-    real = greeting.greeting(address.Address.parse(broker.url), timeout=5)
+    real = greeting.greeting(address.Address.parse(broker.url), timeout=60)
     properties = {**real._asdict(), **says}
     start = spec.Connection.Start(
         server_properties={name: value for name, value in properties.items() if value is not None}
@@ -52,7 +52,7 @@ def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
 def speaker(words: bytes) -> Iterator[int]:
     """A port on which the first who comes hears some `words`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
+        server.settimeout(60)
 
         def serve() -> None:
             client, _ = server.accept()
@@ -133,7 +133,7 @@ def test_where_only_the_management_api_is_reachable_it_is_enough(
 )
 def test_what_does_not_speak_amqp_is_said_to_be_something_else(words: bytes) -> None:
     with speaker(words) as port, pytest.raises(Unreachable, match="does not speak AMQP"):
-        greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=20)
+        greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=60)
 
 
 @pytest.mark.usefixtures("on_the_usual_port")
