@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from celery.app.defaults import DEFAULTS
 
 from routectl.topology.address import AddressBook
 from routectl.topology.load import load
@@ -166,13 +167,13 @@ class Project:
             },
         }
 
-    def run(self, *words: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs a command in the project's folder to its end."""
         return subprocess.run(
             words, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout, check=False
         )
 
-    def python(self, code: str, timeout: float = 30) -> Any:
+    def python(self, code: str, timeout: float = 120) -> Any:
         """What `code` prints as JSON, run in the project's folder."""
         done = self.run(sys.executable, "-c", code, timeout=timeout)
         assert done.returncode == 0, done.stderr
@@ -194,7 +195,7 @@ class Project:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -224,19 +225,27 @@ class WorkerProcess:
         assert found, self.text
         return found[1]
 
-    def wait_for(self, pattern: str, timeout: float = 30) -> None:
+    def wait_for(self, pattern: str, timeout: float = 120) -> None:
         """Waits for a line of the log."""
         until(lambda: re.search(pattern, self.text) or self.process.poll() is not None, timeout)
         assert re.search(pattern, self.text), self.text
 
 
-def until(condition: Callable[[], Any], timeout: float = 20) -> Any:
+def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
     """Polls until something holds, and returns it."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient() -> Iterator[None]:
+    """Apps of this process wait longer for a connection than RabbitMQ 4.3 now and then takes for one: 5 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DEFAULTS, "broker_connection_timeout", 30)
+        yield
 
 
 @pytest.fixture(scope="module")

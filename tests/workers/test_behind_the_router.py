@@ -56,7 +56,7 @@ def add(*numbers): return sum(numbers)
 @app.task(name="billing.wait")
 def wait():
     end = time.monotonic() + 20
-    while open("ran.txt").read().count("celery.chord_unlock") < 2 and time.monotonic() < end:
+    while open("ran.txt").read().count("celery.chord_unlock") < 3 and time.monotonic() < end:
         time.sleep(0.02)
     return 1
 
@@ -136,7 +136,7 @@ def run(app: Celery, project: Project) -> Callable[..., tuple[Any, set[tuple[str
 
     def send(canvas: Any, **options: Any) -> tuple[Any, set[tuple[str, str]]]:
         canvas = app.signature(canvas) if isinstance(canvas, str) else canvas
-        value = canvas.apply_async(**options).get(timeout=20, interval=0.02)
+        value = canvas.apply_async(**options).get(timeout=60, interval=0.02)
         return value, {(name, key) for _, name, key in map(str.split, ran.read_text().splitlines())}
 
     return send
@@ -219,7 +219,7 @@ class TestPriorities:
         self, app: Celery, run: Any
     ) -> None:
         children, _ = run("billing.parent", priority=8)
-        seen = [app.AsyncResult(child).get(timeout=20, interval=0.02) for child in children]
+        seen = [app.AsyncResult(child).get(timeout=60, interval=0.02) for child in children]
         assert [priority for _, priority, _, _ in seen] == [8, 6, 2]
 
     def test_the_next_step_of_a_chain_and_a_callback_have_it_unless_a_rule_gives_one(
@@ -230,8 +230,8 @@ class TestPriorities:
         for step, priority in zip(steps, (8, 6), strict=True):
             assert run(chain(add(app, 1), step, app=app), priority=8)[0][1] == priority
         done = add(app, 1).apply_async(priority=8, link=group(steps, app=app))
-        children = until(lambda: done.get(timeout=20) and done.children)
-        assert [[each.get(timeout=20)[1] for each in child] for child in children] == [[8, 6]]
+        children = until(lambda: done.get(timeout=60) and done.children)
+        assert [[each.get(timeout=60)[1] for each in child] for child in children] == [[8, 6]]
 
     def test_each_step_of_a_chain_without_a_priority_has_its_rules(self, app: Celery, run: Any) -> None:
         steps = [app.signature(name, immutable=True) for name in ("reports.urgent", "reports.again")]
@@ -251,4 +251,4 @@ class TestLimits:
             countdown=1
         )  # waits in the worker, longer than it may
         with pytest.raises(TaskRevokedError):
-            gone.get(timeout=20, interval=0.02)
+            gone.get(timeout=60, interval=0.02)

@@ -38,7 +38,7 @@ from routectl.routing.celery import configure, settings
 
 app = Celery("checked", broker="{url}", set_as_current=False)
 app.conf.task_ignore_result = True
-app.conf.broker_connection_timeout = 30
+app.conf.broker_transport_options = {{"confirm_publish": True}}  # what is sent has arrived
 {setup}
 
 def task(name, **options):
@@ -156,6 +156,7 @@ def test_what_a_rule_is_said_to_say_in_vain_does_not_arrive(
     (project.folder / "vain.yaml").write_text(f"{FILE}  - {rule}\n")
     with Celery("vain", broker=project.url, set_as_current=False) as app:
         app.conf.update(task_default_priority=6, task_ignore_result=True)
+        app.conf.broker_transport_options = {"confirm_publish": True}  # what is sent has arrived
         if by_hand:
             app.conf.task_routes = (Router.from_file("vain.yaml"),)
         else:

@@ -47,7 +47,7 @@ globals().update(settings("queues.yaml"))
 
 ROUTECTL = (str(Path(sys.executable).with_name("routectl")),)
 
-SEND = "import json; from {} import app; print(json.dumps(app.send_task('billing.charge').get(timeout=20)))"
+SEND = "import json; from {} import app; print(json.dumps(app.send_task('billing.charge').get(timeout=60)))"
 
 
 @pytest.fixture(scope="module", autouse=True)

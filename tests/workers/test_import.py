@@ -13,7 +13,7 @@ from celery import Celery
 
 from ..brokers import Broker
 from ..markdown import ROOT, blocks
-from .conftest import CELERY, QUICK, Project
+from .conftest import CELERY, QUICK, Project, until
 
 #: What `import` writes is put there by the tests.
 FILE = ""
@@ -70,7 +70,15 @@ def sent_by(project: Project, module: str) -> dict[str, list[tuple[str, Any]]]:
     )
     with Celery(broker=project.url, set_as_current=False).connection_for_read() as connection:
         channel = connection.default_channel
-        return {queue: sorted(taken(channel, queue)) for queue in QUEUES}
+        found: dict[str, list[tuple[str, Any]]] = {queue: [] for queue in QUEUES}
+
+        def all_have_come() -> bool:
+            for queue in QUEUES:
+                found[queue] += taken(channel, queue)
+            return sum(map(len, found.values())) == len(TASKS)
+
+        until(all_have_come)  # an app without a file does not wait for the broker's word
+        return {queue: sorted(tasks) for queue, tasks in found.items()}
 
 
 def taken(channel: Any, queue: str) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from routectl.routing import watch
 from routectl.routing.celery import Undeliverable, configure, settings
 from routectl.topology.errors import FileError
 
-from .conftest import Project
+from .conftest import Project, until
 
 FILE = """
 version: 1
@@ -91,8 +91,7 @@ def nothing() -> None: ...
 def received(app: Celery, queue: str, *more: str) -> dict[str, Any]:
     """The one message of a queue: its properties and headers, as far as rules speak of them."""
     with app.connection_for_read() as connection, connection.channel() as channel:
-        taken = channel.basic_get(queue, no_ack=True)
-        assert taken is not None
+        taken = until(lambda: channel.basic_get(queue, no_ack=True))
         assert channel.basic_get(queue, no_ack=True) is None
         message = channel.message_to_python(taken)
     message.accept = {message.content_type}

@@ -42,7 +42,7 @@ def by_routectl(project: Project, app: str, send: str) -> object:
 
 
 def sending(module: str) -> str:
-    return f"import json; from {module} import charge; print(json.dumps(charge.delay(7).get(timeout=20)))"
+    return f"import json; from {module} import charge; print(json.dumps(charge.delay(7).get(timeout=60)))"
 
 
 def test_a_module(project: Project) -> None:
@@ -87,7 +87,7 @@ def test_flask_with_an_application_factory(project: Project) -> None:
     code = (
         "import json; from shop import create_app; app = create_app(); "
         "sent = app.test_client().post('/orders/7/charge').json['task']; "
-        "print(json.dumps(app.extensions['celery'].AsyncResult(sent).get(timeout=20)))"
+        "print(json.dumps(app.extensions['celery'].AsyncResult(sent).get(timeout=60)))"
     )
     assert by_celery(project, "make_celery", code) == "shop charged 7"
 
@@ -97,6 +97,6 @@ def test_a_producer_without_the_code(project: Project) -> None:
     places.write(project, "A module")
     code = (
         "import json, elsewhere; elsewhere.charge(7); sent = elsewhere.app.send_task('billing.charge', [8]); "
-        "print(json.dumps([sent.get(timeout=20), 'billing.charge' in elsewhere.app.tasks]))"
+        "print(json.dumps([sent.get(timeout=60), 'billing.charge' in elsewhere.app.tasks]))"
     )
     assert by_celery(project, "shop", code) == ["charged 8", False]

@@ -57,7 +57,7 @@ def test_beat_sends_each_entry_where_the_file_or_the_entry_says(scheduled: Proje
         assert arrived(app, "low", {"reports.daily"}) == {"reports.daily"}
     finally:
         beat.terminate()
-        beat.wait(20)
+        beat.wait(60)
 
 
 def test_a_worker_with_a_schedule_of_its_own(scheduled: Project, app: Celery) -> None:

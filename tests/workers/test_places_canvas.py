@@ -84,7 +84,7 @@ def run(app: Celery, project: Project) -> Iterator[Any]:
     ran.write_text("")
 
     def send(canvas: Any, **options: Any) -> tuple[Any, set[tuple[str, str]]]:
-        value = canvas.apply_async(**options).get(timeout=20, interval=0.05)
+        value = canvas.apply_async(**options).get(timeout=60, interval=0.05)
         return value, {(name, key) for _, name, key in map(str.split, ran.read_text().splitlines())}
 
     return send
@@ -137,7 +137,7 @@ def test_callbacks_and_errbacks(app: Celery, run: Any, project: Project) -> None
     assert run(charge(app, 1), link=total(app))[0] == 1
     failing = app.signature("billing.fail", app=app)
     sent = failing.apply_async(link_error=app.signature("reports.failed", app=app))
-    assert isinstance(sent.get(timeout=20, propagate=False), ValueError)
+    assert isinstance(sent.get(timeout=60, propagate=False), ValueError)
     expected = {"reports.total low", "reports.failed low"}
     until(lambda: all(each in (project.folder / "ran.txt").read_text() for each in expected))
 

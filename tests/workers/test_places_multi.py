@@ -68,7 +68,7 @@ def test_each_node_has_the_profile_of_its_name(project: Project, started: dict[s
     )
     configure(app, project.folder / "queues.yaml")
     sent = [app.send_task(name) for name in ("billing.charge", "report")]
-    assert [result.get(timeout=20, interval=0.05)[0] for result in sent] == ["high", "low"]
+    assert [result.get(timeout=60, interval=0.05)[0] for result in sent] == ["high", "low"]
     app.close()
 
 

@@ -139,9 +139,9 @@ def test_a_worker_of_one_vhost_sends_to_another(first: Project, shop: Celery) ->
         first.worker("-A", "proj:shop", "worker", "--profile", "high", *QUICK, program=CELERY),
         first.worker("-A", "proj:reports", "worker", "--profile", "nightly", *QUICK, program=CELERY),
     ):
-        node, task = shop.send_task("billing.charge").get(timeout=20, interval=0.05)
+        node, task = shop.send_task("billing.charge").get(timeout=60, interval=0.05)
         assert node == "high"
-        assert shop.AsyncResult(task).get(timeout=20, interval=0.05) == "nightly"
+        assert shop.AsyncResult(task).get(timeout=60, interval=0.05) == "nightly"
 
 
 def test_a_profile_of_another_vhost_is_not_known(first: Project) -> None:

@@ -102,7 +102,7 @@ def workers(project: Project) -> Iterator[list[WorkerProcess]]:
 def where(app: Celery, accounts: range) -> dict[int, list[str]]:
     """The worker and the shard of a task for each account."""
     sent = {account: app.send_task("orders.place", kwargs={"account_id": account}) for account in accounts}
-    return {account: result.get(timeout=30) for account, result in sent.items()}
+    return {account: result.get(timeout=60) for account, result in sent.items()}
 
 
 def queues(worker: WorkerProcess) -> list[str]:
@@ -124,15 +124,15 @@ def test_an_account_has_one_shard_however_it_is_named(app: Celery, workers: list
     found = where(app, range(20))
     assert where(app, range(20)) == found
     for account, (node, shard) in found.items():
-        assert app.send_task("orders.place", (account,)).get(timeout=30) == [node, shard]
-        assert app.send_task("orders.place", (str(account),)).get(timeout=30) == [node, shard]
+        assert app.send_task("orders.place", (account,)).get(timeout=60) == [node, shard]
+        assert app.send_task("orders.place", (str(account),)).get(timeout=60) == [node, shard]
 
 
 def test_tasks_of_one_account_run_in_the_order_in_which_they_were_sent(
     app: Celery, project: Project, workers: list[WorkerProcess]
 ) -> None:
     for result in [app.send_task("orders.note", (number % 5, number)) for number in range(200)]:
-        result.get(timeout=30)
+        result.get(timeout=60)
     for account in range(5):
         notes = (project.folder / f"results/notes-{account}").read_text().split()
         assert notes == [str(number) for number in range(200) if number % 5 == account]
@@ -140,7 +140,7 @@ def test_tasks_of_one_account_run_in_the_order_in_which_they_were_sent(
 
 def test_every_share_takes_what_has_no_shards(app: Celery, workers: list[WorkerProcess]) -> None:
     assert all(worker.text.count(".> normal ") == 1 for worker in workers)
-    node, key = app.send_task("other").get(timeout=30)
+    node, key = app.send_task("other").get(timeout=60)
     assert node in ("orders-1", "orders-2")
     assert key == "normal"
 
@@ -155,13 +155,13 @@ def test_a_worker_says_which_shards_it_takes(workers: list[WorkerProcess]) -> No
 def test_a_retry_keeps_its_shard(app: Celery, workers: list[WorkerProcess], countdown: int) -> None:
     for account, (node, shard) in where(app, range(6)).items():
         kwargs = {"account_id": account, "countdown": countdown}
-        assert app.send_task("orders.retry", kwargs=kwargs).get(timeout=30) == [node, shard]
+        assert app.send_task("orders.retry", kwargs=kwargs).get(timeout=60) == [node, shard]
 
 
 def test_a_delayed_task_comes_back_to_its_shard(app: Celery, workers: list[WorkerProcess]) -> None:
     found = where(app, range(6))
     sent = [app.send_task("orders.place", (account,), countdown=1) for account in found]
-    assert [result.get(timeout=30) for result in sent] == list(found.values())
+    assert [result.get(timeout=60) for result in sent] == list(found.values())
 
 
 def test_a_chords_body_goes_to_its_shard(app: Celery, workers: list[WorkerProcess]) -> None:
@@ -169,11 +169,11 @@ def test_a_chords_body_goes_to_its_shard(app: Celery, workers: list[WorkerProces
     for account, came in found.items():
         parts = [app.signature("orders.place", (number,)) for number in range(2)]
         body = app.signature("orders.total", kwargs={"account_id": account})
-        assert chord(parts, body, app=app).delay().get(timeout=30) == came
+        assert chord(parts, body, app=app).delay().get(timeout=60) == came
 
 
 def test_a_task_without_the_key_goes_to_the_next_rule(app: Celery, workers: list[WorkerProcess]) -> None:
-    assert app.send_task("orders.place", kwargs={"account_id": None}).get(timeout=30)[1] == "normal"
+    assert app.send_task("orders.place", kwargs={"account_id": None}).get(timeout=60)[1] == "normal"
 
 
 def test_a_worker_without_a_share_takes_every_shard(project: Project) -> None:
@@ -257,4 +257,4 @@ def test_a_caller_may_name_a_shard_and_not_the_queue_that_has_them(
         app.send_task("orders.place", (1,), queue="orders")
     for number, node in ((2, "orders-1"), (3, "orders-2")):
         shard = f"orders.{number}"
-        assert app.send_task("orders.place", (1,), queue=shard).get(timeout=30) == [node, shard]
+        assert app.send_task("orders.place", (1,), queue=shard).get(timeout=60) == [node, shard]
