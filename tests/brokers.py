@@ -93,7 +93,12 @@ class Management:
             return response.status, response.data.decode(errors="replace")
 
     def get(self, path: str) -> Any:
-        return self._answer("GET", path)
+        """RabbitMQ 4.0 answers 500 to a list of what is being deleted at this moment, and is asked again."""
+        for _ in range(20):
+            if (answer := self.request("GET", path))[0] != 500:
+                break
+            time.sleep(0.2)
+        return self._checked("GET", path, answer)
 
     def put(self, path: str, body: Any = None) -> Any:
         return self._answer("PUT", path, {} if body is None else body)
@@ -108,7 +113,10 @@ class Management:
         self._pool.clear()
 
     def _answer(self, method: str, path: str, body: Any = None) -> Any:
-        status, answer = self.request(method, path, body)
+        return self._checked(method, path, self.request(method, path, body))
+
+    def _checked(self, method: str, path: str, answered: tuple[int, Any]) -> Any:
+        status, answer = answered
         assert status < 400, f"{method} {path} -> {status}: {answer}"
         return answer
 
@@ -123,7 +131,7 @@ def obtain(folder: Path) -> Broker:
         return _named(url)
     watch(folder)
     with locked(folder / "broker.lock", _say), state_in(folder):
-        running = sandbox.start(NAME, version=wanted_version(), port=0, install=True, progress=_say)
+        running = sandbox.start(NAME, version=wanted_version(), port=0, install=True, progress=_say, timeout=300)
     return _broker(running.broker, running.management, running.version)
 
 

@@ -88,7 +88,7 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 def delete_vhost(management: Management, name: str) -> None:
     """Deletes a vhost; RabbitMQ 4.3 answers 500 while a federation link or a shovel in it is about to start."""
-    for _ in range(5):
+    for _ in range(60):
         status, _answer = management.request("DELETE", f"vhosts/{quote(name, safe='')}")
         if status != 500:
             return

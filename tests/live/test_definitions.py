@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.brokers import Broker, Management
+from tests.conftest import delete_vhost
 from tests.definitions import queues_yaml
 
 from .conftest import Command
@@ -25,10 +26,17 @@ def project(
     """The command; what a project's file creates beside the test's vhost is gone afterwards."""
     monkeypatch.setenv("PASSWORD", "s3cret")
     yield routectl
-    for collection in ("vhosts", "users"):
-        for item in management.get(collection):
-            if item["name"].startswith(f"{vhost}-"):
-                management.delete(f"{collection}/{quote(item['name'], safe='')}")
+    # A vhost of another test that is being deleted is listed without its name.
+    names = {
+        collection: [item["name"] for item in management.get(collection) if "name" in item]
+        for collection in ("vhosts", "users")
+    }
+    for name in names["vhosts"]:
+        if name.startswith(f"{vhost}-"):
+            delete_vhost(management, name)
+    for name in names["users"]:
+        if name.startswith(f"{vhost}-"):
+            management.delete(f"users/{quote(name, safe='')}")
 
 
 def write(routectl: Command, name: str, *, unchecked: bool = False) -> None:

@@ -24,6 +24,7 @@ from routectl.topology.load import load
 from routectl.topology.simulate import links
 
 from ..brokers import Broker, Management
+from ..conftest import delete_vhost
 
 #: The user's module: an app set up from the file, and tasks that report where they ran.
 MODULE = """
@@ -285,7 +286,7 @@ def new_project(
     management.put(f"vhosts/{vhost}")
     management.put(f"permissions/{vhost}/guest", {"configure": ".*", "write": ".*", "read": ".*"})
     yield Project(folder, broker.url_for(vhost), management, vhost)
-    management.delete(f"vhosts/{vhost}")
+    delete_vhost(management, vhost)
 
 
 def _private(name: str) -> bool:
