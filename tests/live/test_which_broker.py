@@ -14,6 +14,7 @@ import pytest
 from pika import frame, spec
 
 from routectl.cli.main import run
+from routectl.topology import provision
 from routectl.topology.broker import address, greeting
 from routectl.topology.errors import Unreachable
 from tests.brokers import Broker, Management
@@ -29,6 +30,12 @@ def on_the_usual_port(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
     """The test's broker has its management API where it usually is."""
     port = urlsplit(broker.management).port
     monkeypatch.setattr(address, "_DERIVED_PORTS", {False: port, True: port})
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A greeter of a test may be slow to get its turn."""
+    monkeypatch.setattr(provision, "_PATIENCE", 60.0)
 
 
 def at(broker: Broker, vhost: str, port: int) -> str:
