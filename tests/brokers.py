@@ -131,7 +131,9 @@ def obtain(folder: Path) -> Broker:
         return _named(url)
     watch(folder)
     with locked(folder / "broker.lock", _say), state_in(folder):
-        running = sandbox.start(NAME, version=wanted_version(), port=0, install=True, progress=_say, timeout=300)
+        running = sandbox.start(
+            NAME, version=wanted_version(), port=0, install=True, progress=_say, timeout=300
+        )
     return _broker(running.broker, running.management, running.version)
 
 
