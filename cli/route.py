@@ -83,17 +83,16 @@ def _call(args: str | None, kwargs: str | None, headers: str | None, options: st
       UsageError: An option is no JSON of its kind, or names what would decide instead of the file.
     """
     from ..routing import Call
-    from ..topology.errors import UsageError
+    from ..routing.sent import refuse_address
 
-    more = _parsed("--options", options, dict)
-    for name in ("queue", "exchange"):
-        if name in more:
-            raise UsageError(
-                f"a task whose caller names the {name} goes there, whatever the file says",
-                f"leave `{name}` out of `--options`",
-            )
-    headers_ = _parsed("--headers", headers, dict) or more.get("headers") or {}
-    return Call(_parsed("--args", args, list), _parsed("--kwargs", kwargs, dict), headers_, more)
+    call = Call(
+        _parsed("--args", args, list),
+        _parsed("--kwargs", kwargs, dict),
+        _parsed("--headers", headers, dict),
+        _parsed("--options", options, dict),
+    )
+    refuse_address(call)
+    return call
 
 
 def _parsed(option: str, text: str | None, kind: type) -> Any:

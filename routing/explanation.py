@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
 from .decision import Decision, Step
+from .sent import sent
 from .worker.profile import consumed_by_default
 
 if TYPE_CHECKING:
@@ -101,9 +102,12 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
       name: The task's name.
       call: What it is called with.
       tried: Say which rules were asked before: all of them are looked at for that.
+
+    Raises:
+      UsageError: The caller names a queue, an exchange or a key, which decide instead of the file.
     """
     try:
-        decision = table.route(name, call)
+        decision = sent(table, name, call)
     except RoutingError as error:
         attempts = tuple(_attempts(table, name, call, None)) if tried else ()
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)

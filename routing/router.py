@@ -14,6 +14,7 @@ from .call import Call, called_by, has_address, is_retry, name_of
 from .decision import Decision
 from .explanation import Explanation, explain
 from .part import part, select
+from .sent import sent
 from .table import REMEMBERED, Table
 
 if TYPE_CHECKING:
@@ -210,13 +211,14 @@ class Router:
           args: What it is called with, for rules with `when` or `shard_by`.
           kwargs: Likewise.
           headers: The message's headers, likewise.
-          options: Publish options, likewise.
+          options: Other options of `apply_async`, likewise; what they say of the message counts before the rule.
 
         Raises:
           RoutingError: No rule matches it and the file refuses such tasks.
+          UsageError: The options name a queue, an exchange or a key, which decide instead of the file.
         """
         self._refresh()
-        return self.table.route(name, Call(args, kwargs, headers, options))
+        return sent(self.table, name, Call(args, kwargs, headers, options))
 
     def __call__(
         self,
@@ -238,9 +240,14 @@ class Router:
         """
         if self._watch is not None:
             self._refresh()
-        ready = self._state.ready.get(name)
-        if ready is not None and not (options and has_address(options)):
-            return ready.copy()
+        if not (options and has_address(options)):
+            state = self._state
+            ready = state.ready.get(name)
+            if ready is not None:
+                return ready.copy()
+            blended = state.blended.get(name)
+            if blended is not None:
+                return self._for_call(blended.copy(), {} if options is None else options, task)
         return self._answer(name, args, kwargs, {} if options is None else options, task)
 
     def explain(self, name: str, call: Call | None = None) -> Explanation:
@@ -265,8 +272,6 @@ class Router:
         """A route that is not at hand yet."""
         state = self._state
         ready, blended = state.ready, state.blended
-        if name in blended and not has_address(options):
-            return self._for_call(blended[name].copy(), options, task)
         named = self._named_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
         asked = name

@@ -75,6 +75,7 @@ WITHOUT_CELERY = {
             "part",
             "router",
             "seen",
+            "sent",
             "table",
             "time_limit",
             "watch",

@@ -55,6 +55,18 @@ def test_one_task_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_the_caller_says_of_the_message_counts_before_the_rule(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call = ["--kwargs", '{"plan": "gold"}', "--headers", '{"tenant": "acme"}']
+    assert run(["route", "export.run", *call, "--options", '{"priority": 2}']) == 0
+    assert "  message   priority 2, expires 3600" in lines(capsys)
+    assert run(["route", "reports.x", "other", "--options", '{"priority": 2}']) == 0
+    assert [line.split()[5] for line in lines(capsys)[1:]] == ["2", "2"]
+    assert run(["route", "reports.x", "--options", '{"headers": {"x": 2, "y": 3}, "priority": null}']) == 0
+    assert '  message   headers {"x": 2, "y": 3}' in lines(capsys)
+
+
 def test_rules_that_matched_and_did_not_take_it_are_told_with_the_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -137,7 +149,9 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
         (["--headers", "7"], "`--headers` is not a JSON object"),
         (["--options", "[" * 100_000], "`--options` is nested too deeply\n"),
         (["--kwargs", '{"a":' * 100_000 + "1" + "}" * 100_000], "`--kwargs` is nested too deeply\n"),
-        (["--options", '{"queue": "low"}'], "a task whose caller names the queue goes there"),
+        (["--options", '{"queue": "low"}'], "a task whose caller names the `queue` goes there"),
+        (["--options", '{"exchange": ""}'], "a task whose caller names the `exchange` goes there"),
+        (["--options", '{"routing_key": "low"}'], "a task whose caller names the `routing_key` goes there"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(

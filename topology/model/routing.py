@@ -49,6 +49,12 @@ _SETTLED = frozenset(
 #: More of them, which a rule has fields for.
 _LIMITS = frozenset({"expires", "time_limit", "soft_time_limit"})
 
+#: What a caller may name that decides where a task goes, whatever the file says.
+ADDRESS = ("queue", "exchange", "routing_key")
+
+#: Why what a file decides cannot be asked of a call that names one of them.
+GOES_THERE = "a task whose caller names the `{name}` goes there, whatever the file says"
+
 #: What is no option of a rule, and why.
 _NOT_AN_OPTION = {
     **dict.fromkeys(
@@ -120,6 +126,13 @@ def _publish_options(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _calling_options(value: dict[str, Any]) -> dict[str, Any]:
+    for name in ADDRESS:
+        if value.get(name) is not None:
+            raise PydanticCustomError("options", "cannot hold `{name}`: " + GOES_THERE, {"name": name})
+    return value
+
+
 _SCALAR_TYPES = {"type": ["string", "number", "boolean"]}
 
 Part = Annotated[str, AfterValidator(_part)]
@@ -137,6 +150,7 @@ Scalars = Annotated[
 Number = Annotated[int | float | str, BeforeValidator(_bound), WithJsonSchema({"type": ["string", "number"]})]
 Rate = Annotated[str, AfterValidator(_rate)]
 PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
+CallingOptions = Annotated[Arguments, AfterValidator(_calling_options)]
 
 
 class Condition(Model):
@@ -267,7 +281,11 @@ class RouteTest(Model):
     args: tuple[Any, ...] = Field((), description="Its positional arguments.")
     kwargs: Arguments = Field(default_factory=dict, description="Its named arguments.")
     headers: Arguments = Field(default_factory=dict, description="The message's headers.")
-    options: Arguments = Field(default_factory=dict, description="Options of `apply_async`.")
+    options: CallingOptions = Field(
+        default_factory=dict,
+        description="Other options of `apply_async`, such as `priority`, which count before the rule's. No `queue`, "
+        "`exchange` or `routing_key`: a task whose caller names them goes there.",
+    )
     queue: Name = Field(description="The queue it shall go to; `refuse` if it shall be an error.")
     priority: Whole | None = Field(None, ge=0, le=255, description="The priority it shall have.")
     key: RoutingKey | None = Field(None, description="The routing key it shall have.")
