@@ -68,7 +68,7 @@ from celery import Celery
 from routectl.routing.celery import configure
 
 app = Celery("proj", broker=os.environ["PROJ_BROKER"])
-app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1)
+app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1, broker_connection_timeout=30)
 configure(app, "queues.yaml", watch=True)
 
 @app.task(name="forward")
