@@ -43,10 +43,8 @@ class RateLimits:
         Parameters:
           name: The task's name.
         """
-        for entry, decisions in self._router.table.candidates(name):
-            if decisions is not None and not entry.route.when:
-                return entry.route.rate_limit
-        return None
+        entry = self._router.table.limiting(name)
+        return None if entry is None else entry.route.rate_limit
 
 
 def merged(theirs: Any, ours: Iterable[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..topology.finding import Severity, did_you_mean
 from .audit_priorities import lost_priorities
-from .audit_senders import address, arrives, goes_along, otherwise
+from .audit_senders import address, arrives, goes_along, otherwise, own_rate_limits
 from .problem import Problem
 from .table import CELERYS_OWN
 
@@ -58,6 +58,8 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
             continue
         if address(sender) or (each.decisions and sender.task not in placed):
             yield from otherwise(part, app, sender, each)
+    if app.by_the_file:
+        yield from own_rate_limits(part, app)
     yield from lost_priorities(part, app, by_task)
     yield from _rules_in_vain(part, app)
     yield from _lost_rate_limits(part, app)

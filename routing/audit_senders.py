@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..topology.errors import RoutingError
 from ..topology.finding import Severity, did_you_mean
 from .explanation import takers
-from .problem import Problem, named
+from .problem import Problem, at_line, named
 from .table import CELERYS_OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ..topology.finding import Position
     from .app_facts import App, Sender, Sent
     from .decision import Decision
     from .destination import Destination
@@ -149,20 +150,40 @@ def _instead(part: Part, sender: Sender, found: Destination) -> str:
 
 def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
     """What a task says of its messages otherwise than the rule, and so wins."""
-    limit = None if decision.rule is None else part.body.routes[decision.rule].rate_limit
-    rule = {**decision.options, "priority": decision.priority, "rate_limit": limit}
-    for name in (*_HOW, "rate_limit"):
+    rule = {**decision.options, "priority": decision.priority}
+    for name in _HOW:
         own, ruled = sender.options.get(name), rule.get(name)
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
-            message = f"{sender} has `{name}` {own} of its own, which beats {ruled} of {named(decision)}"
-            help_ = "say it in one place only"
-            yield Problem("own-options", message, decision.position, help_, task=sender.task)
+            yield _beaten(sender, name, ruled, named(decision), decision.position)
     own = address(sender)
     if own and decision.priority is not None and sender.options.get("priority") is None:
         told, ruled = _spelled(own), f"priority {decision.priority} of {named(decision)}"
         message = f"{sender} names {told} itself, and so goes without {ruled}"
         yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
+
+
+def own_rate_limits(part: Part, app: App) -> Iterator[Problem]:
+    """The rate limits of tasks that say another than their rule; what a task is called with makes no difference.
+
+    Parameters:
+      part: The file.
+      app: The app, which goes by it.
+    """
+    for sender in app.senders:
+        own = sender.options.get("rate_limit")
+        entry = part.router.table.limiting(sender.task)
+        ruled = None if entry is None else entry.route.rate_limit
+        if entry is None or ruled is None or sender.schedule is not None or own in (None, ruled):
+            continue
+        rule = f"{at_line(entry.position)}`{entry.pattern.text}`"
+        yield _beaten(sender, "rate_limit", ruled, rule, entry.position)
+
+
+def _beaten(sender: Sender, name: str, ruled: object, rule: str, place: Position | None) -> Problem:
+    """What a task says of itself, and so beats a rule."""
+    message = f"{sender} has `{name}` {sender.options[name]} of its own, which beats {ruled} of {rule}"
+    return Problem("own-options", message, place, "say it in one place only", task=sender.task)
 
 
 def _prioritised(app: App, sender: Sender, decision: Decision) -> Iterator[Problem]:

@@ -137,6 +137,17 @@ class Table:
         """Whether a rule names exactly this task."""
         return name in self._exact
 
+    def limiting(self, name: str) -> Entry | None:
+        """The rule whose rate limit a task has, if any: of those that ask nothing of a call, the first."""
+        return next(
+            (
+                entry
+                for entry, decisions in self.candidates(name)
+                if decisions is not None and not entry.route.when
+            ),
+            None,
+        )
+
     def to_queue(self, queue: str) -> Decision | None:
         """The destination of a task whose caller named the queue; None if the file does not know it."""
         return Decision(queue, *self.addresses.of(queue)) if queue in self._queues else None

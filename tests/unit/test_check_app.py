@@ -299,6 +299,41 @@ def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.Capt
     )
 
 
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        (
+            "{tasks: billing.*, queue: high, when: {kwargs.x: 1}}\n"
+            "  - {tasks: billing.*, queue: low, rate_limit: 10/m}",
+            "",
+        ),
+        ("{tasks: billing.*, queue: orders, shard_by: kwargs.id, rate_limit: 10/m}", ""),
+        ("{tasks: billing.*, queue: high, rate_limit: 10/m}", ", queue='low'"),
+    ],
+)
+def test_rate_limits_do_not_depend_on_calls(
+    rules: str, options: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "{tasks: billing.*, queue: high, priority: 9, expires: 1h}"
+    (folder / "queues.yaml").write_text(FILE.replace(rule, rules).partition("tests:")[0])
+    name = write(folder, options=f", rate_limit='3/m'{options}")
+    limits = [
+        each for each in checked(capsys, "--app", name)["findings"] if "`rate_limit`" in each["message"]
+    ]
+    line = 9 if "when" in rules else 8
+    assert [(each["code"], each["line"], each["message"]) for each in limits] == [
+        (
+            "own-options",
+            line,
+            "task `billing.charge` has `rate_limit` 3/m of its own, which beats 10/m of "
+            f"queues.yaml:{line} `billing.*`",
+        )
+    ]
+    words = ("--app", write(folder, options=options), "--allow", "unreached-queue")
+    document = checked(capsys, *words, code=int(bool(options)))
+    assert all("`rate_limit`" not in each["message"] for each in document["findings"])
+
+
 def test_a_default_priority_yields_to_the_rules_of_an_app_that_was_set_up(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
