@@ -31,15 +31,20 @@ def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Posit
 def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:
     """One vhost's part of a file, and the path it stands under.
 
+    A file that names no vhost at all is about whichever is asked for: the broker URL says which. Where it names others
+    in `vhosts`, its top level is `/`, unless `vhost` says otherwise, since any other name may be a slip.
+
     Raises:
       RoutingError: The file has no such vhost.
     """
     if vhost in topology.vhosts:
         return topology.vhosts[vhost], ("vhosts", vhost)
-    if vhost is None or topology.vhost in (None, vhost):
+    top = topology.vhost or ("/" if topology.vhosts else vhost)
+    if vhost is None or vhost == top:
         return topology, ()
-    known = [*topology.vhosts, topology.vhost or "/"]
-    raise RoutingError(f"vhost `{vhost}` is not in the file", did_you_mean(vhost, known))
+    names = " and ".join(f"`{name}`" for name in topology.vhosts) or f"`{top}` alone"
+    hint = did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; name none for its top level"
+    raise RoutingError(f"vhost `{vhost}` is not in the file", hint)
 
 
 def routes_alike(one: Body, other: Body, *, workers: bool = False) -> bool:

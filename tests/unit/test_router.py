@@ -64,6 +64,28 @@ def test_an_unknown_vhost_is_named(file: Path, tmp_path: Path) -> None:
     assert caught.value.hint == "did you mean `main`?"
 
 
+@pytest.mark.parametrize(
+    ("vhost", "hint"),
+    [
+        ("othr", "did you mean `other`?"),
+        ("reports", "it has `other`; name none for its top level"),
+    ],
+)
+def test_an_unknown_vhost_is_not_the_top_level_of_a_file_with_vhosts(
+    vhost: str, hint: str, file: Path
+) -> None:
+    with pytest.raises(RoutingError, match=f"vhost `{vhost}` is not in the file") as caught:
+        Router.from_file(file, vhost=vhost)
+    assert caught.value.hint == hint
+
+
+def test_a_file_that_names_no_vhost_is_for_any(file: Path) -> None:
+    file.write_text(FILE[: FILE.index("vhosts:")])
+    assert Router.from_file(file, vhost="shop").route("reports.daily") == Router.from_file(file).route(
+        "reports.daily"
+    )
+
+
 def test_a_wrong_file_is_a_file_error(file: Path) -> None:
     file.write_text(FILE + "unmatched: nowhere\n")
     with pytest.raises(FileError):
