@@ -71,11 +71,14 @@ def failure(what: str, error: BaseException) -> RoutectlError:
 def told(error: BaseException) -> str:
     """An exception in one line, with its kind and without passwords: its text may hold a broker's URL.
 
+    What this package would advise is left to whoever tells it.
+
     Parameters:
       error: What was raised.
     """
     try:
-        lines = str(error).strip().splitlines()
+        text = error.message if isinstance(error, RoutectlError) else str(error)
+        lines = text.strip().splitlines()
     except Exception:  # noqa: BLE001 a user's own error may not even have a text
         lines = []
     line = f"{kind(error)}: {redact(mask_urls(lines[0]))}" if lines else kind(error)

@@ -76,6 +76,8 @@ class Table:
         self.addresses = AddressBook(body)
         self._body = body
         self._queues = frozenset(consumable_queues(body))
+        #: Where rules are written; None if there are none, or they came from no file.
+        self._file = position(0).file if position and body.routes else None
         self._memory: dict[str, tuple[Step | Decision, ...]] = {}
         self._exact: dict[str, list[tuple[Entry, dict[str, str]]]] = {}
         self.entries: list[Entry] = []
@@ -116,7 +118,7 @@ class Table:
             decision = step if isinstance(step, Decision) else step.decide(call)
             if decision is not None:
                 return decision
-        raise _refused(name, call, [step for step in steps if isinstance(step, Step)])
+        raise _refused(name, call, [step for step in steps if isinstance(step, Step)], self._file)
 
     def fixed(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
@@ -293,17 +295,19 @@ def _parsed(text: str) -> Pattern:
         raise RoutingError(str(error)) from None
 
 
-def _refused(name: str, call: Call, passed: Sequence[Step]) -> RoutingError:
+def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) -> RoutingError:
     """The error for a task that no rule takes, or none as it is called."""
+    to_file = f" to {file}" if file else ""
     if not passed:
         return RoutingError(
-            f"no route matches task `{name}`", "add a route for it, or name a queue in `unmatched`"
+            f"no route matches task `{name}`",
+            f"add a route for it{to_file}, or name a queue in `unmatched`",
         )
     places = (f"{place.file}:{place.line} " if (place := step.entry.position) else "" for step in passed)
     why = "; ".join(f"{place}{step.passes_by(call)}" for place, step in zip(places, passed, strict=True))
     return RoutingError(
         f"no route takes task `{name}` as it is called: {why}",
-        "add a route for such calls, or name a queue in `unmatched`",
+        f"add a route for such calls{to_file}, or name a queue in `unmatched`",
     )
 
 

@@ -116,7 +116,7 @@ class Watch(Generic[T]):
         try:
             step()
         except RoutectlError as error:
-            return f"{error} ({error.hint})" if error.hint else str(error)
+            return f"{error.message} ({error.hint})" if error.hint else str(error)
         except Exception as error:  # its text could hold a secret
             if is_time_limit(error):
                 raise

@@ -97,4 +97,14 @@ class Refused(RoutectlError):
 
 
 class RoutingError(RoutectlError):
-    """A task has no destination, or one that does not exist."""
+    """A task has no destination, or one that does not exist.
+
+    Publishers meet it in logs and as a task's result, so its text, and what a result holds of it, has the hint as well.
+    """
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.args = (message, hint) if hint else (message,)
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message

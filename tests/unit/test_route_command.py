@@ -134,7 +134,7 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
     assert lines(capsys) == [
         "b",
         "  error     no route matches task `b`",
-        "  hint      add a route for it, or name a queue in `unmatched`",
+        "  hint      add a route for it to queues.yaml, or name a queue in `unmatched`",
         "  passed by 1 name that does not match; `--verbose` shows it",
     ]
 
