@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound
 
+from ..topology.delay import LEVELS, level_name
 from ..topology.errors import RoutingError
+from ..topology.simulate import BUILT_IN
 from . import transport as transports
 from .router import COPIED, SETTLED
 
@@ -99,14 +101,14 @@ def _sender(send: Callable[..., Any], router: PublishingRouter) -> Callable[...,
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
-            exchange = _name(options.get("exchange"))
+            exchange = _name(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
             if f"no exchange '{exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would hand out again.
             producer.connection.revive(None)
-            raise _no_exchange(name, exchange, options, producer.connection.virtual_host) from None
+            raise _no_exchange(name, exchange, options, producer.connection.virtual_host, router) from None
         settled = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
-        _raise_if_returned(name, settled["id"])
+        _raise_if_returned(name, settled["id"], router)
         return result
 
     send_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
@@ -178,7 +180,7 @@ def _remember(_error: Exception, exchange: str, routing_key: str, message: Any) 
     _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str) -> None:
+def _raise_if_returned(name: str, task_id: str, router: PublishingRouter) -> None:
     """Raises for this task's own return; another's came too late for its publisher and is at least logged."""
     messages, _returned.messages = _returned.messages, []
     own = None
@@ -188,27 +190,46 @@ def _raise_if_returned(name: str, task_id: str) -> None:
         else:
             _logger.error("task with id %s was dropped: exchange %r has no queue for key %r", *message)
     if own is not None:
-        raise _no_queue(name, own[1], own[2])
+        raise _no_queue(name, own[1], own[2], router)
 
 
-def _no_queue(task: str, exchange: str, key: str) -> Undeliverable:
+def _no_queue(task: str, exchange: str, key: str, router: PublishingRouter) -> Undeliverable:
     where = (
         f"exchange `{exchange}` has no queue bound for key `{key}`"
         if exchange
         else f"queue `{key}` does not exist"
     )
     return Undeliverable(
-        f"task `{task}` was not queued, since {where}", task=task, exchange=exchange, routing_key=key
-    )
-
-
-def _no_exchange(task: str, exchange: str, options: dict[str, Any], vhost: str) -> Undeliverable:
-    return Undeliverable(
-        f"task `{task}` was not queued, since exchange `{exchange}` does not exist in vhost `{vhost}`",
+        f"task `{task}` was not queued, since {where}",
+        _hint(exchange, key, router),
         task=task,
         exchange=exchange,
-        routing_key=str(options.get("routing_key") or ""),
+        routing_key=key,
     )
+
+
+def _no_exchange(
+    task: str, exchange: str, options: dict[str, Any], vhost: str, router: PublishingRouter
+) -> Undeliverable:
+    key = str(options.get("routing_key") or "")
+    return Undeliverable(
+        f"task `{task}` was not queued, since exchange `{exchange}` does not exist in vhost `{vhost}`",
+        _hint(exchange, key, router),
+        task=task,
+        exchange=exchange,
+        routing_key=key,
+    )
+
+
+def _hint(exchange: str, key: str, router: PublishingRouter) -> str:
+    """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make."""
+    body = router.body
+    known = (
+        key in body.queues
+        if not exchange
+        else exchange in {*body.exchanges, *BUILT_IN, level_name(LEVELS - 1)}
+    )
+    return _HINT if known else f"{router.origin} does not have it, and so `routectl apply` does not make it"
 
 
 def _name(exchange: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import _state
 from celery.exceptions import ImproperlyConfigured, QueueNotFound
+from celery.utils.nodenames import WORKER_DIRECT_EXCHANGE
 from kombu import Queue
 
 from .call import same
@@ -131,13 +132,21 @@ class PublishingRouter(Router):
         return answer
 
     def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Celery knows no other queues than the file's, and would declare one that the caller makes up."""
+        """An app's own queue and a worker's direct one are kept; Celery would declare one that the caller makes up."""
         queue = options.get("queue")
-        if not self.declare and isinstance(queue, Queue) and not queue.no_declare:
+        if self.declare or not isinstance(queue, Queue) or queue.no_declare:
+            return {"mandatory": True}
+        if queue.exchange == WORKER_DIRECT_EXCHANGE:
+            own = _declared_by_its_worker(queue)
+        else:
+            own = next(filter(None, (app.amqp.queues.get(queue.name) for app in self._apps())), None)
+        if own is None:
             raise QueueNotFound(
                 f"queue `{queue.name}` is not in {self.origin}, and Celery is to declare nothing"
             )
-        return {"mandatory": True}
+        if isinstance(options, dict):
+            options["queue"] = None
+        return {"queue": own, "mandatory": True}
 
     def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery filled in itself yields to the rule."""
@@ -149,10 +158,13 @@ class PublishingRouter(Router):
     def _swap(self, state: State) -> None:
         """Makes the queues known before a task is routed to them."""
         self._swapped = True
-        for app in list(_state._get_active_apps()):
-            if app.configured and self in _routers(app):
-                self._make_known(app, state)
+        for app in self._apps():
+            self._make_known(app, state)
         super()._swap(state)
+
+    def _apps(self) -> list[Any]:
+        """The apps that route by this router."""
+        return [app for app in list(_state._get_active_apps()) if app.configured and self in _routers(app)]
 
     def _make_known(self, app: Any, state: State) -> None:
         """Has an app know the file's queues as they are now; a worker goes on with those that it consumes.
@@ -173,6 +185,11 @@ class PublishingRouter(Router):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.begin()
+
+
+def _declared_by_its_worker(queue: Queue) -> Queue:
+    """A worker's direct queue, which its producers do not declare: of a worker that never ran, nobody would take it."""
+    return Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
 
 
 def _filled_in(options: Mapping[str, Any], answer: Mapping[str, Any], task: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A Celery consumer that declares nothing: what it needs has to exist, and nobody may have its name already."""
+"""A Celery consumer that declares nothing of the file: what it needs has to exist, and nobody may have its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _logger = get_logger(__name__)
 
 
 def consumer_class(base: Any) -> Any:
-    """`base`, declaring nothing and checking its queues whenever it has connected.
+    """`base`, declaring nothing of the file and checking its queues whenever it has connected.
 
     Parameters:
       base: The app's consumer class, or its dotted name.
@@ -64,8 +64,9 @@ class _Checks:
         if not transport.of(connection.transport.driver_type).amqp:
             return connection  # elsewhere a queue without messages does not exist, and comes with the first
         deadline = time.monotonic() + (GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
-        queues = [queue.name for queue in self.app.amqp.queues.consume_from.values()]  # type: ignore[attr-defined]
-        absent = missing(connection, queues)
+        consumed = self.app.amqp.queues.consume_from.values()  # type: ignore[attr-defined]
+        # Celery is to declare the others: its direct queue, and what the app has beside the file's.
+        absent = missing(connection, [queue.name for queue in consumed if queue.no_declare])
         while absent and time.monotonic() < deadline:
             time.sleep(_PAUSE)
             absent = missing(connection, absent)
