@@ -73,6 +73,7 @@ class App:
       default_priority: Its `task_default_priority`.
       broken: What beat cannot start with: sentences about the schedule.
       amqp: Whether its broker is one like RabbitMQ.
+      confirms: Whether it has the broker confirm what it publishes.
     """
 
     name: str
@@ -88,6 +89,7 @@ class App:
     default_priority: int | None = None
     broken: tuple[str, ...] = ()
     amqp: bool = True
+    confirms: bool = True
 
     @property
     def by_a_file(self) -> bool:

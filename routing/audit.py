@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..topology.finding import Severity, did_you_mean
 from .audit_priorities import lost_priorities
 from .audit_senders import address, arrives, goes_along, otherwise, own_rate_limits
+from .audit_settings import own_settings
 from .problem import Problem
 from .table import CELERYS_OWN
 
@@ -38,7 +39,7 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
       app: The app.
       found: Its `destinations`.
     """
-    yield from _settings(part, app)
+    yield from own_settings(part, app)
     yield from (
         Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
     )
@@ -64,31 +65,6 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
     yield from _rules_in_vain(part, app)
     yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)
-
-
-def _settings(part: Part, app: App) -> Iterator[Problem]:
-    """What the app's own settings do to the file's routes."""
-    if app.ignored:
-        message = f"`task_routes` of {app.name} was set after the app's first use: Celery goes on by the earlier one"
-        yield Problem("own-routes", message, help="set it before the first task is sent, or use `configure`")
-    elif app.displaced:
-        message = (
-            f"`task_routes` of {app.name} was set after `configure`: Celery goes by that, not by the file"
-        )
-        yield Problem("own-routes", message, help="take it out, and say it in the file's `routes`")
-    elif app.routes_by is not None and not app.same:
-        if app.routes_by == part.router.origin:
-            message = f"{app.name} was set up from {app.routes_by}, but not with the routes that are checked"
-        else:
-            message = f"{app.name} was set up from {app.routes_by}, which says something else than {part.router.origin}"
-        yield Problem("own-routes", message, help="name the same files and vhost here and there")
-    book = part.router.table.addresses
-    known = {*part.body.queues, *(name for name, _ in (book.delay.queues if book.delay else ()))}
-    strange = [name for name in app.queues or () if name not in known]
-    if strange:
-        names = ", ".join(f"`{name}`" for name in strange)
-        message = f"`task_queues` of {app.name} has {names}, which {part.router.origin} does not know"
-        yield Problem("own-queues", message, help="declare them in the file, or take them out of the app")
 
 
 def _unknown_tasks(app: App) -> Iterator[Problem]:

@@ -86,6 +86,7 @@ def _read(name: str, app: Any, body: Body) -> App:
         default_priority=app.conf.task_default_priority,
         broken=tuple(broken),
         amqp=_speaks_amqp(app),
+        confirms=bool((app.conf.broker_transport_options or {}).get("confirm_publish")),
     )
 
 

@@ -89,7 +89,7 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
     if not body.workers:
         return
     told: set[str] = set()
-    for queue, place in _destinations(part):
+    for queue, place in led_to(part):
         if body.queues[queue].external or takers(body, queue):
             continue
         name = _whole(body, queue)
@@ -108,7 +108,7 @@ def _whole(body: Body, queue: str) -> str:
     return queue
 
 
-def _destinations(part: Part) -> Iterator[tuple[str, Position]]:
+def led_to(part: Part) -> Iterator[tuple[str, Position]]:
     """The queues that tasks can go to, each with what sends them there; a captured name means no dead letters."""
     dead = _undeliverable(part.body)
     for index, route in enumerate(part.body.routes):
@@ -129,7 +129,7 @@ def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator
     body = part.body
     if not body.routes and body.unmatched == REFUSE:
         return
-    reached = {queue for queue, _ in _destinations(part)} | _undeliverable(body) | set(named_by_app)
+    reached = {queue for queue, _ in led_to(part)} | _undeliverable(body) | set(named_by_app)
     for name, queues in _declared(body).items():
         queue = body.queues[queues[0]]
         if queue.external or queue.type == "stream" or not reached.isdisjoint(queues):

@@ -88,6 +88,7 @@ WITHOUT_CELERY = {
             "audit",
             "audit_priorities",
             "audit_senders",
+            "audit_settings",
             "destination",
             "precedence",
             "problem",

@@ -156,11 +156,6 @@ def test_an_app_that_was_not_set_up_is_compared(folder: Path, capsys: pytest.Cap
     assert "to `celery`, which is not in the file; " in bare["findings"][0]["message"]
 
 
-def test_settings_are_as_good_as_configure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = write(folder, "app.conf.update(settings('queues.yaml'))")
-    assert codes(checked(capsys, "--app", name, code=0)) == []
-
-
 def test_a_task_that_names_its_queue_goes_without_the_priority_of_the_rule(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,48 +164,6 @@ def test_a_task_that_names_its_queue_goes_without_the_priority_of_the_rule(
         "task `billing.charge` names `queue: high` itself, and so goes without priority 9 of queues.yaml:8 `billing.*`"
     )
     assert (finding["code"], finding["help"]) == ("own-options", "take `queue: high` out")
-
-
-@pytest.mark.parametrize(
-    ("setup", "message"),
-    [
-        (
-            'configure(app, "queues.yaml"); app.conf.timezone; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after `configure`: Celery goes by that, not by the file",
-        ),
-        (
-            'configure(app, "queues.yaml"); app.amqp.router; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after the app's first use: Celery goes on by the earlier one",
-        ),
-        (
-            'app.conf.task_routes = {"*": "low"}; app.amqp.router; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after the app's first use: Celery goes on by the earlier one",
-        ),
-        (
-            'configure(app, "other.yaml")',
-            "{name} was set up from other.yaml, which says something else than queues.yaml",
-        ),
-        (
-            'configure(app, "queues.yaml", vhost="other")',
-            "{name} was set up from queues.yaml, but not with the routes that are checked",
-        ),
-        (
-            'configure(app, "queues.yaml"); from kombu import Queue; app.conf.task_queues += [Queue("x"), Queue("y")]',
-            "`task_queues` of {name} has `x`, `y`, which queues.yaml does not know",
-        ),
-    ],
-)
-def test_settings_that_leave_the_file(
-    setup: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "other.yaml").write_text(FILE.replace("queue: high, priority: 9", "queue: low"))
-    (folder / "queues.yaml").write_text(FILE + "vhosts: {other: {queues: {q: }, unmatched: q}}\n")
-    name = write(folder, setup)
-    document = checked(capsys, "--app", name)
-    first = document["findings"][0]
-    assert first["message"] == message.format(name=name)
-    assert first["code"] == ("own-queues" if "task_queues" in message else "own-routes")
-    assert first["help"]
 
 
 def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
@@ -260,35 +213,6 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
     assert document["findings"][1]["message"].endswith("; no rule is for it")
 
 
-def test_a_router_that_stands_in_task_routes_by_hand(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    by_hand = (
-        "from routectl.routing import Router; app.conf.task_routes = ({}Router.from_file('queues.yaml'),)"
-    )
-    name = write(folder, by_hand.format("") + "; app.conf.task_default_priority = 3")
-    (finding,) = checked(capsys, "--app", name)["findings"]
-    assert (finding["code"], finding["line"]) == ("rule-in-vain", 8)
-    assert finding["message"] == (
-        "`priority` and `expires` of this rule do not count: Celery has settled that before it asks for a route"
-    )
-    name = write(folder, by_hand.format("{'billing.charge': 'low'}, "))
-    first, second = checked(capsys, "--app", name)["findings"]
-    assert first["message"].startswith("the app sends task `billing.charge` to `low`; ")
-    assert second["message"].startswith("`expires` of this rule does not count: ")
-
-
-def test_rate_limits_that_an_app_forgot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "queues.yaml").write_text(FILE.replace("expires: 1h", "rate_limit: 10/m"))
-    set_up = "configure(app, 'queues.yaml')"
-    for before, after in (("app.conf.task_annotations = {}", "app.conf"), ("app.conf", "app.finalize()")):
-        assert codes(checked(capsys, "--app", write(folder, f"{before}; {set_up}; {after}"), code=0)) == []
-    name = write(folder, f"{set_up}; app.conf.task_queues; app.conf.task_annotations = {{}}")
-    (finding,) = checked(capsys, "--app", name)["findings"]
-    assert (finding["code"], finding["line"]) == ("rule-in-vain", 8)
-    assert finding["message"].endswith(f"`task_annotations` of {name} was set after `configure`")
-
-
 def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "queues.yaml").write_text(FILE.replace("expires: 1h", "rate_limit: 10/m"))
     assert codes(checked(capsys, "--app", write(folder, options=", rate_limit='10/m'"), code=0)) == []
@@ -332,13 +256,6 @@ def test_rate_limits_do_not_depend_on_calls(
     words = ("--app", write(folder, options=options), "--allow", "unreached-queue")
     document = checked(capsys, *words, code=int(bool(options)))
     assert all("`rate_limit`" not in each["message"] for each in document["findings"])
-
-
-def test_a_default_priority_yields_to_the_rules_of_an_app_that_was_set_up(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name = write(folder, "app.conf.task_default_priority = 3; configure(app, 'queues.yaml')")
-    assert codes(checked(capsys, "--app", name, code=0)) == []
 
 
 def test_a_schedule_of_a_task_that_the_app_does_not_have(
