@@ -67,7 +67,7 @@ def command(
     router = Router.from_loaded(load_files(console, files, only_routing=True), vhost=vhost)
     found = [router.explain(task, call) for task in tasks]
     if console.json:
-        console.document({"routes": [explanation.as_dict() for explanation in found]})
+        console.document({"routes": [{**each.as_dict(), "follows": _follows(each)} for each in found]})
     elif len(found) == 1 or console.verbose:
         texts = (_details(explanation, verbose=console.verbose) for explanation in found)
         console.result("\n\n".join("\n".join(lines) for lines in texts))
@@ -119,6 +119,8 @@ def _row(found: Explanation) -> tuple[str, ...]:
     decision = found.decision
     if decision is None:
         return found.task, "-", "-", "-", "-", "-", str(found.error)
+    if _follows(found):
+        return found.task, "-", "-", "-", "-", "-", _sentence(found)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
     workers = ",".join(name or "any" for name in found.workers) or "none"
@@ -143,7 +145,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("way", _way(found)),
             ("message", _message(decision)),
             ("workers", _workers(found)),
-            ("but", _follows(found)),
+            ("but", _sentence(found)),
         ]
     lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found, verbose))]
     for label, text in lines:
@@ -151,12 +153,16 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             yield f"  {label:{_LABEL}}{printable(text)}"
 
 
-def _follows(found: Explanation) -> str:
-    """What decides instead, for tasks that Celery sends along with others."""
+def _follows(found: Explanation) -> str | None:
+    """Which task decides instead, for tasks that Celery sends along with others."""
     from ..routing.destination import follows
 
     decision = found.decision
-    what = follows(found.task, named=decision is not None and decision.pattern == found.task)
+    return follows(found.task, named=decision is not None and decision.pattern == found.task)
+
+
+def _sentence(found: Explanation) -> str:
+    what = _follows(found)
     return f"Celery sends it where {what} goes" if what else ""
 
 

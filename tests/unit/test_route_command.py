@@ -181,6 +181,14 @@ def test_celerys_own_tasks_have_a_queue_where_others_are_refused(
 def test_what_celery_sends_along_with_another_task_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", "celery.chord_unlock"]) == 0
     assert "  but       Celery sends it where the chord's body goes" in lines(capsys)
+    assert run(["route", "celery.chunks", "celery.chord_unlock", "other"]) == 0
+    chunks, unlock, other = (line.split(maxsplit=6) for line in lines(capsys)[1:])
+    assert chunks[1:] == [*"-----", "Celery sends it where the task that it calls goes"]
+    assert unlock[1:] == [*"-----", "Celery sends it where the chord's body goes"]
+    assert other[1] == "normal"
+    assert run(["route", "celery.map", "other", "--format", "json"]) == 0
+    routes = json.loads(capsys.readouterr().out)["routes"]
+    assert [route["follows"] for route in routes] == ["the task that it calls", None]
 
 
 def test_of_several_bindings_the_plain_one_is_the_way(
