@@ -297,8 +297,8 @@ def _parsed(text: str) -> Pattern:
 
 def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) -> RoutingError:
     """The error for a task that no rule takes, or none as it is called."""
-    to_file = f" to {file}" if file else ""
     if not passed:
+        to_file = f" to {file}" if file else ""
         return RoutingError(
             f"no route matches task `{name}`",
             f"add a route for it{to_file}, or name a queue in `unmatched`",
@@ -307,7 +307,7 @@ def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) ->
     why = "; ".join(f"{place}{step.passes_by(call)}" for place, step in zip(places, passed, strict=True))
     return RoutingError(
         f"no route takes task `{name}` as it is called: {why}",
-        f"add a route for such calls{to_file}, or name a queue in `unmatched`",
+        "add a route for such calls, or name a queue in `unmatched`",
     )
 
 

@@ -121,7 +121,8 @@ def test_why_a_call_is_not_taken_shows_none(file: Path, call: Call, why: str) ->
     router = Router.from_file(file)
     with pytest.raises(RoutingError) as caught:
         router.route("asked", call.args, call.kwargs, headers=call.headers)
-    assert str(caught.value).endswith(f"queues.yaml:8 {why}")
+    assert caught.value.message.endswith(f"queues.yaml:8 {why}")
+    assert caught.value.hint == "add a route for such calls, or name a queue in `unmatched`"
     assert [attempt.why for attempt in router.explain("asked", call).attempts if attempt.matched] == [why]
 
 

@@ -23,7 +23,7 @@ routes:
 LOST = "no route matches task `lost`: add a route for it to {}, or name a queue in `unmatched`"
 PASSED = (
     "no route takes task `known` as it is called: {0}:4 `args.0` is missing: "
-    "add a route for such calls to {0}, or name a queue in `unmatched`"
+    "add a route for such calls, or name a queue in `unmatched`"
 )
 
 
