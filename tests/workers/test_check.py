@@ -14,6 +14,7 @@ from routectl.routing import Router, audit, audit_app, audit_senders
 from routectl.routing.app_facts import App
 from routectl.routing.celery import Undeliverable, configure
 from routectl.routing.problem import Part
+from routectl.topology.errors import RoutingError
 from routectl.topology.load import load
 
 from .conftest import Project
@@ -126,6 +127,8 @@ def outcome(app: Celery, sender: Any) -> Any:
             send_as_beat(app, sender.schedule)
     except Undeliverable:
         return None, sender.sent.priority or 0
+    except RoutingError as error:
+        return f"RoutingError: {error.message}"
     except Exception as error:  # noqa: BLE001 whatever it is, it was foretold
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     with app.connection_for_read() as connection, connection.channel() as channel:
