@@ -64,7 +64,7 @@ def read(app: Any, source: str) -> Configuration:
             return _Reader(app, source).configuration()
         except UsageError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failure(f"Celery cannot read the settings of `{source}`", error) from error
 
 
@@ -204,7 +204,7 @@ class _Reader:
             return Answer(self._options(options), first)
         except QueueNotFound as error:
             return Answer(problem=str(error.args[0]))
-        except Exception as error:  # noqa: BLE001 - a user's router may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's router may raise anything
             return Answer(problem=told(error))
 
     def _scheduled(self) -> Iterator[Scheduled]:

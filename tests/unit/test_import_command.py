@@ -168,6 +168,23 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
             "Celery cannot read `task_routes` of `other`: it is a list of routers, and a pair ",
         ),
         (
+            "import sys\n"
+            "from celery import Celery\n"
+            "app = Celery('other', set_as_current=False)\n"
+            "app.add_defaults(lambda: sys.exit('no TENANT'))",
+            "other",
+            "the tasks of `other` cannot be imported: SystemExit: no TENANT",
+        ),
+        (
+            "import sys\n"
+            "from celery import Celery\n"
+            "from kombu.utils.functional import lazy\n"
+            "app = Celery('other', set_as_current=False)\n"
+            "app.conf.task_routes = [lazy(sys.exit, 'no TENANT')]",
+            "other",
+            "Celery cannot read the settings of `other`: SystemExit: no TENANT",
+        ),
+        (
             "from celery import Celery\n"
             "app = Celery('other', set_as_current=False)\n"
             "app.conf.task_routes = [['abc']]",
@@ -185,6 +202,14 @@ def test_an_app_that_cannot_be_read_is_one_sentence(
     assert err.startswith(f"error: {said}")
     assert err.splitlines()[1].startswith("hint: ")
     assert len(err.splitlines()) == 2
+
+
+def test_a_router_that_ends_the_program_is_a_note(celery: Run, folder: Path) -> None:
+    (folder / "shop.py").write_text(SHOP.replace('return "high"', 'raise SystemExit("no tenant")'))
+    code, out, err = celery("shop")
+    assert code == 0
+    assert "  - {tasks: billing.*, queue: high}\n" in out
+    assert "note: task `report`: no rule: asked without arguments, Celery says SystemExit: no tenant\n" in err
 
 
 def test_the_app_of_a_package_may_stand_in_its_module_celery(celery: Run, folder: Path) -> None:
