@@ -65,7 +65,9 @@ class CeleryRouter:
         missing = (create_missing_queue_exchange_type or "direct") if create_missing_queues else None
         self._queues = Queues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
-        self._routers = _routers(task_routes)
+        #: The routers as they were given, for whoever reads them rather than asks.
+        self.given = _listed(task_routes)
+        self._routers = tuple(map(_router, self.given))
         first = next(iter(self._routers), None)
         self._known = first.known if isinstance(first, MapRouter) else {}
         self._asks = any(isinstance(router, _AskedRouter) for router in self._routers)
@@ -195,15 +197,15 @@ class _AskedRouter:
         return dict(found) if isinstance(found, dict) else found
 
 
-def _routers(task_routes: Any) -> tuple[Any, ...]:
-    """The setting as functions of a name, arguments, keyword arguments, options and a task."""
+def _listed(task_routes: Any) -> tuple[Any, ...]:
+    """The entries of the setting."""
     if task_routes is None:
         return ()
-    return tuple(map(_router, task_routes if isinstance(task_routes, list | tuple) else [task_routes]))
+    return tuple(task_routes) if isinstance(task_routes, list | tuple) else (task_routes,)
 
 
 def _router(route: Any) -> Any:
-    """One entry of `task_routes`."""
+    """One entry of `task_routes` as a function of a name, arguments, keyword arguments, options and a task."""
     if isinstance(route, Mapping | list | tuple):
         return MapRouter(route)
     if isinstance(route, str) or callable(route) or hasattr(route, "route_for_task"):

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from copy import copy
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from celery.app.routes import prepare
 from celery.exceptions import QueueNotFound
 from kombu import Queue
+from kombu.utils.functional import maybe_evaluate
 
 from ...topology.errors import UsageError
 from ..find import failure, told
 from ..publish import router_of
+from ..task_routes import CeleryRouter
 from .annotations import Annotations
 from .asked import Asked, router
 from .configuration import Answer, Configuration, Entry, GivenQueue, GivenRouter, Scheduled
@@ -24,7 +26,7 @@ from .declared import given_queue
 from .notes import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 #: Attributes of a task that say where it goes, with the setting that they have by default.
 _ATTRIBUTES = {
@@ -85,7 +87,10 @@ class _Reader:
         self._remarks: list[str] = []
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
         self._router = copy(router(app, source))
-        self._routers = tuple(map(Asked, self._router.routes))
+        given = self._conf.task_routes or ()
+        several = given if isinstance(given, list | tuple) else [given]
+        self._given = tuple(_in_place(zip(several, self._router.routes, strict=False)))
+        self._routers = tuple(asked for _, asked in self._given)
         self._router.routes = self._routers
 
     def configuration(self) -> Configuration:
@@ -144,11 +149,9 @@ class _Reader:
         return name
 
     def _router_data(self) -> Iterator[GivenRouter]:
-        given = self._conf.task_routes or ()
-        several = given if isinstance(given, list | tuple) else [given]
-        for at, raw, asked in zip(count(), several, self._routers, strict=False):
+        for at, (raw, asked) in enumerate(self._given):
             if isinstance(raw, Mapping | list | tuple):
-                name = f"task_routes[{at}]" if len(several) > 1 else "task_routes"
+                name = f"task_routes[{at}]" if len(self._given) > 1 else "task_routes"
                 yield GivenRouter(name, self._entries(raw))
             else:
                 yield GivenRouter(raw if isinstance(raw, str) else asked.called)
@@ -246,6 +249,20 @@ class _Reader:
                 f"{which}: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
                 "the task says, whoever sends it"
             )
+
+
+def _in_place(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Asked]]:
+    """Routers of `task_routes`, each as it is written and as it is asked; for one of ours, those that it holds.
+
+    Parameters:
+      routers: Each as it is written, and as Celery has it.
+    """
+    for raw, made in routers:
+        router = maybe_evaluate(made)
+        if isinstance(router, CeleryRouter):
+            yield from _in_place(zip(router.given, prepare(router.given), strict=True))
+        else:
+            yield raw, Asked(router)
 
 
 def _broker(conf: Any) -> str:

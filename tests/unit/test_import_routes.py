@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kombu import Exchange, Queue
 
+from routectl.routing import Router
 from routectl.topology.load import load
 
 from .imported import Importer
@@ -40,6 +41,9 @@ def by_tenant(name: str, args: Any, kwargs: Any, options: Any, task: Any = None)
 def by_limit(name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
     return {"queue": "q", "expires": 60, "time_limit": 5} if name == "mine" else None
 
+
+#: Routes of three kinds.
+PLAIN = [{"a": "q1", "b.*": {"queue": "q2", "priority": 4}}, by_department, {"c": "q3"}]
 
 SHARED = {"queue": "ads"}
 
@@ -74,6 +78,33 @@ def test_every_form_of_a_mapping_is_written_as_it_stands(write: Importer, routes
     found = write(task_routes=routes)
     assert found.rules == ["- {tasks: a, queue: q1}", "- {tasks: b.*, queue: q2, priority: 4}"]
     assert found.notes == ()
+
+
+#: For a dotted path.
+OURS = Router.from_celery({"c": "q3"})
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        Router.from_celery([{"a": "q1", "b.*": {"queue": "q2", "priority": 4}}, by_department, {"c": "q3"}]),
+        [Router.from_celery({"a": "q1", "b.*": {"queue": "q2", "priority": 4}}), by_department, {"c": "q3"}],
+        (
+            Router.from_celery(
+                [Router.from_celery([[("a", "q1"), ("b.*", {"queue": "q2", "priority": 4})]]), by_department]
+            ),
+            f"{__name__}.OURS",
+        ),
+    ],
+    ids=["alone", "among others", "within another, and by a path"],
+)
+def test_a_router_of_celerys_own_settings_is_read_like_these(write: Importer, routes: Any) -> None:
+    found = write({"ads.run": {}, "b.run": {}}, task_routes=routes)
+    by_code = write({"ads.run": {}, "b.run": {}}, task_routes=PLAIN)
+    assert found.text == by_code.text
+    assert found.notes == by_code.notes
+    assert "- {tasks: b.*, queue: q2, priority: 4}" in found.rules
+    assert "- {tasks: ads.run, queue: ads, priority: 3}" in found.rules
 
 
 def test_patterns_stay_in_their_order_and_neighbours_share_a_rule(write: Importer) -> None:
