@@ -8,7 +8,7 @@ from ...topology.model.topology import REFUSE
 from ..router import SETTLED
 from ..transport import HIGHEST
 from .configuration import Document
-from .destinations import Destinations
+from .destinations import Destinations, no_rule
 from .notes import Notes, Subject
 from .queues import Declarations, is_made_up
 from .routes import Rules, default_outcome
@@ -58,6 +58,7 @@ def convert(configuration: Configuration) -> Document:
         if not answer.problem
         and name not in rules.unspelled
         and (outcome := destinations.outcome(answer.options, Subject("task", name))) is not None
+        and (outcome == default or no_rule(outcome) is None)
     }
     ways = list(_ways(configuration, declared, destinations))
     notes = [

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from .configuration import Configuration
 
 
+def no_rule(outcome: Outcome) -> str | None:
+    """Why no rule can say where tasks go, though `unmatched` may; None if one can."""
+    for name in (outcome.queue, outcome.fields.get("key", "")):
+        if pattern.placeholders(name):
+            return f"left out: a rule takes what is in braces in `{name}` for a capture"
+    return None
+
+
 class Destinations:
     """Finds the queue behind publish options.
 
@@ -49,7 +57,7 @@ class Destinations:
         queue, key = self._target(options, what)
         if queue is None:
             return None
-        if queue not in self._body.queues or pattern.placeholders(queue):
+        if queue not in self._body.queues:
             self.notes.add(f"left out: queue `{queue}` is not in the file", what)
             return None
         if self._body.queues[queue].type == "stream":

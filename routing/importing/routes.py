@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...topology.model.topology import REFUSE
 from .configuration import Outcome, Rule, Section
+from .destinations import no_rule
 from .notes import Notes, Subject
 from .patterns import is_exact, spelled_key, spelled_name
 
@@ -49,7 +50,7 @@ class Rules:
         self.notes = Notes()
         #: The rule of every name that has one of its own.
         self.exact: dict[str, Outcome] = {}
-        #: The names that need one, and that the file cannot spell.
+        #: The names that need one, which the file cannot have.
         self.unspelled: set[str] = set()
         self._odd: list[tuple[str, Outcome]] = []
 
@@ -69,7 +70,11 @@ class Rules:
         if any("*" in rule.tasks for section in patterns for rule in section.rules):
             return
         # A queue may be called as the word by which `unmatched` refuses tasks.
-        if default is not None and (default.fields or default.queue == REFUSE):
+        if default is None or not (default.fields or default.queue == REFUSE):
+            return
+        if (why := no_rule(default)) is not None:
+            self.notes.add(why, Subject("the default queue"))
+        else:
             yield Section(("Every other task.",), (Rule(("*",), default),))
 
     def _by_name(self, default: Outcome | None) -> Iterator[Section]:
@@ -161,8 +166,9 @@ class Rules:
             text = _spelled(name)
             if outcome is None:
                 continue
-            if text is None:
-                self.notes.add("left out: the file cannot spell such a name", Subject("task", name))
+            why = no_rule(outcome) if text else "left out: the file cannot spell such a name"
+            if text is None or why is not None:
+                self.notes.add(str(why), Subject("task", name))
                 self.unspelled.add(name)
                 continue
             self.exact[name] = outcome
@@ -195,7 +201,10 @@ class Rules:
             return
         options: dict[str, Any] = {**(entry.options or {}), **self._given.annotated_all}
         outcome = self._destinations.outcome(options, what)
-        if outcome is None:
+        why = outcome and no_rule(outcome)
+        if why:
+            self.notes.add(why, what)
+        if outcome is None or why:
             comment.append(f"Left out: {entry.text}")
         elif rules and rules[-1].outcome == outcome:
             rules[-1] = Rule((*rules[-1].tasks, text), outcome)

@@ -91,14 +91,14 @@ def _rule(rule: Rule) -> Iterator[str]:
 
 def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
     """A named thing on one line, or a line for each of its fields."""
-    line = f"  {_text(key)}: {_flow(value)}"
+    line = f"  {_key(key)}: {_flow(value)}"
     if len(line) <= _WIDTH:
-        return [f"  {_text(key)}:" if not value else line]
-    lines = [f"  {_text(key)}:"]
+        return [f"  {_key(key)}:" if not value else line]
+    lines = [f"  {_key(key)}:"]
     for name, field in value.items():
-        line = f"    {_text(name)}: {_flow(field)}"
+        line = f"    {_key(name)}: {_flow(field)}"
         if len(line) > _WIDTH and isinstance(field, list):
-            lines.append(f"    {_text(name)}:")
+            lines.append(f"    {_key(name)}:")
             lines += [f"      - {_flow(item)}" for item in field]
         else:
             lines.append(line)
@@ -108,7 +108,7 @@ def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
 def _flow(value: Any) -> str:
     """Any plain value, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_text(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     if value is None:
@@ -127,7 +127,11 @@ def _float(value: float) -> str:
 
 def _text(value: str) -> str:
     """Text, with quotes if it needs some."""
-    value = value.replace("${", "$${")
+    return _key(value.replace("${", "$${"))
+
+
+def _key(value: str) -> str:
+    """A name before a colon, with quotes if it needs some: variables do not count there."""
     if _PLAIN.match(value) and value.lower() not in _WORDS:
         return value
     if ("\\" in value or '"' in value) and _PRINTABLE.match(value):
