@@ -17,7 +17,7 @@ from .console import Console
 from .options import file_option, output_options
 
 if TYPE_CHECKING:
-    from ..routing.app_facts import App
+    from ..routing.app_facts import App, Sender
     from ..routing.destination import Destination
     from ..routing.problem import Part, Problem
     from ..topology.load import Loaded
@@ -171,9 +171,12 @@ def _row(task: Destination) -> tuple[str, ...]:
 
     if task.follows is not None:
         return task.task, "-", "-", "-", f"goes with {task.follows}"
-    rules = dict.fromkeys(rule_text(decision) for decision in task.decisions)
-    if task.explanation.decision is None:
-        rules["refused"] = None
+    rules: dict[str, None] = {}
+    if task.itself is None:
+        rules = dict.fromkeys(rule_text(decision) for decision in task.decisions)
+        if task.explanation.decision is None:
+            rules["refused"] = None
+    rules |= dict.fromkeys(map(_own_text, task.own))
     workers = ",".join(name or "any" for name in task.workers) or "none"
     return (
         task.task,
@@ -182,3 +185,9 @@ def _row(task: Destination) -> tuple[str, ...]:
         workers if task.queues else "-",
         " or ".join(rules),
     )
+
+
+def _own_text(sender: Sender) -> str:
+    """The place that a task or an entry of the schedule names itself."""
+    place = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
+    return f"its own {place}" if sender.schedule is None else f"{place} of entry {sender.schedule}"

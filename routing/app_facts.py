@@ -8,6 +8,9 @@ from typing import Any
 
 from .call import Call
 
+#: What a task or schedule says that decides where it goes.
+PLACE = ("queue", "exchange", "routing_key")
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -48,6 +51,12 @@ class Sender:
     schedule: str | None = None
     call: Call = field(default_factory=Call)
     known: bool = False
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What it says itself of where it goes, by name: a queue or exchange may be given as kombu's."""
+        given = {name: value for name in PLACE if (value := self.options.get(name)) is not None}
+        return {name: str(getattr(value, "name", value)) for name, value in given.items()}
 
     def __str__(self) -> str:
         if self.schedule is None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..topology.finding import Severity, did_you_mean
+from .arrival import arrives
 from .audit_priorities import lost_priorities
-from .audit_senders import address, arrives, goes_along, otherwise, own_rate_limits
+from .audit_senders import goes_along, otherwise, own_rate_limits
 from .audit_settings import own_settings
+from .audit_workers import untaken_queues
 from .problem import Problem
 from .table import CELERYS_OWN
 
@@ -27,7 +29,7 @@ _SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "ra
 
 def named_queues(part: Part, app: App) -> frozenset[str]:
     """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
-    senders = [each for each in app.senders if each.sent.error is None and address(each)]
+    senders = [each for each in app.senders if each.sent.error is None and each.address]
     return frozenset(queue for each in senders if (queue := arrives(part, each.sent)) is not None)
 
 
@@ -44,23 +46,24 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
         Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
     )
     yield from _unknown_tasks(app)
-    placed = {each.task for each in app.senders if each.schedule is None and address(each)}
-    bare = {each.task for each in app.senders if not address(each)} - placed
+    placed = {each.task for each in app.senders if each.schedule is None and each.address}
+    bare = {each.task for each in app.senders if not each.address} - placed
     yield from _without_rule(part, [each for each in found if each.task in bare])
     by_task = {each.task: each for each in found}
     yield from _unsendable(app, [each for each in app.senders if _is_sent(app, each, by_task[each.task])])
     as_such = {each.task: each for each in app.senders if each.schedule is None}
     for sender in app.senders:
         each = by_task[sender.task]
-        if sender.sent.error is not None and not address(sender):
+        if sender.sent.error is not None and not sender.address:
             continue
         # A schedule that names no place goes where its task goes, of which it is said already.
         if each.follows is not None or goes_along(part, sender, as_such.get(sender.task)):
             continue
-        if address(sender) or (each.decisions and sender.task not in placed):
+        if sender.address or (each.decisions and sender.task not in placed):
             yield from otherwise(part, app, sender, each)
     if app.by_the_file:
         yield from own_rate_limits(part, app)
+    yield from untaken_queues(part, app, by_task)
     yield from lost_priorities(part, app, by_task)
     yield from _rules_in_vain(part, app)
     yield from _lost_rate_limits(part, app)
@@ -106,7 +109,7 @@ def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
     """The tasks that the app's own routes fail on, those with the same error together."""
     by_error: dict[str, list[Sender]] = {}
     for sender in senders:
-        if sender.sent.error is not None and not address(sender):
+        if sender.sent.error is not None and not sender.address:
             by_error.setdefault(sender.sent.error, []).append(sender)
     for error, (sender, *others) in by_error.items():
         more = f" and {len(others)} more" if others else ""

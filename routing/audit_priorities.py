@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..topology.check_priority import objection
-from .audit_senders import address, arrives, is_certain
+from .arrival import arrives
+from .audit_senders import is_certain
 from .problem import Problem
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> I
 
 def _queues(part: Part, sender: Sender, found: Destination) -> list[str]:
     """The queues that a task may come to."""
-    if address(sender) or is_certain(part, sender):
+    if sender.address or is_certain(part, sender):
         queue = arrives(part, sender.sent)
         return [] if queue is None else [queue]
     return list(dict.fromkeys(each.queue for each in found.decisions))

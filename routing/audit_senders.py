@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
 from ..topology.finding import Severity, did_you_mean
-from .explanation import takers
+from .arrival import arrives, goal
 from .problem import Problem, at_line, named
 from .table import CELERYS_OWN
 
@@ -14,38 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..topology.finding import Position
-    from .app_facts import App, Sender, Sent
+    from .app_facts import App, Sender
     from .decision import Decision
     from .destination import Destination
     from .problem import Part
-
-#: What a task or schedule says that decides where it goes.
-WHERE = ("queue", "exchange", "routing_key")
 
 #: What else it can say, which beats what a rule says.
 _HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
 
 _BY_CONFIGURE = "change the rule, or set up the app by `configure`"
-
-
-def address(sender: Sender) -> dict[str, Any]:
-    """What a task or schedule says itself of where it goes."""
-    return {name: value for name in WHERE if (value := sender.options.get(name)) is not None}
-
-
-def arrives(part: Part, sent: Sent) -> str | None:
-    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
-
-    Parameters:
-      part: The file.
-      sent: Where an app sends a task.
-
-    Returns:
-      The queue's name; None if there is none, or there are several.
-    """
-    if sent.exchange and sent.exchange not in part.body.exchanges:
-        return sent.queue
-    return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
 
 
 def goes_along(part: Part, sender: Sender, task: Sender | None) -> bool:
@@ -77,18 +54,18 @@ def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Itera
                 else _prioritised(app, sender, decision)
             )
         return
-    own = address(sender)
+    own = sender.address
     if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
         return  # they go wherever the app's default is
     says, sent = _says(part, sender, decision, found), sender.sent
     if own:
         code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
-        goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {_goal(part, sent)}"
+        goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {goal(part, sent)}"
         message = f"{sender} names {told} itself, {goes}; {says}"
         help_ = _instead(part, sender, found)
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
-        message = f"the app sends {sender} to {_goal(part, sent)}; {says}"
+        message = f"the app sends {sender} to {goal(part, sent)}; {says}"
     severity = Severity.WARNING if sent.error is None else Severity.ERROR
     yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
 
@@ -133,8 +110,8 @@ def _says(part: Part, sender: Sender, decision: Decision | None, found: Destinat
 
 def _instead(part: Part, sender: Sender, found: Destination) -> str:
     """What to do about a task that names a place itself."""
-    own = address(sender)
-    queue = str(_name(own.get("queue")))
+    own = sender.address
+    queue = str(own.get("queue"))
     if queue in part.body.shards:
         shards = part.body.shards[queue]
         by_shard = any(each.queue in shards for each in found.decisions)
@@ -156,7 +133,7 @@ def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Prob
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
             yield _beaten(sender, name, ruled, named(decision), decision.position)
-    own = address(sender)
+    own = sender.address
     if own and decision.priority is not None and sender.options.get("priority") is None:
         told, ruled = _spelled(own), f"priority {decision.priority} of {named(decision)}"
         message = f"{sender} names {told} itself, and so goes without {ruled}"
@@ -200,22 +177,4 @@ def _priority(priority: int | None) -> str:
 
 
 def _spelled(own: Mapping[str, Any]) -> str:
-    return " and ".join(f"`{name}: {_name(value)}`" for name, value in own.items())
-
-
-def _name(value: Any) -> Any:
-    """The name of a queue or exchange that is given as such or as kombu's."""
-    return getattr(value, "name", value)
-
-
-def _goal(part: Part, sent: Sent) -> str:
-    """Where a message goes, in words."""
-    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
-    if queue is None:
-        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
-    if queue in part.body.shards:
-        return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
-    if queue not in part.body.queues:
-        return f"`{queue}`, which is not in the file"
-    taken = takers(part.body, queue) or not part.body.workers
-    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
+    return " and ".join(f"`{name}: {value}`" for name, value in own.items())

@@ -1,10 +1,11 @@
-"""Where a file has a task go, whatever it is called with, and who takes it there. Pure."""
+"""Where a task goes, by the file or by a place of its own, and who takes it there. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .arrival import arrival
 from .call import Call
 from .explanation import explain, takers
 
@@ -18,7 +19,9 @@ FOLLOWS = {
 }
 
 if TYPE_CHECKING:
-    from .app_facts import App
+    from collections.abc import Iterator, Sequence
+
+    from .app_facts import App, Sender
     from .decision import Decision
     from .explanation import Explanation
     from .problem import Part
@@ -26,15 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the file has a task go.
+    """Where a task goes.
 
     Parameters:
-      explanation: Where it goes if nothing is known of the call.
-      decisions: Wherever it can go, by what it is called with; empty if it is refused.
-      queues: Their queues, by the names that the file declares them by.
+      explanation: Where the file has it go if nothing is known of the call.
+      decisions: Wherever the file has it go, by what it is called with; empty if it is refused.
+      queues: The queues that it can go to, by the names that the file declares them by.
       workers: The profiles that take one of them; `""` is a worker without a profile.
       tiers: Of each queue the first profile in the file that takes it.
       follows: Which task it goes along with, in words; None if it goes by its own name.
+      own: The task and the entries of the schedule that name a place themselves: that counts, and not the file.
+      itself: Where the task goes that names a place itself; None if it names none.
     """
 
     explanation: Explanation
@@ -43,6 +48,8 @@ class Destination:
     workers: tuple[str, ...]
     tiers: tuple[str, ...] = ()
     follows: str | None = None
+    own: tuple[Sender, ...] = ()
+    itself: Explanation | None = None
 
     @property
     def task(self) -> str:
@@ -51,7 +58,7 @@ class Destination:
 
     def as_dict(self) -> dict[str, Any]:
         """The destination as plain data for JSON."""
-        document = self.explanation.as_dict()
+        document = (self.itself or self.explanation).as_dict()
         for name in ("tried", "outranked"):  # they are about one call
             document.pop(name, None)
         return document | {
@@ -59,38 +66,55 @@ class Destination:
             "tiers": list(self.tiers),
             "workers": list(self.workers),
             "follows": self.follows,
+            "own": [{"schedule": sender.schedule, **sender.address} for sender in self.own],
         }
 
 
 def destinations(part: Part, app: App) -> list[Destination]:
-    """Where the file has every task of an app go, by name."""
-    return [destination(part, name) for name in sorted({sender.task for sender in app.senders})]
+    """Where every task of an app goes, by name."""
+    senders: dict[str, list[Sender]] = {}
+    for sender in app.senders:
+        senders.setdefault(sender.task, []).append(sender)
+    return [_destination(part, name, senders[name]) for name in sorted(senders)]
 
 
-def destination(part: Part, task: str) -> Destination:
-    """Where the file has a task go, whatever it is called with."""
+def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destination:
+    """Where a task goes, whatever it is called with.
+
+    Parameters:
+      part: The file.
+      task: The task's name.
+      senders: The task as such, and the entries of the schedule that send it.
+    """
     found = explain(part.router.table, part.body, task, Call(), tried=False)
-    decisions: list[Decision] = []
-    for entry, possible in part.router.table.candidates(task):
-        decisions += possible or ()
-        if possible and not entry.depends_on_call:
-            break
-    else:
-        if found.decision is not None:
-            decisions.append(found.decision)
+    decisions = tuple(_decisions(part, found))
+    own = tuple(sender for sender in senders if sender.address)
+    arrivals = [arrival(part, sender, found.decision) for sender in own]
+    itself = next((to for to, sender in zip(arrivals, own, strict=True) if sender.schedule is None), None)
+    goals = [] if itself else [each.queue for each in decisions]
+    goals += [to.decision.queue for to in arrivals if to.decision is not None]
     whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
-    queues = tuple(dict.fromkeys(whole.get(each.queue, each.queue) for each in decisions))
-    taken = [takers(part.body, each.queue) for each in decisions]
-    workers = dict.fromkeys(name for names in taken for name in names)
-    tiers = dict.fromkeys(names[0] for names in taken if names and names[0])
+    taken = [takers(part.body, queue) for queue in goals]
     return Destination(
         found,
-        tuple(decisions),
-        queues,
-        tuple(workers),
-        tuple(tiers),
-        follows(task, named=part.router.table.names(task)),
+        decisions,
+        tuple(dict.fromkeys(whole.get(queue, queue) for queue in goals)),
+        workers=tuple(dict.fromkeys(name for names in taken for name in names)),
+        tiers=tuple(dict.fromkeys(names[0] for names in taken if names and names[0])),
+        follows=follows(task, named=part.router.table.names(task)),
+        own=own,
+        itself=itself,
     )
+
+
+def _decisions(part: Part, found: Explanation) -> Iterator[Decision]:
+    """Wherever the file has a task go, by what it is called with."""
+    for entry, possible in part.router.table.candidates(found.task):
+        yield from possible or ()
+        if possible and not entry.depends_on_call:
+            return
+    if found.decision is not None:
+        yield found.decision
 
 
 def follows(task: str, *, named: bool) -> str | None:

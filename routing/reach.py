@@ -92,7 +92,7 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
     for queue, place in led_to(part):
         if body.queues[queue].external or takers(body, queue):
             continue
-        name = _whole(body, queue)
+        name = whole(body, queue)
         if name in told:
             continue
         told.add(name)
@@ -100,7 +100,7 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
         yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
 
 
-def _whole(body: Body, queue: str) -> str:
+def whole(body: Body, queue: str) -> str:
     """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
     for name, shards in body.shards.items():
         if queue in shards and not any(takers(body, shard) for shard in shards):

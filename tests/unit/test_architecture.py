@@ -85,10 +85,12 @@ WITHOUT_CELERY = {
         f"routing.{name}"
         for name in (
             "app_facts",
+            "arrival",
             "audit",
             "audit_priorities",
             "audit_senders",
             "audit_settings",
+            "audit_workers",
             "destination",
             "precedence",
             "problem",

@@ -206,10 +206,11 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
         "`unmatched` says `low`",
         "schedule entry `nightly` (task `alone`) names `queue: by_schedule` itself, and goes to `by_schedule`; "
         "`unmatched` says `low`",
+        "task `alone` goes to queue `by_task`, as 1 more does, and no worker profile takes it",
     ]
     (folder / "queues.yaml").write_text(text.replace("unmatched: low", "unmatched: refuse"))
     document = checked(capsys, "--app", write(folder, after=after))
-    assert codes(document)[1:] == ["own-options", "own-options"]
+    assert codes(document)[1:] == ["own-options", "own-options", "unconsumed-queue"]
     assert document["findings"][1]["message"].endswith("; no rule is for it")
 
 
@@ -322,3 +323,68 @@ def test_a_priority_that_some_calls_take_with_them_is_not_lost(
 ) -> None:
     after = '@app.task(name="orders.cancel", shared=False, priority=3)\ndef cancel(): ...'
     assert codes(checked(capsys, "--app", write(folder, after=after), code=0)) == []
+
+
+def test_a_place_that_a_task_or_schedule_names_itself_is_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("routes:\n", "  alone: {}\nroutes:\n"))
+    after = """\
+@app.task(name="alone", queue="alone", shared=False)
+def alone(): ...
+
+
+@app.task(name="billing.lost", queue="gone", shared=False)
+def lost(): ...
+
+
+@app.task(name="billing.keyed", routing_key="nothing", shared=False)
+def keyed(): ...
+
+
+entry = {"task": "billing.charge", "schedule": 60, "options": {"queue": "alone"}}
+app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule": 60}}
+"""
+    name = write(folder, after=after)
+    assert run(["check", "--app", name, "--allow", "own-options", "--allow", "lost-task"]) == 1
+    out, _ = capsys.readouterr()
+    rows = [line.split(maxsplit=4) for line in out.splitlines()]
+    assert ["alone", "alone", "-", "none", "its own queue: alone"] in rows
+    assert ["billing.lost", "-", "-", "-", "its own queue: gone"] in rows
+    assert ["billing.keyed", "-", "-", "-", "its own routing_key: nothing"] in rows
+    rule = "queues.yaml:9  billing.* or queue: alone of entry nightly"
+    assert ["billing.charge", "high,alone", "high", "high", rule] in rows
+    assert out.endswith("\nFound 1 unconsumed-queue in 3 routes, 2 tests, 15 tasks\n")
+    document = checked(capsys, "--app", name, "--allow", "own-options", "--allow", "lost-task")
+    (finding,) = document["findings"]
+    assert (finding["code"], finding["line"]) == ("unconsumed-queue", 7)
+    assert finding["message"] == (
+        "task `alone` goes to queue `alone`, as 2 more do, and no worker profile takes it"
+    )
+    tasks = {task["task"]: task for task in document["tasks"]}
+    shown = ("queue", "routing_key", "rule", "queues", "workers", "own")
+    assert [tasks["alone"][name] for name in shown] == [
+        *("alone", "alone", None, ["alone"], []),
+        [{"schedule": None, "queue": "alone"}],
+    ]
+    assert tasks["billing.lost"]["error"].startswith("QueueNotFound: ")
+    assert tasks["billing.keyed"]["error"] == (
+        "it goes to exchange `tasks` with key `nothing`, which leads to no single queue"
+    )
+    charge = tasks["billing.charge"]
+    assert (charge["queue"], charge["queues"]) == ("high", ["high", "alone"])
+    assert charge["own"] == [{"schedule": "nightly", "queue": "alone"}]
+
+
+def test_a_queue_that_an_app_of_its_own_routes_leads_to_needs_a_worker(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("routes:\n", "  alone: {}\nroutes:\n"))
+    routes = {"billing.*": "alone", "celery.*": "low", "orders.*": "low"}
+    name = write(folder, f"app.conf.task_routes = {routes}")
+    allowed = ("--allow", "own-routes", "--allow", "unreached-queue")
+    (finding,) = checked(capsys, "--app", name, *allowed)["findings"]
+    assert (finding["code"], finding["task"]) == ("unconsumed-queue", "billing.charge")
+    external = FILE.replace("routes:\n", "  alone: {external: true}\nroutes:\n")
+    (folder / "queues.yaml").write_text(external)
+    assert codes(checked(capsys, "--app", name, *allowed, code=0)) == []

@@ -10,9 +10,10 @@ from celery import Celery
 from celery.app.utils import find_app
 from celery.beat import Scheduler, SchedulingError
 
-from routectl.routing import Router, audit, audit_app, audit_senders
+from routectl.routing import Router, arrival, audit, audit_app
 from routectl.routing.app_facts import App
 from routectl.routing.celery import Undeliverable, configure
+from routectl.routing.destination import destinations
 from routectl.routing.problem import Part
 from routectl.topology.errors import RoutingError
 from routectl.topology.load import load
@@ -109,13 +110,18 @@ def test_every_task_goes_where_it_is_said_to_go(
     facts = audit_app.read(name, part.body)
     app = find_app(name)
     told = {
-        str(sender): sender.sent.error
-        or (audit_senders.arrives(part, sender.sent), sender.sent.priority or 0)
+        str(sender): sender.sent.error or (arrival.arrives(part, sender.sent), sender.sent.priority or 0)
         for sender in facts.senders
         if not sender.task.startswith("celery.")
     }
     senders = [each for each in facts.senders if str(each) in told]
-    assert {str(each): outcome(app, each) for each in senders} == told
+    arrived = {str(each): outcome(app, each) for each in senders}
+    assert arrived == told
+    shown = {each.task: each.queues for each in destinations(part, facts)}
+    for sender in senders:
+        if sender.address and isinstance(arrived[str(sender)], tuple):
+            queue = arrived[str(sender)][0]
+            assert queue is None or queue in shown[sender.task]
 
 
 def outcome(app: Celery, sender: Any) -> Any:
