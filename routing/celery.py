@@ -19,6 +19,7 @@ from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
 from .annotations import RateLimits, limit_bound_tasks, merged
+from .brief import keep_brief_delays
 from .guard import Undeliverable
 from .publish import PublishingRouter, Routes, entries, router_of
 from .queues import kombu_queues
@@ -104,6 +105,7 @@ def configure(
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
     app.__reduce_keys__ = partial(_reduced, app)
+    keep_brief_delays(app)
     if app.configured:
         apply()
     hooks.add_options(app)

@@ -19,6 +19,7 @@ from ..topology.delay import LEVELS, level_name
 from ..topology.errors import RoutingError
 from ..topology.simulate import BUILT_IN
 from . import transport as transports
+from .brief import keep_brief_delays
 from .router import COPIED, SETTLED
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def guard(amqp: Any, router: PublishingRouter) -> None:
         amqp.create_task_message = _maker(amqp.create_task_message, amqp.app.conf)
     if not hasattr(amqp.app.producer_or_acquire, "guarded_by_routectl"):
         amqp.app.producer_or_acquire = _keeper(amqp.app.producer_or_acquire)
+    keep_brief_delays(amqp.app)
 
 
 def _sender(send: Callable[..., Any], router: PublishingRouter) -> Callable[..., Any]:

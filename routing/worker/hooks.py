@@ -14,6 +14,7 @@ from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
 from ...topology.finding import did_you_mean
+from ..brief import keep_brief_delays
 from ..publish import router_of
 from . import profile as profiles
 from . import share as sharing
@@ -31,7 +32,7 @@ _logger = get_logger(__name__)
 def connect() -> None:
     """Has this module called when a worker starts; apps that were not set up from a file pass untouched."""
     signals.celeryd_init.connect(choose_queues, weak=False, dispatch_uid=_UID)
-    signals.worker_init.connect(declare_nothing, weak=False, dispatch_uid=_UID)
+    signals.worker_init.connect(prepare, weak=False, dispatch_uid=_UID)
     signals.celeryd_after_setup.connect(log_shards, weak=False, dispatch_uid=_UID)
 
 
@@ -125,10 +126,13 @@ def log_shards(instance: Any, **_: Any) -> None:
             _logger.info("%sconsumes %s", f"share {share}: " if share else "", each)
 
 
-def declare_nothing(sender: Any, **_: Any) -> None:
-    """Gives the worker a consumer that checks its queues instead of declaring them."""
+def prepare(sender: Any, **_: Any) -> None:
+    """Gives the worker a consumer that checks its queues instead of declaring them, and its retries any delay."""
     router = router_of(sender.app)
-    if router is not None and not router.declare:
+    if router is None:
+        return
+    keep_brief_delays(sender.app)  # before the first task, which may itself be the first to send one
+    if not router.declare:
         sender.consumer_cls = consumer_class(sender.consumer_cls)
 
 

@@ -134,6 +134,42 @@ def test_an_eta_comes_by_the_files_queue_and_no_sooner(app: Celery) -> None:
     assert after >= 0.9
 
 
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 0.999])
+def test_a_delay_of_less_than_a_second(app: Celery, seconds: float) -> None:
+    """With quorum queues, Celery alone says that a countdown must be a positive number."""
+    for delay in (
+        {"countdown": seconds},
+        {"eta": datetime.now(UTC) + timedelta(seconds=seconds)},
+        {"eta": (datetime.now() + timedelta(seconds=seconds)).astimezone().isoformat()},
+        {"eta": datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=seconds)},
+    ):
+        assert run(app, "billing.charge", **delay)[:2] == (0, "high")
+    assert run(app, "billing.charge", countdown=seconds)[2] >= seconds
+
+
+def test_a_time_that_is_less_than_a_second_away_once_the_task_is_routed(
+    project: Project, app: Celery
+) -> None:
+    with Celery("slow", broker=project.url, backend=app.conf.result_backend, set_as_current=False) as slow:
+        configure(slow, project.folder / "queues.yaml")
+        slow.conf.task_routes = (lambda *_, **__: time.sleep(0.3), *slow.conf.task_routes)
+        assert run(slow, "billing.charge", eta=datetime.now(UTC) + timedelta(seconds=1.2))[:2] == (0, "high")
+
+
+def test_a_time_that_has_come_and_a_delay_that_is_none(app: Celery) -> None:
+    assert run(app, "billing.charge", eta=datetime.now(UTC) - timedelta(seconds=5))[:2] == (0, "high")
+    assert run(app, "billing.charge", countdown=-0.5)[:2] == (0, "high")
+    for odd in ({"countdown": "soon"}, {"eta": 5}):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
+            run(app, "billing.charge", **odd)
+
+
+@pytest.mark.parametrize("options", [{}, {"queue": "low"}])
+def test_a_retry_after_less_than_a_second(app: Celery, options: dict[str, str]) -> None:
+    queue = options.get("queue", "high")
+    assert run(app, "billing.again", {"countdown": 0.5, **options})[:2] == (1, queue)
+
+
 def test_a_delay_and_a_queue_of_the_callers(app: Celery) -> None:
     assert run(app, "billing.charge", countdown=1, queue="low")[:2] == (0, "low")
 
