@@ -18,7 +18,7 @@ from .model import Body
 from .plan import Change, Plan
 from .state import BUILT_IN_EXCHANGES, Key, Kind, Resource, State
 
-#: Seconds to wait for a broker's greeting by AMQP; where only the management API can be reached, they are lost.
+#: Seconds until a broker takes a connection by AMQP; lost where only the management API can be reached.
 _PATIENCE = 2.0
 
 

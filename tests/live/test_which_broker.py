@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 from pika import frame, spec
 
 from routectl.cli.main import run
-from routectl.topology import provision
 from routectl.topology.broker import address, greeting
 from routectl.topology.errors import Unreachable
 from tests.brokers import Broker, Management
@@ -30,12 +30,6 @@ def on_the_usual_port(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
     """The test's broker has its management API where it usually is."""
     port = urlsplit(broker.management).port
     monkeypatch.setattr(address, "_DERIVED_PORTS", {False: port, True: port})
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A greeter of a test may be slow to get its turn."""
-    monkeypatch.setattr(provision, "_PATIENCE", 60.0)
 
 
 def at(broker: Broker, vhost: str, port: int) -> str:
@@ -56,8 +50,8 @@ def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
 
 
 @contextmanager
-def speaker(words: bytes) -> Iterator[int]:
-    """A port on which the first who comes hears some `words`."""
+def speaker(words: bytes, after: float = 0) -> Iterator[int]:
+    """A port on which the first who comes hears some `words`, `after` some seconds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
 
@@ -65,6 +59,7 @@ def speaker(words: bytes) -> Iterator[int]:
             client, _ = server.accept()
             with client:
                 client.recv(8)
+                time.sleep(after)
                 if words:
                     client.sendall(words)
 
@@ -127,6 +122,13 @@ def test_where_only_the_management_api_is_reachable_it_is_enough(
 ) -> None:
     routectl.write("queues: {high: {}}")
     assert routectl("plan", url=at(broker, vhost, NOBODY)).code == 0
+
+
+def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
+    start = frame.Method(0, spec.Connection.Start(server_properties={"version": "4.3.6"})).marshal()
+    with speaker(start, after=1.5) as port:
+        found = greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=1)
+    assert found.version == "4.3.6"
 
 
 @pytest.mark.parametrize(

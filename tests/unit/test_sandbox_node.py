@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from routectl.topology.broker.sandbox import setup
 from routectl.topology.broker.sandbox.node import STATE_FILE, Node
 from routectl.topology.broker.sandbox.process import Process
 from routectl.topology.broker.sandbox.server import Server
@@ -85,3 +86,9 @@ def test_ports_named_are_kept_and_the_others_picked() -> None:
     assert ports.amqp == 5672
     assert len({ports.amqp, ports.management, ports.dist, ports.epmd, ports.stream}) == 5
     assert ports.picked() == ports
+
+
+def test_no_port_picked_is_one_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "free_ports", lambda count: list(range(20_000, 20_000 + count)))
+    ports = Ports(amqp=20_001, dist=20_003).picked()
+    assert len({ports.amqp, ports.management, ports.dist, ports.epmd, ports.stream}) == 5

@@ -16,6 +16,9 @@ from .tls import tls_context
 #: The first octet of a broker's first words: a method frame, or the header of the protocol that it speaks instead.
 _BEGINNINGS = (bytes([spec.FRAME_METHOD]), b"A")
 
+#: Seconds that a broker under load may take to speak, once it took the connection.
+_SPEAKS_WITHIN = 10.0
+
 
 class Greeting(NamedTuple):
     """A broker's own words.
@@ -34,7 +37,7 @@ def greeting(address: Address, *, timeout: float) -> Greeting:
 
     Parameters:
       address: Where; neither user nor vhost are told to it.
-      timeout: Seconds to wait for each host.
+      timeout: Seconds to wait for each host to take the connection; once it has, it is waited for longer.
 
     Raises:
       Unreachable: None of them answers by AMQP.
@@ -50,6 +53,7 @@ def greeting(address: Address, *, timeout: float) -> Greeting:
 
 def _greeting(address: Address, host: Host, timeout: float) -> Greeting:
     with socket.create_connection((host.name, host.port), timeout) as plain:
+        plain.settimeout(_SPEAKS_WITHIN)
         if not address.secure:
             return _read(plain)
         name = address.tls.server_name or host.name

@@ -24,6 +24,9 @@ PLUGINS = ("rabbitmq_management",)
 #: Seconds within which a node must answer after its start.
 START_TIMEOUT = 90.0
 
+#: Seconds to wait for the end of a node that was still starting: Erlang may not hear that it is to end by then.
+_START_ABANDONED = 3.0
+
 STATE_FILE = "node.json"
 
 
@@ -124,12 +127,12 @@ class Node:
             if wait:
                 self.wait_ready(timeout)
         except OSError as error:
-            self.stop()
+            self.stop(_START_ABANDONED)
             raise BrokerError(
                 f"RabbitMQ cannot be started in `{self.folder}`: {error.strerror or error}"
             ) from error
         except BaseException:
-            self.stop()
+            self.stop(_START_ABANDONED)
             raise
 
     def wait_ready(self, timeout: float = START_TIMEOUT) -> None:
@@ -148,11 +151,15 @@ class Node:
             time.sleep(0.1)
         self.save()
 
-    def stop(self) -> None:
-        """Ends it in order, and its port mapper; its data stays."""
+    def stop(self, timeout: float = 30.0) -> None:
+        """Ends it in order, and its port mapper; its data stays.
+
+        Parameters:
+          timeout: Seconds within which each has to end, before it is killed.
+        """
         for process in (self.process, self.epmd):
             if process is not None:
-                process.end()
+                process.end(timeout)
         self.process = self.epmd = None
         if self.folder.exists():
             self.save()

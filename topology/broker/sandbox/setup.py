@@ -35,8 +35,9 @@ class Ports:
         Raises:
           OSError: there are no free ports.
         """
-        free = iter(free_ports(5))
-        return Ports(**{name: port or next(free) for name, port in asdict(self).items()})
+        ports = asdict(self)
+        free = (port for port in free_ports(2 * len(ports)) if port not in ports.values())
+        return Ports(**{name: port or next(free) for name, port in ports.items()})
 
 
 def write(folder: Path, home: Path, plugins: Sequence[str], conf: Sequence[str], ports: Ports) -> None:
