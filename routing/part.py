@@ -37,10 +37,12 @@ def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]
     Raises:
       RoutingError: The file has no such vhost.
     """
+    if vhost is None:
+        return topology, ()
     if vhost in topology.vhosts:
         return topology.vhosts[vhost], ("vhosts", vhost)
     top = topology.vhost or ("/" if topology.vhosts else vhost)
-    if vhost is None or vhost == top:
+    if vhost == top:
         return topology, ()
     names = " and ".join(f"`{name}`" for name in topology.vhosts) or f"`{top}` alone"
     hint = did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; name none for its top level"

@@ -319,3 +319,34 @@ def test_a_queue_of_dead_letters_that_celery_does_not_declare_is_external_and_no
 def test_no_vhost_is_written_since_the_broker_says_it(tmp_path: Path) -> None:
     app = Celery("app", broker="amqp://guest@localhost/prod", set_as_current=False)
     assert "prod" not in imported(app, tmp_path).text
+
+
+def test_queues_with_braces_are_declared_and_what_a_rule_would_read_as_a_capture_is_left_out(
+    write: Importer,
+) -> None:
+    plain = [Queue(name, TASKS, name) for name in ("${DEFAULT}", "dear ${NAME}", "{x}", "$a", "open{")]
+    found = write(
+        task_queues=[*plain, Queue("one", TASKS, "one.#")],
+        task_default_queue="${DEFAULT}",
+        task_routes={
+            "a": "dear ${NAME}",
+            "b.*": "{x}",
+            "c.*": {"queue": "one", "routing_key": "one.{y}"},
+            "d": "$a",
+            "e": {"queue": "open{", "headers": {"${h}": "${v}"}},
+        },
+    )
+    body = load(found.file, {}).topology
+    assert {*body.queues} == {"${DEFAULT}", "dear ${NAME}", "{x}", "$a", "open{", "one"}
+    assert body.unmatched == "${DEFAULT}"
+    assert found.rules == [
+        '- {tasks: d, queue: "$a"}',
+        '- {tasks: e, queue: "open{", headers: {"${h}": "$${v}"}}',
+    ]
+    assert found.router.route("e").options == {"headers": {"${h}": "${v}"}}
+    for name in ("dear ${NAME}", "{x}", "one.{y}"):
+        assert any(
+            note.endswith(f"left out: a rule takes what is in braces in `{name}` for a capture")
+            for note in found.notes
+        )
+    assert len([note for note in found.notes if "braces" in note]) == 3

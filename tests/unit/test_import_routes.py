@@ -152,37 +152,6 @@ def test_names_that_the_file_would_read_otherwise_are_spelled_as_expressions(wri
     assert "- {tasks: '/\\{a\\}/', queue: q0}" in found.rules
 
 
-def test_queues_with_braces_are_declared_and_what_a_rule_would_read_as_a_capture_is_left_out(
-    write: Importer,
-) -> None:
-    plain = [Queue(name, TASKS, name) for name in ("${DEFAULT}", "dear ${NAME}", "{x}", "$a", "open{")]
-    found = write(
-        task_queues=[*plain, Queue("one", TASKS, "one.#")],
-        task_default_queue="${DEFAULT}",
-        task_routes={
-            "a": "dear ${NAME}",
-            "b.*": "{x}",
-            "c.*": {"queue": "one", "routing_key": "one.{y}"},
-            "d": "$a",
-            "e": {"queue": "open{", "headers": {"${h}": "${v}"}},
-        },
-    )
-    body = load(found.file, {}).topology
-    assert {*body.queues} == {"${DEFAULT}", "dear ${NAME}", "{x}", "$a", "open{", "one"}
-    assert body.unmatched == "${DEFAULT}"
-    assert found.rules == [
-        '- {tasks: d, queue: "$a"}',
-        '- {tasks: e, queue: "open{", headers: {"${h}": "$${v}"}}',
-    ]
-    assert found.router.route("e").options == {"headers": {"${h}": "${v}"}}
-    for name in ("dear ${NAME}", "{x}", "one.{y}"):
-        assert any(
-            note.endswith(f"left out: a rule takes what is in braces in `{name}` for a capture")
-            for note in found.notes
-        )
-    assert len([note for note in found.notes if "braces" in note]) == 3
-
-
 def test_a_task_whose_name_has_an_asterisk_is_meant_alone(write: Importer) -> None:
     found = write({"a*": {"queue": "q"}})
     assert found.router.route("a*").queue == "q"
