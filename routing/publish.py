@@ -96,18 +96,15 @@ class PublishingRouter(Router):
           RoutingError: No rule matches it and the file refuses such tasks.
           QueueNotFound: The caller made up a queue that the file does not know.
         """
-        if not self._has_seen(task):
+        if len(_state._get_active_apps()) != self._all_seen and not self._has_seen(task):
             self.guard_apps()
         return super().__call__(name, args, kwargs, options, task)
 
     def _has_seen(self, task: Any) -> bool:
         """Whether the app that asks was looked at; without a task, it may be any that has read its configuration."""
-        apps = _state._get_active_apps()
-        if len(apps) == self._all_seen:
-            return True
         if task is not None:
             return task.app in self._seen
-        return all(app in self._seen for app in list(apps) if app.configured)
+        return all(app in self._seen for app in list(_state._get_active_apps()) if app.configured)
 
     def _settled_by_name(self, decision: Decision) -> bool:
         ruled = decision.priority is not None and self._priority_is_filled_in
@@ -152,7 +149,10 @@ class PublishingRouter(Router):
         """What Celery filled in itself yields to the rule."""
         answer = super()._for_call(answer, options, task)
         if isinstance(options, dict):
-            options |= dict.fromkeys(_filled_in(options, answer, task))
+            for name in _HANDED:
+                value = options.get(name)
+                if value is not None and name in answer and _is_filled_in(name, value, options, task):
+                    options[name] = None
         return answer
 
     def _swap(self, state: State) -> None:
@@ -187,21 +187,16 @@ class PublishingRouter(Router):
         self.begin()
 
 
+def _is_filled_in(name: str, value: Any, options: Mapping[str, Any], task: Any) -> bool:
+    """Whether Celery said an option in the caller's place: it is the app's default, or a parent's priority."""
+    default = None if task is None else task.app.conf[COPIED[name]]
+    inherits = name == "priority" and "origin" not in options
+    return same(value, default) or (inherits and same(value, _inherited()))
+
+
 def _declared_by_its_worker(queue: Queue) -> Queue:
     """A worker's direct queue, which its producers do not declare: of a worker that never ran, nobody would take it."""
     return Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
-
-
-def _filled_in(options: Mapping[str, Any], answer: Mapping[str, Any], task: Any) -> Iterator[str]:
-    """The options that a rule names, and that Celery said in the caller's place: its defaults, a parent's priority."""
-    for name in _HANDED:
-        value = options.get(name)
-        if value is None or name not in answer:
-            continue
-        default = None if task is None else task.app.conf[COPIED[name]]
-        inherits = name == "priority" and "origin" not in options
-        if same(value, default) or (inherits and same(value, _inherited())):
-            yield name
 
 
 def _inherited() -> int | None:

@@ -256,6 +256,9 @@ class Router:
         Parameters:
           name: The task's name.
           call: What it is called with.
+
+        Raises:
+          UsageError: The call names a queue, an exchange or a key, which decide instead.
         """
         self._refresh()
         state = self._state
