@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any, NoReturn
 
-from amqp.exceptions import NotFound, ResourceLocked
+from amqp.exceptions import ResourceLocked
 from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 
 from .. import transport
+from .passive import is_locked, missing, sentence
 
 #: Celery's step that declares some thirty exchanges and as many queues at every start.
 DECLARES_DELAYS = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+
+#: Celery's step for remote control, whose commands would declare queues.
+CONTROL = "celery.worker.consumer.control:Control"
 
 #: Seconds that a running worker waits for a queue that has gone: it may be on its way to a new type.
 GRACE = 10.0
@@ -28,12 +32,19 @@ def consumer_class(base: Any) -> Any:
     Parameters:
       base: The app's consumer class, or its dotted name.
     """
+    # Imported here since it needs Celery's worker, which producers do without.
+    from .remote import Control
+
     base = symbol_by_name(base)
     if issubclass(base, _Checks):
         return base
 
     class Blueprint(base.Blueprint):  # type: ignore[misc]
-        default_steps = tuple(step for step in base.Blueprint.default_steps if step != DECLARES_DELAYS)
+        default_steps = tuple(
+            Control if step == CONTROL else step
+            for step in base.Blueprint.default_steps
+            if step != DECLARES_DELAYS
+        )
 
     return type("Consumer", (_Checks, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})
 
@@ -92,36 +103,9 @@ class _Checks:
         raise WorkerShutdown(1)
 
 
-def missing(connection: Any, queues: list[str]) -> list[str]:
-    """Those of `queues` that do not exist. Asks without declaring anything."""
-    absent = []
-    for queue in queues:
-        channel = connection.channel()
-        try:
-            channel.queue_declare(queue, passive=True)
-        except NotFound:
-            absent.append(queue)  # the broker has closed the channel
-        else:
-            channel.close()
-    return absent
-
-
 def control_queue(app: Any, node: str) -> str:
     """The queue by which a worker hears remote control; `control_queue_exclusive` makes it one connection's own."""
     return f"{node}.{app.control.mailbox.namespace}.pidbox"
-
-
-def is_locked(connection: Any, queue: str) -> bool:
-    """Whether a queue belongs to another connection. Asks without declaring anything."""
-    channel = connection.channel()
-    try:
-        channel.queue_declare(queue, passive=True)
-    except NotFound:
-        return False
-    except ResourceLocked:
-        return True
-    channel.close()
-    return False
 
 
 def namesake(node: str) -> str:
@@ -131,10 +115,3 @@ def namesake(node: str) -> str:
         f"a worker called `{node}` runs on this broker and vhost already: give this one another name, such as "
         f"`-n {profile}2@%h`"
     )
-
-
-def sentence(absent: list[str], vhost: str) -> str:
-    """What to say about queues that do not exist."""
-    names = ", ".join(f"`{name}`" for name in absent)
-    subject, verb = (f"queue {names}", "does") if len(absent) == 1 else (f"queues {names}", "do")
-    return f"{subject} {verb} not exist in vhost `{vhost}`: run `routectl apply`"

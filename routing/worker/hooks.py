@@ -13,9 +13,9 @@ from celery.utils.nodenames import NODENAME_DEFAULT
 from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
-from ...topology.finding import did_you_mean
 from ..brief import keep_brief_delays
 from ..publish import router_of
+from . import named
 from . import profile as profiles
 from . import share as sharing
 from .consumer import consumer_class
@@ -143,12 +143,10 @@ def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
 
 def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
     """The queues that `-Q` or `-X` names, each shard of a queue with shards among them."""
-    names = _names(value)
-    known = app.amqp.queues
-    for name in names:
-        if name not in known and name not in known.aliases and name not in router.body.shards:
-            _fail(f"{router.origin} has no queue `{name}`", did_you_mean(name, [*known, *router.body.shards]))
-    return sharing.spread(router.body, names)
+    try:
+        return named.queues(app, router, _names(value))
+    except UsageError as error:
+        _fail(error.message, error.hint)
 
 
 def _names(value: str | Sequence[str] | None) -> list[str]:

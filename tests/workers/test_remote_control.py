@@ -1,0 +1,126 @@
+"""`add_consumer` and `cancel_consumer`: a running worker takes queues of the file, and none is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from routectl.routing.celery import configure
+
+from .conftest import CELERY, QUICK, Project, WorkerProcess, until
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+  low: {bindings: [{exchange: tasks, key: low}]}
+  orders: {shards: 4, bindings: [{exchange: tasks, key: orders}]}
+routes:
+  - {tasks: "low:*", queue: low}
+  - {tasks: "order.*", queue: orders, shard_by: args.0}
+unmatched: high
+workers:
+  high: {queues: [high], concurrency: 1}
+  orders: {queues: [orders], concurrency: 1, pool: threads}
+"""
+
+
+@pytest.fixture(scope="module", params=["prefork", "threads", "gevent"])
+def worker(project: Project, request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
+    project.provision()
+    with project.worker("--profile", "high", "-P", request.param, *QUICK) as started:
+        yield started
+
+
+@pytest.fixture
+def app(project: Project) -> Iterator[Celery]:
+    made = Celery(
+        "controller", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
+    )
+    configure(made, project.folder / "queues.yaml")
+    yield made
+    made.close()
+
+
+def tell(app: Celery, worker: WorkerProcess, command: str, queue: str) -> dict[str, Any]:
+    """Has the worker carry out a command, and returns its reply."""
+    send = getattr(app.control, command)
+    [reply] = send(queue, destination=[worker.node], reply=True, timeout=60, limit=1)
+    found: dict[str, Any] = reply[worker.node]
+    return found
+
+
+def taken(app: Celery, worker: WorkerProcess) -> set[str]:
+    found = app.control.inspect([worker.node], timeout=60, limit=1).active_queues()
+    return {queue["name"] for queue in found[worker.node]}
+
+
+def test_a_queue_of_the_file_is_taken_and_left(app: Celery, worker: WorkerProcess) -> None:
+    assert tell(app, worker, "add_consumer", "low") == {"ok": "add consumer low"}
+    until(lambda: taken(app, worker) == {"high", "low"})
+    assert app.send_task("low:resize").get(timeout=60)[2] == "low"
+    assert tell(app, worker, "cancel_consumer", "low") == {"ok": "no longer consuming from low"}
+    until(lambda: taken(app, worker) == {"high"})
+
+
+def test_of_a_queue_with_shards_every_shard_is_taken_and_left(
+    app: Celery, project: Project, worker: WorkerProcess
+) -> None:
+    before = project.state()
+    assert "ok" in tell(app, worker, "add_consumer", "orders")
+    until(lambda: taken(app, worker) == {"high", *(f"orders.{number}" for number in range(4))})
+    assert "ok" in tell(app, worker, "cancel_consumer", "orders")
+    until(lambda: taken(app, worker) == {"high"})
+    assert project.state() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("lwo", "did you mean `low`?"), ("order", "did you mean `orders`?"), ("brandnew", "")]
+)
+def test_an_unknown_queue_is_refused_and_not_made(
+    app: Celery, project: Project, worker: WorkerProcess, name: str, hint: str
+) -> None:
+    before = project.state()
+    why = f"queues.yaml has no queue `{name}`{': ' if hint else ''}{hint}"
+    assert tell(app, worker, "add_consumer", name) == {"error": why}
+    assert why in worker.text
+    assert taken(app, worker) == {"high"}
+    assert project.state() == before
+
+
+def test_a_queue_that_the_broker_does_not_have_is_refused_and_the_worker_goes_on(
+    app: Celery, project: Project, worker: WorkerProcess
+) -> None:
+    project.delete("queues", "low")
+    try:
+        assert tell(app, worker, "add_consumer", "low") == {
+            "error": f"queue `low` does not exist in vhost `{project.vhost}`: run `routectl apply`"
+        }
+    finally:
+        project.provision()
+    assert app.send_task("report").get(timeout=60)[2] == "high"
+    assert "Traceback" not in worker.text
+
+
+def test_a_worker_with_a_share_takes_its_share(app: Celery, project: Project) -> None:
+    project.provision()
+    with project.worker("--profile", "orders", "--share", "2/2", *QUICK) as started:
+        assert "ok" in tell(app, started, "cancel_consumer", "orders")
+        until(lambda: taken(app, started) == set())
+        assert "ok" in tell(app, started, "add_consumer", "orders")
+        until(lambda: taken(app, started) == {"orders.1", "orders.3"})
+
+
+def test_a_queue_of_the_app_itself_is_declared(app: Celery, project: Project) -> None:
+    project.provision()
+    (project.folder / "own.py").write_text(
+        "from proj import app\nfrom kombu import Queue\n"
+        "app.conf.task_queues = [*app.conf.task_queues, Queue('mine', routing_key='mine')]\n"
+    )
+    with project.worker(program=(*CELERY, "-A", "own", "worker", "-Q", "high", *QUICK)) as started:
+        assert "ok" in tell(app, started, "add_consumer", "mine")
+        until(lambda: taken(app, started) == {"high", "mine"})
