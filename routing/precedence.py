@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..topology.check_when import contradiction
-from ..topology.compare import COMPARISONS
-from ..topology.model import Condition
 from ..topology.pattern import placeholders
+from .conditions import may_meet_both, takes_all_of
 from .index import Index
 from .problem import Problem, at_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..topology.model import Route
     from .decision import Decision, Entry
     from .problem import Part
     from .table import Table
@@ -42,7 +39,7 @@ def outranked_rules(part: Part) -> Iterator[Problem]:
     for entry, missed in _outranked(part.router.table):
         first, more = missed[0], len(missed) - 1
         lower = at_line(first.taker.position).strip() or "another rule"
-        takes = "all" if _takes_all_of(first.taker.route, entry.route) else "some"
+        takes = "all" if takes_all_of(first.taker.route, entry.route) else "some"
         count = f"{'at least ' * (more >= _MANY)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
         yield Problem(
@@ -99,20 +96,13 @@ def _taker(table: Table, narrow: Entry, name: str, exact: Sequence[_Asked]) -> E
     if leads is None:
         return None
     for entry, decisions in exact:
-        if not _may_meet_both(entry.route, narrow.route):
+        if not may_meet_both(entry.route, narrow.route):
             continue
         if entry.index > narrow.index and not _same_result((entry, decisions), (narrow, leads)):
             return entry
-        if _takes_all_of(entry.route, narrow.route):
+        if takes_all_of(entry.route, narrow.route):
             return None
     return None
-
-
-def _takes_all_of(route: Route, other: Route) -> bool:
-    """Whether a rule takes every call that another one does."""
-    return route.when.items() <= other.when.items() and (
-        not route.shard_by or (route.shard_by == other.shard_by)
-    )
 
 
 def _same_result(one: _Asked, other: _Asked) -> bool:
@@ -130,48 +120,4 @@ def _result(decision: Decision) -> tuple[Any, ...]:
         decision.routing_key,
         decision.priority,
         decision.options,
-    )
-
-
-def _may_meet_both(route: Route, other: Route) -> bool:
-    """Whether a call may be what two rules ask for."""
-    return all(
-        _agree(path, condition, at, asked)
-        for path, condition in route.when.items()
-        for at, asked in other.when.items()
-    )
-
-
-def _agree(path: str, condition: Condition, at: str, asked: Condition) -> bool:
-    """Whether two parts of a call can be what is asked of each."""
-    if path == at:
-        return _may_hold_both(condition, asked)
-    if at.startswith(f"{path}."):
-        return asked.present is False or _has_parts(condition)
-    if path.startswith(f"{at}."):
-        return condition.present is False or _has_parts(asked)
-    return True
-
-
-def _has_parts(condition: Condition) -> bool:
-    """Whether a value that meets a condition may have parts: what is compared has none."""
-    return condition == Condition(present=True)
-
-
-def _may_hold_both(one: Condition, other: Condition) -> bool:
-    """Whether a value may meet two conditions."""
-    if one.present is False or other.present is False:
-        return one.present == other.present
-    asked = [
-        (name, bound)
-        for condition in (one, other)
-        for name in COMPARISONS
-        if (bound := getattr(condition, name)) is not None
-    ]
-    for condition in (one, other):
-        values = condition.one_of or (() if condition.eq is None else (condition.eq,))
-        if values:
-            return any(all(COMPARISONS[name](value, bound) for name, bound in asked) for value in values)
-    return not any(
-        contradiction(Condition(**dict(pair))) for pair in combinations(asked, 2) if pair[0][0] != pair[1][0]
     )

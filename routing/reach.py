@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ..topology import inclusion
@@ -9,6 +10,7 @@ from ..topology.address import possible_queues
 from ..topology.model.topology import REFUSE
 from ..topology.pattern import placeholders
 from ..topology.simulate import links
+from .conditions import Wider
 from .destination import UNLOCKS_CHORDS
 from .explanation import takers
 from .problem import Problem
@@ -35,8 +37,9 @@ def shadowed_rules(part: Part) -> Iterator[Problem]:
         lines = " and ".join(dict.fromkeys(places))
         verb = "takes" if len(earlier) == 1 else "take"
         what = "name" if entry.pattern.kind == "exact" else "pattern"
-        why, help_ = f"{taken} {verb} all of its names", f"move it above {lines}, or take it out"
-        if earlier[0].pattern.text == entry.pattern.text:
+        all_ = "calls" if any(one.depends_on_call for one in earlier) else "names"
+        why, help_ = f"{taken} {verb} all of its {all_}", f"move it above {lines}, or take it out"
+        if _says_the_same(earlier[0], entry):
             why, help_ = "it stands in an earlier rule as well", f"take it out here, or at {lines}"
         yield Problem(
             "shadowed-rule",
@@ -46,28 +49,38 @@ def shadowed_rules(part: Part) -> Iterator[Problem]:
         )
 
 
+def _says_the_same(one: Entry, other: Entry) -> bool:
+    """Whether two patterns are for the same calls of the same names."""
+    says = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
+    return says[0] == says[1]
+
+
 def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
     """Each pattern that can never match, with those that take its names."""
-    exact: dict[str, Entry] = {}
-    takers_: list[Entry] = []
+    exact: defaultdict[str, Wider] = defaultdict(Wider)
+    always: list[Entry] = []
     some: list[tuple[int, Entry]] = []
     for entry in entries:
-        always = not entry.depends_on_call and not placeholders(entry.route.queue)
         if entry.pattern.kind == "exact":
-            if entry.pattern.text in exact:
-                yield entry, (exact[entry.pattern.text],)
-            elif always:
-                exact[entry.pattern.text] = entry
-        elif always:
-            takers_.append(entry)
+            earlier = exact[entry.pattern.text].than(entry.route)
+            if earlier:
+                yield entry, (earlier[0],)
+            else:
+                exact[entry.pattern.text].add(entry)
+        elif entry.depends_on_call or placeholders(entry.route.queue):
+            some.append((len(always), entry))
         else:
-            some.append((len(takers_), entry))
-    for at, earlier in inclusion.shadowed([entry.pattern for entry in takers_]).items():
-        yield takers_[at], tuple(takers_[one] for one in earlier)
+            always.append(entry)
+    for at, cover in inclusion.shadowed([entry.pattern for entry in always]).items():
+        yield always[at], tuple(always[one] for one in cover)
+    wider = Wider()
     for before, entry in some:
-        patterns = [one.pattern for one in takers_[:before]]
+        takers_ = [*always[:before], *wider.than(entry.route)]
+        if not placeholders(entry.route.queue):
+            wider.add(entry)
+        patterns = [one.pattern for one in takers_]
         if inclusion.covers(patterns, entry.pattern):
-            cover = inclusion.shadowed([*patterns, entry.pattern]).get(before, ())
+            cover = inclusion.shadowed([*patterns, entry.pattern]).get(len(patterns), ())
             yield entry, tuple(takers_[one] for one in cover)
 
 

@@ -86,6 +86,7 @@ WITHOUT_CELERY = {
         for name in (
             "app_facts",
             "arrival",
+            "conditions",
             "audit",
             "audit_priorities",
             "audit_senders",

@@ -35,6 +35,9 @@ def found(folder: Path, *routes: str) -> list[Problem]:
         (NARROW, "{tasks: a.b, queue: r}"),
         (NARROW, "{tasks: a.b, queue: q, time_limit: 2m}"),
         (NARROW, "{tasks: a.b, queue: r, when: {kwargs.t: big}}"),
+        (NARROW, "{tasks: a.b, queue: r, when: {kwargs.t: {ne: small}}}"),
+        (NARROW, "{tasks: a.b, queue: r, when: {kwargs.t: {present: true}}}"),
+        (NARROW, "{tasks: a.b, queue: r, when: {kwargs.t: {ge: a, lt: c}}}"),
         ("{tasks: '{queue}.*', queue: '{queue}', when: {kwargs.t: big}}", "{tasks: q.b, queue: r}"),
         ("{tasks: '/a[.]b/', queue: s, shard_by: args.0, when: {kwargs.t: 1}}", "{tasks: a.b, queue: r}"),
     ],
@@ -57,9 +60,8 @@ def test_an_exact_name_further_down_takes_all_calls_of_a_pattern_with_when(
         "{tasks: a.b, queue: s, shard_by: args.0}",
         "{tasks: a.b, queue: r, when: {kwargs.other: 1}}",
         "{tasks: a.b, queue: r, when: {kwargs.t: [big, small], kwargs.other: 1}}",
-        "{tasks: a.b, queue: r, when: {kwargs.t: {ne: small}}}",
-        "{tasks: a.b, queue: r, when: {kwargs.t: {present: true}}}",
-        "{tasks: a.b, queue: r, when: {kwargs.t: {ge: a, lt: c}}}",
+        "{tasks: a.b, queue: r, when: {kwargs.t: {ne: small}, kwargs.other: 1}}",
+        "{tasks: a.b, queue: s, when: {kwargs.t: {present: true}}, shard_by: args.0}",
     ],
 )
 def test_or_some_of_them(tmp_path: Path, exact: str) -> None:
