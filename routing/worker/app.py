@@ -15,10 +15,10 @@ from typing import Any
 import click
 from celery.app.utils import find_app
 
-from ...topology.errors import RoutectlError, UsageError
+from ...topology.errors import FileError, RoutectlError, UsageError
 from ...topology.load import load as load_file
 from ..celery import configure
-from ..find import HINT, missing
+from ..find import HINT, failure, missing
 from ..part import part, routes_alike
 from ..publish import router_of
 from . import hooks
@@ -45,8 +45,11 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     Raises:
       RoutectlError: The file is wrong, or there is no such app.
     """
-    found = _find(name)
-    found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
+    try:
+        found = _find(name)
+        found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
+    except FileError as error:
+        raise failure(f"app `{name}` cannot be imported", error) from error
     router = router_of(found)
     if router is None:
         configure(found, files, vhost=vhost)
@@ -73,7 +76,9 @@ def _load_or_exit() -> Any:
             os.environ[APP_VARIABLE], json.loads(os.environ[FILES_VARIABLE]), os.environ.get(VHOST_VARIABLE)
         )
     except RoutectlError as error:
-        click.echo(f"error: {error}", err=True)
+        for finding in error.findings if isinstance(error, FileError) else ():
+            click.echo(f"{finding.render()}\n", err=True)
+        click.echo(f"error: {error.message}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         sys.exit(2)

@@ -118,6 +118,29 @@ def test_what_cannot_start_says_why(project: Project, words: tuple[str, ...], se
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("module", ["own", "later"])
+def test_an_app_whose_own_file_is_not_in_the_working_directory_says_so(project: Project, module: str) -> None:
+    """The same sentence as `routectl check --app`, whatever `-f` names."""
+    (project.folder / "own.py").write_text(PLAIN + CONFIGURE.format("queues.yaml"))
+    (project.folder / "later.py").write_text(PLAIN + "app.config_from_object('later_settings')\n")
+    (project.folder / "later_settings.py").write_text(
+        "from routectl.routing.celery import settings\nglobals().update(settings('queues.yaml'))\n"
+    )
+    elsewhere = project.folder / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    words = (*ROUTECTL, "worker", "high", "-A", module, "-f", str(project.folder / "queues.yaml"))
+    environment = {**project.env, "PYTHONPATH": str(project.folder)}
+    done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error[missing-file]: there is no file `queues.yaml`\n"
+        " --> queues.yaml:1:1\n"
+        "help: the app names it; what is no full path counts from the working directory\n"
+        "\n"
+        f"error: 1 mistake in the file, so app `{module}` cannot be imported\n"
+    )
+
+
 def test_a_hung_up_worker_starts_again(project: Project) -> None:
     with project.worker("worker", "high", "-A", "plain", "--", *QUICK, program=ROUTECTL) as worker:
         os.kill(worker.process.pid, 1)
