@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from celery.utils.log import get_logger
 from celery.worker.consumer.control import Control as CelerysControl
@@ -15,6 +15,9 @@ from ..publish import router_of
 from . import named
 from . import share as sharing
 from .passive import missing, sentence
+
+if TYPE_CHECKING:
+    from ..router import Router
 
 _logger = get_logger(__name__)
 
@@ -56,7 +59,7 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
       state: What Celery hands to its commands.
       queue: The queue's name.
     """
-    for name in sharing.spread(router_of(state.app).body, (queue,)):
+    for name in sharing.spread(_router(state).body, (queue,)):
         state.consumer.call_soon(state.consumer.cancel_task_queue, name)
     return _done(f"no longer consuming from {queue}")
 
@@ -67,7 +70,7 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
     Raises:
       UsageError: There is no such queue, in the file or on the broker.
     """
-    app, router = state.app, router_of(state.app)
+    app, router = state.app, _router(state)
     queues = named.queues(app, router, (queue,))
     share = state.consumer.controller.options.get("share")
     if share is not None and queue in router.body.shards:
@@ -79,6 +82,11 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
             if absent:
                 raise UsageError(sentence(absent, connection.virtual_host))
     return tuple(each.name for each in known)
+
+
+def _router(state: Any) -> Router:
+    """The router of the worker's app, without which the worker would not have this step."""
+    return cast("Router", router_of(state.app))
 
 
 def _done(text: str) -> dict[str, str]:
