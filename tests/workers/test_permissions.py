@@ -24,17 +24,25 @@ workers: {high: {queues: [high], concurrency: 1, pool: threads}}
 """
 
 
+#: What the page adds for a worker with a queue of its own.
+DIRECT = r"|\.dq2$"
+
+
 @pytest.fixture
-def _as_documented(project: Project, tmp_path: Path) -> Iterator[None]:
+def _as_documented(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[None]:
     """The project's user may do what the page says, and no more."""
-    example = next(block for block in blocks(ROOT / "docs/celery.md", "yaml") if "users:" in block.text)
+    page = ROOT / "docs/celery.md"
+    assert f"with `worker_direct`, a\nworker's `configure` also needs `{DIRECT}`" in page.read_text()
+    example = next(block for block in blocks(page, "yaml") if "users:" in block.text)
     file = tmp_path / "users.yaml"
     file.write_text("version: 1\n" + example.text)
     (user,) = load(file, {"SHOP_PASSWORD": "secret"}).topology.users.values()
     name = f"worker-{uuid.uuid4().hex[:8]}"
     project.provision()
     project.management.put(f"users/{name}", {"password": "secret", "tags": ""})
-    project.management.put(f"permissions/{project.path}/{name}", user.permissions["shop"].model_dump())
+    allowed = user.permissions["shop"].model_dump()
+    allowed["configure"] += getattr(request, "param", "")
+    project.management.put(f"permissions/{project.path}/{name}", allowed)
     parts = urlsplit(project.url)
     host = parts.netloc.rpartition("@")[2]
     project.environment["PROJ_BROKER"] = f"amqp://{name}:secret@{host}{parts.path}"
@@ -52,4 +60,18 @@ def test_documented_permissions_are_enough(project: Project) -> None:
         assert project.python(code) == ["high", "high"]
         pong = project.run(*CELERY, "-A", "proj", "inspect", "ping", "-d", worker.node, "-t", "60")
         assert "pong" in pong.stdout, pong.stderr
+        assert "ACCESS_REFUSED" not in worker.text
+
+
+@pytest.mark.parametrize("_as_documented", [DIRECT], indirect=True)
+@pytest.mark.usefixtures("_as_documented")
+def test_documented_permissions_are_enough_for_a_worker_with_a_queue_of_its_own(project: Project) -> None:
+    (project.folder / "direct.py").write_text("from proj import app\napp.conf.worker_direct = True\n")
+    code = (
+        "import json; from proj import app; from celery.utils.nodenames import worker_direct; "
+        "print(json.dumps(app.send_task('report', queue=worker_direct('one@here')).get(timeout=60)[0]))"
+    )
+    program = (*CELERY, "-A", "direct", "worker", "--profile", "high", "-n", "one@here", "-l", "INFO")
+    with project.worker(program=program) as worker:
+        assert project.python(code) == "one"
         assert "ACCESS_REFUSED" not in worker.text
