@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Where `send_task` takes what delays a task, if not by name.
+_PLACES = {"countdown": 3, "eta": 4}
+
 #: Seconds. A time this near is sent as a delay, which does not get less than a second while the task is routed.
 _NEAR = 10.0
 
@@ -38,22 +41,27 @@ def keep_brief_delays(app: Any) -> None:
 def _sender(app: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
     """`send_task`, which calls the app's own or, as it is by then, its class's."""
 
-    def send_task(
-        name: str,
-        args: Any = None,
-        kwargs: Any = None,
-        countdown: Any = None,
-        eta: Any = None,
-        *more: Any,
-        **options: Any,
-    ) -> Any:
-        if countdown or eta:
-            countdown, eta = _delay(countdown, eta)
-        send = own or type(app).send_task.__get__(app)
-        return send(name, args, kwargs, countdown, eta, *more, **options)
+    def send_task(*args: Any, **options: Any) -> Any:
+        if len(args) > _PLACES["countdown"] or not _PLACES.keys().isdisjoint(options):
+            args = _settle(args, options)
+        send = own or type(app).send_task
+        bound = send.__get__(app) if own is None and hasattr(send, "__get__") else send
+        return bound(*args, **options)
 
     send_task.guarded_by_routectl = True  # type: ignore[attr-defined]
     return send_task
+
+
+def _settle(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Changes the countdown and the time of a call among its options, and returns its arguments with those by place."""
+    settled = list(args)
+    given = [args[at] if at < len(args) else options.get(name) for name, at in _PLACES.items()]
+    for (name, at), old, new in zip(_PLACES.items(), given, _delay(*given), strict=True):
+        if new is not old and at < len(args):
+            settled[at] = new
+        elif new is not old:
+            options[name] = new
+    return tuple(settled)
 
 
 def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
