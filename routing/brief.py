@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
     """What to tell Celery in the place of a countdown and a time; what is wrong is left for it to refuse."""
     try:
         if eta and not countdown:
-            left = _moment(eta).timestamp() - time.time()
+            left = _left(eta)
             countdown, eta = (left, None) if 0 < left < _NEAR else (None, eta)
         brief = countdown is not None and 0 < countdown < 1
     except (ArithmeticError, AttributeError, OSError, TypeError, ValueError):
@@ -76,7 +77,7 @@ def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
     return (_Brief(countdown) if brief else countdown), eta
 
 
-def _moment(eta: Any) -> datetime:
-    """A time as Celery understands it: without a zone, it is UTC."""
-    moment: datetime = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _left(eta: Any) -> float:
+    """Seconds until a time. Without a zone, publisher and worker may take it for different ones: it is not near."""
+    moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
+    return moment.timestamp() - time.time() if moment.tzinfo else math.inf

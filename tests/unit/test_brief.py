@@ -72,6 +72,15 @@ def test_a_time_that_is_near_becomes_a_countdown(app: Noting) -> None:
     assert 0 < placed[3] <= 5
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_time_without_a_zone_is_handed_on_since_a_worker_takes_it_for_its_own(
+    app: Noting, as_text: bool
+) -> None:
+    eta = (datetime.now(UTC) + timedelta(seconds=5)).replace(tzinfo=None)
+    app.send_task("x", eta=eta.isoformat() if as_text else eta)
+    assert app.noted == [(("x",), {"eta": eta.isoformat() if as_text else eta})]
+
+
 def test_what_the_class_sends_with_later_counts(app: Noting, monkeypatch: pytest.MonkeyPatch) -> None:
     """As tracing libraries and tests replace it."""
     seen = []
