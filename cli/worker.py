@@ -51,8 +51,9 @@ def command(
     """Starts a worker by its profile.
 
     The same as `celery -A APP worker --profile PROFILE`, also for an app that `configure` did not set up, and
-    with green pools patched in time. One that it did set up keeps its own file, whatever `-f` names. What follows
-    `--` is passed to `celery worker` and beats the profile.
+    with green pools patched in time. Name the app's own file by `-f`, which the profile is read from; an app that
+    `configure` did set up keeps its own if the two say otherwise. What follows `--` is passed to `celery worker` and
+    beats the profile.
     """
     # Imported here so that `--help` answers at once.
     from ..routing.part import select
