@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery.app.routes import MapRoute, prepare
 from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule
+from kombu.common import Broadcast
 
 from . import transport
 from .annotations import RateLimits
@@ -225,7 +226,7 @@ def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
     if not exchange and not key and (route.get("exchange_type") or queue.exchange.type) == "direct":
         return "", queue.name, queue.name
     name = _name(queue.exchange if exchange is None else exchange)
-    return name, key or queue.routing_key, queue.name if name == _name(queue.exchange) else None
+    return name, key or queue.routing_key, _known_as(queue) if name == _name(queue.exchange) else None
 
 
 def _name(exchange: Any) -> str:
@@ -238,4 +239,9 @@ def _queues(task_queues: Any) -> tuple[str, ...] | None:
         return None
     if isinstance(task_queues, dict):
         return tuple(map(str, task_queues))
-    return tuple(str(getattr(queue, "name", queue)) for queue in task_queues)
+    return tuple(map(_known_as, task_queues))
+
+
+def _known_as(queue: Any) -> str:
+    """The name that an app has for a queue: a broadcast's own is another one in every process."""
+    return str(queue.alias if isinstance(queue, Broadcast) and queue.alias else getattr(queue, "name", queue))

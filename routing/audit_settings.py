@@ -57,7 +57,8 @@ def _strange_queues(part: Part, app: App) -> Iterator[Problem]:
         message = (
             f"`task_queues` of {app.name} has {_listed(strange)}, which {part.router.origin} does not know"
         )
-        yield Problem("own-queues", message, help="declare them in the file, or take them out of the app")
+        help_ = "declare them in the file, take them out of the app, or accept it with `--allow own-queues`"
+        yield Problem("own-queues", message, help=help_)
 
 
 def _missing_queues(part: Part, app: App) -> Iterator[Problem]:

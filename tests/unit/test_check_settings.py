@@ -64,6 +64,22 @@ def test_settings_that_leave_the_file(
     assert first["help"]
 
 
+def test_a_broadcast_has_the_name_that_the_app_gives_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = "from kombu.common import Broadcast; app.conf.task_queues += [Broadcast('everyone')]"
+    name = write(
+        folder, f"configure(app, 'queues.yaml'); {more}", after="app.tasks['celery.mine'].queue = 'everyone'"
+    )
+    document = checked(capsys, "--app", name)
+    queues, task = document["findings"]
+    assert queues["message"] == f"`task_queues` of {name} has `everyone`, which queues.yaml does not know"
+    assert queues["help"].endswith("or accept it with `--allow own-queues`")
+    assert "`everyone`, which is not in the file" in task["message"]
+    assert "bcast." not in str(document)
+    assert codes(checked(capsys, "--app", name, "--allow", "own-queues")) == [task["code"]]
+
+
 def test_a_router_that_stands_in_task_routes_by_hand(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
