@@ -92,7 +92,9 @@ def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destinatio
     arrivals = [arrival(part, sender, found.decision) for sender in own]
     itself = next((to for to, sender in zip(arrivals, own, strict=True) if sender.schedule is None), None)
     goals = [] if itself else [each.queue for each in decisions]
-    goals += [to.decision.queue for to in arrivals if to.decision is not None]
+    goals += [
+        queue for to, sender in zip(arrivals, own, strict=True) if (queue := _reached(part, to, sender))
+    ]
     whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
     taken = [takers(part.body, queue) for queue in goals]
     return Destination(
@@ -105,6 +107,14 @@ def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destinatio
         own=own,
         itself=itself,
     )
+
+
+def _reached(part: Part, to: Explanation, sender: Sender) -> str | None:
+    """Where a place of its own leads to: also to a queue of the app's, which the default exchange knows by its name."""
+    if to.decision is not None:
+        return to.decision.queue
+    sent = sender.sent
+    return None if sent.exchange or sent.queue in part.body.shards else sent.queue
 
 
 def _decisions(part: Part, found: Explanation) -> Iterator[Decision]:

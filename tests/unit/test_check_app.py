@@ -388,3 +388,24 @@ def test_a_queue_that_an_app_of_its_own_routes_leads_to_needs_a_worker(
     external = FILE.replace("routes:\n", "  alone: {external: true}\nroutes:\n")
     (folder / "queues.yaml").write_text(external)
     assert codes(checked(capsys, "--app", name, *allowed, code=0)) == []
+
+
+def test_queues_beside_the_files_are_shown_with_the_entries_that_name_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = """
+from celery.utils.nodenames import worker_direct
+from kombu import Queue
+
+app.conf.task_queues = [*(app.conf.task_queues or ()), Queue("mine")]
+own = {"billing.charge": worker_direct("x@y"), "celery.mine": "mine", "celery.group": "orders"}
+app.conf.beat_schedule = {
+    task: {"task": task, "schedule": 60, "options": {"queue": queue}} for task, queue in own.items()
+}
+"""
+    for setup in ("configure(app, 'queues.yaml')", ""):
+        document = checked(capsys, "--app", write(folder, setup, after=after))
+        queues = {task["task"]: task["queues"] for task in document["tasks"]}
+        assert queues["billing.charge"] == ["high", "x@y.dq2"]
+        assert queues["celery.mine"] == ["low", "mine"]
+        assert queues["celery.group"] == ["low"]  # `orders` is three shards, and no queue
