@@ -40,18 +40,32 @@ def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Itera
       book: The addresses of its queues.
       declare: Whether Celery declares what the file says, or nothing.
     """
+    hidden = hidden_queues(body, book)
     for name in consumable_queues(body):
         queue = body.queues[name]
-        # Celery delays tasks on the broker as soon as it sees a quorum queue, which needs more to exist.
-        unseen = queue.type == "quorum" and book.delay is None and not book.is_task_queue(name)
-        if declare and not unseen:
+        if declare and (name not in hidden or book.is_task_queue(name)):
             yield _declared_queue(body, name, book.of(name))
         else:
-            yield _existing_queue(name, book.of(name), {} if unseen else queue.declare_arguments())
+            arguments = {} if name in hidden else queue.declare_arguments()
+            yield _existing_queue(name, book.of(name), arguments)
     if book.delay is not None and not any(queue.type == "quorum" for queue in body.queues.values()):
         # Celery delays on the broker only if it sees a quorum queue: the first level's is one.
         level = delay.level_name(0)
         yield _existing_queue(level, ("", "direct", level), {"x-queue-type": "quorum"})
+
+
+def hidden_queues(body: model.Body, book: AddressBook) -> frozenset[str]:
+    """The quorum queues that Celery is not to see as such, unless it declares them itself.
+
+    As soon as it sees one, it delays tasks on the broker, which needs more to exist.
+
+    Parameters:
+      body: One vhost's part of the file.
+      book: The addresses of its queues.
+    """
+    if book.delay is not None:
+        return frozenset()
+    return frozenset(name for name, queue in body.queues.items() if queue.type == "quorum")
 
 
 def _existing_queue(name: str, address: tuple[str, str, str], arguments: Mapping[str, Any]) -> Queue:

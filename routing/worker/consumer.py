@@ -11,6 +11,8 @@ from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 
 from .. import transport
+from ..publish import router_of
+from ..queues import hidden_queues
 from .passive import is_locked, missing, sentence
 
 #: Celery's step that declares some thirty exchanges and as many queues at every start.
@@ -86,7 +88,19 @@ class _Checks:
             self._end(sentence(absent, connection.virtual_host))
         if self.app.conf.worker_enable_remote_control:  # type: ignore[attr-defined]
             self._claim_name(connection, deadline)
+        if self.app.conf.worker_detect_quorum_queues and self._takes_hidden_queues():  # type: ignore[attr-defined]
+            # Celery then limits what each consumer prefetches, not the channel, which quorum queues refuse.
+            connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection
+
+    def _takes_hidden_queues(self) -> bool:
+        """Whether there are quorum queues for this worker that Celery does not see as such."""
+        router, queues = router_of(self.app), self.app.amqp.queues  # type: ignore[attr-defined]
+        if router is None:
+            return False
+        book = router.table.addresses
+        hidden = hidden_queues(router.body, book)
+        return any(name in queues.consume_from or book.is_task_queue(name) for name in hidden)
 
     def _claim_name(self, connection: Any, deadline: float) -> None:
         """Ends the worker if another one has its name: in green pools, it would go on without remote control."""
