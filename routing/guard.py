@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .publish import PublishingRouter
 
 _HINT = "run `routectl apply`"
+_HINT_DECLARED = "start a worker that takes the queue, which declares it"
 
 _logger = logging.getLogger(__name__)
 
@@ -224,14 +225,20 @@ def _no_exchange(
 
 
 def _hint(exchange: str, key: str, router: PublishingRouter) -> str:
-    """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make."""
+    """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make.
+
+    What it has, a worker makes if the app has Celery declare it.
+    """
     body = router.body
     known = (
         key in body.queues
         if not exchange
         else exchange in {*body.exchanges, *BUILT_IN, level_name(LEVELS - 1)}
     )
-    return _HINT if known else f"{router.origin} does not have it, and so `routectl apply` does not make it"
+    if not known:
+        return f"{router.origin} does not have it, and so `routectl apply` does not make it"
+    found = body.exchanges.get(exchange) if exchange else body.queues[key]
+    return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
 
 
 def _name(exchange: Any) -> str:

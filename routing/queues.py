@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, binding
 
 from ..topology import delay
 from ..topology.address import consumable_queues
@@ -21,6 +21,21 @@ class FileQueue(Queue):  # type: ignore[misc]
     """A queue that Celery declares with the file's bindings, not with the key that tasks are published by."""
 
     attrs = (*Queue.attrs, ("file_bindings", None))
+
+    def as_dict(self, recurse: bool = False) -> dict[str, Any]:
+        """As kombu's, with the file's bindings as kombu says its own where all has to be plain.
+
+        Parameters:
+          recurse: Whether the answer is to be sent, as that of `celery inspect active_queues`.
+        """
+        found: dict[str, Any] = super().as_dict(recurse)
+        if recurse:
+            bindings = [
+                binding(exchange, key, arguments=arguments)
+                for exchange, key, arguments in found.pop("file_bindings") or ()
+            ]
+            found["bindings"] = [each.as_dict(recurse=True) for each in bindings]
+        return found
 
     def _create_queue(self, nowait: bool = False, channel: Any = None) -> None:
         self.queue_declare(nowait=nowait, passive=False, channel=channel)
@@ -91,8 +106,7 @@ def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) 
         queue_arguments=queue.declare_arguments(),
         no_declare=queue.external,
         file_bindings=[
-            (_exchange(body, binding.exchange), binding.key, binding.binding_arguments())
-            for binding in queue.bindings
+            (_exchange(body, each.exchange), each.key, each.binding_arguments()) for each in queue.bindings
         ],
     )
 

@@ -10,7 +10,7 @@ from kombu.transport.native_delayed_delivery import (
     declare_native_delayed_delivery_exchanges_and_queues,
 )
 
-from routectl.routing.celery import configure
+from routectl.routing.celery import Undeliverable, configure
 from routectl.topology.address import AddressBook
 from routectl.topology.load import load
 
@@ -90,6 +90,40 @@ def test_a_worker_declares_exactly_the_file(fresh_project: Project) -> None:
     declared = project.state()
     project.provision()  # a differing argument would be refused with a 400
     assert project.state() == declared
+
+
+def test_a_worker_that_declares_says_which_queues_it_takes(fresh_project: Project) -> None:
+    project = fresh_project
+    project.environment["PROJ_DECLARE"] = "1"
+    with (
+        project.worker("--profile=all", *QUICK) as worker,
+        Celery("inspector", broker=project.url, set_as_current=False) as app,
+    ):
+        told = app.control.inspect([worker.node], timeout=60, limit=1).active_queues()[worker.node]
+    found = {
+        queue["name"]: {(each["exchange"]["name"], each["routing_key"]) for each in queue["bindings"]}
+        for queue in told
+    }
+    assert found == {
+        "high": {("tasks", "high"), ("straight", "high")},
+        "low": {("tasks", "low.*")},
+        "direct": {("straight", "k")},
+        "bare": set(),
+        "dead": {("lost", "")},
+    }
+
+
+def test_what_no_worker_has_declared_yet_is_for_one_to_declare(fresh_project: Project) -> None:
+    project = fresh_project
+    hint = "start a worker that takes the queue, which declares it$"
+    with Celery("publisher", broker=project.url, set_as_current=False) as app:
+        configure(app, project.folder / "queues.yaml", declare=True)
+        with pytest.raises(Undeliverable, match=f"celery_delayed_27` does not exist in .*: {hint}"):
+            app.send_task("billing.charge", countdown=5)
+        app.send_task("billing.charge")
+        project.delete("queues", "high")  # which Celery, having declared it once, does not do again
+        with pytest.raises(Undeliverable, match=f"has no queue bound for key `high`: {hint}"):
+            app.send_task("billing.charge")
 
 
 @pytest.mark.parametrize("declare", [False, True])
