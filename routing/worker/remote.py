@@ -48,7 +48,7 @@ def add_consumer(state: Any, queue: str, *_: Any, **__: Any) -> dict[str, str]:
         reply: dict[str, str] = nok(why)
         return reply
     for name in queues:
-        state.consumer.call_soon(state.consumer.add_task_queue, name)
+        state.consumer.call_soon(_take, state.consumer, name)
     return _done(f"add consumer {queue}")
 
 
@@ -62,6 +62,13 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
     for name in sharing.spread(_router(state).body, (queue,)):
         state.consumer.call_soon(state.consumer.cancel_task_queue, name)
     return _done(f"no longer consuming from {queue}")
+
+
+def _take(consumer: Any, queue: str) -> None:
+    """Consumes a queue, also after the connection was lost: for that, Celery 5.5 selects only queues that are new."""
+    queues = consumer.app.amqp.queues
+    queues.select_add(queues[queue])
+    consumer.add_task_queue(queue)
 
 
 def _queues(state: Any, queue: str) -> tuple[str, ...]:

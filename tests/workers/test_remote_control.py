@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from celery import Celery
@@ -59,11 +60,37 @@ def taken(app: Celery, worker: WorkerProcess) -> set[str]:
     return {queue["name"] for queue in found[worker.node]}
 
 
+def lose_connection(project: Project, queue: str) -> None:
+    """Has the broker close the connection by which a queue is consumed, and waits for the worker's next one."""
+
+    def consumed() -> dict[str, str]:
+        return {
+            each["queue"]["name"]: each["channel_details"]["connection_name"]
+            for each in project.management.get(f"consumers/{project.path}")
+            if each["channel_details"]
+        }
+
+    lost = until(lambda: consumed().get(queue))
+    project.management.delete(f"connections/{quote(lost, safe='')}")
+    until(lambda: consumed().get("high", lost) != lost)
+
+
 def test_a_queue_of_the_file_is_taken_and_left(app: Celery, worker: WorkerProcess) -> None:
     assert tell(app, worker, "add_consumer", "low") == {"ok": "add consumer low"}
     until(lambda: taken(app, worker) == {"high", "low"})
     assert app.send_task("low:resize").get(timeout=60)[2] == "low"
     assert tell(app, worker, "cancel_consumer", "low") == {"ok": "no longer consuming from low"}
+    until(lambda: taken(app, worker) == {"high"})
+
+
+def test_a_queue_is_taken_and_left_also_after_the_connection_was_lost(
+    app: Celery, project: Project, worker: WorkerProcess
+) -> None:
+    tell(app, worker, "add_consumer", "low")
+    lose_connection(project, "low")
+    assert app.send_task("low:resize").get(timeout=60)[2] == "low"
+    tell(app, worker, "cancel_consumer", "low")
+    lose_connection(project, "high")
     until(lambda: taken(app, worker) == {"high"})
 
 
