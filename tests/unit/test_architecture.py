@@ -35,6 +35,7 @@ USERS = {
     "click": ("cli.", "routing.worker.app", "routing.worker.hooks"),
     "docker": ("topology.broker.sandbox.container",),
     "kombu": (
+        "routing.audit_app",
         "routing.importing.",
         "routing.publish",
         "routing.queues",
