@@ -2,7 +2,7 @@
 
 PYTHON   ?= python3
 VENV     ?= .venv
-JOBS     ?= 2
+JOBS     ?= 3
 VERSIONS ?= 3.10 4.0 4.3
 CELERY   ?= 5.5.0
 BROKER   ?=
