@@ -10,13 +10,7 @@ from routectl.cli.main import run
 
 from .checking import FILE, checked, codes, write
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "queues.yaml").write_text(FILE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_a_place_that_a_task_or_schedule_names_itself_is_shown(

@@ -8,13 +8,7 @@ import pytest
 
 from .checking import FILE, checked, codes, write
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "queues.yaml").write_text(FILE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_settings_are_as_good_as_configure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
