@@ -11,6 +11,7 @@ import re
 from re import _constants, _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
 from typing import Any
 
+from ...topology.backtracking import problem
 from ...topology.pattern import parse
 
 _GLOBAL_FLAGS = re.compile(r"\(\?[aimsux]+\)")
@@ -48,12 +49,10 @@ def spelled_key(key: str | re.Pattern[Any]) -> str:
         return _spelled(key, "glob", fnmatch.translate(key)[:-2])
     if not isinstance(key.pattern, str):
         raise ValueError("it matches bytes, and names are text")
-    text = f"/{_expression(key)}/"
-    if text in ("/.*/", "/(?s:.*)/"):
+    expression = _expression(key)
+    if expression in (".*", "(?s:.*)"):
         return "*"
-    if parse(text).kind != "regex":
-        raise ValueError("the file has no such expression")
-    return text
+    return _between_slashes(expression)
 
 
 def _spelled(text: str, kind: str, expression: str) -> str:
@@ -63,8 +62,17 @@ def _spelled(text: str, kind: str, expression: str) -> str:
             return text
     except ValueError:
         pass
+    return _between_slashes(expression)
+
+
+def _between_slashes(expression: str) -> str:
+    """An expression as the file has it, which refuses those that could take long."""
     text = f"/{expression}/"
-    parse(text)
+    if parse(text).kind != "regex":
+        raise ValueError("the file has no such expression")
+    why = problem(expression)
+    if why is not None:
+        raise ValueError(why)
     return text
 
 
@@ -86,7 +94,9 @@ def _expression(regex: re.Pattern[str]) -> str:
 
 
 def _takes_the_rest(tree: list[Any]) -> bool:
-    """Whether an expression ends in `.*`, so that it matches a whole line anyway."""
+    """Whether an expression ends in `.*` or at the end, so that it matches a whole line anyway."""
+    if tree and tree[-1] == (_constants.AT, _constants.AT_END_STRING):
+        return True
     if not tree or tree[-1][0] is not _constants.MAX_REPEAT:
         return False
     low, high, repeated = tree[-1][1]

@@ -377,3 +377,14 @@ def test_a_default_priority_stays_and_the_routes_that_it_beats_in_celery_are_sai
         "in Celery `task_default_priority` (5) beats the priority that a route has for a registered task; by the file "
         "the rule's counts: `a`",
     )
+
+
+def test_an_expression_that_could_take_long_is_asked_for_each_task(write: Importer) -> None:
+    found = write({"aab": {}, "other": {}}, task_routes={re.compile("(a+)+b"): "q"})
+    assert "- {tasks: aab, queue: q}" in found.rules
+    assert any("an expression that the file cannot hold" in note for note in found.notes)
+
+
+def test_an_expression_that_reads_to_the_end_is_written_as_it_is(write: Importer) -> None:
+    found = write(task_routes={re.compile(r"a.*b.*c\Z"): "q"})
+    assert found.rules == [r"- {tasks: '/a.*b.*c\Z/', queue: q}"]
