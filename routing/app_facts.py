@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..topology.model.routing import ADDRESS
 from .call import Call
-
-#: What a task or schedule says that decides where it goes.
-PLACE = ("queue", "exchange", "routing_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Sender:
     @property
     def address(self) -> dict[str, str]:
         """What it says itself of where it goes, by name: a queue or exchange may be given as kombu's."""
-        given = {name: value for name in PLACE if (value := self.options.get(name)) is not None}
+        given = {name: value for name in ADDRESS if (value := self.options.get(name)) is not None}
         return {name: str(getattr(value, "name", value)) for name, value in given.items()}
 
     def __str__(self) -> str:

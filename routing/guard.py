@@ -58,9 +58,6 @@ class Undeliverable(RoutingError):
         self.exchange = exchange
         self.routing_key = routing_key
 
-    def __str__(self) -> str:
-        return f"{self.message}: {self.hint}" if self.hint else self.message
-
 
 class _Returned(threading.local):
     """What the broker handed back to this thread: (task id, exchange, key) of each publish under way."""

@@ -95,9 +95,7 @@ def _expression(regex: re.Pattern[str]) -> str:
 
 def _takes_the_rest(tree: list[Any]) -> bool:
     """Whether an expression ends in `.*` or at the end, so that it matches a whole line anyway."""
-    if tree and tree[-1] == (_constants.AT, _constants.AT_END_STRING):
-        return True
     if not tree or tree[-1][0] is not _constants.MAX_REPEAT:
-        return False
+        return tree[-1:] == [(_constants.AT, _constants.AT_END_STRING)]
     low, high, repeated = tree[-1][1]
     return low == 0 and high is _constants.MAXREPEAT and [kind for kind, _ in repeated] == [_constants.ANY]
