@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from celery import Celery
 from celery.app.defaults import DEFAULTS
 
+from routectl.routing.celery import configure
 from routectl.topology.address import AddressBook
 from routectl.topology.load import load
 from routectl.topology.simulate import links
@@ -230,6 +232,17 @@ class WorkerProcess:
         """Waits for a line of the log."""
         until(lambda: re.search(pattern, self.text) or self.process.poll() is not None, timeout)
         assert re.search(pattern, self.text), self.text
+
+
+@contextmanager
+def publisher(project: Project) -> Iterator[Celery]:
+    """An app of this process that sends to the project's workers, and gets their results."""
+    made = Celery(
+        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
+    )
+    configure(made, project.folder / "queues.yaml")
+    yield made
+    made.close()
 
 
 def until(condition: Callable[[], Any], timeout: float = 60) -> Any:

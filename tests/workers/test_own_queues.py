@@ -13,7 +13,7 @@ from kombu.common import Broadcast
 
 from routectl.routing.celery import Undeliverable, configure
 
-from .conftest import CELERY, QUICK, Project, WorkerProcess, until
+from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until
 
 FILE = """
 version: 1
@@ -67,12 +67,8 @@ def worker(project: Project) -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 def app(project: Project, worker: WorkerProcess) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 def test_a_task_goes_to_one_worker(app: Celery) -> None:

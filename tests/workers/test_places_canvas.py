@@ -9,9 +9,7 @@ import pytest
 from celery import Celery, chain, chord, group
 from celery.canvas import chunks, xmap, xstarmap
 
-from routectl.routing.celery import configure
-
-from .conftest import QUICK, Project, WorkerProcess, until
+from .conftest import QUICK, Project, WorkerProcess, publisher, until
 
 FILE = """
 version: 1
@@ -69,12 +67,8 @@ def worker(project: Project) -> Iterator[WorkerProcess]:
 
 @pytest.fixture(scope="module")
 def app(project: Project, worker: WorkerProcess) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 @pytest.fixture

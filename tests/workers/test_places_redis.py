@@ -9,10 +9,8 @@ import pytest
 import redis
 from celery import Celery
 
-from routectl.routing.celery import configure
-
 from .. import redis_server
-from .conftest import CELERY, MODULE, QUICK, Project, WorkerProcess
+from .conftest import CELERY, MODULE, QUICK, Project, WorkerProcess, publisher
 
 FILE = """
 version: 1
@@ -57,12 +55,8 @@ def lists(url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="module")
 def app(project: Project) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

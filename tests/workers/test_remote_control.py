@@ -9,9 +9,7 @@ from urllib.parse import quote
 import pytest
 from celery import Celery
 
-from routectl.routing.celery import configure
-
-from .conftest import CELERY, QUICK, Project, WorkerProcess, until
+from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until
 
 FILE = """
 version: 1
@@ -39,12 +37,8 @@ def worker(project: Project, request: pytest.FixtureRequest) -> Iterator[WorkerP
 
 @pytest.fixture
 def app(project: Project) -> Iterator[Celery]:
-    made = Celery(
-        "controller", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 def tell(app: Celery, worker: WorkerProcess, command: str, queue: str) -> dict[str, Any]:

@@ -13,9 +13,7 @@ import pytest
 from celery import Celery, chord
 from celery.exceptions import QueueNotFound
 
-from routectl.routing.celery import configure
-
-from .conftest import CELERY, QUICK, Project, WorkerProcess
+from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher
 from .test_commands import ROUTECTL
 
 FILE = """
@@ -79,12 +77,8 @@ def _provisioned(project: Project) -> None:
 
 @pytest.fixture(scope="module")
 def app(project: Project) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,7 @@ import pytest
 from celery import Celery
 from celery.app.defaults import DEFAULTS
 
-from routectl.routing.celery import configure
-
-from .conftest import CELERY, QUICK, Project, WorkerProcess, until
+from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until
 
 FILE = """
 version: 1
@@ -57,12 +55,8 @@ def worker(project: Project, before: dict[str, Any]) -> Iterator[WorkerProcess]:
 
 @pytest.fixture(scope="module")
 def app(project: Project, worker: WorkerProcess) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    yield made
-    made.close()
+    with publisher(project) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
