@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, NoReturn
 
-from amqp.exceptions import ResourceLocked
+from amqp.exceptions import RecoverableConnectionError, ResourceLocked
 from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -76,6 +77,7 @@ class _Checks:
         connection = super().connect()  # type: ignore[misc]
         if not transport.of(connection.transport.driver_type).amqp:
             return connection  # elsewhere a queue without messages does not exist, and comes with the first
+        connection.drain_events = partial(_drain, connection)
         deadline = time.monotonic() + (GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
         consumed = self.app.amqp.queues.consume_from.values()  # type: ignore[attr-defined]
         # Celery is to declare the others: its direct queue, and what the app has beside the file's.
@@ -115,6 +117,19 @@ class _Checks:
     def _end(self, why: str) -> NoReturn:
         _logger.critical(why)
         raise WorkerShutdown(1)
+
+
+def _drain(connection: Any, **options: Any) -> Any:
+    """As kombu's own, which makes a lost connection anew without a word, and so without the worker's consumers.
+
+    Celery's loop for green pools calls it after commands such as `cancel_consumer`, whose errors it only logs.
+
+    Raises:
+      RecoverableConnectionError: The connection was lost.
+    """
+    if not connection.connected:
+        raise RecoverableConnectionError("connection lost")
+    return type(connection).drain_events(connection, **options)
 
 
 def control_queue(app: Any, node: str) -> str:

@@ -29,9 +29,15 @@ workers:
 
 
 @pytest.fixture(scope="module", params=["prefork", "threads", "gevent"])
-def worker(project: Project, request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
+def pool(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def worker(project: Project, pool: str) -> Iterator[WorkerProcess]:
     project.provision()
-    with project.worker("--profile", "high", "-P", request.param, *QUICK) as started:
+    with project.worker("--profile", "high", "-P", pool, *QUICK) as started:
         yield started
 
 
@@ -86,6 +92,30 @@ def test_a_queue_is_taken_and_left_also_after_the_connection_was_lost(
     tell(app, worker, "cancel_consumer", "low")
     lose_connection(project, "high")
     until(lambda: taken(app, worker) == {"high"})
+
+
+#: A command during which the broker closes the worker's connection, as while Celery waits for what it answers.
+CLOSE = """
+from celery.worker.control import control_command
+from proj import app
+
+@control_command()
+def close_connection(state):
+    connection = state.consumer.connection.connection
+    state.consumer.call_soon(connection._on_close, 320, "CONNECTION_FORCED", 0, 0)
+"""
+
+
+def test_a_worker_whose_connection_is_closed_during_a_command_goes_on(
+    app: Celery, project: Project, pool: str
+) -> None:
+    project.provision()
+    (project.folder / "closing.py").write_text(CLOSE)
+    command = (*CELERY, "-A", "closing", "worker", "-n", "closing", "--profile", "high", "-P", pool, *QUICK)
+    with project.worker(program=command) as started:
+        app.control.broadcast("close_connection", destination=[started.node])
+        started.wait_for("CONNECTION_FORCED")
+        assert app.send_task("report").get(timeout=60)[2] == "high"
 
 
 def test_of_a_queue_with_shards_every_shard_is_taken_and_left(
