@@ -93,7 +93,8 @@ class Http:
         """One request, and the JSON of its answer (None if that is empty).
 
         Parameters:
-          method: GET, PUT, POST or DELETE; all are idempotent here, and repeated if a connection breaks.
+          method: GET, PUT, POST or DELETE; all are idempotent here, and repeated if a connection breaks or
+            the broker answers 500.
           path: From `/api` on, percent-encoded.
           what: What is being tried, for messages: `create queue ...`.
           body: To be sent as JSON.
@@ -139,9 +140,10 @@ class Http:
                     raise self._unreachable(self._management.hosts[index], error) from None
             else:
                 self._current = index
-                if response.status != 500 or method != "GET" or position == len(attempts) - 1:
+                if response.status != 500 or position == len(attempts) - 1:
                     return response
-                # RabbitMQ 4.0 fails to list what is being deleted at this moment.
+                # RabbitMQ now and then fails for a moment: 4.0 to list what is being deleted, 4.3 to delete an
+                # upstream set.
         raise AssertionError("there is always one more attempt, or an error")
 
     def stranger(self) -> Unreachable:

@@ -1,9 +1,11 @@
-"""Reading a broker on which others are at work."""
+"""A broker on which others are at work."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -11,14 +13,16 @@ import pytest
 
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.management import Management
-from routectl.topology.state import Key, Kind
-from tests.fakes import vhost_key
+from routectl.topology.errors import BrokerError
+from routectl.topology.state import Kind
+from tests.fakes import queue, vhost_key
 
 VHOST = {"name": "/", "description": "", "tags": [], "metadata": {}}
 
 
-def vhosts_read_from(*answers: tuple[int, Any]) -> set[Key]:
-    """The vhosts that are found where the management API gives these answers, one after the other."""
+@contextmanager
+def answering(*answers: tuple[int, Any]) -> Iterator[Management]:
+    """A management API that gives these answers, one after the other, and each of them."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,8 @@ def vhosts_read_from(*answers: tuple[int, Any]) -> set[Key]:
             self.end_headers()
             self.wfile.write(body)
 
+        do_PUT = do_DELETE = do_GET
+
         def log_message(self, *_: Any) -> None:
             pass
 
@@ -37,16 +43,33 @@ def vhosts_read_from(*answers: tuple[int, Any]) -> set[Key]:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         with Management(Address.parse("amqp://localhost", management=url)) as management:
-            found = management.read(["/"], [Kind.VHOST])
+            yield management
         server.shutdown()
     assert not left
-    return set(found)
 
 
 @pytest.mark.parametrize("gone", [[], {"metadata": {"default_queue_type": "classic"}}], ids=["3.10", "4.3"])
 def test_a_vhost_that_is_being_deleted_is_left_out(gone: Any) -> None:
-    assert vhosts_read_from((200, [gone, VHOST])) == {vhost_key("/")}
+    with answering((200, [gone, VHOST])) as management:
+        assert set(management.read(["/"], [Kind.VHOST])) == {vhost_key("/")}
 
 
 def test_a_list_that_fails_for_a_moment_is_asked_for_again() -> None:
-    assert vhosts_read_from((500, ""), (200, [VHOST])) == {vhost_key("/")}
+    with answering((500, ""), (200, [VHOST])) as management:
+        assert set(management.read(["/"], [Kind.VHOST])) == {vhost_key("/")}
+
+
+def test_a_change_that_fails_for_a_moment_is_tried_again() -> None:
+    with answering(
+        (500, ""), (201, ""), (500, ""), (404, {"error": "Not Found", "reason": "Not Found"})
+    ) as management:
+        management.put(queue("q"))
+        management.delete(queue("q"))
+
+
+def test_a_change_that_goes_on_failing_is_an_error() -> None:
+    with (
+        answering((500, ""), (500, ""), (500, "")) as management,
+        pytest.raises(BrokerError, match="cannot delete queue q: the broker answered 500"),
+    ):
+        management.delete(queue("q"))
