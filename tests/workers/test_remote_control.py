@@ -47,8 +47,14 @@ def app(project: Project) -> Iterator[Celery]:
         yield made
 
 
+def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
+    """Waits for remote control, which in green pools connects beside the rest: what is sent before is lost."""
+    until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
+
+
 def tell(app: Celery, worker: WorkerProcess, command: str, queue: str) -> dict[str, Any]:
     """Has the worker carry out a command, and returns its reply."""
+    until_it_hears(app, worker)
     send = getattr(app.control, command)
     [reply] = send(queue, destination=[worker.node], reply=True, timeout=60, limit=1)
     found: dict[str, Any] = reply[worker.node]
@@ -56,6 +62,7 @@ def tell(app: Celery, worker: WorkerProcess, command: str, queue: str) -> dict[s
 
 
 def taken(app: Celery, worker: WorkerProcess) -> set[str]:
+    until_it_hears(app, worker)
     found = app.control.inspect([worker.node], timeout=60, limit=1).active_queues()
     return {queue["name"] for queue in found[worker.node]}
 
@@ -113,6 +120,7 @@ def test_a_worker_whose_connection_is_closed_during_a_command_goes_on(
     (project.folder / "closing.py").write_text(CLOSE)
     command = (*CELERY, "-A", "closing", "worker", "-n", "closing", "--profile", "high", "-P", pool, *QUICK)
     with project.worker(program=command) as started:
+        until_it_hears(app, started)
         app.control.broadcast("close_connection", destination=[started.node])
         started.wait_for("CONNECTION_FORCED")
         assert app.send_task("report").get(timeout=60)[2] == "high"
