@@ -95,6 +95,16 @@ class _Checks:
             connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection
 
+    def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
+        """The connection for the worker's events, of which the broker confirms none: nobody asks for that.
+
+        In green pools, one greenlet would wait for the confirm of a heartbeat that another one has read, as long as
+        it keeps a lock that all events need.
+        """
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)  # type: ignore[attr-defined]
+        connection.transport_options = {**connection.transport_options, "confirm_publish": False}
+        return self.ensure_connected(connection)  # type: ignore[attr-defined]
+
     def _takes_hidden_queues(self) -> bool:
         """Whether there are quorum queues for this worker that Celery does not see as such."""
         router, queues = router_of(self.app), self.app.amqp.queues  # type: ignore[attr-defined]

@@ -47,8 +47,11 @@ def add_consumer(state: Any, queue: str, *_: Any, **__: Any) -> dict[str, str]:
         _logger.error(why)
         reply: dict[str, str] = nok(why)
         return reply
+    # Selected here and now: of what is to be done soon, Celery forgets some when the connection is lost before.
+    selected = state.app.amqp.queues
     for name in queues:
-        state.consumer.call_soon(_take, state.consumer, name)
+        selected.select_add(selected[name])
+        state.consumer.call_soon(state.consumer.add_task_queue, name)
     return _done(f"add consumer {queue}")
 
 
@@ -60,15 +63,9 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
       queue: The queue's name.
     """
     for name in sharing.spread(_router(state).body, (queue,)):
+        state.app.amqp.queues.deselect(name)
         state.consumer.call_soon(state.consumer.cancel_task_queue, name)
     return _done(f"no longer consuming from {queue}")
-
-
-def _take(consumer: Any, queue: str) -> None:
-    """Consumes a queue, also after the connection was lost: for that, Celery 5.5 selects only queues that are new."""
-    queues = consumer.app.amqp.queues
-    queues.select_add(queues[queue])
-    consumer.add_task_queue(queue)
 
 
 def _queues(state: Any, queue: str) -> tuple[str, ...]:

@@ -254,6 +254,11 @@ def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
     return found
 
 
+def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
+    """Waits for remote control, which in green pools connects beside the rest: what is sent before is lost."""
+    until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _patient() -> Iterator[None]:
     """Apps of this process wait longer for a connection than RabbitMQ 4.3 now and then takes for one: 5 s."""

@@ -12,7 +12,7 @@ from celery import Celery
 from routectl.routing.celery import configure
 
 from . import places
-from .conftest import CELERY, QUICK, Project
+from .conftest import CELERY, QUICK, Project, until_it_hears
 
 FILE = """
 version: 1
@@ -77,6 +77,16 @@ def charge(self):
     return [self.request.hostname.split("@")[0], most >= 10]
 """
 
+#: Tells whether the broker confirms a worker's events to it.
+EVENTS = """
+from celery.worker.control import inspect_command
+from proj import app
+
+@inspect_command()
+def confirms(state):
+    return state.consumer.event_dispatcher.connection.connection.confirm_publish
+"""
+
 
 @pytest.fixture(autouse=True)
 def _provisioned(project: Project) -> None:
@@ -119,6 +129,16 @@ def test_a_worker_with_the_profiles_pool(app: Celery, project: Project, program:
         sent = [app.send_task("billing.charge") for _ in range(10)]
         assert [each.get(timeout=60, interval=0.05) for each in sent] == [["high", True]] * 10
         worker.process.kill()  # stopping in order takes a green worker five seconds
+
+
+def test_a_worker_waits_for_no_confirms_of_its_heartbeats(app: Celery, project: Project) -> None:
+    (project.folder / "events.py").write_text(EVENTS)
+    command = (*CELERY, "-A", "events", "worker", "--profile", "high", "-P", "gevent", *QUICK)
+    with project.worker(program=command) as worker:
+        until_it_hears(app, worker)
+        told = app.control.broadcast("confirms", destination=[worker.node], reply=True, timeout=60, limit=1)
+        assert told == [{worker.node: False}]
+        worker.process.kill()
 
 
 def test_a_pool_that_comes_too_late_is_one_sentence(project: Project) -> None:

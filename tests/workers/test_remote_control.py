@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from celery import Celery
 
-from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until
+from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until, until_it_hears
 
 FILE = """
 version: 1
@@ -45,11 +45,6 @@ def worker(project: Project, pool: str) -> Iterator[WorkerProcess]:
 def app(project: Project) -> Iterator[Celery]:
     with publisher(project) as made:
         yield made
-
-
-def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
-    """Waits for remote control, which in green pools connects beside the rest: what is sent before is lost."""
-    until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
 
 
 def tell(app: Celery, worker: WorkerProcess, command: str, queue: str) -> dict[str, Any]:
@@ -101,29 +96,42 @@ def test_a_queue_is_taken_and_left_also_after_the_connection_was_lost(
     until(lambda: taken(app, worker) == {"high"})
 
 
-#: A command during which the broker closes the worker's connection, as while Celery waits for what it answers.
+#: Commands that the worker hears while the broker closes its connection, which Celery learns during another command.
 CLOSE = """
 from celery.worker.control import control_command
 from proj import app
+from routectl.routing.worker import remote
 
-@control_command()
-def close_connection(state):
+@control_command(args=[("command", str), ("queue", str)])
+def close_and(state, command, queue):
     connection = state.consumer.connection.connection
-    state.consumer.call_soon(connection._on_close, 320, "CONNECTION_FORCED", 0, 0)
+
+    for _ in range(8):  # in no order: Celery forgets what comes after the first that raises
+        state.consumer.call_soon(connection._on_close, 320, "CONNECTION_FORCED", 0, 0)
+    getattr(remote, command)(state, queue)
 """
 
 
-def test_a_worker_whose_connection_is_closed_during_a_command_goes_on(
+def test_a_worker_whose_connection_is_closed_during_a_command_obeys_it_and_goes_on(
     app: Celery, project: Project, pool: str
 ) -> None:
     project.provision()
     (project.folder / "closing.py").write_text(CLOSE)
     command = (*CELERY, "-A", "closing", "worker", "-n", "closing", "--profile", "high", "-P", pool, *QUICK)
-    with project.worker(program=command) as started:
+
+    def close_and(command: str) -> None:
         until_it_hears(app, started)
-        app.control.broadcast("close_connection", destination=[started.node])
-        started.wait_for("CONNECTION_FORCED")
+        heard = len(started.text)
+        arguments = {"command": command, "queue": "low"}
+        app.control.broadcast("close_and", arguments=arguments, destination=[started.node])
+        until(lambda: "CONNECTION_FORCED" in started.text[heard:])
+
+    with project.worker(program=command) as started:
+        close_and("add_consumer")
+        assert app.send_task("low:resize").get(timeout=60)[2] == "low"
+        close_and("cancel_consumer")
         assert app.send_task("report").get(timeout=60)[2] == "high"
+        until(lambda: taken(app, started) == {"high"})
 
 
 def test_of_a_queue_with_shards_every_shard_is_taken_and_left(
