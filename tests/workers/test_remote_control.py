@@ -113,25 +113,25 @@ def close_and(state, command, queue):
 
 
 def test_a_worker_whose_connection_is_closed_during_a_command_obeys_it_and_goes_on(
-    app: Celery, project: Project, pool: str
+    fresh_project: Project, pool: str
 ) -> None:
-    project.provision()
-    (project.folder / "closing.py").write_text(CLOSE)
-    command = (*CELERY, "-A", "closing", "worker", "-n", "closing", "--profile", "high", "-P", pool, *QUICK)
+    fresh_project.provision()
+    (fresh_project.folder / "closing.py").write_text(CLOSE)
+    command = (*CELERY, "-A", "closing", "worker", "--profile", "high", "-P", pool, *QUICK)
 
     def close_and(command: str) -> None:
-        until_it_hears(app, started)
-        heard = len(started.text)
+        until_it_hears(app, alone)
+        heard = len(alone.text)
         arguments = {"command": command, "queue": "low"}
-        app.control.broadcast("close_and", arguments=arguments, destination=[started.node])
-        until(lambda: "CONNECTION_FORCED" in started.text[heard:])
+        app.control.broadcast("close_and", arguments=arguments, destination=[alone.node])
+        until(lambda: "CONNECTION_FORCED" in alone.text[heard:])
 
-    with project.worker(program=command) as started:
+    with publisher(fresh_project) as app, fresh_project.worker(program=command) as alone:
         close_and("add_consumer")
         assert app.send_task("low:resize").get(timeout=60)[2] == "low"
         close_and("cancel_consumer")
         assert app.send_task("report").get(timeout=60)[2] == "high"
-        until(lambda: taken(app, started) == {"high"})
+        until(lambda: taken(app, alone) == {"high"})
 
 
 def test_of_a_queue_with_shards_every_shard_is_taken_and_left(
