@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any, NoReturn
 
-from amqp.exceptions import RecoverableConnectionError, ResourceLocked
+from amqp.exceptions import ResourceLocked
 from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -14,6 +13,7 @@ from celery.utils.log import get_logger
 from .. import transport
 from ..publish import router_of
 from ..queues import hidden_queues
+from .lasting import Lasting
 from .passive import is_locked, missing, sentence
 
 #: Celery's step that declares some thirty exchanges and as many queues at every start.
@@ -52,7 +52,7 @@ def consumer_class(base: Any) -> Any:
     return type("Consumer", (_Checks, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})
 
 
-class _Checks:
+class _Checks(Lasting):
     """Mixed in before Celery's `Consumer`."""
 
     def start(self) -> None:
@@ -74,10 +74,9 @@ class _Checks:
         Raises:
           WorkerShutdown: A queue does not exist, or another worker has this one's name.
         """
-        connection = super().connect()  # type: ignore[misc]
+        connection = super().connect()
         if not transport.of(connection.transport.driver_type).amqp:
             return connection  # elsewhere a queue without messages does not exist, and comes with the first
-        connection.drain_events = partial(_drain, connection)
         deadline = time.monotonic() + (GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
         consumed = self.app.amqp.queues.consume_from.values()  # type: ignore[attr-defined]
         # Celery is to declare the others: its direct queue, and what the app has beside the file's.
@@ -94,16 +93,6 @@ class _Checks:
             # Celery then limits what each consumer prefetches, not the channel, which quorum queues refuse.
             connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection
-
-    def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
-        """The connection for the worker's events, of which the broker confirms none: nobody asks for that.
-
-        In green pools, one greenlet would wait for the confirm of a heartbeat that another one has read, as long as
-        it keeps a lock that all events need.
-        """
-        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)  # type: ignore[attr-defined]
-        connection.transport_options = {**connection.transport_options, "confirm_publish": False}
-        return self.ensure_connected(connection)  # type: ignore[attr-defined]
 
     def _takes_hidden_queues(self) -> bool:
         """Whether there are quorum queues for this worker that Celery does not see as such."""
@@ -127,19 +116,6 @@ class _Checks:
     def _end(self, why: str) -> NoReturn:
         _logger.critical(why)
         raise WorkerShutdown(1)
-
-
-def _drain(connection: Any, **options: Any) -> Any:
-    """As kombu's own, which makes a lost connection anew without a word, and so without the worker's consumers.
-
-    Celery's loop for green pools calls it after commands such as `cancel_consumer`, whose errors it only logs.
-
-    Raises:
-      RecoverableConnectionError: The connection was lost.
-    """
-    if not connection.connected:
-        raise RecoverableConnectionError("connection lost")
-    return type(connection).drain_events(connection, **options)
 
 
 def control_queue(app: Any, node: str) -> str:

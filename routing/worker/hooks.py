@@ -19,6 +19,7 @@ from . import named
 from . import profile as profiles
 from . import share as sharing
 from .consumer import consumer_class
+from .lasting import lasting_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,13 +128,13 @@ def log_shards(instance: Any, **_: Any) -> None:
 
 
 def prepare(sender: Any, **_: Any) -> None:
-    """Gives the worker a consumer that checks its queues instead of declaring them, and its retries any delay."""
+    """Gives the worker a consumer that lasts and, unless it declares its queues, checks them; its retries any delay."""
     router = router_of(sender.app)
     if router is None:
         return
     keep_brief_delays(sender.app)  # before the first task, which may itself be the first to send one
-    if not router.declare:
-        sender.consumer_cls = consumer_class(sender.consumer_cls)
+    made = lasting_class if router.declare else consumer_class
+    sender.consumer_cls = made(sender.consumer_cls)
 
 
 def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routin
 
 #: Who may import a library. What ends in a dot is a whole package.
 USERS = {
-    "amqp": ("routing.guard", "routing.worker.consumer", "routing.worker.passive"),
+    "amqp": ("routing.guard", *(f"routing.worker.{name}" for name in ("consumer", "lasting", "passive"))),
     "celery": (
         *(f"routing.{name}" for name in ("annotations", "audit_app", "celery", "find", "publish")),
         "routing.importing.app",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
-from routectl.routing.celery import configure
-
 from . import places
-from .conftest import CELERY, QUICK, Project, until_it_hears
+from .conftest import CELERY, QUICK, Project, publisher, until, until_it_hears
 
 FILE = """
 version: 1
@@ -62,7 +61,7 @@ from celery import Celery
 from routectl.routing.celery import configure
 
 app = Celery("proj", broker=os.environ["PROJ_BROKER"], backend="file://" + os.environ["PROJ_RESULTS"])
-configure(app, "queues.yaml")
+configure(app, "queues.yaml", declare=bool(os.environ.get("PROJ_DECLARE")))
 under_way = 0
 
 @app.task(bind=True, name="billing.charge")
@@ -75,12 +74,19 @@ def charge(self):
         time.sleep(0.05)
     under_way -= 1
     return [self.request.hostname.split("@")[0], most >= 10]
+
+@app.task(bind=True, name="billing.where")
+def where(self): return self.request.hostname.split("@")[0]
 """
 
-#: Tells whether the broker confirms a worker's events to it.
-EVENTS = """
-from celery.worker.control import inspect_command
+#: Tells whether the broker confirms a worker's events to it, and closes its connection during a command.
+CONTROL = """
+from celery.worker.control import control_command, inspect_command
 from proj import app
+
+@control_command()
+def close(state):
+    state.consumer.call_soon(state.consumer.connection.connection._on_close, 320, "CONNECTION_FORCED", 0, 0)
 
 @inspect_command()
 def confirms(state):
@@ -95,12 +101,9 @@ def _provisioned(project: Project) -> None:
 
 
 @pytest.fixture
-def app(project: Project) -> Celery:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    return made
+def app(project: Project) -> Iterator[Celery]:
+    with publisher(project) as made:
+        yield made
 
 
 def test_many_greenlets_publish_and_each_hears_of_its_own_error(app: Celery, project: Project) -> None:
@@ -131,13 +134,20 @@ def test_a_worker_with_the_profiles_pool(app: Celery, project: Project, program:
         worker.process.kill()  # stopping in order takes a green worker five seconds
 
 
-def test_a_worker_waits_for_no_confirms_of_its_heartbeats(app: Celery, project: Project) -> None:
-    (project.folder / "events.py").write_text(EVENTS)
-    command = (*CELERY, "-A", "events", "worker", "--profile", "high", "-P", "gevent", *QUICK)
+@pytest.mark.parametrize("declare", ["", "1"], ids=["checks", "declares"])
+def test_a_worker_notices_a_lost_connection_and_waits_for_no_confirms_of_its_heartbeats(
+    app: Celery, project: Project, monkeypatch: pytest.MonkeyPatch, declare: str
+) -> None:
+    monkeypatch.setitem(project.environment, "PROJ_DECLARE", declare)
+    (project.folder / "own.py").write_text(CONTROL)
+    command = (*CELERY, "-A", "own", "worker", "--profile", "high", "-P", "gevent", *QUICK)
     with project.worker(program=command) as worker:
         until_it_hears(app, worker)
         told = app.control.broadcast("confirms", destination=[worker.node], reply=True, timeout=60, limit=1)
         assert told == [{worker.node: False}]
+        app.control.broadcast("close", destination=[worker.node])
+        until(lambda: "CONNECTION_FORCED" in worker.text)
+        assert app.send_task("billing.where").get(timeout=60) == "high"
         worker.process.kill()
 
 
