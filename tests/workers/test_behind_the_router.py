@@ -10,9 +10,7 @@ from celery import Celery, chain, chord, group
 from celery.canvas import chunks, xmap, xstarmap
 from celery.exceptions import TaskRevokedError
 
-from routectl.routing.celery import configure
-
-from .conftest import QUICK, Project, WorkerProcess, until
+from .conftest import QUICK, Project, WorkerProcess, publisher, until
 
 #: No queue for what no rule matches, and no rule for Celery's own tasks.
 FILE = """
@@ -121,10 +119,7 @@ def worker(project: Project) -> Iterator[WorkerProcess]:
 
 @pytest.fixture(scope="module")
 def app(project: Project, worker: WorkerProcess) -> Iterator[Celery]:
-    with Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    ) as made:
-        configure(made, project.folder / "queues.yaml")
+    with publisher(project) as made:
         yield made
 
 

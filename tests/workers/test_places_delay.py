@@ -14,7 +14,7 @@ from celery.exceptions import QueueNotFound
 from routectl.routing.celery import configure
 
 from ..brokers import Broker, Management
-from .conftest import QUICK, Project, new_project, until
+from .conftest import QUICK, Project, new_project, publisher, until
 
 #: Both kinds of queues in turn: Celery delays the first in the worker and the second on the broker.
 KINDS = ("classic", "quorum")
@@ -106,13 +106,8 @@ def project(
 
 @pytest.fixture(scope="module")
 def app(project: Project) -> Iterator[Celery]:
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(made, project.folder / "queues.yaml")
-    with project.worker("--profile", "all", *QUICK):
+    with publisher(project) as made, project.worker("--profile", "all", *QUICK):
         yield made
-    made.close()
 
 
 def run(app: Celery, name: str, *args: Any, **options: Any) -> tuple[int, str, float]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from celery import Celery
 
-from routectl.routing.celery import configure
 from routectl.topology.broker.sandbox.process import Process
 
-from .conftest import CELERY, QUICK, Project, until
+from .conftest import CELERY, QUICK, Project, publisher, until
 
 FILE = """
 version: 1
@@ -63,13 +61,9 @@ def started(project: Project) -> Iterator[dict[str, Process]]:
 
 
 def test_each_node_has_the_profile_of_its_name(project: Project, started: dict[str, Process]) -> None:
-    app = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
-    configure(app, project.folder / "queues.yaml")
-    sent = [app.send_task(name) for name in ("billing.charge", "report")]
-    assert [result.get(timeout=60, interval=0.05)[0] for result in sent] == ["high", "low"]
-    app.close()
+    with publisher(project) as app:
+        sent = [app.send_task(name) for name in ("billing.charge", "report")]
+        assert [result.get(timeout=60, interval=0.05)[0] for result in sent] == ["high", "low"]
 
 
 def test_it_stops_what_it_started(project: Project, started: dict[str, Process]) -> None:
