@@ -13,10 +13,7 @@ STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
 # Unit tests of what runs in Celery's processes.
-ROUTING := $(patsubst %,tests/unit/test_%.py,brief check_app check_calls check_places check_settings configure \
-	corpus_celery corpus_import from_celery from_celery_properties import_command import_properties import_queues \
-	import_routes index moving only_routing router sent shards table transport units watch watch_processes when \
-	when_properties)
+ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A broker that runs already: BROKER=amqp://... spares the tests to start one.

@@ -14,8 +14,8 @@ from .options import broker_options, file_option, output_options
 from .plan import planning_options
 
 if TYPE_CHECKING:
-    from ..topology.plan import Plan
-    from ..topology.provision import Planned
+    from ..topology.change.plan import Plan
+    from ..topology.change.planner import Planned
 
 _EXAMPLES = """\b
 Examples:
@@ -59,7 +59,7 @@ def command(
     be another one now.
     """
     # Imported here so that `--help` answers at once.
-    from ..topology.apply import apply
+    from ..topology.change.apply import apply
     from ..topology.errors import BrokerError
     from .planning import make_plan, read_plan, show_plan
     from .text import report_text
@@ -98,8 +98,8 @@ def command(
 
 
 def _check_moved_on(saved: Plan, current: Plan) -> None:
+    from ..topology.change.plan import moved_on
     from ..topology.errors import Refused
-    from ..topology.plan import moved_on
 
     told = moved_on(saved, current)
     if told:
@@ -110,7 +110,7 @@ def _check_moved_on(saved: Plan, current: Plan) -> None:
 
 def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, ...]) -> bool:
     """Whether to go on; what is refused is refused before anybody is asked."""
-    from ..topology.apply import refusals
+    from ..topology.change.apply import refusals
     from ..topology.errors import Refused, UsageError
 
     refused = refusals(planned, allow)

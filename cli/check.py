@@ -17,10 +17,10 @@ from .console import Console
 from .options import file_option, output_options
 
 if TYPE_CHECKING:
-    from ..routing.app_facts import App, Sender
-    from ..routing.destination import Destination
-    from ..routing.problem import Part, Problem
-    from ..topology.load import Loaded
+    from ..routing.check.app.destination import Destination
+    from ..routing.check.app.facts import App, Sender
+    from ..routing.check.problem import Part, Problem
+    from ..topology.file.load import Loaded
 
 _EXAMPLES = """\b
 Examples:
@@ -58,9 +58,9 @@ def command(
     held against the top level. Exits with 1 if anything is found that `--allow` does not name.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.problem import Part
+    from ..routing.check.problem import Part
+    from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
-    from ..topology.finding import did_you_mean
 
     try:
         loaded = _load(files)
@@ -95,7 +95,7 @@ def command(
 
 
 def _load(files: tuple[Path, ...]) -> Loaded:
-    from ..topology.load import collector_paused, load
+    from ..topology.file.load import collector_paused, load
 
     with collector_paused():
         return load(list(files))
@@ -111,23 +111,24 @@ def _facts(app: str, part: Part) -> App:
 
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    from ..routing import audit_app
+    from ..routing.check.app import reader
 
-    return audit_app.read(app, part.body)
+    return reader.read(app, part.body)
 
 
 def _found(
     loaded: Loaded, parts: Sequence[Part], facts: App | None
 ) -> tuple[list[Problem], list[Destination]]:
     """All that is wrong, and where every task of the app goes. The app is held against the first part."""
-    from ..routing import audit, verdict
-    from ..routing.destination import destinations
-    from ..routing.problem import Problem
+    from ..routing.check import file_tests
+    from ..routing.check.app import audit
+    from ..routing.check.app.destination import destinations
+    from ..routing.check.problem import Problem
 
     found = [Problem.of(warning) for warning in loaded.warnings]
     for part in parts:
         named = audit.named_queues(part, facts) if facts and part is parts[0] else ()
-        found += verdict.problems(part, named)
+        found += file_tests.problems(part, named)
     tasks = destinations(parts[0], facts) if facts else []
     if facts:
         found += audit.problems(parts[0], facts, tasks)

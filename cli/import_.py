@@ -54,11 +54,11 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
         raise UsageError(f"`{out}` exists already", "`--force` overwrites it")
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    from ..routing.find import find
-    from ..routing.importing.app import read
-    from ..routing.importing.compare import differences
-    from ..routing.importing.convert import convert
-    from ..routing.importing.write import text
+    from ..routing.app_loader import find
+    from ..routing.importing.app.reader import read
+    from ..routing.importing.convert.document import convert
+    from ..routing.importing.verify import differences
+    from ..routing.importing.yaml_text import text
     from .text import printable
 
     document = convert(read(find(app), app))

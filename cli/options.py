@@ -16,7 +16,7 @@ from .console import Console
 
 if TYPE_CHECKING:
     from ..topology.broker.address import Address
-    from ..topology.load import Loaded
+    from ..topology.file.load import Loaded
 
 Command = Callable[..., Any]
 
@@ -154,7 +154,7 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
       FileError: with every mistake in them.
     """
     # Imported here and below so that `--help` of a command answers without them.
-    from ..topology.load import collector_paused, load
+    from ..topology.file.load import collector_paused, load
     from .text import finding_text
 
     with collector_paused():

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..topology.base.resources import Key, Kind
 from ..topology.broker.session import AmqpSession, ManagementSession
+from ..topology.change.plan import Plan
+from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
 from ..topology.errors import UsageError
-from ..topology.plan import Plan
-from ..topology.provision import Planned, plan_by_amqp, plan_by_management, vhost_of
-from ..topology.state import Key, Kind
 from .console import Console
 from .options import address_of, load_files
 from .text import plan_text

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..routing import Router
-    from ..routing.problem import Part
+    from ..routing.check.problem import Part
     from ..topology.errors import RoutectlError
 
 _DEFAULT = "queues.yaml"
@@ -82,9 +82,9 @@ class RouteFile(pytest.File):
         Raises:
           CollectError: The file is wrong.
         """
-        from ..routing.problem import Part
+        from ..routing.check.problem import Part
         from ..topology.errors import RoutectlError
-        from ..topology.load import load
+        from ..topology.file.load import load
 
         try:
             loaded = load(_shown(_files(self.config)), only_routing=True)
@@ -121,7 +121,7 @@ class RouteItem(pytest.Item):
         Raises:
           WrongRoute: It does not go where the file's test says.
         """
-        from ..routing.verdict import failed_test
+        from ..routing.check.file_tests import failed_test
 
         problem = failed_test(self.part, self.at)
         if problem is not None:

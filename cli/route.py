@@ -15,7 +15,7 @@ from .options import file_option, load_files, output_options
 
 if TYPE_CHECKING:
     from ..routing import Call, Decision
-    from ..routing.explanation import Attempt, Explanation
+    from ..routing.rules.explanation import Attempt, Explanation
 
 _EXAMPLES = """\b
 Examples:
@@ -83,7 +83,7 @@ def _call(args: str | None, kwargs: str | None, headers: str | None, options: st
       UsageError: An option is no JSON of its kind, or names what would decide instead of the file.
     """
     from ..routing import Call
-    from ..routing.sent import refuse_address
+    from ..routing.rules.overrides import refuse_address
 
     call = Call(
         _parsed("--args", args, list),
@@ -155,7 +155,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
 
 def _follows(found: Explanation) -> str | None:
     """Which task decides instead, for tasks that Celery sends along with others."""
-    from ..routing.destination import follows
+    from ..routing.check.app.destination import follows
 
     decision = found.decision
     return follows(found.task, named=decision is not None and decision.pattern == found.task)
@@ -176,7 +176,7 @@ def _way(found: Explanation) -> str:
 
 def _message(decision: Decision) -> str:
     """What the rule sets on the message."""
-    from ..topology.secret import presentable
+    from ..topology.base.secret import presentable
 
     values: Mapping[str, Any] = presentable({"priority": decision.priority, **decision.options})
     return ", ".join(

@@ -28,7 +28,7 @@ def command(out: Path | None) -> None:
     """
     # Imported here so that `--help` answers at once.
     from ..topology.errors import UsageError
-    from ..topology.schema import schema
+    from ..topology.file.json_schema import schema
 
     text = json.dumps(schema(), indent=2, ensure_ascii=False)
     if out is None:

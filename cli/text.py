@@ -11,17 +11,17 @@ from unicodedata import combining, east_asian_width
 
 import click
 
-from ..topology.finding import Finding, Severity
-from ..topology.secret import mask
-from ..topology.state import Kind
+from ..topology.base.finding import Finding, Severity
+from ..topology.base.resources import Kind
+from ..topology.base.secret import mask
 
 if TYPE_CHECKING:
     from ..routing import Decision
-    from ..routing.problem import Problem
-    from ..topology.apply import Outcome, Report
-    from ..topology.finding import Position
-    from ..topology.plan import Change, Plan
-    from ..topology.state import Key
+    from ..routing.check.problem import Problem
+    from ..topology.base.finding import Position
+    from ..topology.base.resources import Key
+    from ..topology.change.apply import Outcome, Report
+    from ..topology.change.plan import Change, Plan
 
 _MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
 _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}

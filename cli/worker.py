@@ -22,7 +22,7 @@ Examples:
 """
 
 #: The module that loads the user's app; only named here, since importing it imports Celery.
-_APP_MODULE = "routectl.routing.worker.app"
+_APP_MODULE = "routectl.routing.worker_app"
 
 
 @click.command("worker", epilog=_EXAMPLES)
@@ -56,10 +56,10 @@ def command(
     beats the profile.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.part import select
+    from ..routing.rules.vhost import select
     from ..routing.worker import profile as profiles
     from ..routing.worker import share as sharing
-    from ..routing.worker.units import command as celery_command
+    from ..routing.worker.manifests import command as celery_command
     from ..topology.errors import UsageError
 
     if importlib.util.find_spec("celery") is None:

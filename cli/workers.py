@@ -47,23 +47,25 @@ def command(
     One for each profile, or for each of its `shares`.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.part import select
-    from ..routing.worker import units
+    from ..routing.rules.vhost import select
+    from ..routing.worker import manifests
     from ..topology.errors import UsageError
 
     body, _ = select(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
     program = celery_program() if form == "systemd" else ("celery",)
-    found = units.workers(body, app, program)
+    found = manifests.workers(body, app, program)
     if console.json:
-        console.document({"workers": units.documents(found)})
+        console.document({"workers": manifests.documents(found)})
     elif form == "systemd":
-        console.result(units.systemd(found, str((directory or Path()).absolute()), user or _whoever_asks()))
+        console.result(
+            manifests.systemd(found, str((directory or Path()).absolute()), user or _whoever_asks())
+        )
     elif form in ("compose", "kubernetes"):
-        console.result((units.compose if form == "compose" else units.kubernetes)(found, image))
+        console.result((manifests.compose if form == "compose" else manifests.kubernetes)(found, image))
     else:
-        console.result((units.procfile if form == "procfile" else units.text)(found))
+        console.result((manifests.procfile if form == "procfile" else manifests.text)(found))
 
 
 def _whoever_asks() -> str:

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from routectl.topology.base.resources import EXTRA_TYPES
+from routectl.topology.base.secret import Secret
 from routectl.topology.model import (
     Binding,
     Body,
@@ -40,8 +42,6 @@ from routectl.topology.model import (
 from routectl.topology.model.exchange import FIELDS_OF_TYPE
 from routectl.topology.model.links import UpstreamOfSet
 from routectl.topology.model.support import explain, support_of
-from routectl.topology.secret import Secret
-from routectl.topology.state import EXTRA_TYPES
 
 from .file_examples import EXAMPLES, HEAD
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from routectl.topology.schema import schema
+from routectl.topology.file.json_schema import schema
 
 from . import command_reference, file_reference
 

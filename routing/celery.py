@@ -18,11 +18,11 @@ from celery.app.defaults import DEFAULTS
 from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
-from .annotations import RateLimits, limit_bound_tasks, merged
-from .brief import keep_brief_delays
-from .guard import Undeliverable
-from .publish import PublishingRouter, Routes, entries, router_of
-from .queues import kombu_queues
+from .publishing.kombu_queues import kombu_queues
+from .publishing.rate_limits import RateLimits, limit_bound_tasks, merged
+from .publishing.router import PublishingRouter, Routes, entries, router_of
+from .publishing.subsecond_delays import keep_brief_delays
+from .publishing.undeliverable import Undeliverable
 from .router import Router
 from .worker import hooks
 from .worker.profile import default_queue

@@ -10,22 +10,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
-from .call import Call, called_by, has_address, is_retry, name_of
-from .decision import Decision
-from .explanation import Explanation, explain
-from .part import part, select
-from .sent import sent
-from .table import REMEMBERED, Table
+from .rules.call import Call, called_by, has_address, is_retry, name_of
+from .rules.decision import Decision
+from .rules.explanation import Explanation, explain
+from .rules.overrides import sent
+from .rules.table import REMEMBERED, Table
+from .rules.vhost import part, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ..topology.finding import Position
-    from ..topology.load import Loaded
+    from ..topology.base.finding import Position
+    from ..topology.file.load import Loaded
     from ..topology.model import Body, Topology
-    from .task_routes import CeleryRouter
-    from .watch import Watch
+    from .reload.watch import Watch
+    from .task_routes.router import CeleryRouter
 
 #: Celery's tasks that call another one for each of many arguments.
 _CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
@@ -132,10 +132,10 @@ class Router:
         """
         # Imported here so that a router made from data does not need the YAML reader.
         if not watch:
-            from ..topology.load import load
+            from ..topology.file.load import load
 
             return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
-        from .watch import Watch
+        from .reload.watch import Watch
 
         watcher = Watch(path, partial(_state_of, vhost=vhost))
         router = cls.from_loaded(watcher.load(), vhost=vhost, mandatory=mandatory)
@@ -191,7 +191,7 @@ class Router:
           UsageError: The settings are none that Celery could use.
         """
         # Imported here since it needs kombu.
-        from .task_routes import CeleryRouter
+        from .task_routes.router import CeleryRouter
 
         return CeleryRouter(task_routes, task_queues, **defaults)
 

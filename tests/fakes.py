@@ -7,15 +7,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from routectl.topology.broker.pipeline import Failure
-from routectl.topology.broker.progress import Progress
-from routectl.topology.broker.session import AMQP_KINDS
-from routectl.topology.diff import diff
-from routectl.topology.errors import BrokerError, NotFound, Refused, Rejected
-from routectl.topology.plan import Plan
-from routectl.topology.provision import Planned
-from routectl.topology.secret import Secret
-from routectl.topology.state import (
+from routectl.topology.base.progress import Progress
+from routectl.topology.base.resources import (
     BUILT_IN_EXCHANGES,
     KIND_ORDER,
     PARTIAL,
@@ -26,6 +19,13 @@ from routectl.topology.state import (
     exchange_key,
     queue_key,
 )
+from routectl.topology.base.secret import Secret
+from routectl.topology.broker.amqp.pipeline import Failure
+from routectl.topology.broker.session import AMQP_KINDS
+from routectl.topology.change.diff import diff
+from routectl.topology.change.plan import Plan
+from routectl.topology.change.planner import Planned
+from routectl.topology.errors import BrokerError, NotFound, Refused, Rejected
 
 ALGORITHM = "rabbit_password_hashing_sha256"
 

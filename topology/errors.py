@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .finding import Finding
+    from .base.finding import Finding
 
 
 class RoutectlError(Exception):

@@ -13,13 +13,13 @@ from celery.utils.nodenames import NODENAME_DEFAULT
 from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
-from ..brief import keep_brief_delays
-from ..publish import router_of
-from . import named
+from ..publishing.router import router_of
+from ..publishing.subsecond_delays import keep_brief_delays
 from . import profile as profiles
+from . import queue_selection
 from . import share as sharing
-from .consumer import consumer_class
-from .lasting import lasting_class
+from .consumer.queue_checks import consumer_class
+from .consumer.reconnect import lasting_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +145,7 @@ def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
 def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
     """The queues that `-Q` or `-X` names, each shard of a queue with shards among them."""
     try:
-        return named.queues(app, router, _names(value))
+        return queue_selection.queues(app, router, _names(value))
     except UsageError as error:
         _fail(error.message, error.hint)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...topology.address import consumable_queues, task_queues
+from ...topology.base.finding import did_you_mean
+from ...topology.delivery.addresses import consumable_queues, task_queues
 from ...topology.errors import UsageError
-from ...topology.finding import did_you_mean
 from ...topology.model.topology import REFUSE
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
+from routectl.topology.base.resources import Key, Kind, Resource, binding_key, exchange_key, queue_key
 from routectl.topology.broker.address import Address
-from routectl.topology.broker.amqp import Amqp, declare
+from routectl.topology.broker.amqp.connection import Amqp, declare
 from routectl.topology.errors import AccessRefused, NotFound, Rejected
-from routectl.topology.state import Key, Kind, Resource, binding_key, exchange_key, queue_key
 from tests.brokers import Broker, Management
 
 

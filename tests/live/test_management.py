@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import pytest
 
+from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
+from routectl.topology.base.secret import Secret, password_matches
 from routectl.topology.broker.address import Address
-from routectl.topology.broker.amqp import Amqp
+from routectl.topology.broker.amqp.connection import Amqp
 from routectl.topology.broker.bulk import put_all
-from routectl.topology.broker.management import Management
+from routectl.topology.broker.management.client import Management
 from routectl.topology.errors import AccessRefused, NotFound, Refused, Rejected
-from routectl.topology.secret import Secret, password_matches
-from routectl.topology.state import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
 from tests.brokers import Broker
 from tests.brokers import Management as Raw
 

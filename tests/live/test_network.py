@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from routectl.topology.base.resources import Kind, Resource, queue_key
 from routectl.topology.broker.address import Address, Tls
-from routectl.topology.broker.amqp import Amqp
-from routectl.topology.broker.greeting import greeting
-from routectl.topology.broker.management import Management
-from routectl.topology.broker.pipeline import declare_all
+from routectl.topology.broker.amqp.connection import Amqp
+from routectl.topology.broker.amqp.handshake import greeting
+from routectl.topology.broker.amqp.pipeline import declare_all
+from routectl.topology.broker.management.client import Management
 from routectl.topology.errors import AccessRefused, BrokerError, Unreachable
-from routectl.topology.state import Kind, Resource, queue_key
 from tests.brokers import Broker, free_port
 
 NOWHERE = "127.0.0.1:1"

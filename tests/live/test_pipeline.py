@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 import pytest
 
-from routectl.topology.broker import pipeline
+from routectl.topology.base.resources import Kind, Resource, State, binding_key, exchange_key, queue_key
 from routectl.topology.broker.address import Address
+from routectl.topology.broker.amqp import pipeline
+from routectl.topology.broker.amqp.pipeline import declare_all
 from routectl.topology.broker.bulk import create_all
-from routectl.topology.broker.management import Management
-from routectl.topology.broker.pipeline import declare_all
+from routectl.topology.broker.management.client import Management
 from routectl.topology.errors import AccessRefused, NotFound, Rejected, Unreachable
-from routectl.topology.state import Kind, Resource, State, binding_key, exchange_key, queue_key
 from tests.brokers import Broker
 from tests.brokers import Management as Raw
 

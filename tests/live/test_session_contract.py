@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from routectl.topology.base.resources import Kind, Resource, State, binding_key
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.session import ManagementSession, Session
-from routectl.topology.diff import diff
+from routectl.topology.change.diff import diff
 from routectl.topology.errors import BrokerError, NotFound
-from routectl.topology.state import Kind, Resource, State, binding_key
 from tests.brokers import Broker
 from tests.fakes import MemoryBroker, exchange, policy, queue, state, vhost_key
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pika
 
+from routectl.topology.delivery.network import Network, links
 from routectl.topology.model import Topology
-from routectl.topology.simulate import Network, links
 
 from ..brokers import Broker
 

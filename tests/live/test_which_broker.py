@@ -15,7 +15,8 @@ import pytest
 from pika import frame, spec
 
 from routectl.cli.main import run
-from routectl.topology.broker import address, greeting
+from routectl.topology.broker import address
+from routectl.topology.broker.amqp import handshake
 from routectl.topology.errors import Unreachable
 from tests.brokers import Broker, Management
 
@@ -40,7 +41,7 @@ def at(broker: Broker, vhost: str, port: int) -> str:
 @contextmanager
 def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
     """A port that greets as the broker does, but for what it `says` otherwise."""
-    real = greeting.greeting(address.Address.parse(broker.url), timeout=60)
+    real = handshake.greeting(address.Address.parse(broker.url), timeout=60)
     properties = {**real._asdict(), **says}
     start = spec.Connection.Start(
         server_properties={name: value for name, value in properties.items() if value is not None}
@@ -127,7 +128,7 @@ def test_where_only_the_management_api_is_reachable_it_is_enough(
 def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
     start = frame.Method(0, spec.Connection.Start(server_properties={"version": "4.3.6"})).marshal()
     with speaker(start, after=1.5) as port:
-        found = greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=1)
+        found = handshake.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=1)
     assert found.version == "4.3.6"
 
 
@@ -142,7 +143,7 @@ def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
 )
 def test_what_does_not_speak_amqp_is_said_to_be_something_else(words: bytes) -> None:
     with speaker(words) as port, pytest.raises(Unreachable, match="does not speak AMQP"):
-        greeting.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=60)
+        handshake.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=60)
 
 
 @pytest.mark.usefixtures("on_the_usual_port")

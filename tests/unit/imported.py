@@ -9,15 +9,15 @@ from typing import Any
 from celery import Celery
 
 from routectl.routing.celery import configure
-from routectl.routing.importing.app import read
-from routectl.routing.importing.compare import differences
+from routectl.routing.importing.app.reader import read
 from routectl.routing.importing.configuration import Document
-from routectl.routing.importing.convert import convert
-from routectl.routing.importing.write import text
+from routectl.routing.importing.convert.document import convert
+from routectl.routing.importing.verify import differences
+from routectl.routing.importing.yaml_text import text
 from routectl.routing.router import Router
-from routectl.topology.load import load
+from routectl.topology.file.load import load
 
-from .test_from_celery_properties import celery_app
+from .routing.task_routes.test_router_properties import celery_app
 
 
 @dataclass

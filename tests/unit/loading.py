@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from routectl.topology.base.finding import Finding
 from routectl.topology.errors import FileError
-from routectl.topology.finding import Finding
-from routectl.topology.load import Loaded, load
+from routectl.topology.file.load import Loaded, load
 
 
 class Folder:

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from routectl.cli.main import COMMANDS, cli
 from routectl.routing.celery import settings
-from routectl.topology.load import load
+from routectl.topology.file.load import load
 from routectl.topology.model.support import support_of
 from routectl.topology.model.types import Model
 

@@ -21,9 +21,9 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 
 from routectl.routing.celery import configure
-from routectl.topology.address import AddressBook
-from routectl.topology.load import load
-from routectl.topology.simulate import links
+from routectl.topology.delivery.addresses import AddressBook
+from routectl.topology.delivery.network import links
+from routectl.topology.file.load import load
 
 from ..brokers import Broker, Management
 from ..conftest import delete_vhost

@@ -10,13 +10,14 @@ from celery import Celery
 from celery.app.utils import find_app
 from celery.beat import Scheduler, SchedulingError
 
-from routectl.routing import Router, arrival, audit, audit_app
-from routectl.routing.app_facts import App
+from routectl.routing import Router
 from routectl.routing.celery import Undeliverable, configure
-from routectl.routing.destination import destinations
-from routectl.routing.problem import Part
+from routectl.routing.check.app import audit, publish_target, reader
+from routectl.routing.check.app.destination import destinations
+from routectl.routing.check.app.facts import App
+from routectl.routing.check.problem import Part
 from routectl.topology.errors import RoutingError
-from routectl.topology.load import load
+from routectl.topology.file.load import load
 
 from .conftest import Project
 
@@ -107,10 +108,11 @@ def test_every_task_goes_where_it_is_said_to_go(
     name = f"checked_{next(_numbers)}"
     (project.folder / f"{name}.py").write_text(APP.format(url=project.url, setup=setup))
     part = Part.of(load("queues.yaml"), None)
-    facts = audit_app.read(name, part.body)
+    facts = reader.read(name, part.body)
     app = find_app(name)
     told = {
-        str(sender): sender.sent.error or (arrival.arrives(part, sender.sent), sender.sent.priority or 0)
+        str(sender): sender.sent.error
+        or (publish_target.arrives(part, sender.sent), sender.sent.priority or 0)
         for sender in facts.senders
         if not sender.task.startswith("celery.")
     }

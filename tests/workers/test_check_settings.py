@@ -9,10 +9,10 @@ from amqp.exceptions import PreconditionFailed
 from celery import Celery
 from celery.app.utils import find_app
 
-from routectl.routing import audit_app, audit_settings
 from routectl.routing.celery import Undeliverable
-from routectl.routing.problem import Part
-from routectl.topology.load import load
+from routectl.routing.check.app import reader, settings
+from routectl.routing.check.problem import Part
+from routectl.topology.file.load import load
 
 from .conftest import Project, until
 
@@ -59,8 +59,8 @@ def problems(project: Project, setup: str) -> tuple[Celery, list[str]]:
     name = f"bare_{next(_numbers)}"
     (project.folder / f"{name}.py").write_text(BARE.format(url=project.url, setup=setup))
     part = Part.of(load("queues.yaml"), None)
-    facts = audit_app.read(name, part.body)
-    return find_app(name), [each.code for each in audit_settings.own_settings(part, facts)]
+    facts = reader.read(name, part.body)
+    return find_app(name), [each.code for each in settings.own_settings(part, facts)]
 
 
 def test_a_router_by_hand_is_found_without_the_files_queues_which_rabbitmq_refuses(

@@ -11,8 +11,8 @@ from kombu.transport.native_delayed_delivery import (
 )
 
 from routectl.routing.celery import Undeliverable, configure
-from routectl.topology.address import AddressBook
-from routectl.topology.load import load
+from routectl.topology.delivery.addresses import AddressBook
+from routectl.topology.file.load import load
 
 from .conftest import QUICK, Project
 

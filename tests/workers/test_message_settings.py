@@ -12,8 +12,8 @@ from celery import Celery, chain
 from celery.app.amqp import AMQP
 from celery.beat import ScheduleEntry, Scheduler
 
-from routectl.routing import watch
 from routectl.routing.celery import Undeliverable, configure, settings
+from routectl.routing.reload import watch
 from routectl.topology.errors import FileError
 
 from .conftest import Project, until

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from routectl.topology.load import load
+from routectl.topology.file.load import load
 
 from ..markdown import ROOT, blocks
 from .conftest import CELERY, Project

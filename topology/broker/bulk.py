@@ -21,14 +21,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
+from ..base.progress import Counter, Progress
+from ..base.resources import KIND_ORDER, Resource
 from ..errors import AccessRefused, NotFound, Rejected, Unreachable
-from ..state import KIND_ORDER, Resource
 from .address import Address
-from .amqp import Unsendable
-from .http import CONNECTIONS
-from .management import Management, Server
-from .pipeline import Failure, declare_all
-from .progress import Counter, Progress
+from .amqp.connection import Unsendable
+from .amqp.pipeline import Failure, declare_all
+from .management.client import Management, Server
+from .management.http import CONNECTIONS
 
 #: Mnesia runs declarations side by side and gains from more connections; Khepri puts them in one line.
 _MNESIA_CONNECTIONS = 32

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, Self
 
+from ..base.resources import Key, Kind, Resource, State
 from ..errors import NotFound, Refused, Rejected
-from ..state import Key, Kind, Resource, State
 from .address import Address
-from .amqp import Amqp
+from .amqp.connection import Amqp
+from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
-from .management import Management, Progress, Server
-from .pipeline import Failure, declare_all
+from .management.client import Management, Progress, Server
 
 #: The kinds that AMQP can declare.
 AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})

@@ -3,7 +3,6 @@
 The descriptions here are the reference: the JSON Schema and the file reference are generated from them.
 """
 
-from .access import Permission, TopicPermission, User
 from .exchange import Exchange
 from .links import Federation, Shovel, Upstream
 from .policy import Policy, PolicyDefinition
@@ -11,6 +10,7 @@ from .queue import Binding, DeadLetter, Queue, QueueSettings
 from .routing import Condition, Profile, Route, RouteTest
 from .support import Support, arguments_of, supported
 from .topology import Body, Defaults, Limits, Topology
+from .users import Permission, TopicPermission, User
 
 __all__ = [
     "Binding",

@@ -17,20 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..scalar import Interpolated
-from ..secret import MASK, presentable
-from .types import (
-    Arguments,
-    Model,
-    Name,
-    Names,
-    RoutingKey,
-    Seconds,
-    Texts,
-    Whole,
-    _listed,
-    _plain,
-)
+from ..base.scalar import Interpolated
+from ..base.secret import MASK, presentable
+from .types import Arguments, Model, Name, Names, RoutingKey, Seconds, Texts, Whole, _listed, _plain
 
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?", re.ASCII)

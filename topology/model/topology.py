@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from .access import User
 from .exchange import Exchange
 from .links import Federation, Shovel
 from .policy import Policy
@@ -16,6 +15,7 @@ from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
 from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, _listed
+from .users import User
 
 #: The word that stands for "an unrouted task is an error".
 REFUSE = "refuse"

@@ -17,8 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..scalar import Interpolated, only_variables, typed
-from ..secret import Secret, presentable
+from ..base.scalar import Interpolated, only_variables, typed
+from ..base.secret import Secret, presentable
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).

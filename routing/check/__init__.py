@@ -1,0 +1,1 @@
+"""What `routectl check` finds in a file."""

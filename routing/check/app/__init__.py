@@ -1,0 +1,1 @@
+"""What `routectl check --app` finds in a file and a Celery app together."""

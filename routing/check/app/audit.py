@@ -1,0 +1,171 @@
+"""What `routectl check --app` finds: a file and a Celery app side by side. Pure: the app comes as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....topology.base.finding import Severity, did_you_mean
+from ...rules.table import CELERYS_OWN
+from ..problem import Problem
+from .consumers import untaken_queues
+from .priorities import lost_priorities
+from .publish_target import arrives
+from .senders import goes_along, otherwise, own_rate_limits
+from .settings import own_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...rules.decision import Entry
+    from ..problem import Part
+    from .destination import Destination
+    from .facts import App, Sender
+
+_BROKEN = "mend it: beat ends with an error as it starts, or when the entry is due"
+
+#: What of a rule Celery settles or copies onto every task before it asks a router that stands there by hand.
+_SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
+
+
+def named_queues(part: Part, app: App) -> frozenset[str]:
+    """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
+    senders = [each for each in app.senders if each.sent.error is None and each.address]
+    return frozenset(queue for each in senders if (queue := arrives(part, each.sent)) is not None)
+
+
+def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Problem]:
+    """All that is wrong with an app and a file together.
+
+    Parameters:
+      part: The file.
+      app: The app.
+      found: Its `destinations`.
+    """
+    yield from own_settings(part, app)
+    yield from (
+        Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
+    )
+    yield from _unknown_tasks(app)
+    placed = {each.task for each in app.senders if each.schedule is None and each.address}
+    bare = {each.task for each in app.senders if not each.address} - placed
+    yield from _without_rule(part, [each for each in found if each.task in bare])
+    by_task = {each.task: each for each in found}
+    yield from _unsendable(app, [each for each in app.senders if _is_sent(app, each, by_task[each.task])])
+    as_such = {each.task: each for each in app.senders if each.schedule is None}
+    for sender in app.senders:
+        each = by_task[sender.task]
+        if sender.sent.error is not None and not sender.address:
+            continue
+        # A schedule that names no place goes where its task goes, of which it is said already.
+        if each.follows is not None or goes_along(part, sender, as_such.get(sender.task)):
+            continue
+        if sender.address or (each.decisions and sender.task not in placed):
+            yield from otherwise(part, app, sender, each)
+    if app.by_the_file:
+        yield from own_rate_limits(part, app)
+    yield from untaken_queues(part, app, by_task)
+    yield from lost_priorities(part, app, by_task)
+    yield from _rules_in_vain(part, app)
+    yield from _lost_rate_limits(part, app)
+    yield from _unused_rules(part, found)
+
+
+def _unknown_tasks(app: App) -> Iterator[Problem]:
+    """The tasks that only a schedule names."""
+    registered = {sender.task for sender in app.senders if sender.schedule is None}
+    for sender in app.senders:
+        if sender.task not in registered:
+            message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not have"
+            help_ = "import its module; if another app has it, accept this with `--allow unknown-task`"
+            near = did_you_mean(sender.task, registered)
+            yield Problem("unknown-task", message, help=near or help_, task=sender.task)
+
+
+def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:
+    """The tasks that are refused, or that only `unmatched` takes."""
+    for each in found:
+        task, decision = each.task, each.decisions[-1] if each.decisions else None
+        if decision is None:
+            message = f"task `{task}` goes nowhere: {each.explanation.error}"
+            yield Problem("refused-task", message, None, each.explanation.hint, Severity.ERROR, task)
+        elif (
+            len(each.decisions) == 1
+            and decision.rule is None
+            and part.body.routes
+            and task not in CELERYS_OWN
+        ):
+            message = f"no rule is for task `{task}`: only `unmatched` takes it, to `{decision.queue}`"
+            help_ = "add a route for it, or accept this with `--allow unmatched-task`"
+            yield Problem("unmatched-task", message, None, help_, task=task)
+
+
+def _is_sent(app: App, sender: Sender, found: Destination) -> bool:
+    """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
+    by_name = not sender.known and app.by_a_file
+    return bool(found.decisions) and not (by_name and found.explanation.decision is None)
+
+
+def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
+    """The tasks that the app's own routes fail on, those with the same error together."""
+    by_error: dict[str, list[Sender]] = {}
+    for sender in senders:
+        if sender.sent.error is not None and not sender.address:
+            by_error.setdefault(sender.sent.error, []).append(sender)
+    for error, (sender, *others) in by_error.items():
+        more = f" and {len(others)} more" if others else ""
+        message = f"{app.name} cannot send {sender}{more}: {error}"
+        help_ = "mend the app's `task_routes`, or set up the app by `configure`"
+        yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
+
+
+def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
+    """What rules say of messages that does not reach them, where the router stands in `task_routes` by hand."""
+    if not app.by_hand:
+        return
+    settled = _SETTLED_BEFORE if app.default_priority is None else ("priority", *_SETTLED_BEFORE)
+    for index, route in enumerate(part.body.routes):
+        said = [name for name in settled if getattr(route, name) is not None]
+        if said:
+            names = " and ".join(f"`{name}`" for name in said)
+            verb = "does" if len(said) == 1 else "do"
+            message = (
+                f"{names} of this rule {verb} not count: Celery has settled that before it asks for a route"
+            )
+            place = part.position("routes", index, said[0], of_key=True)
+            yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
+
+
+def _lost_rate_limits(part: Part, app: App) -> Iterator[Problem]:
+    """The rules whose rate limits an app forgot."""
+    if not app.by_the_file or app.by_hand or app.limited:
+        return
+    for index, route in enumerate(part.body.routes):
+        if route.rate_limit is not None:
+            set_late = f"`task_annotations` of {app.name} was set after `configure`"
+            place = part.position("routes", index, "rate_limit", of_key=True)
+            yield Problem(
+                "rule-in-vain",
+                f"`rate_limit` of this rule does not count: {set_late}",
+                place,
+                "set it before, so that both count",
+            )
+
+
+def _unused_rules(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:
+    """The rules, and the patterns of others, that match none of the app's tasks."""
+    used: set[int] = set()
+    for each in found:
+        used.update(id(entry) for entry, _ in part.router.table.candidates(each.task))
+    by_rule: dict[int, list[Entry]] = {}
+    for entry in part.router.table.entries:
+        by_rule.setdefault(entry.index, []).append(entry)
+    help_ = "take it out if no other app has such tasks"
+    for entries in by_rule.values():
+        unused = [entry for entry in entries if id(entry) not in used]
+        if len(unused) == len(entries) > 1:
+            message = "no task of the app matches any pattern of this rule"
+            yield Problem("unused-rule", message, entries[0].position, help_)
+            continue
+        for entry in unused:
+            message = f"no task of the app matches `{entry.pattern.text}`"
+            yield Problem("unused-rule", message, part.pattern(entry), help_)

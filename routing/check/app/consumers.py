@@ -1,0 +1,53 @@
+"""Queues that an app's tasks and schedules go to, not by the file's rules, and that no worker profile takes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...rules.explanation import takers
+from ...rules.table import CELERYS_OWN
+from ..problem import Problem
+from ..reachability import led_to, whole
+from .publish_target import arrives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..problem import Part
+    from .destination import Destination
+    from .facts import App, Sender
+
+
+def untaken_queues(part: Part, app: App, found: Mapping[str, Destination]) -> Iterator[Problem]:
+    """The queues of the file that no worker profile takes and no rule leads to; one finding a queue.
+
+    Parameters:
+      part: The file. Without profiles, it does not say what workers take.
+      app: The app.
+      found: Where the file has each task go.
+    """
+    if not part.body.workers:
+        return
+    by_rules = {queue for queue, _ in led_to(part)}
+    senders: dict[str, list[Sender]] = {}
+    for sender in app.senders:
+        by_default = sender.task in CELERYS_OWN and not sender.address
+        if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
+            continue
+        queue = arrives(part, sender.sent)
+        if queue is not None and queue not in by_rules and _is_untaken(part, queue):
+            senders.setdefault(whole(part.body, queue), []).append(sender)
+    for queue, (sender, *others) in senders.items():
+        more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
+        yield Problem(
+            "unconsumed-queue",
+            f"{sender} goes to queue `{queue}`{more}, and no worker profile takes it",
+            part.position("queues", queue, of_key=True),
+            "name it in `queues` of a profile under `workers`, or have the task go elsewhere",
+            task=sender.task,
+        )
+
+
+def _is_untaken(part: Part, queue: str) -> bool:
+    known = part.body.queues.get(queue)
+    return known is not None and not known.external and not takers(part.body, queue)

@@ -1,0 +1,137 @@
+"""Where a task goes, by the file or by a place of its own, and who takes it there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...rules.call import Call
+from ...rules.explanation import explain, takers
+from .publish_target import arrival
+
+#: The task that asks whether the tasks of a chord are done.
+UNLOCKS_CHORDS = "celery.chord_unlock"
+
+#: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
+FOLLOWS = {
+    UNLOCKS_CHORDS: "the chord's body",
+    **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
+}
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...rules.decision import Decision
+    from ...rules.explanation import Explanation
+    from ..problem import Part
+    from .facts import App, Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a task goes.
+
+    Parameters:
+      explanation: Where the file has it go if nothing is known of the call.
+      decisions: Wherever the file has it go, by what it is called with; empty if it is refused.
+      queues: The queues that it can go to, by the names that the file declares them by.
+      workers: The profiles that take one of them; `""` is a worker without a profile.
+      tiers: Of each queue the first profile in the file that takes it.
+      follows: Which task it goes along with, in words; None if it goes by its own name.
+      own: The task and the entries of the schedule that name a place themselves: that counts, and not the file.
+      itself: Where the task goes that names a place itself; None if it names none.
+    """
+
+    explanation: Explanation
+    decisions: tuple[Decision, ...]
+    queues: tuple[str, ...]
+    workers: tuple[str, ...]
+    tiers: tuple[str, ...] = ()
+    follows: str | None = None
+    own: tuple[Sender, ...] = ()
+    itself: Explanation | None = None
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.explanation.task
+
+    def as_dict(self) -> dict[str, Any]:
+        """The destination as plain data for JSON."""
+        document = (self.itself or self.explanation).as_dict()
+        for name in ("tried", "outranked"):  # they are about one call
+            document.pop(name, None)
+        return document | {
+            "queues": list(self.queues),
+            "tiers": list(self.tiers),
+            "workers": list(self.workers),
+            "follows": self.follows,
+            "own": [{"schedule": sender.schedule, **sender.address} for sender in self.own],
+        }
+
+
+def destinations(part: Part, app: App) -> list[Destination]:
+    """Where every task of an app goes, by name."""
+    senders: dict[str, list[Sender]] = {}
+    for sender in app.senders:
+        senders.setdefault(sender.task, []).append(sender)
+    return [_destination(part, name, senders[name]) for name in sorted(senders)]
+
+
+def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destination:
+    """Where a task goes, whatever it is called with.
+
+    Parameters:
+      part: The file.
+      task: The task's name.
+      senders: The task as such, and the entries of the schedule that send it.
+    """
+    found = explain(part.router.table, part.body, task, Call(), tried=False)
+    decisions = tuple(_decisions(part, found))
+    own = tuple(sender for sender in senders if sender.address)
+    arrivals = [arrival(part, sender, found.decision) for sender in own]
+    itself = next((to for to, sender in zip(arrivals, own, strict=True) if sender.schedule is None), None)
+    goals = [] if itself else [each.queue for each in decisions]
+    goals += [
+        queue for to, sender in zip(arrivals, own, strict=True) if (queue := _reached(part, to, sender))
+    ]
+    whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
+    taken = [takers(part.body, queue) for queue in goals]
+    return Destination(
+        found,
+        decisions,
+        tuple(dict.fromkeys(whole.get(queue, queue) for queue in goals)),
+        workers=tuple(dict.fromkeys(name for names in taken for name in names)),
+        tiers=tuple(dict.fromkeys(names[0] for names in taken if names and names[0])),
+        follows=follows(task, named=part.router.table.names(task)),
+        own=own,
+        itself=itself,
+    )
+
+
+def _reached(part: Part, to: Explanation, sender: Sender) -> str | None:
+    """Where a place of its own leads to: also to a queue of the app's, which the default exchange knows by its name."""
+    if to.decision is not None:
+        return to.decision.queue
+    sent = sender.sent
+    return None if sent.exchange or sent.queue in part.body.shards else sent.queue
+
+
+def _decisions(part: Part, found: Explanation) -> Iterator[Decision]:
+    """Wherever the file has a task go, by what it is called with."""
+    for entry, possible in part.router.table.candidates(found.task):
+        yield from possible or ()
+        if possible and not entry.depends_on_call:
+            return
+    if found.decision is not None:
+        yield found.decision
+
+
+def follows(task: str, *, named: bool) -> str | None:
+    """Which task a task goes along with, in words; None if it goes by its own name.
+
+    Parameters:
+      task: The task's name.
+      named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
+    """
+    return None if task != UNLOCKS_CHORDS and named else FOLLOWS.get(task)

@@ -1,0 +1,68 @@
+"""Where a task arrives that names its place itself, or that goes by an app's own routes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....topology.delivery.network import BUILT_IN
+from ...rules.decision import Decision
+from ...rules.explanation import Explanation, takers
+
+if TYPE_CHECKING:
+    from ..problem import Part
+    from .facts import Sender, Sent
+
+
+def arrives(part: Part, sent: Sent) -> str | None:
+    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
+
+    Parameters:
+      part: The file.
+      sent: Where an app sends a task.
+
+    Returns:
+      The queue's name; None if there is none, or there are several.
+    """
+    if sent.exchange and sent.exchange not in part.body.exchanges:
+        return sent.queue
+    return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
+
+
+def goal(part: Part, sent: Sent) -> str:
+    """Where a message goes, in words.
+
+    Parameters:
+      part: The file.
+      sent: Where an app sends a task.
+    """
+    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
+    if queue is None:
+        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
+    if queue in part.body.shards:
+        return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
+    if queue not in part.body.queues:
+        return f"`{queue}`, which is not in the file"
+    taken = takers(part.body, queue) or not part.body.workers
+    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
+
+
+def arrival(part: Part, sender: Sender, ruled: Decision | None) -> Explanation:
+    """Where a task or an entry of the schedule goes that names its place itself.
+
+    Parameters:
+      part: The file.
+      sender: The task or entry.
+      ruled: What the file decides for the task, which still says how its message is.
+    """
+    sent, body = sender.sent, part.body
+    if sent.error is not None:
+        return Explanation(sender.task, None, (), error=sent.error)
+    queue = arrives(part, sent)
+    if queue is None:
+        return Explanation(sender.task, None, (), error=f"it goes to {goal(part, sent)}")
+    exchange, key = sent.exchange, sent.routing_key
+    kind = body.exchanges[exchange].type if exchange in body.exchanges else BUILT_IN.get(exchange, "direct")
+    options = ruled.options if ruled is not None and queue in body.queues else {}
+    decision = Decision(queue, exchange, kind, key, sent.priority, options=options)
+    way = part.router.table.addresses.way(exchange, key, queue)
+    return Explanation(sender.task, decision, (), takers(body, queue), way)

@@ -1,0 +1,247 @@
+"""Reads what `routectl check` has to know of a Celery app; the only part of it that touches Celery."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from celery.app.routes import MapRoute, prepare
+from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
+from celery.schedules import BaseSchedule
+from kombu.common import Broadcast
+
+from ...app_loader import failure, find, kind, told
+from ...publishing import transport
+from ...publishing.rate_limits import RateLimits
+from ...publishing.router import PublishingRouter
+from ...router import COPIED, SETTLED, Router
+from ...rules.call import Call
+from ...rules.vhost import routes_alike
+from .facts import App, Sender, Sent
+
+#: What Celery takes out of a task's options before it asks for a route.
+_TAKEN_OUT = SETTLED | {"ignore_result"}
+
+#: What of a task's options says where it goes.
+_PLACE = ("queue", "exchange", "exchange_type", "routing_key")
+
+#: The header that beat adds, if that of this Celery does.
+_BEATS_OWN = {
+    name: True for name in ("celery_beat_task",) if name in Scheduler.apply_async.__code__.co_consts
+}
+
+#: What beat needs of an entry, in words and as types.
+_ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    ("task", "task's name", (str,)),
+    ("schedule", "schedule", (int, float, timedelta, BaseSchedule)),
+    ("args", "list", (list, tuple)),
+    ("kwargs", "mapping", (Mapping,)),
+    ("options", "mapping", (Mapping,)),
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ....topology.model import Body
+
+
+def read(name: str, body: Body) -> App:
+    """Imports an app as `celery -A` does, with all of its tasks, and reads it.
+
+    Parameters:
+      name: `proj` or `proj.celery:app`.
+      body: The file's part that it shall route by.
+
+    Raises:
+      UsageError: There is no such app, or its code raises.
+    """
+    app = find(name)
+    # What the user's modules print is no part of the result.
+    with redirect_stdout(sys.stderr):
+        try:
+            return _read(name, app, body)
+        except (Exception, SystemExit) as error:
+            raise failure(f"app `{name}` cannot be used", error) from error
+
+
+def _read(name: str, app: Any, body: Body) -> App:
+    configured = _configured(app)
+    live = app.amqp.router.routes
+    ours = next((entry for entry in live if isinstance(entry, Router)), None)
+    displaced = ours is None and _was_set_up(app)
+    broken: list[str] = []
+    return App(
+        name,
+        (*_tasks(app), *_schedule(app, broken)),
+        routes_by=None if ours is None else ours.origin,
+        same=ours is not None and routes_alike(ours.body, body),
+        first=bool(live) and live[0] is ours,
+        displaced=displaced,
+        ignored=not displaced and not _alike(live, configured),
+        queues=_queues(app.conf.task_queues),
+        by_hand=ours is not None and not isinstance(ours, PublishingRouter),
+        limited=any(isinstance(entry, RateLimits) for entry in app.annotations),
+        default_priority=app.conf.task_default_priority,
+        broken=tuple(broken),
+        amqp=_speaks_amqp(app),
+        confirms=bool((app.conf.broker_transport_options or {}).get("confirm_publish")),
+    )
+
+
+def _speaks_amqp(app: Any) -> bool:
+    """Whether an app's broker is one like RabbitMQ; no, if its URL names what Celery cannot load here."""
+    try:
+        return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp
+    except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what a transport raises as it is loaded
+        return False
+
+
+def _configured(app: Any) -> list[Any]:
+    """The routes that the app's settings have now, as Celery prepares them at its first use."""
+    return list(prepare(app.conf.task_routes))
+
+
+def _alike(live: Any, configured: list[Any]) -> bool:
+    """Whether the routes that Celery goes by are those of the settings."""
+    return len(live) == len(configured) and all(map(_same_route, live, configured))
+
+
+def _same_route(one: Any, other: Any) -> bool:
+    if isinstance(one, MapRoute) and isinstance(other, MapRoute):
+        return bool(one.map == other.map and one.patterns == other.patterns)
+    return one is other or (type(one) is type(other) and not isinstance(one, Router))
+
+
+def _was_set_up(app: Any) -> bool:
+    """Whether `configure` was called for the app: it adds `--profile` to its worker command."""
+    return any(option.name == "profile" for option in app.user_options["worker"])
+
+
+def _tasks(app: Any) -> Iterator[Sender]:
+    for name in sorted(app.tasks, key=str):
+        options = _own(app, app.tasks[name])
+        handed = _handed(app, name, options)
+        said = {**options, **_limit(app, app.tasks[name])}
+        yield Sender(str(name), _sent(app, name, handed), said, call=_call(handed))
+
+
+def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
+    """The entries of `beat_schedule`.
+
+    Parameters:
+      app: The app.
+      broken: Takes a sentence about each entry that beat cannot run.
+    """
+    schedule = app.conf.beat_schedule or {}
+    if not isinstance(schedule, Mapping):
+        broken.append(
+            f"`beat_schedule` is of the type `{kind(schedule)}`, and no mapping of names to entries"
+        )
+        return
+    for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
+        said = vars(entry) if isinstance(entry, ScheduleEntry) else entry
+        why = _unusable(said)
+        if why is not None:
+            broken.append(f"schedule entry `{name}` {why}")
+            continue
+        yield _entry(app, str(name), said)
+
+
+def _entry(app: Any, name: str, said: Mapping[str, Any]) -> Sender:
+    """An entry of the schedule. What beat asks a function for when it is due is not known."""
+    task, options = said["task"], dict(said.get("options") or {})
+    handed = _handed(app, task, {**options, "headers": _as_beat(options.get("headers"))})
+    args, kwargs = said.get("args") or (), said.get("kwargs") or {}
+    known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
+    call = _call(handed, args, kwargs) if known else _call(handed)
+    return Sender(task, _sent(app, task, handed, call.args, call.kwargs), options, name, call, known)
+
+
+def _as_beat(headers: Any) -> Any:
+    """The headers of an entry as beat sends them."""
+    return {**(headers or {}), **_BEATS_OWN} if isinstance(headers or {}, Mapping) else headers
+
+
+def _unusable(entry: Any) -> str | None:
+    """Why beat cannot run an entry; None if it can."""
+    if not isinstance(entry, Mapping):
+        return f"is of the type `{kind(entry)}`, and no mapping"
+    for field, wanted, kinds in _ENTRY:
+        value = entry.get(field)
+        if value is None and field in ("task", "schedule"):
+            return f"has no `{field}`"
+        if value and not isinstance(value, kinds):
+            return f"has a `{field}` of the type `{kind(value)}`, and no {wanted}"
+    return None
+
+
+def _own(app: Any, task: Any) -> dict[str, Any]:
+    """What a task says of its messages itself, and not by the settings that Celery copies onto each."""
+    found = {key: value for key, value in task._get_exec_options().items() if value is not None}
+    return {key: value for key, value in found.items() if key not in COPIED or value != app.conf[COPIED[key]]}
+
+
+def _limit(app: Any, task: Any) -> dict[str, Any]:
+    """The rate limit that a worker holds a task to, if it is not that of all tasks."""
+    default = app.conf.task_default_rate_limit
+    return {} if task.rate_limit in (None, default) else {"rate_limit": task.rate_limit}
+
+
+def _handed(app: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that Celery asks for a route with."""
+    task = app.tasks.get(name)
+    given = {**(task._get_exec_options() if task is not None else {}), **options}
+    return {key: value for key, value in given.items() if key not in _TAKEN_OUT}
+
+
+def _call(handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call:
+    """What a router is asked with if nobody names a place."""
+    options = {key: None if key in _PLACE else value for key, value in handed.items()}
+    return Call(args, {} if kwargs is None else kwargs, handed.get("headers"), options)
+
+
+def _sent(app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Sent:
+    """Where the app sends a task."""
+    try:
+        route = app.amqp.router.route(dict(handed), name, args, kwargs or {}, app.tasks.get(name))
+        exchange, key, queue = _address(app, route)
+        priority = route.get("priority")
+        return Sent(queue, exchange, key, None if priority is None else int(priority))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise whatever it likes
+        return Sent(error=told(error))
+
+
+def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """The exchange and key that Celery publishes with (celery.app.amqp, `send_task_message`), and their queue."""
+    queue, exchange, key = route.get("queue"), route.get("exchange"), route.get("routing_key")
+    if queue is None and exchange is None:
+        queue = app.amqp.default_queue
+    if isinstance(queue, str):
+        queue = app.amqp.queues[queue]
+    if queue is None:
+        return _name(exchange), key or "", None
+    if not exchange and not key and (route.get("exchange_type") or queue.exchange.type) == "direct":
+        return "", queue.name, queue.name
+    name = _name(queue.exchange if exchange is None else exchange)
+    return name, key or queue.routing_key, _known_as(queue) if name == _name(queue.exchange) else None
+
+
+def _name(exchange: Any) -> str:
+    return str(getattr(exchange, "name", exchange) or "")
+
+
+def _queues(task_queues: Any) -> tuple[str, ...] | None:
+    """The names in `task_queues`."""
+    if task_queues is None:
+        return None
+    if isinstance(task_queues, dict):
+        return tuple(map(str, task_queues))
+    return tuple(map(_known_as, task_queues))
+
+
+def _known_as(queue: Any) -> str:
+    """The name that an app has for a queue: a broadcast's own is another one in every process."""
+    return str(queue.alias if isinstance(queue, Broadcast) and queue.alias else getattr(queue, "name", queue))

@@ -1,0 +1,103 @@
+"""What `routectl check` finds in a file: tests that fail, rules and queues that nothing reaches. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...topology.base.finding import Severity
+from ...topology.model.topology import REFUSE
+from ..rules.call import Call
+from ..rules.explanation import explain
+from .precedence import outranked_rules
+from .problem import Problem, at_line, named
+from .reachability import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from ...topology.model import RouteTest
+    from ..rules.explanation import Explanation
+    from .problem import Part
+
+
+def problems(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+    """All that is wrong with one vhost's part of a file, its failing tests first.
+
+    Parameters:
+      part: The file.
+      named_by_app: Queues that tasks and schedules of an app name themselves.
+    """
+    yield from failed_tests(part)
+    yield from shadowed_rules(part)
+    yield from outranked_rules(part)
+    yield from bypassed_rules(part)
+    yield from unconsumed_queues(part)
+    yield from unreached_queues(part, named_by_app)
+
+
+def failed_tests(part: Part) -> Iterator[Problem]:
+    """The entries of `tests` that find something else than they expect."""
+    for at in range(len(part.body.tests)):
+        problem = failed_test(part, at)
+        if problem is not None:
+            yield problem
+
+
+def failed_test(part: Part, at: int) -> Problem | None:
+    """What an entry of `tests` finds otherwise than it expects; None if it passes.
+
+    Parameters:
+      part: The file.
+      at: The entry's index.
+    """
+    test = part.body.tests[at]
+    wrong = _failure(part, test)
+    if wrong is None:
+        return None
+    field, message, help_ = wrong
+    return Problem(
+        "failed-test", message, part.position("tests", at, field), help_, Severity.ERROR, test.task
+    )
+
+
+def _failure(part: Part, test: RouteTest) -> tuple[str, str, str] | None:
+    """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes."""
+    call = Call(test.args, test.kwargs, test.headers, test.options)
+    found = explain(part.router.table, part.body, test.task, call, tried=False)
+    wrong = _difference(part, test, found)
+    return wrong and (*wrong, _instead(part.router.explain(test.task, call)))
+
+
+def _difference(part: Part, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
+    decision, task = found.decision, f"task `{test.task}`"
+    if decision is None:
+        why = f"{task} is refused, and does not go to `{test.queue}`: {found.error}"
+        return None if test.queue == REFUSE else ("queue", why)
+    if test.queue == REFUSE and REFUSE not in part.body.queues:
+        return "queue", f"{task} goes to `{decision.queue}`, and is not refused"
+    if decision.queue not in part.body.shards.get(test.queue, (test.queue,)):
+        return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`"
+    if test.priority is not None and decision.priority != test.priority:
+        has = "no priority" if decision.priority is None else f"priority {decision.priority}"
+        return "priority", f"{task} has {has}, not {test.priority}"
+    if test.key is not None and decision.routing_key != test.key:
+        return "key", f"{task} has the key `{decision.routing_key}`, not `{test.key}`"
+    return None
+
+
+def _instead(found: Explanation) -> str:
+    """Which rule decided, and which rules for the task did not."""
+    told = [f"{named(found.decision)} decides"] if found.decision else []
+    told += [
+        f"{at_line(attempt.position)}`{attempt.pattern}` does not, since {_because(attempt.why)}"
+        for attempt in found.attempts
+        if attempt.matched
+    ]
+    if found.outranked is not None:
+        above = found.outranked
+        told.append(f"{at_line(above.position)}`{above.pattern}` would, but {above.why}")
+    return "; ".join(told) or "no rule matches it"
+
+
+def _because(why: str) -> str:
+    return why if why.startswith("`") else f"it {why}"

@@ -1,0 +1,145 @@
+"""What rules ask of calls, held against each other: whether one takes all calls of another, or any. Pure."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from ...topology.matching.conditions import COMPARISONS, kind
+from ...topology.matching.contradictions import contradiction
+from ...topology.model import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...topology.model import Route
+    from ..rules.decision import Entry
+
+#: What rules are found by: a part of a call, with one of the values that it may have if they are named.
+_Clue = tuple[str, Any] | None
+
+_ORDERED = ("gt", "ge", "lt", "le")
+
+#: The comparison that a text or number meets if it does not meet the other one.
+_OPPOSITES = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "ne": "eq", "none_of": "one_of"}
+
+
+class Wider:
+    """Finds the rules that take all calls of another one, without asking each of thousands."""
+
+    def __init__(self) -> None:
+        self._by_clue: dict[_Clue, list[tuple[int, Entry]]] = {}
+        self._count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Adds a rule that can be found from now on."""
+        for clue in _clues(entry.route):
+            self._by_clue.setdefault(clue, []).append((self._count, entry))
+        self._count += 1
+
+    def than(self, route: Route) -> list[Entry]:
+        """The rules that take all calls of a rule, of names that both match, in the order in which they were added."""
+        likely = {at: each for clue in _likely(route) for at, each in self._by_clue.get(clue, ())}
+        return [likely[at] for at in sorted(likely) if takes_all_of(likely[at].route, route)]
+
+
+def _clues(route: Route) -> list[_Clue]:
+    """Where a rule is looked for: one of these is likely for every rule that it is wider than."""
+    for path, condition in route.when.items():
+        return [(path, value) for value in _values(condition)] or [(path, None)]
+    return [None]
+
+
+def _likely(route: Route) -> Iterator[_Clue]:
+    """Where rules are that may be wider."""
+    yield None
+    for path, condition in route.when.items():
+        steps = path.split(".")
+        yield from ((".".join(steps[:count]), None) for count in range(1, len(steps) + 1))
+        yield from ((path, value) for value in _values(condition)[:1])
+
+
+def takes_all_of(route: Route, other: Route) -> bool:
+    """Whether it is sure that a rule takes every call that another one does, of names that both match.
+
+    Parameters:
+      route: The rule.
+      other: The other one.
+    """
+    return all(
+        any(_implies(at, asked, path, condition) for at, asked in other.when.items())
+        for path, condition in route.when.items()
+    ) and (not route.shard_by or route.shard_by == other.shard_by)
+
+
+def _implies(at: str, asked: Condition, path: str, condition: Condition) -> bool:
+    """Whether a call with what is asked of one part of it has what is asked of another."""
+    if at == path:
+        return _narrows(asked, condition)
+    return at.startswith(f"{path}.") and asked.present is not False and condition == Condition(present=True)
+
+
+def _narrows(one: Condition, other: Condition) -> bool:
+    """Whether every value that meets a condition meets another one, too."""
+    if one.present is False or other.present is False:
+        return one.present == other.present
+    if not _may_hold_both(one, other):
+        return False
+    values = _values(one)
+    if values:
+        return all(COMPARISONS[name](value, bound) for value in values for name, bound in _asked(other))
+    return all(
+        name in _OPPOSITES and not _may_hold_both(one, Condition(**{_OPPOSITES[name]: bound}))
+        for name, bound in _asked(other)
+    )
+
+
+def may_meet_both(route: Route, other: Route) -> bool:
+    """Whether a call may be what two rules ask for."""
+    return all(
+        _agree(path, condition, at, asked)
+        for path, condition in route.when.items()
+        for at, asked in other.when.items()
+    )
+
+
+def _agree(path: str, condition: Condition, at: str, asked: Condition) -> bool:
+    """Whether two parts of a call can be what is asked of each."""
+    if path == at:
+        return _may_hold_both(condition, asked)
+    if at.startswith(f"{path}."):
+        return asked.present is False or _has_parts(condition)
+    if path.startswith(f"{at}."):
+        return condition.present is False or _has_parts(asked)
+    return True
+
+
+def _has_parts(condition: Condition) -> bool:
+    """Whether a value that meets a condition may have parts: what is compared has none."""
+    return condition == Condition(present=True)
+
+
+def _may_hold_both(one: Condition, other: Condition) -> bool:
+    """Whether a value may meet two conditions."""
+    if one.present is False or other.present is False:
+        return one.present == other.present
+    asked = [*_asked(one), *_asked(other)]
+    for condition in (one, other):
+        values = _values(condition)
+        if values:
+            return any(all(COMPARISONS[name](value, bound) for name, bound in asked) for value in values)
+    if len({kind(bound) for name, bound in asked if name in _ORDERED}) > 1:
+        return False
+    return not any(
+        contradiction(Condition(**dict(pair))) for pair in combinations(asked, 2) if pair[0][0] != pair[1][0]
+    )
+
+
+def _values(condition: Condition) -> tuple[Any, ...]:
+    """The only values that meet a condition, if it names them."""
+    return tuple(condition.one_of or (() if condition.eq is None else (condition.eq,)))
+
+
+def _asked(condition: Condition) -> list[tuple[str, Any]]:
+    """The comparisons of a condition, each with what it compares with."""
+    return [(name, bound) for name in COMPARISONS if (bound := getattr(condition, name)) is not None]

@@ -1,0 +1,126 @@
+"""What `routectl check` finds, and the part of a file that it is found in. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...topology.base.finding import Finding, Severity
+from ...topology.base.secret import mask_urls
+from ...topology.model.topology import REFUSE
+from ..router import Router
+from ..rules.vhost import select
+
+if TYPE_CHECKING:
+    from ...topology.base.finding import Position
+    from ...topology.file.load import Loaded
+    from ...topology.model import Body
+    from ..rules.decision import Decision, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `routectl check` found.
+
+    Parameters:
+      code: A stable slug, such as `shadowed-rule`.
+      message: What is wrong: one sentence, no full stop.
+      position: Where in the file, if it is about a place there.
+      help: What to do about it, or None.
+      severity: Error or warning.
+      task: The task that it is about, if it is about one.
+    """
+
+    code: str
+    message: str
+    position: Position | None = None
+    help: str | None = None
+    severity: Severity = Severity.WARNING
+    task: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", mask_urls("\\n".join(self.message.splitlines())))
+
+    @classmethod
+    def of(cls, finding: Finding) -> Problem:
+        """A finding about the file."""
+        return cls(finding.code, finding.message, finding.position, finding.help, finding.severity)
+
+    def render(self) -> str:
+        """The problem as people read it: the sentence, the source line with a caret, and the help."""
+        if self.position is not None:
+            return Finding(self.code, self.message, self.position, self.help, self.severity).render()
+        sentence = f"{self.severity}[{self.code}]: {self.message}"
+        return f"{sentence}\nhelp: {self.help}" if self.help else sentence
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as plain data for JSON."""
+        place = self.position
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "message": self.message,
+            "file": place and place.file,
+            "line": place and place.line,
+            "column": place and place.column,
+            "help": self.help,
+            "task": self.task,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One vhost's part of a file.
+
+    Parameters:
+      loaded: The file.
+      vhost: One of the file's `vhosts`, or None for its top level.
+      router: Where every task of it goes.
+    """
+
+    loaded: Loaded
+    vhost: str | None
+    router: Router
+
+    @classmethod
+    def of(cls, loaded: Loaded, vhost: str | None) -> Part:
+        """One vhost's part of a file.
+
+        Raises:
+          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+        """
+        return cls(loaded, vhost, Router.from_loaded(loaded, vhost=vhost))
+
+    @property
+    def body(self) -> Body:
+        """What the file says of the vhost."""
+        return self.router.body
+
+    def position(self, *path: str | int, of_key: bool = False) -> Position:
+        """Where the value at a path stands: `"routes", 3, "queue"`."""
+        prefix = select(self.loaded.topology, self.vhost)[1]
+        return self.loaded.position((*prefix, *path), of_key=of_key)
+
+    def pattern(self, entry: Entry) -> Position:
+        """Where a rule's pattern stands."""
+        return self.position("routes", entry.index, "tasks", entry.route.tasks.index(entry.pattern.text))
+
+    def of_decision(self, decision: Decision | None) -> Position | None:
+        """Where the rule stands that decided, or `unmatched`; None if the file has neither."""
+        if decision is not None and decision.position is not None:
+            return decision.position
+        return None if self.body.unmatched == REFUSE else self.position("unmatched")
+
+
+def named(decision: Decision) -> str:
+    """The rule that decided, in a sentence."""
+    if decision.celerys_own:
+        return "the default of Celery's own tasks"
+    if decision.rule is None:
+        return "`unmatched`"
+    return f"{at_line(decision.position)}`{decision.pattern}`"
+
+
+def at_line(place: Position | None) -> str:
+    """A place before what stands there, in a sentence: file and line, or nothing."""
+    return f"{place.file}:{place.line} " if place else ""

@@ -1,0 +1,189 @@
+"""Rules that no task gets to, queues that no worker takes, and queues that no rule leads to. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from ...topology.delivery.addresses import possible_queues
+from ...topology.delivery.network import links
+from ...topology.matching import inclusion
+from ...topology.matching.pattern import placeholders
+from ...topology.model.topology import REFUSE
+from ..rules.explanation import takers
+from ..worker.profile import dead_letter_queues
+from .app.destination import UNLOCKS_CHORDS
+from .implication import Wider
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from ...topology.base.finding import Position
+    from ...topology.model import Body
+    from ..rules.decision import Entry
+    from .problem import Part
+
+
+def shadowed_rules(part: Part) -> Iterator[Problem]:
+    """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
+    for entry, earlier in _shadowed(part.router.table.entries):
+        if not earlier:
+            message = f"the pattern `{entry.pattern.text}` never has a task: it matches no name at all"
+            yield Problem("shadowed-rule", message, part.pattern(entry), "take it out")
+            continue
+        taken = " and ".join(f"`{one.pattern.text}`" for one in earlier)
+        places = (f"{one.position.file}:{one.position.line}" for one in earlier if one.position)
+        lines = " and ".join(dict.fromkeys(places))
+        verb = "takes" if len(earlier) == 1 else "take"
+        what = "name" if entry.pattern.kind == "exact" else "pattern"
+        all_ = "calls" if any(one.depends_on_call for one in earlier) else "names"
+        why, help_ = f"{taken} {verb} all of its {all_}", f"move it above {lines}, or take it out"
+        if _says_the_same(earlier[0], entry):
+            why, help_ = "it stands in an earlier rule as well", f"take it out here, or at {lines}"
+        yield Problem(
+            "shadowed-rule",
+            f"the {what} `{entry.pattern.text}` never has a task: {why}",
+            part.pattern(entry),
+            help_ if lines else None,
+        )
+
+
+def _says_the_same(one: Entry, other: Entry) -> bool:
+    """Whether two patterns are for the same calls of the same names."""
+    says = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
+    return says[0] == says[1]
+
+
+def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
+    """Each pattern that can never match, with those that take its names."""
+    exact: defaultdict[str, Wider] = defaultdict(Wider)
+    always: list[Entry] = []
+    some: list[tuple[int, Entry]] = []
+    for entry in entries:
+        if entry.pattern.kind == "exact":
+            earlier = exact[entry.pattern.text].than(entry.route)
+            if earlier:
+                yield entry, (earlier[0],)
+            else:
+                exact[entry.pattern.text].add(entry)
+        elif entry.depends_on_call or placeholders(entry.route.queue):
+            some.append((len(always), entry))
+        else:
+            always.append(entry)
+    for at, cover in inclusion.shadowed([entry.pattern for entry in always]).items():
+        yield always[at], tuple(always[one] for one in cover)
+    wider = Wider()
+    for before, entry in some:
+        takers_ = [*always[:before], *wider.than(entry.route)]
+        if not placeholders(entry.route.queue):
+            wider.add(entry)
+        patterns = [one.pattern for one in takers_]
+        if inclusion.covers(patterns, entry.pattern):
+            cover = inclusion.shadowed([*patterns, entry.pattern]).get(len(patterns), ())
+            yield entry, tuple(takers_[one] for one in cover)
+
+
+def bypassed_rules(part: Part) -> Iterator[Problem]:
+    """The rules for a task whose queue Celery names itself."""
+    for index, route in enumerate(part.body.routes):
+        if UNLOCKS_CHORDS in route.tasks:
+            yield Problem(
+                "rule-in-vain",
+                f"no rule decides where `{UNLOCKS_CHORDS}` goes: Celery sends it to the queue of the chord's body",
+                part.position("routes", index, "tasks", route.tasks.index(UNLOCKS_CHORDS)),
+                "take it out; the rules for the bodies of chords decide",
+            )
+
+
+def unconsumed_queues(part: Part) -> Iterator[Problem]:
+    """The queues that tasks go to and no worker profile takes; none in a file without profiles."""
+    body = part.body
+    if not body.workers:
+        return
+    told: set[str] = set()
+    for queue, place in led_to(part):
+        if body.queues[queue].external or takers(body, queue):
+            continue
+        name = whole(body, queue)
+        if name in told:
+            continue
+        told.add(name)
+        message = f"tasks go to queue `{name}`, and no worker profile takes it"
+        yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
+
+
+def whole(body: Body, queue: str) -> str:
+    """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
+    for name, shards in body.shards.items():
+        if queue in shards and not any(takers(body, shard) for shard in shards):
+            return name
+    return queue
+
+
+def led_to(part: Part) -> Iterator[tuple[str, Position]]:
+    """The queues that tasks can go to, each with what sends them there; a captured name means no dead letters."""
+    dead = _undeliverable(part.body)
+    for index, route in enumerate(part.body.routes):
+        for queue in possible_queues(part.body, route.queue):
+            if queue not in dead or not placeholders(route.queue):
+                yield queue, part.position("routes", index, "queue")
+    if part.body.unmatched != REFUSE:
+        yield part.body.unmatched, part.position("unmatched")
+
+
+def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+    """The queues that no rule leads to: those of streams, of others and of undeliverable messages aside.
+
+    Parameters:
+      part: The file. One without rules leads nowhere, and has none of them.
+      named_by_app: Queues that tasks and schedules of an app name themselves.
+    """
+    body = part.body
+    if not body.routes and body.unmatched == REFUSE:
+        return
+    reached = {queue for queue, _ in led_to(part)} | _undeliverable(body) | set(named_by_app)
+    for name, queues in _declared(body).items():
+        queue = body.queues[queues[0]]
+        if queue.external or queue.type == "stream" or not reached.isdisjoint(queues):
+            continue
+        profiles = [profile for profile, worker in body.workers.items() if name in worker.queues]
+        which = " and ".join(f"`{profile}`" for profile in profiles)
+        taken = f"though workers of {which} take it" if profiles else "and no worker takes it"
+        help_ = "add a route for it, or take it out"
+        if profiles:
+            help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
+        place = part.position("queues", name, of_key=True)
+        yield Problem("unreached-queue", f"no rule leads to queue `{name}`, {taken}", place, help_)
+
+
+def _declared(body: Body) -> dict[str, tuple[str, ...]]:
+    """The queues as the file names them, each with its shards, or itself."""
+    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
+    return {
+        name: body.shards.get(name, (name,)) for name in (whole.get(queue, queue) for queue in body.queues)
+    }
+
+
+def _undeliverable(body: Body) -> set[str]:
+    """The queues of dead letters, and of messages that no binding takes: by arguments, and by policies."""
+    policies = [
+        each.definition.keys() for each in (*body.policies.values(), *body.operator_policies.values())
+    ]
+    arguments = [each.declare_arguments() for each in body.exchanges.values()]
+    exchanges = {said.get("alternate-exchange") for said in (*policies, *arguments)}
+    exchanges |= {said.get("dead-letter-exchange") for said in policies}
+    exchanges |= {each.declare_arguments().get("x-dead-letter-exchange") for each in body.queues.values()}
+    found = set(dead_letter_queues(body))
+    found.update(key for said in policies if (key := said.get("dead-letter-routing-key")))
+    bindings = links(body)
+    waiting = [name for name in exchanges if name]
+    while waiting:
+        source = waiting.pop()
+        for link in bindings:
+            if link.source == source and link.to_queue:
+                found.add(link.destination)
+            elif link.source == source and link.destination not in exchanges:
+                exchanges.add(link.destination)
+                waiting.append(link.destination)
+    return found

@@ -1,0 +1,1 @@
+"""Reads a Celery app's configuration; the only part of the import that needs Celery."""

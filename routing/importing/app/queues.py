@@ -1,0 +1,67 @@
+"""Kombu's queues and exchanges as plain data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kombu.common import Broadcast
+from kombu.transport.base import to_rabbitmq_queue_arguments
+
+from ..configuration import GivenBinding, GivenExchange, GivenQueue
+
+_SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_priority")
+
+#: The end of a broadcast queue's name that was not chosen by anybody.
+_OWN_NAME = re.compile(r"(^|\.)[0-9a-f-]{36}$")
+
+
+def given_queue(queue: Any, *, made: bool) -> GivenQueue:
+    """A queue.
+
+    Parameters:
+      queue: Kombu's.
+      made: Whether nobody declared it, so that Celery makes it up.
+    """
+    exchange = given_exchange(queue.exchange)
+    bindings = [GivenBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
+    others = [
+        GivenBinding(given_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
+        for each in queue.bindings or ()
+    ]
+    bindings += sorted(others, key=lambda each: (each.exchange.name, each.key))  # kombu holds a set
+    return GivenQueue(
+        name=str(queue.name or ""),
+        exchange=exchange,
+        key=queue.routing_key or "",
+        bindings=tuple(binding for binding in bindings if binding.exchange.name),
+        durable=bool(queue.durable),
+        auto_delete=bool(queue.auto_delete),
+        exclusive=bool(queue.exclusive),
+        arguments=to_rabbitmq_queue_arguments(
+            dict(queue.queue_arguments or {}), **{name: getattr(queue, name) for name in _SIZES}
+        ),
+        consumer_arguments=dict(queue.consumer_arguments or {}),
+        external=bool(queue.no_declare),
+        made=made,
+        broadcast=isinstance(queue, Broadcast) and _OWN_NAME.search(queue.name) is not None,
+    )
+
+
+def given_exchange(exchange: Any) -> GivenExchange:
+    """An exchange.
+
+    Parameters:
+      exchange: Kombu's, its name, or None for the default exchange.
+    """
+    if exchange is None or isinstance(exchange, str):
+        return GivenExchange(exchange or "")
+    return GivenExchange(
+        name=exchange.name or "",
+        type=exchange.type or "direct",
+        durable=bool(exchange.durable),
+        auto_delete=bool(exchange.auto_delete),
+        arguments=dict(exchange.arguments or {}),
+        external=bool(exchange.no_declare),
+        transient=exchange.delivery_mode in (1, "transient"),
+    )

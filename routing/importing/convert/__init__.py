@@ -1,0 +1,1 @@
+"""From an app's configuration, as plain data, to what the file says."""

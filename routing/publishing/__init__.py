@@ -1,0 +1,1 @@
+"""What an app needs to publish by the file: its router, queues, rate limits, and errors for undeliverable tasks."""

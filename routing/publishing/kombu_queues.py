@@ -1,0 +1,126 @@
+"""The file's queues as kombu has them, for Celery's `task_queues`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kombu import Exchange, Queue, binding
+
+from ...topology.delivery import delayed
+from ...topology.delivery.addresses import consumable_queues
+from ...topology.delivery.network import BUILT_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...topology import model
+    from ...topology.delivery.addresses import AddressBook
+
+
+class FileQueue(Queue):  # type: ignore[misc]
+    """A queue that Celery declares with the file's bindings, not with the key that tasks are published by."""
+
+    attrs = (*Queue.attrs, ("file_bindings", None))
+
+    def as_dict(self, recurse: bool = False) -> dict[str, Any]:
+        """As kombu's, with the file's bindings as kombu says its own where all has to be plain.
+
+        Parameters:
+          recurse: Whether the answer is to be sent, as that of `celery inspect active_queues`.
+        """
+        found: dict[str, Any] = super().as_dict(recurse)
+        if recurse:
+            bindings = [
+                binding(exchange, key, arguments=arguments)
+                for exchange, key, arguments in found.pop("file_bindings") or ()
+            ]
+            found["bindings"] = [each.as_dict(recurse=True) for each in bindings]
+        return found
+
+    def _create_queue(self, nowait: bool = False, channel: Any = None) -> None:
+        self.queue_declare(nowait=nowait, passive=False, channel=channel)
+
+    def _create_bindings(self, nowait: bool = False, channel: Any = None) -> None:
+        channel = channel or self.channel
+        for exchange, key, arguments in self.file_bindings or ():
+            exchange(channel).declare(nowait=nowait)
+            self.bind_to(exchange.name, key, arguments, nowait=nowait, channel=channel)
+
+
+def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Iterator[Queue]:
+    """All queues that a worker can consume.
+
+    Parameters:
+      body: One vhost's part of the file.
+      book: The addresses of its queues.
+      declare: Whether Celery declares what the file says, or nothing.
+    """
+    hidden = hidden_queues(body, book)
+    for name in consumable_queues(body):
+        queue = body.queues[name]
+        if declare and (name not in hidden or book.is_task_queue(name)):
+            yield _declared_queue(body, name, book.of(name))
+        else:
+            arguments = {} if name in hidden else queue.declare_arguments()
+            yield _existing_queue(name, book.of(name), arguments)
+    if book.delay is not None and not any(queue.type == "quorum" for queue in body.queues.values()):
+        # Celery delays on the broker only if it sees a quorum queue: the first level's is one.
+        level = delayed.level_name(0)
+        yield _existing_queue(level, ("", "direct", level), {"x-queue-type": "quorum"})
+
+
+def hidden_queues(body: model.Body, book: AddressBook) -> frozenset[str]:
+    """The quorum queues that Celery is not to see as such, unless it declares them itself.
+
+    As soon as it sees one, it delays tasks on the broker, which needs more to exist.
+
+    Parameters:
+      body: One vhost's part of the file.
+      book: The addresses of its queues.
+    """
+    if book.delay is not None:
+        return frozenset()
+    return frozenset(name for name, queue in body.queues.items() if queue.type == "quorum")
+
+
+def _existing_queue(name: str, address: tuple[str, str, str], arguments: Mapping[str, Any]) -> Queue:
+    exchange, kind, key = address
+    return Queue(
+        name,
+        Exchange(exchange, kind, no_declare=True),
+        routing_key=key,
+        queue_arguments=dict(arguments),
+        no_declare=True,
+    )
+
+
+def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) -> Queue:
+    queue = body.queues[name]
+    exchange, _, key = address
+    return FileQueue(
+        name,
+        _exchange(body, exchange),
+        routing_key=key,
+        durable=queue.durable,
+        auto_delete=queue.auto_delete,
+        queue_arguments=queue.declare_arguments(),
+        no_declare=queue.external,
+        file_bindings=[
+            (_exchange(body, each.exchange), each.key, each.binding_arguments()) for each in queue.bindings
+        ],
+    )
+
+
+def _exchange(body: model.Body, name: str) -> Exchange:
+    """An exchange as the file declares it; one that is external or not in the file is left alone."""
+    exchange = body.exchanges.get(name)
+    if exchange is None:
+        return Exchange(name, BUILT_IN.get(name, "direct"), no_declare=True)
+    return Exchange(
+        name,
+        exchange.type,
+        durable=exchange.durable,
+        auto_delete=exchange.auto_delete,
+        arguments=exchange.declare_arguments(),
+        no_declare=exchange.external,
+    )

@@ -1,0 +1,1 @@
+"""Takes over a changed file while a producer runs."""

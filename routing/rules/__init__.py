@@ -1,0 +1,1 @@
+"""Task name and call to a decision, without Celery."""

@@ -1,0 +1,119 @@
+"""What a rule decides: where a task goes, by which rule, and what the rule asks of the call. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...topology.base.secret import presentable
+from .call import holds, no_shard, shard, shard_text, unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...topology.base.finding import Position
+    from ...topology.matching.pattern import Pattern
+    from ...topology.model import Route
+    from .call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a task goes, and why. What looks like a secret in its options is in no `repr` and no JSON of it.
+
+    Parameters:
+      queue: The one queue that it arrives in.
+      exchange: The exchange to publish to; empty for the default exchange.
+      exchange_type: The exchange's type.
+      routing_key: The key to publish with.
+      priority: The message's priority, or None.
+      rule: The index of the rule in the file's `routes`; None if no rule matched and `unmatched` took it.
+      pattern: The entry of the rule's `tasks` that matched.
+      position: Where the rule stands in the file, if it came from one.
+      options: What else the rule says of the message, by Celery's names: `expires`, `headers`, `time_limit`, …
+      celerys_own: Whether no rule matched a task of Celery's own, in a file that refuses all others.
+    """
+
+    queue: str
+    exchange: str
+    exchange_type: str
+    routing_key: str
+    priority: int | None = None
+    rule: int | None = None
+    pattern: str | None = None
+    position: Position | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    celerys_own: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as plain data for JSON."""
+        place = self.position
+        rule = {
+            "index": self.rule,
+            "pattern": self.pattern,
+            "file": place and place.file,
+            "line": place and place.line,
+        }
+        return {
+            "queue": self.queue,
+            "exchange": self.exchange,
+            "exchange_type": self.exchange_type,
+            "routing_key": self.routing_key,
+            "priority": self.priority,
+            "options": presentable(self.options),
+            "rule": None if self.rule is None else rule,
+        }
+
+    def __repr__(self) -> str:
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        values["options"] = presentable(self.options)
+        return f"Decision({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One pattern of one rule.
+
+    Parameters:
+      index: The rule's index in the file's `routes`.
+      route: The rule.
+      pattern: The parsed entry of its `tasks`.
+      position: Where the rule stands in the file.
+      decisions: The destination, or that of each shard, if it is the same for every name that matches.
+      depends_on_call: Whether the name alone does not decide.
+    """
+
+    index: int
+    route: Route
+    pattern: Pattern
+    position: Position | None = None
+    decisions: tuple[Decision, ...] | None = None
+    depends_on_call: bool = False
+
+
+class Step(NamedTuple):
+    """A rule that takes a certain name, if the call is what the rule asks for.
+
+    Parameters:
+      entry: The rule.
+      decisions: The destination, or that of each shard.
+    """
+
+    entry: Entry
+    decisions: tuple[Decision, ...]
+
+    def decide(self, call: Call) -> Decision | None:
+        """The destination of a call; None if the rule passes it over."""
+        route = self.entry.route
+        if route.when and not holds(route, call):
+            return None
+        if not route.shard_by:
+            return self.decisions[0]
+        text = shard_text(route, call)
+        return None if text is None else self.decisions[shard(text, len(self.decisions))]
+
+    def passes_by(self, call: Call) -> str | None:
+        """Why the rule passes a call over, in a few words; None if it takes it."""
+        if self.decide(call) is not None:
+            return None
+        return unmet(self.entry.route, call) or no_shard(self.entry.route)

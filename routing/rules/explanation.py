@@ -1,0 +1,158 @@
+"""Why a task goes where it goes: the rules that were asked before, its workers, its way through the broker. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...topology.errors import RoutingError
+from ..worker.profile import consumed_by_default
+from .decision import Decision, Step
+from .overrides import sent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...topology.base.finding import Position
+    from ...topology.delivery.network import Link
+    from ...topology.model import Body
+    from .call import Call
+    from .decision import Entry
+    from .table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A rule that was asked and did not take the task.
+
+    Parameters:
+      rule: The index of the rule in the file's `routes`.
+      pattern: The entry of its `tasks`.
+      position: Where the rule stands in the file.
+      why: Why it did not take the task, in a few words.
+      matched: Whether its pattern matched.
+      exact: Whether its pattern is a name.
+    """
+
+    rule: int
+    pattern: str
+    position: Position | None
+    why: str
+    matched: bool
+    exact: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The attempt as plain data for JSON."""
+        place = self.position
+        return {
+            "index": self.rule,
+            "pattern": self.pattern,
+            "exact": self.exact,
+            "file": place and place.file,
+            "line": place and place.line,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a task goes, and all that led there.
+
+    Parameters:
+      task: The task's name.
+      decision: Where it goes; None if it goes nowhere.
+      attempts: The rules that were asked before, in their order.
+      workers: The profiles whose workers take it; empty if none does.
+      way: The bindings that the message goes along, from the exchange to the queue.
+      error: Why it goes nowhere.
+      hint: What to do about that.
+      outranked: The pattern above the rule that decided which would take the task if exact names did not come first.
+    """
+
+    task: str
+    decision: Decision | None
+    attempts: tuple[Attempt, ...]
+    workers: tuple[str, ...] = ()
+    way: tuple[Link, ...] = ()
+    error: str | None = None
+    hint: str | None = None
+    outranked: Attempt | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The explanation as plain data for JSON."""
+        document: dict[str, Any] = {"task": self.task}
+        if self.decision is None:
+            document |= {"error": self.error, "hint": self.hint}
+        else:
+            document |= self.decision.as_dict()
+            document["workers"] = list(self.workers)
+            document["way"] = [
+                {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.way
+            ]
+        document["outranked"] = self.outranked and self.outranked.as_dict()
+        return document | {"tried": [attempt.as_dict() for attempt in self.attempts]}
+
+
+def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = True) -> Explanation:
+    """Where a task goes and why.
+
+    Parameters:
+      table: The routes.
+      body: The file's part that they come from.
+      name: The task's name.
+      call: What it is called with.
+      tried: Say which rules were asked before: all of them are looked at for that.
+
+    Raises:
+      UsageError: The caller names a queue, an exchange or a key, which decide instead of the file.
+    """
+    try:
+        decision = sent(table, name, call)
+    except RoutingError as error:
+        attempts = tuple(_attempts(table, name, call, None)) if tried else ()
+        return Explanation(name, None, attempts, error=error.message, hint=error.hint)
+    attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
+    way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
+    outranked = _outranked(table, name, call, decision) if tried else None
+    return Explanation(name, decision, attempts, takers(body, decision.queue), way, outranked=outranked)
+
+
+def takers(body: Body, queue: str) -> tuple[str, ...]:
+    """The profiles whose workers take a queue; `""` is a worker without a profile, in a file that has none."""
+    if body.workers:
+        return tuple(name for name, profile in body.workers.items() if queue in body.consumed(profile))
+    return ("",) if queue in consumed_by_default(body) else ()
+
+
+def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:
+    """The rules that were asked before the one that decided."""
+    decided = (decision.rule, decision.pattern) if decision and decision.rule is not None else None
+    matching = {id(entry): decisions for entry, decisions in table.candidates(name)}
+    for entry in table.in_order():
+        if (entry.index, entry.pattern.text) == decided:
+            return
+        if id(entry) not in matching:
+            other = "is another name" if entry.pattern.kind == "exact" else "does not match"
+            yield _attempt(entry, other, matched=False)
+            continue
+        decisions = matching[id(entry)]
+        if decisions is None:
+            yield _attempt(entry, "captures the name of no declared queue", matched=True)
+        elif (why := Step(entry, decisions).passes_by(call)) is not None:
+            yield _attempt(entry, why, matched=True)
+
+
+def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attempt | None:
+    """The pattern that would have taken a call before the exact name that did, in the file's order; None if none."""
+    if decision.rule is None or decision.pattern != name:
+        return None
+    for entry, decisions in table.candidates(name):
+        above = entry.pattern.kind != "exact" and entry.index < decision.rule
+        if above and decisions and Step(entry, decisions).decide(call) is not None:
+            return _attempt(entry, "exact names come first", matched=True)
+    return None
+
+
+def _attempt(entry: Entry, why: str, *, matched: bool) -> Attempt:
+    exact = entry.pattern.kind == "exact"
+    return Attempt(entry.index, entry.pattern.text, entry.position, why, matched, exact)

@@ -1,0 +1,247 @@
+"""Which patterns match a name, without trying them all.
+
+Each pattern is filed under one piece of text that every name has which it matches: near the name's start, near its end,
+or anywhere in it. Of the pieces that a pattern offers, the one is taken that the fewest others share. So a name leads
+to a few patterns, which are tried in their order; only those without any text, such as `*`, are tried for every name.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from re import _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ...topology.matching.pattern import glob_items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ...topology.matching.pattern import Pattern
+
+T = TypeVar("T")
+
+#: So many patterns under one text are few enough to be tried one by one.
+_FEW = 8
+
+#: How often texts are counted anew for the patterns that have found none with few others.
+_ROUNDS = 4
+
+#: At how many places, such as two characters from the end, texts are looked up.
+_PLACES = 12
+
+#: How long a text is at most that may stand anywhere.
+_GRAM = 4
+
+_START, _END, _ANYWHERE = range(3)
+
+#: Where a text stands: which side it is counted from, how many characters from there, and the text. From the end it is
+#: read backwards.
+_Key = tuple[int, int, str]
+
+#: What a pattern consists of from left to right: texts, single characters of any kind, and what has any length.
+_Item = str | bool
+_ONE, _ANY = True, False
+
+_BRACES = re.compile(r"\{[^{}]*\}")
+_ONE_CHARACTER = {"ANY", "IN", "NOT_LITERAL"}
+
+
+class Index(Generic[T]):
+    """Ordered patterns: which match a name?
+
+    The answers are those of asking each pattern's `match` in turn.
+
+    Parameters:
+      entries: The patterns in their order, each with what it stands for.
+    """
+
+    def __init__(self, entries: Iterable[tuple[Pattern, T]]) -> None:
+        self._entries = tuple(entries)
+        filed, self._rest = _file([pattern for pattern, _ in self._entries])
+        fixed: defaultdict[tuple[int, int], dict[str, list[int]]] = defaultdict(dict)
+        for (side, distance, text), numbers in filed.items():
+            fixed[side, distance][text] = numbers
+        self._grams = fixed.pop((_ANYWHERE, 0), {})
+        self._sizes = sorted({len(gram) for gram in self._grams})
+        places = [(*place, _Prefixes(texts)) for place, texts in sorted(fixed.items())]
+        self._starts = [(distance, texts) for side, distance, texts in places if side == _START]
+        self._ends = [(distance, texts) for side, distance, texts in places if side == _END]
+
+    def matching(self, name: str) -> Iterator[tuple[T, dict[str, str]]]:
+        """Every entry that matches, in the given order, with what its pattern captured.
+
+        Parameters:
+          name: The name of a task.
+        """
+        for number in self._candidates(name):
+            pattern, value = self._entries[number]
+            captures = pattern.match(name)
+            if captures is not None:
+                yield value, captures
+
+    def _candidates(self, name: str) -> list[int]:
+        """The numbers of the entries that may match, in order."""
+        found: list[int] = []
+        for distance, texts in self._starts:
+            texts.collect(name[distance:], found)
+        if self._ends:
+            backwards = name[::-1]
+            for distance, texts in self._ends:
+                texts.collect(backwards[distance:], found)
+        for size in self._sizes:
+            for gram in {name[at : at + size] for at in range(len(name) - size + 1)}:
+                found += self._grams.get(gram, ())
+        if not found:
+            return self._rest
+        found += self._rest
+        found.sort()
+        return found
+
+
+class _Prefixes:
+    """Texts with numbers: which of them does a name start with?
+
+    The longest is the name's predecessor in sorted order or a prefix of that; the others are prefixes of the longest.
+    """
+
+    def __init__(self, numbers: Mapping[str, list[int]]) -> None:
+        self._texts = sorted(numbers)
+        self._numbers = [numbers[text] for text in self._texts]
+        self._shorter: list[int] = []  # where the longest prefix of each text stands, or -1
+        chain: list[int] = []
+        for at, text in enumerate(self._texts):
+            while chain and not text.startswith(self._texts[chain[-1]]):
+                chain.pop()
+            self._shorter.append(chain[-1] if chain else -1)
+            chain.append(at)
+
+    def collect(self, name: str, found: list[int]) -> None:
+        """Adds the numbers of every text that `name` starts with."""
+        texts, shorter = self._texts, self._shorter
+        at = bisect_right(texts, name) - 1
+        while at >= 0 and not name.startswith(texts[at]):
+            at = shorter[at]
+        while at >= 0:
+            found += self._numbers[at]
+            at = shorter[at]
+
+
+def _file(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
+    """The patterns' numbers under the text that each shares with the fewest others, and those without text."""
+    items = [_items(pattern) for pattern in patterns]
+    keys = _frequent([_fixed_keys(pattern) for pattern in items])
+    filed: dict[_Key, list[int]] = {}
+    left = list(range(len(patterns)))
+    for _ in range(_ROUNDS):
+        left = _file_some(left, keys, _FEW, filed)
+    for number in left:
+        keys[number] += _gram_keys(items[number])
+    left = _file_some(left, keys, len(patterns), filed)
+    return filed, left
+
+
+def _file_some(
+    numbers: list[int], keys: list[list[_Key]], most: int, filed: dict[_Key, list[int]]
+) -> list[int]:
+    """Files the patterns that have a text which at most so many of them offer; returns the others."""
+    crowd = Counter(key for number in numbers for key in keys[number])
+    left = []
+    for number in numbers:
+        key = min(keys[number], key=lambda key: (crowd[key], key[0], -len(key[2])), default=None)
+        if key is None or crowd[key] > most:
+            left.append(number)
+        else:
+            filed.setdefault(key, []).append(number)
+    return left
+
+
+def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
+    """The keys at those places that most patterns have text at."""
+    places = Counter((side, distance) for some in keys for side, distance, _ in some)
+    if len(places) <= _PLACES:
+        return keys
+    frequent = {place for place, _ in places.most_common(_PLACES)}
+    return [[key for key in some if key[:2] in frequent] for some in keys]
+
+
+def _fixed_keys(items: list[_Item]) -> list[_Key]:
+    """The texts of a pattern that stand at a certain distance from the start or the end of a name."""
+    backwards = [item[::-1] if isinstance(item, str) else item for item in reversed(items)]
+    return [
+        *((_START, distance, text) for distance, text in _fixed(items)),
+        *((_END, distance, text) for distance, text in _fixed(backwards)),
+    ]
+
+
+def _fixed(items: list[_Item]) -> Iterator[tuple[int, str]]:
+    """The texts before anything that has any length, each with its distance from the start."""
+    distance = 0
+    for item in items:
+        if item is _ANY:
+            return
+        if isinstance(item, str):
+            yield distance, item
+        distance += len(item) if isinstance(item, str) else 1
+
+
+def _gram_keys(items: list[_Item]) -> list[_Key]:
+    """The pieces of a pattern's texts, which stand anywhere in a name."""
+    return [
+        (_ANYWHERE, 0, item[at : at + _GRAM])
+        for item in items
+        if isinstance(item, str)
+        for at in range(max(len(item) - _GRAM, 0) + 1)
+    ]
+
+
+def _items(pattern: Pattern) -> list[_Item]:
+    """What a pattern consists of."""
+    if pattern.kind == "exact":
+        return [pattern.text]
+    if pattern.kind == "regex":
+        return _regex_items(pattern.text[1:-1])
+    if pattern.kind == "glob":
+        return _glob_items(pattern.text)
+    items: list[_Item] = []
+    for literal in _BRACES.split(pattern.text):
+        items += _glob_items(literal) if "*" in pattern.text else [literal] * bool(literal)
+        items.append(_ANY)
+    return items[:-1]
+
+
+def _glob_items(text: str) -> list[_Item]:
+    return _joined(
+        _ANY if item[0] == "*" else _ONE if item == "?" or (item[0] == "[" and item != "[") else item
+        for item in glob_items(text)
+    )
+
+
+def _regex_items(source: str) -> list[_Item]:
+    """What every match of an expression consists of; what is not plain has any length."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = _parser.parse(source)
+    except RecursionError:
+        return []
+    if tree.state.flags & re.IGNORECASE:
+        return []
+    return _joined(
+        chr(value) if str(code) == "LITERAL" else _ONE if str(code) in _ONE_CHARACTER else _ANY
+        for code, value in tree
+        if str(code) != "AT"
+    )
+
+
+def _joined(items: Iterable[_Item]) -> list[_Item]:
+    """Items with neighbouring texts put together."""
+    joined: list[_Item] = []
+    for item in items:
+        if isinstance(item, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += item
+        else:
+            joined.append(item)
+    return joined

@@ -1,0 +1,1 @@
+"""Celery's consumer, adapted: queue checks, reconnects, remote control."""

@@ -1,0 +1,319 @@
+"""`routectl check --app`: a file and a real Celery app beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from routectl.cli.main import run
+
+from ....checking import FILE, checked, codes, write
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = write(folder)
+    assert run(["check", "--app", name]) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0] == ["task", "queue", "tier", "workers", "rule"]
+    assert ["billing.charge", "high", "high", "high", "queues.yaml:8", "billing.*"] in rows
+    assert ["celery.backend_cleanup", "low", "low", "low,spare", "queues.yaml:10", "celery.*"] in rows
+    assert "celery.chord_unlock     -           -         -               goes with the chord's body\n" in out
+    assert (
+        "celery.map              -           -         -               goes with the task that it calls\n"
+        in out
+    )
+    assert (
+        "orders.place            orders,low  high,low  high,low,spare  queues.yaml:9  orders.* or unmatched\n"
+        in out
+    )
+    assert out.endswith("\nNothing found in 3 routes, 2 tests, 12 tasks\n")
+    assert err == "noise\n"
+    document = checked(capsys, "--app", f"{name}:app", code=0)
+    tasks = {task["task"]: task for task in document["tasks"]}
+    assert tasks["billing.charge"]["queue"] == "high"
+    assert tasks["billing.charge"]["follows"] is None
+    assert tasks["celery.chord_unlock"]["follows"] == "the chord's body"
+    assert tasks["orders.place"]["queues"] == ["orders", "low"]
+    assert tasks["orders.place"]["tiers"] == ["high", "low"]
+    assert tasks["orders.place"]["workers"] == ["high", "low", "spare"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "severity"),
+    [
+        (', queue="low"', "task `billing.charge` names `queue: low` itself, and goes to `low`; ", "warning"),
+        (
+            ', queue="gone"',
+            "task `billing.charge` names `queue: gone` itself, for which Celery raises QueueNotFound: ",
+            "error",
+        ),
+        (
+            ', routing_key="zzz"',
+            "task `billing.charge` names `routing_key: zzz` itself, and goes to exchange `tasks` with key `zzz`, "
+            "which leads to no single queue; ",
+            "warning",
+        ),
+        (
+            ', exchange="other"',
+            "task `billing.charge` names `exchange: other` itself, and goes to exchange `other` with key `high`, "
+            "which leads to no single queue; ",
+            "warning",
+        ),
+        (", priority=2", "task `billing.charge` has `priority` 2 of its own, which beats 9 of ", "warning"),
+        (", expires=7", "task `billing.charge` has `expires` 7 of its own, which beats 3600 of ", "warning"),
+    ],
+)
+def test_a_task_with_options_of_its_own(
+    options: str, message: str, severity: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (finding,) = checked(capsys, "--app", write(folder, options=options))["findings"]
+    assert finding["message"].startswith(message)
+    assert "queues.yaml:8 `billing.*`" in finding["message"]
+    assert (finding["code"], finding["severity"], finding["line"], finding["task"]) == (
+        "lost-task" if severity == "error" else "own-options",
+        severity,
+        8,
+        "billing.charge",
+    )
+
+
+def test_options_that_say_what_the_rule_says_are_fine(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, options=', queue="high", priority=9, expires=3600')
+    assert codes(checked(capsys, "--app", name, code=0)) == []
+
+
+def test_schedules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    after = """\
+app.conf.beat_schedule = {
+    "a": {"task": "billing.charge", "schedule": 60},
+    "b": {"task": "billing.charge", "schedule": 60, "options": {"queue": "low"}},
+    "c": {"task": "orders.place", "schedule": 60, "kwargs": {"id": 3}, "options": {"priority": 2}},
+    "d": {"task": "elsewhere.x", "schedule": 60},
+}
+"""
+    document = checked(capsys, "--app", write(folder, after=after))
+    assert [(finding["code"], finding["task"]) for finding in document["findings"]] == [
+        ("unknown-task", "elsewhere.x"),
+        ("unmatched-task", "elsewhere.x"),
+        ("own-options", "billing.charge"),
+        ("lost-priority", "orders.place"),
+    ]
+    assert document["findings"][2]["message"].startswith(
+        "schedule entry `b` (task `billing.charge`) names `queue: low` itself, and goes to `low`; "
+    )
+
+
+def test_tasks_without_a_rule_and_rules_without_a_task(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = FILE.replace("billing.*", "[a, 'b.*']").partition("tests:")[0]
+    (folder / "queues.yaml").write_text(text.replace('"celery.*"', '[celery.mine, "x.*"]'))
+    name = write(folder)
+    document = checked(capsys, "--app", name)
+    assert codes(document) == ["unmatched-task", "unused-rule", "unused-rule"]
+    assert [finding["message"] for finding in document["findings"]] == [
+        "no rule is for task `billing.charge`: only `unmatched` takes it, to `low`",
+        "no task of the app matches any pattern of this rule",
+        "no task of the app matches `x.*`",
+    ]
+    assert run(["check", "--app", name, "--allow", "unmatched-task", "--allow", "unused-rule"]) == 0
+    capsys.readouterr()
+    (folder / "queues.yaml").write_text(text.replace("unmatched: low", "unmatched: refuse"))
+    assert "refused-task" in codes(checked(capsys, "--app", write(folder)))
+
+
+def test_an_app_that_was_not_set_up_is_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    charge = {"queue": "high", "priority": 9}
+    routes = {"billing.*": charge, "celery.*": "low", "orders.*": "low"}
+    name = write(folder, f"app.conf.task_routes = {routes}")
+    assert codes(checked(capsys, "--app", name, code=0)) == []
+    name = write(folder, f"app.conf.task_routes = {routes}; app.conf.task_default_priority = 4")
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert (finding["code"], finding["line"]) == ("own-routes", 8)
+    assert finding["message"] == (
+        "the app sends task `billing.charge` with priority 4; queues.yaml:8 `billing.*` says priority 9"
+    )
+    name = write(folder, f"app.conf.task_routes = {routes | {'billing.*': 'low'}}")
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert finding["code"] == "own-routes"
+    assert finding["message"] == (
+        "the app sends task `billing.charge` to `low`; queues.yaml:8 `billing.*` says `high`"
+    )
+    bare = checked(capsys, "--app", write(folder, ""))
+    assert {finding["task"] for finding in bare["findings"]} >= {"billing.charge", "orders.place"}
+    assert "to `celery`, which is not in the file; " in bare["findings"][0]["message"]
+
+
+def test_a_task_that_names_its_queue_goes_without_the_priority_of_the_rule(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (finding,) = checked(capsys, "--app", write(folder, options=', queue="high"'))["findings"]
+    assert finding["message"] == (
+        "task `billing.charge` names `queue: high` itself, and so goes without priority 9 of queues.yaml:8 `billing.*`"
+    )
+    assert (finding["code"], finding["help"]) == ("own-options", "take `queue: high` out")
+
+
+def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("unmatched: low", "unmatched: refuse"))
+    assert codes(checked(capsys, "--app", write(folder), code=0)) == []
+    after = "app.conf.beat_schedule = {'a': {'task': 'orders.place', 'schedule': 1, 'kwargs': {%s}}}"
+    assert codes(checked(capsys, "--app", write(folder, after=after % "'id': 3"), code=0)) == []
+    (finding,) = checked(capsys, "--app", write(folder, after=after % ""))["findings"]
+    assert finding["message"].endswith(
+        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route takes task `orders.place`"
+        " as it is called: queues.yaml:9 `kwargs.id` is missing, or no text or whole number"
+    )
+    (folder / "prod.yaml").write_text("queues: {low: {max_length: 10}}\n")
+    over = ("-f", "queues.yaml", "-f", "prod.yaml", "--app", write(folder))
+    assert codes(checked(capsys, *over)) == ["own-routes"]  # that it was set up from another file, no more
+
+
+def test_a_queue_that_a_task_or_schedule_names_itself_is_reached(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = "  by_task: {}\n  by_schedule: {}\n  by_nobody: {}\n"
+    text = FILE.replace("routes:\n", f"{more}routes:\n").replace(
+        "queues: low}", "queues: [low, by_schedule]}", 1
+    )
+    (folder / "queues.yaml").write_text(text)
+    after = """\
+@app.task(name="alone", queue="by_task", shared=False)
+def alone(): ...
+
+
+entry = {"task": "alone", "schedule": 60, "options": {"queue": "by_schedule"}}
+app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule": 60, "options": {"expires": 9}}}
+"""
+    document = checked(capsys, "--app", write(folder, after=after))
+    assert [finding["message"] for finding in document["findings"]] == [
+        "no rule leads to queue `by_nobody`, and no worker takes it",
+        "task `alone` names `queue: by_task` itself, and goes to `by_task`, which no worker profile takes; "
+        "`unmatched` says `low`",
+        "schedule entry `nightly` (task `alone`) names `queue: by_schedule` itself, and goes to `by_schedule`; "
+        "`unmatched` says `low`",
+        "task `alone` goes to queue `by_task`, as 1 more does, and no worker profile takes it",
+    ]
+    (folder / "queues.yaml").write_text(text.replace("unmatched: low", "unmatched: refuse"))
+    document = checked(capsys, "--app", write(folder, after=after))
+    assert codes(document)[1:] == ["own-options", "own-options", "unconsumed-queue"]
+    assert document["findings"][1]["message"].endswith("; no rule is for it")
+
+
+def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("expires: 1h", "rate_limit: 10/m"))
+    assert codes(checked(capsys, "--app", write(folder, options=", rate_limit='10/m'"), code=0)) == []
+    (finding,) = checked(capsys, "--app", write(folder, options=", rate_limit='1/s'"))["findings"]
+    assert finding["code"] == "own-options"
+    assert finding["message"].endswith(
+        "has `rate_limit` 1/s of its own, which beats 10/m of queues.yaml:8 `billing.*`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        (
+            "{tasks: billing.*, queue: high, when: {kwargs.x: 1}}\n"
+            "  - {tasks: billing.*, queue: low, rate_limit: 10/m}",
+            "",
+        ),
+        ("{tasks: billing.*, queue: orders, shard_by: kwargs.id, rate_limit: 10/m}", ""),
+        ("{tasks: billing.*, queue: high, rate_limit: 10/m}", ", queue='low'"),
+    ],
+)
+def test_rate_limits_do_not_depend_on_calls(
+    rules: str, options: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "{tasks: billing.*, queue: high, priority: 9, expires: 1h}"
+    (folder / "queues.yaml").write_text(FILE.replace(rule, rules).partition("tests:")[0])
+    name = write(folder, options=f", rate_limit='3/m'{options}")
+    limits = [
+        each for each in checked(capsys, "--app", name)["findings"] if "`rate_limit`" in each["message"]
+    ]
+    line = 9 if "when" in rules else 8
+    assert [(each["code"], each["line"], each["message"]) for each in limits] == [
+        (
+            "own-options",
+            line,
+            "task `billing.charge` has `rate_limit` 3/m of its own, which beats 10/m of "
+            f"queues.yaml:{line} `billing.*`",
+        )
+    ]
+    words = ("--app", write(folder, options=options), "--allow", "unreached-queue")
+    document = checked(capsys, *words, code=int(bool(options)))
+    assert all("`rate_limit`" not in each["message"] for each in document["findings"])
+
+
+def test_a_schedule_of_a_task_that_the_app_does_not_have(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = "app.conf.beat_schedule = {'a': {'task': 'billing.chrage', 'schedule': 1}}"
+    name = write(folder, after=after)
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert finding["code"] == "unknown-task"
+    assert finding["message"] == f"schedule entry `a` sends task `billing.chrage`, which {name} does not have"
+    assert finding["help"] == "did you mean `billing.charge`?"
+
+
+@pytest.mark.parametrize(
+    ("queue", "why"),
+    [
+        ("{}", "RabbitMQ ignores the priority: `low` has no `max_priority`"),
+        ("{max_priority: 3}", "`low` has `max_priority: 3`: to RabbitMQ, 5 is no more than that"),
+        (
+            "{type: quorum}",
+            "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` have some from 4.0",
+        ),
+        ("{max_priority: 5}", None),
+        ("{external: true}", None),
+    ],
+)
+def test_a_priority_that_its_queue_does_not_take(
+    queue: str, why: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low = "low: {max_priority: 9, bindings: [{exchange: tasks, key: low}]}"
+    text = FILE.replace(low, f"low: {queue}") + 'targets: ["3.13", "4.3"]\n'
+    (folder / "queues.yaml").write_text(text)
+    after = """\
+@app.task(name="urgent.a", shared=False, priority=5)
+def urgent(): ...
+
+
+app.conf.beat_schedule = {"a": {"task": "celery.mine", "schedule": 9, "options": {"priority": 4, "queue": "low"}}}
+"""
+    name = write(folder, after=after)
+    accepted = ("--allow", "unmatched-task")
+    found = checked(capsys, "--app", name, *accepted, code=int(why is not None))["findings"]
+    expected = [] if why is None else [("lost-priority", 5)]
+    assert [(finding["code"], finding["line"]) for finding in found] == expected
+    if why is not None:
+        assert found[0]["message"] == f"task `urgent.a` has `priority` 5 of its own, as 1 more does; {why}"
+
+
+def test_a_broker_that_is_no_rabbitmq_has_priorities_by_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(FILE.replace("max_priority: 9, ", "").replace("priority: 9, ", ""))
+    redis = 'app.conf.broker_url = "redis://nowhere"'
+    name = write(folder, options=", priority=4", after=redis)
+    assert codes(checked(capsys, "--app", name, code=0)) == []
+    name = write(folder, options=", priority=4", after=redis.replace("redis", "carrier-pigeon"))
+    assert codes(checked(capsys, "--app", name)) == ["own-routes"]  # no task can be sent
+    name = write(folder, options=", priority=4")
+    assert codes(checked(capsys, "--app", name)) == ["lost-priority"]
+
+
+def test_a_priority_that_some_calls_take_with_them_is_not_lost(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = '@app.task(name="orders.cancel", shared=False, priority=3)\ndef cancel(): ...'
+    assert codes(checked(capsys, "--app", write(folder, after=after), code=0)) == []

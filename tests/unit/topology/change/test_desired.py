@@ -1,0 +1,226 @@
+"""Which objects each part of a file stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
+from routectl.topology.base.secret import Secret
+from routectl.topology.change.desired import desired
+from routectl.topology.model import Topology
+from tests.fakes import exchange, queue, vhost_key
+
+ROUTED: dict[str, Any] = {
+    "exchanges": {"tasks": {"type": "topic"}},
+    "queues": {"high": {"type": "quorum", "bindings": [{"exchange": "tasks", "key": "high"}]}},
+    "routes": [{"tasks": "*", "queue": "high"}],
+}
+
+
+def wanted(here: str = "/", /, **sections: Any) -> State:
+    return desired(Topology.model_validate({"version": 1, **sections}), here)
+
+
+def listed(found: State) -> list[str]:
+    return [str(key) for key in found]
+
+
+def delayed(found: State) -> list[Key]:
+    return [key for key in found if any(name.startswith("celery_delayed_") for name in key.name)]
+
+
+def classic(**sections: Any) -> dict[str, Any]:
+    queues = {"high": ROUTED["queues"]["high"] | {"type": "classic"}}
+    return {**ROUTED, "queues": queues, **sections}
+
+
+def test_an_empty_file_wants_nothing() -> None:
+    assert wanted() == {}
+
+
+def test_a_named_vhost_is_created_and_an_unnamed_one_must_be_there() -> None:
+    assert listed(wanted("shop", vhost="shop")) == ["vhost shop"]
+    assert listed(wanted("shop")) == []
+
+
+def test_a_vhost_whose_settings_are_given_is_brought_about() -> None:
+    found = wanted("shop", description="All orders", tags=["b", "a"], default_queue_type="quorum")
+    properties = {"description": "All orders", "tags": ["a", "b"], "default_queue_type": "quorum"}
+    assert found == {vhost_key("shop"): Resource(vhost_key("shop"), properties)}
+
+
+def test_every_further_vhost_is_created_with_all_it_holds() -> None:
+    assert listed(wanted(vhosts={"shop": {"queues": {"high": {}}}})) == ["vhost shop", "queue high"]
+
+
+def test_the_same_name_in_two_vhosts_is_two_queues() -> None:
+    found = wanted(queues={"q": {}}, vhosts={"shop": {"queues": {"q": {}}}})
+    assert [key.vhost for key in found if key.kind is Kind.QUEUE] == ["/", "shop"]
+
+
+def test_limits_go_by_the_brokers_names() -> None:
+    found = wanted(limits={"max_connections": 5, "max_queues": -1})
+    assert {key.name[0]: item.properties["value"] for key, item in found.items()} == {
+        "max-connections": 5,
+        "max-queues": -1,
+    }
+
+
+def test_an_exchange_is_durable_and_of_type_topic_unless_said_otherwise() -> None:
+    assert wanted(exchanges={"tasks": {}})[exchange_key("/", "tasks")] == exchange("tasks", type="topic")
+
+
+def test_an_exchange_with_everything() -> None:
+    section = {"type": "fanout", "durable": False, "auto_delete": True, "internal": True}
+    found = wanted(exchanges={"x": section | {"alternate_exchange": "amq.fanout"}})
+    assert found[exchange_key("/", "x")].properties == {
+        **section,
+        "arguments": {"alternate-exchange": "amq.fanout"},
+    }
+
+
+def test_a_queue_has_its_type_as_a_property_and_the_rest_as_arguments() -> None:
+    found = wanted(queues={"q": {"type": "quorum", "delivery_limit": 5, "arguments": {"x-note": "n"}}})
+    assert found[queue_key("/", "q")] == queue(
+        "q", type="quorum", arguments={"x-delivery-limit": 5, "x-note": "n"}
+    )
+
+
+def test_what_is_external_is_marked_and_its_bindings_are_ours() -> None:
+    found = wanted(
+        exchanges={"theirs": {"type": "fanout", "external": True}},
+        queues={"q": {"bindings": [{"exchange": "theirs"}]}},
+    )
+    assert {str(key): item.external for key, item in found.items()} == {
+        "exchange theirs": True,
+        "queue q": False,
+        'binding theirs -> q ""': False,
+    }
+
+
+def test_bindings_are_told_by_both_ends_key_and_arguments() -> None:
+    found = wanted(
+        exchanges={
+            "in": {"type": "headers"},
+            "out": {"bindings": [{"exchange": "in", "headers": {"a": 1}, "match": "any"}]},
+        },
+        queues={"q": {"bindings": [{"exchange": "out", "key": "one"}, {"exchange": "out", "key": "two"}]}},
+    )
+    assert [key for key in found if key.kind is Kind.BINDING] == [
+        binding_key("/", "in", "out", "", {"x-match": "any", "a": 1}, to_exchange=True),
+        binding_key("/", "out", "q", "one"),
+        binding_key("/", "out", "q", "two"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("policies", Kind.POLICY), ("operator_policies", Kind.OPERATOR_POLICY)]
+)
+def test_policies(section: str, kind: Kind) -> None:
+    policy = {"pattern": "^a", "apply_to": "queues", "priority": 3, "definition": {"max_length": 10}}
+    found = wanted(**{section: {"p": policy}})
+    assert found[Key(kind, "/", ("p",))].properties == policy | {"definition": {"max-length": 10}}
+
+
+def test_federation_and_shovels_are_parameters_whose_uris_are_secret() -> None:
+    found = wanted(
+        federation={
+            "upstreams": {"far": {"uri": "amqp://far", "max_hops": 1}},
+            "upstream_sets": {"all-of-them": [{"upstream": "far", "queue": "q"}]},
+        },
+        shovels={"s": {"src_uri": "amqp://a", "src_queue": "q", "dest_uri": ["amqp://b", "amqp://c"]}},
+    )
+    assert {key.name: item.properties["value"] for key, item in found.items()} == {
+        ("federation-upstream", "far"): {"uri": Secret("amqp://far"), "max-hops": 1},
+        ("federation-upstream-set", "all-of-them"): [{"upstream": "far", "queue": "q"}],
+        ("shovel", "s"): {
+            "src-uri": Secret("amqp://a"),
+            "src-queue": "q",
+            "dest-uri": [Secret("amqp://b"), Secret("amqp://c")],
+        },
+    }
+
+
+def test_a_user_comes_with_what_it_may_do() -> None:
+    found = wanted(
+        users={
+            "app": {
+                "tags": ["monitoring", "administrator"],
+                "password_hash": "aGFzaA==",
+                "permissions": {"/": {"read": ".*"}},
+                "topic_permissions": {"/": {"tasks": {"write": "^app"}}},
+            }
+        }
+    )
+    assert {str(key): dict(item.properties) for key, item in found.items()} == {
+        "user app": {
+            "tags": ["administrator", "monitoring"],
+            "password_hash": Secret("aGFzaA=="),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+        },
+        "permission app": {"configure": "^$", "write": "^$", "read": ".*"},
+        "topic permission app tasks": {"write": "^app", "read": ".*"},
+    }
+
+
+def test_a_user_without_a_password_keeps_the_one_it_has() -> None:
+    assert wanted(users={"app": {}})[Key(Kind.USER, "", ("app",))].properties == {"tags": []}
+
+
+def test_quorum_queues_that_take_tasks_bring_delayed_delivery_with_them() -> None:
+    kinds = [key.kind for key in delayed(wanted(**ROUTED))]
+    assert [kinds.count(kind) for kind in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING)] == [29, 28, 57]
+
+
+def test_the_way_back_from_a_delay_leads_to_the_tasks_own_queue() -> None:
+    found = wanted(**ROUTED)
+    assert binding_key("/", "celery_delayed_delivery", "tasks", "#.high", to_exchange=True) in found
+    assert binding_key("/", "tasks", "high", "#.high") in found
+
+
+@pytest.mark.parametrize(
+    ("file", "mode", "has_it"),
+    [
+        (ROUTED, "auto", True),
+        (ROUTED, "always", True),
+        (ROUTED, "never", False),
+        (classic(), "auto", False),
+        (classic(), "always", True),
+        (classic(), "never", False),
+    ],
+)
+def test_when_delayed_delivery_is_part_of_the_plan(file: dict[str, Any], mode: str, has_it: bool) -> None:
+    assert bool(delayed(wanted(**file, delayed_delivery=mode))) is has_it
+
+
+def test_a_quorum_queue_that_takes_no_tasks_brings_no_delayed_delivery() -> None:
+    assert not delayed(wanted(**(ROUTED | {"routes": []})))
+    other = {"queues": classic()["queues"] | {"other": {"type": "quorum"}}}
+    assert not delayed(wanted(**(ROUTED | other)))
+
+
+@pytest.mark.parametrize(
+    "section", [{"workers": {"w": {"queues": ["high"]}}}, {"unmatched": "high"}], ids=["worker", "unmatched"]
+)
+def test_tasks_also_come_by_a_workers_queues_or_unmatched(section: dict[str, Any]) -> None:
+    assert delayed(wanted(**(ROUTED | {"routes": []} | section)))
+
+
+def test_delayed_delivery_belongs_to_the_vhost_whose_tasks_need_it() -> None:
+    found = wanted(vhosts={"shop": ROUTED})
+    assert {key.vhost for key in delayed(found)} == {"shop"}
+
+
+def test_celery_delays_nothing_for_direct_exchanges() -> None:
+    assert not delayed(wanted(**(ROUTED | {"exchanges": {"tasks": {"type": "direct"}}})))
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.sampled_from(["/", "shop"]))
+def test_each_object_stands_under_its_own_key(names: set[str], vhost: str) -> None:
+    found = wanted(vhost, queues={name: {"bindings": [{"exchange": "amq.topic"}]} for name in names})
+    assert all(key == item.key and key.vhost == vhost for key, item in found.items())
+    assert len(found) == 2 * len(names)

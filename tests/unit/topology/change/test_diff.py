@@ -1,0 +1,219 @@
+"""What has to change, from two states: each case as an example, and the laws that hold for any two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routectl.topology.base.resources import KIND_ORDER, Key, Kind, Resource, State, binding_key
+from routectl.topology.base.secret import Secret
+from routectl.topology.change.diff import diff, is_internal
+from tests.fakes import ALGORITHM, exchange, password_hash, policy, queue, state, user, vhost_key
+
+HIGH = queue("high")
+NAMES = st.sampled_from(["a", "b", "amq.topic", "celery_delayed_3"])
+ARGUMENTS = st.dictionaries(st.sampled_from(["x-a", "x-b"]), st.integers(0, 1) | st.booleans(), max_size=2)
+
+
+def objects() -> st.SearchStrategy[Resource]:
+    vhosts = st.sampled_from(["/", "shop"])
+    return st.one_of(
+        st.builds(lambda name, vhost, args: exchange(name, vhost, arguments=args), NAMES, vhosts, ARGUMENTS),
+        st.builds(lambda name, vhost, args: queue(name, vhost, arguments=args), NAMES, vhosts, ARGUMENTS),
+        st.builds(lambda name, vhost, args: policy(name, vhost, **args), NAMES, vhosts, ARGUMENTS),
+        st.builds(
+            lambda one, other, vhost: Resource(binding_key(vhost, one, other, "k")), NAMES, NAMES, vhosts
+        ),
+        st.builds(lambda name, tags: user(name, tags=tags), NAMES, st.sampled_from([[], ["x"]])),
+    )
+
+
+STATES = st.lists(objects(), max_size=8).map(lambda found: state(*found))
+
+
+def actions(desired: State, live: State, **more: Any) -> list[tuple[str, str]]:
+    return [(change.action, str(change.key)) for change in diff(desired, live, **more).changes]
+
+
+def test_what_is_missing_is_created() -> None:
+    change = diff(state(HIGH), {}).changes[0]
+    assert (change.action, change.risk) == ("create", "safe")
+    assert (change.before, change.after) == (None, HIGH.properties)
+
+
+def test_a_policy_that_differs_is_updated_in_place() -> None:
+    change = diff(state(policy("p", ttl=2)), state(policy("p", ttl=1))).changes[0]
+    assert (change.action, change.risk) == ("update", "safe")
+    assert change.differences() == [("ttl", 1, 2)]
+
+
+@pytest.mark.parametrize("make", [exchange, queue])
+def test_exchanges_and_queues_cannot_be_changed_in_place(make: Any) -> None:
+    change = diff(state(make("x", durable=True)), state(make("x", durable=False))).changes[0]
+    assert (change.action, change.risk) == ("replace", "destructive")
+    assert change.differences() == [("durable", False, True)]
+
+
+def test_a_replacement_says_how_much_traffic_it_would_hit() -> None:
+    live = replace(queue("high", durable=False, messages=3), consumers=2)
+    change = diff(state(HIGH), state(live)).changes[0]
+    assert (change.messages, change.consumers) == (3, 2)
+
+
+def test_an_argument_that_only_the_broker_has_is_a_difference() -> None:
+    change = diff(state(HIGH), state(queue("high", arguments={"x-old": 1}))).changes[0]
+    assert change.differences() == [("x-old", 1, None)]
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(True, 1), (0, False), ([1], [True]), ({"a": 1}, {"a": True})])
+def test_a_number_is_no_truth_value(wanted: Any, found: Any) -> None:
+    one, other = (queue("high", arguments={"x-a": value}) for value in (wanted, found))
+    assert [change.differences() for change in diff(state(one), state(other)).changes] == [
+        [("x-a", found, wanted)]
+    ]
+
+
+def test_nothing_is_deleted_unless_it_is_named() -> None:
+    live = state(HIGH, queue("low"))
+    assert actions({}, live) == []
+    assert actions({}, live, delete=[HIGH.key]) == [("delete", "queue high")]
+
+
+def test_what_is_to_be_deleted_and_is_gone_is_no_change() -> None:
+    assert actions({}, {}, delete=[HIGH.key]) == []
+
+
+def test_deletions_come_last_and_in_reverse() -> None:
+    dead = exchange("dead")
+    found = actions(
+        state(policy("p")), state(dead, HIGH, policy("old")), delete=[dead.key, policy("old").key, HIGH.key]
+    )
+    assert found == [
+        ("create", "policy p"),
+        ("delete", "queue high"),
+        ("delete", "exchange dead"),
+        ("delete", "policy old"),
+    ]
+
+
+def test_what_is_external_and_missing_is_a_problem_and_no_change() -> None:
+    theirs = replace(exchange("theirs"), external=True)
+    found = diff(state(theirs), {})
+    assert found.changes == ()
+    assert found.problems == ("exchange theirs is marked `external`, and does not exist in vhost `/`",)
+
+
+def test_what_is_external_is_never_changed() -> None:
+    theirs = replace(exchange("theirs"), external=True)
+    found = diff(state(theirs), state(exchange("theirs", type="fanout")))
+    assert (found.changes, found.problems) == ((), ())
+
+
+def test_exchanges_that_every_vhost_has_are_no_problem() -> None:
+    assert diff(state(replace(exchange("amq.topic"), external=True)), {}).problems == ()
+
+
+def test_what_the_file_does_not_name_is_counted() -> None:
+    live = state(HIGH, queue("low"), queue("lower"), exchange("old"), policy("p"), user("guest"))
+    assert diff(state(HIGH), live).unmanaged == {"queue": 2, "exchange": 1, "policy": 1}
+
+
+def test_what_is_deleted_is_not_left() -> None:
+    assert diff({}, state(HIGH, queue("low")), delete=[HIGH.key]).unmanaged == {"queue": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "celery.pidbox",
+        "reply.celery.pidbox",
+        "celeryev",
+        "celeryev.worker@host",
+        "worker@host.celery.pidbox",
+        "celery_delayed_27",
+        "celery_delayed_delivery",
+        "amq.gen-JzTY",
+        "federation: tasks -> rabbit@here",
+    ],
+)
+def test_what_celery_and_rabbitmq_make_for_themselves_is_not_counted(name: str) -> None:
+    made = state(queue(name), exchange(name), Resource(binding_key("/", name, "tasks", "k")))
+    assert all(map(is_internal, made))
+    assert diff({}, made).unmanaged == {}
+
+
+@pytest.mark.parametrize("name", ["celery", "celery_delayed_", "celeryevents", "my.celery_delayed_3"])
+def test_a_queue_that_is_only_named_alike_is_counted(name: str) -> None:
+    assert diff({}, state(queue(name))).unmanaged == {"queue": 1}
+
+
+def test_a_binding_from_a_built_in_exchange_is_counted() -> None:
+    bound = Resource(binding_key("/", "amq.topic", "high", "k"))
+    assert diff({}, state(bound)).unmanaged == {"binding": 1}
+
+
+def test_a_password_is_compared_with_the_hash_that_the_broker_stores() -> None:
+    live = state(user("app", password_hash=password_hash("right"), hashing_algorithm=ALGORITHM))
+    assert actions(state(user("app", password=Secret("right"))), live) == []
+    assert actions(state(user("app", password=Secret("wrong"))), live) == [("update", "user app")]
+    assert actions(state(user("app")), live) == []
+
+
+def test_a_password_that_differs_is_shown_as_such_and_not_told() -> None:
+    live = state(user("app", password_hash=password_hash("old"), hashing_algorithm=ALGORITHM))
+    change = diff(state(user("app", password=Secret("new"))), live).changes[0]
+    assert change.differences() == [("password", "***", "***")]
+
+
+def test_only_what_differs_of_a_user_is_shown() -> None:
+    live = state(user("app", password_hash=password_hash("same"), hashing_algorithm=ALGORITHM))
+    change = diff(state(user("app", tags=["monitoring"], password=Secret("same"))), live).changes[0]
+    assert change.differences() == [("tags", [], ["monitoring"])]
+
+
+def test_what_the_file_does_not_say_of_a_vhost_belongs_to_others() -> None:
+    key = vhost_key("shop")
+    live = state(Resource(key, {"description": "theirs", "tags": ["a"]}))
+    assert actions(state(Resource(key)), live) == []
+    change = diff(state(Resource(key, {"description": "ours"})), live).changes[0]
+    assert change.differences() == [("description", "theirs", "ours")]
+
+
+def test_what_the_file_does_not_say_of_a_policy_is_a_difference() -> None:
+    assert actions(state(policy("p")), state(policy("p", ttl=1))) == [("update", "policy p")]
+
+
+@given(STATES)
+def test_a_state_does_not_differ_from_itself(found: State) -> None:
+    assert diff(found, found).changes == ()
+    assert diff(found, found).problems == ()
+    assert diff(found, found).unmanaged == {}
+
+
+@given(STATES, STATES)
+def test_kinds_are_changed_in_an_order_in_which_each_finds_what_it_needs(desired: State, live: State) -> None:
+    kinds = [KIND_ORDER[change.key.kind] for change in diff(desired, live).changes]
+    assert kinds == sorted(kinds)
+
+
+@given(STATES, STATES)
+def test_exactly_what_differs_is_changed_and_each_object_once(desired: State, live: State) -> None:
+    changed = [change.key for change in diff(desired, live).changes]
+    assert len(changed) == len(set(changed))
+    missing = desired.keys() - live.keys()
+    assert missing <= set(changed) <= desired.keys()
+    assert all(change.differences() for change in diff(desired, live).changes if change.action != "create")
+
+
+@given(STATES, STATES)
+def test_carrying_out_the_changes_leaves_none(desired: State, live: State) -> None:
+    changes = diff(desired, live).changes
+    assert diff(desired, live | {change.key: change.resource for change in changes}).changes == ()
+
+
+def test_key_of_a_kind_without_names_of_its_own_is_internal() -> None:
+    assert is_internal(Key(Kind.PERMISSION, "/", ("celery",)))

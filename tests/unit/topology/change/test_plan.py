@@ -1,0 +1,229 @@
+"""A plan as a value: to JSON and back, without secrets; what has moved on since; and what is no plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
+from routectl.topology.base.secret import Secret
+from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, moved_on
+from routectl.topology.errors import UsageError
+
+QUEUE: dict[str, Any] = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
+HIGH = Change("create", queue_key("/", "high"), None, QUEUE, "safe", "there is none")
+EMPTY = Plan("amqp://localhost", "rabbit@here", ("/",))
+
+TEXTS = st.text(max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS | TEXTS.map(Secret),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=6,
+)
+PROPERTIES = st.none() | st.dictionaries(TEXTS, VALUES, max_size=3)
+KEYS = st.one_of(
+    st.builds(queue_key, TEXTS, TEXTS),
+    st.builds(binding_key, TEXTS, TEXTS, TEXTS, TEXTS, st.just({"x": 1}), to_exchange=st.booleans()),
+    st.builds(lambda vhost, *name: Key(Kind.PARAMETER, vhost, name), TEXTS, TEXTS, TEXTS),
+)
+CHANGES = st.builds(
+    Change,
+    st.sampled_from(["create", "update", "replace", "delete"]),
+    KEYS,
+    PROPERTIES,
+    PROPERTIES,
+    st.sampled_from(["safe", "disruptive", "destructive"]),
+    TEXTS,
+    st.none() | st.integers(0),
+    st.none() | st.integers(0),
+)
+SEVERAL = st.lists(TEXTS, max_size=2).map(tuple)
+PLANS = st.builds(
+    Plan,
+    TEXTS,
+    TEXTS,
+    SEVERAL,
+    st.lists(CHANGES, max_size=3).map(tuple),
+    SEVERAL,
+    SEVERAL,
+    st.dictionaries(TEXTS, st.integers(0), max_size=2),
+    SEVERAL,
+)
+
+
+def plan(*changes: Change, **more: Any) -> Plan:
+    return replace(EMPTY, changes=changes, **more)
+
+
+def policy(**definition: Any) -> Change:
+    key = Key(Kind.POLICY, "/", ("p",))
+    before = {"pattern": ".*", "apply_to": "all", "priority": 0, "definition": {}}
+    return Change("update", key, before, before | {"definition": definition}, "safe", "differs")
+
+
+@given(PLANS)
+def test_a_plan_survives_json(made: Plan) -> None:
+    document = json.loads(json.dumps(made.as_dict()))
+    assert Plan.from_dict(document).as_dict() == document
+
+
+@given(PLANS)
+def test_a_saved_plan_has_not_moved_on(made: Plan) -> None:
+    assert moved_on(Plan.from_dict(json.loads(json.dumps(made.as_dict()))), made) == []
+
+
+def test_no_secret_is_in_a_plan() -> None:
+    uri = Secret("amqp://u:hush@far")
+    changes = (
+        Change("create", Key(Kind.USER, "", ("app",)), None, {"tags": [], "password": uri}, "safe", ""),
+        Change(
+            "update",
+            Key(Kind.PARAMETER, "/", ("shovel", "s")),
+            {"value": {"src-uri": [uri]}},
+            {"value": {"src-uri": Secret("hush")}},
+            "safe",
+            "",
+        ),
+    )
+    made = plan(*changes)
+    assert "hush" not in json.dumps(made.as_dict()) + repr(made)
+    assert all("hush" not in repr(change.differences()) for change in changes)
+
+
+def test_the_summary_counts_every_action() -> None:
+    assert plan(HIGH, policy(ttl=1)).as_dict()["summary"] == {
+        "create": 1,
+        "update": 1,
+        "replace": 0,
+        "delete": 0,
+    }
+
+
+def test_a_plan_with_a_problem_is_not_empty() -> None:
+    assert EMPTY.empty
+    assert not plan(problems=("exchange x does not exist",)).empty
+    assert not plan(HIGH).empty
+
+
+def test_differences_are_laid_out_by_name() -> None:
+    before, after = QUEUE | {"arguments": {"x-a": 1, "x-gone": 2}}, QUEUE | {"arguments": {"x-a": 3}}
+    change = Change("replace", HIGH.key, before, after, "destructive", "")
+    assert change.differences() == [("x-a", 1, 3), ("x-gone", 2, None)]
+
+
+def test_more_messages_are_no_reason_to_review_a_plan_again() -> None:
+    deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 1, 0)
+    assert moved_on(plan(deletion), plan(replace(deletion, messages=7, consumers=2))) == []
+
+
+def test_what_has_moved_on_is_told_by_object() -> None:
+    low = replace(HIGH, key=queue_key("/", "low"))
+    assert moved_on(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
+        "queue high: no longer differs",
+        "policy p: differs in another way than then",
+        "queue low: did not differ then, and would be created now",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "told"),
+    [
+        ({"cluster": "rabbit@there"}, "the plan was made for cluster rabbit@here, vhosts /"),
+        ({"vhosts": ("/", "shop")}, "the plan was made for cluster rabbit@here, vhosts /"),
+        ({"cluster": ""}, "the plan was made for cluster rabbit@here, vhosts /"),
+    ],
+)
+def test_a_plan_for_elsewhere_is_no_plan_for_here(elsewhere: dict[str, Any], told: str) -> None:
+    assert moved_on(EMPTY, replace(EMPTY, **elsewhere)) == [told]
+
+
+def test_without_the_clusters_name_brokers_are_told_apart_by_their_address() -> None:
+    here = replace(EMPTY, cluster="")
+    assert moved_on(here, here) == []
+    assert moved_on(here, replace(here, broker="amqp://far")) == [
+        "the plan was made for amqp://localhost by AMQP alone, vhosts /"
+    ]
+
+
+@pytest.mark.parametrize("document", [None, [], "plan", 1, {}, {"version": FORMAT_VERSION}])
+def test_what_is_no_plan_is_refused(document: Any) -> None:
+    with pytest.raises(UsageError, match="not a plan of routectl's"):
+        Plan.from_dict(document)
+
+
+@pytest.mark.parametrize("version", [None, 0, FORMAT_VERSION + 1, "1"])
+def test_a_plan_of_another_version_is_refused(version: Any) -> None:
+    with pytest.raises(UsageError, match=f"version {version}"):
+        Plan.from_dict(plan(HIGH).as_dict() | {"version": version})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("broker", None),
+        ("cluster", 3),
+        ("vhosts", "/"),
+        ("vhosts", [1]),
+        ("changes", {"a": 1}),
+        ("changes", ["create"]),
+        ("problems", None),
+        ("notes", [None]),
+        ("unmanaged", ["queue"]),
+        ("unmanaged", {"queue": "many"}),
+        ("files", [1]),
+    ],
+)
+def test_a_damaged_plan_is_refused(field: str, value: Any) -> None:
+    with pytest.raises(UsageError, match="damaged"):
+        Plan.from_dict(plan(HIGH).as_dict() | {field: value})
+
+
+@pytest.mark.parametrize(
+    "field", [name for name in plan(HIGH).as_dict() if name not in ("changes", "summary")]
+)
+def test_a_plan_that_lacks_something_is_refused(field: str) -> None:
+    document = plan(HIGH).as_dict()
+    del document[field]
+    with pytest.raises(UsageError):
+        Plan.from_dict(document)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("action", "explode"),
+        ("action", ["create"]),
+        ("kind", "planet"),
+        ("vhost", None),
+        ("name", "high"),
+        ("name", [["high"]]),
+        ("name", []),
+        ("name", ["high", "er"]),
+        ("before", []),
+        ("after", "all"),
+        ("risk", "none"),
+        ("reason", None),
+        ("messages", "many"),
+        ("consumers", []),
+    ],
+)
+def test_a_damaged_change_is_refused(field: str, value: Any) -> None:
+    document = plan(HIGH).as_dict()
+    document["changes"][0][field] = value
+    with pytest.raises(UsageError, match="damaged"):
+        Plan.from_dict(document)
+
+
+def test_a_plan_nested_without_end_is_refused() -> None:
+    document = plan(HIGH).as_dict()
+    nested: Any = 1
+    for _ in range(5000):
+        nested = [nested]
+    document["changes"][0]["after"] = {"arguments": nested}
+    with pytest.raises(UsageError, match="damaged"):
+        Plan.from_dict(document)

@@ -1,0 +1,229 @@
+"""No password in a file is accepted, and none is shown: in no message, snippet, `repr`, JSON document or traceback."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from pathlib import Path
+
+import pytest
+
+from routectl.cli.main import run
+from routectl.topology.base.finding import Position
+from routectl.topology.errors import FileError
+from routectl.topology.file.load import load
+
+from ...loading import Folder, body
+
+WORD = "hunter2hunter2"
+NOT_HERE = "a password does not belong in the file"
+
+
+def everything_shown(error: FileError) -> str:
+    """All texts that somebody could make of an error."""
+    shown = [
+        str(error),
+        repr(error),
+        repr(error.args),
+        repr(error.findings),
+        "".join(traceback.format_exception(error)),
+    ]
+    shown += [finding.render() + str(finding) for finding in error.findings]
+    return "\n".join([*shown, json.dumps([finding.as_dict() for finding in error.findings])])
+
+
+def refused(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> FileError:
+    Folder(tmp_path).write(text)
+    with pytest.raises(FileError) as caught:
+        load(tmp_path / "queues.yaml", environment or {})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"password: {WORD}",
+        f"password: '{WORD}'",
+        f'"password": {WORD}',
+        f"? password\n    : {WORD}",
+        f"password : {WORD}  # {WORD[:3]}",
+        f"password: [{WORD}]",
+        f"password: {{a: {WORD}}}",
+        f"password: |\n      {WORD}\n      {WORD}",
+        f"password: >-\n      {WORD}",
+        f'password: "{WORD}\n      {WORD}"',
+        f"password: !secret {WORD}",
+        f"password: ${{PART}}{WORD}",
+        f"password: ${{NOPE:-{WORD}}}",
+        f"tags: &p {WORD}\n    password: *p",
+        f"password: {WORD}\n    password: {WORD}",
+        f"pasword: {WORD}",
+        f"password_hash: {WORD}\n    typ: {WORD}",
+        f"permissions: {{/: {{password: {WORD}}}}}",
+    ],
+)
+def test_a_password_in_the_file_is_refused_and_not_shown(tmp_path: Path, written: str) -> None:
+    error = refused(tmp_path, body(f"users:\n  app:\n    {written}"), {"PART": "hunter3"})
+    assert WORD not in everything_shown(error)
+    assert "hunter3" not in everything_shown(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"users: {{app: {{password: {WORD}, tgs: 5}}}}",
+        f'users: {{app: {{tgs: 5, password: "{WORD}, {WORD}", tags: {{}}}}}}',
+        f"users: {{app: {WORD}}}",
+        f"users: {WORD}",
+        f"users: [{WORD}]",
+        f"user: {{app: {{password: {WORD}}}}}",
+        f"vhosts: {{v: {{users: {{app: {{password: {WORD}}}}}}}}}",
+        f"queues: {{q: {{arguments: {{x-password: {WORD}}}, typ: 1}}}}",
+        f"name: &n {{password: {WORD}",
+        f"users:\n  app:\n    password: {WORD}: {WORD}",
+        f"users:\n  app:\n    password: @{WORD}",
+        f"users:\n  app:\n\t  password: {WORD}",
+    ],
+)
+def test_nor_is_one_beside_another_mistake(tmp_path: Path, text: str) -> None:
+    assert WORD not in everything_shown(refused(tmp_path, body(text)))
+
+
+def test_the_help_says_where_passwords_come_from(tmp_path: Path) -> None:
+    (found,) = Folder(tmp_path).mistakes(body(f"users: {{app: {{password: {WORD}}}}}"))
+    assert (
+        found
+        == f"2:25 literal-secret: `password`: {NOT_HERE} | write `password: ${{NAME}}`, or `password_file:`"
+    )
+    (found,) = Folder(tmp_path).mistakes(body("users: {app: {password: '${NOPE:-x}'}}"))
+    assert "comes from outside whole, without a default" in found
+
+
+def test_stars_keep_the_columns_of_a_line(tmp_path: Path) -> None:
+    error = refused(tmp_path, body(f"users: {{app: {{password: {WORD}, tgs: 5}}}}"))
+    shown, caret = error.findings[1].render().splitlines()[3:5]
+    assert shown.count("*") >= len(WORD)
+    assert shown[caret.index("^") :].startswith("tgs")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"amqp://u:{WORD}@h",
+        f"amqps://u:{WORD}@{WORD}@h",
+        f"AMQP://u:{WORD}@h",
+        f"http://u:{WORD}@h",
+        f"amqp://u:{WORD}/{WORD}@h",
+        f"u:{WORD}@h",
+        f"amqp:u:{WORD}@h",
+        f"amqp://h?password={WORD}",
+        f"amqp://u:${{NOPE:-{WORD}}}@h",
+        f"${{NOPE:-amqp://u:{WORD}@h}}",
+        f"amqp://u:${{PART}}{WORD}@h",
+    ],
+)
+def test_nor_is_one_in_a_uri(tmp_path: Path, uri: str) -> None:
+    for text in (
+        f"federation: {{upstreams: {{u: {{uri: '{uri}', foo: 1}}}}}}",
+        f"shovels: {{s: {{src_uri: '{uri}', dest_uri: ['{uri}'], src_qeue: 1}}}}",
+        f"shovels:\n  s:\n    dest_uri:\n      - '{uri}'\n    src_uri: amqp://h\n    typ: 1",
+    ):
+        error = refused(tmp_path, body(text), {"PART": "hunter3"})
+        assert {finding.code for finding in error.findings} & {"literal-secret", "bad-uri"}
+        assert WORD not in everything_shown(error)
+        assert "hunter3" not in everything_shown(error)
+
+
+def test_nor_where_no_uri_belongs(tmp_path: Path) -> None:
+    uri = f"amqp://u:{WORD}@h"
+    for text in (f"'{uri}': 1", f"queues: {{'{uri}': {{typ: 1}}}}", f"unmatched: '{uri}'", f"broker: {uri}"):
+        assert WORD not in everything_shown(refused(tmp_path, body(text)))
+
+
+def test_uris_take_their_passwords_from_outside(tmp_path: Path) -> None:
+    topology = (
+        Folder(tmp_path)
+        .load(
+            body(
+                'shovels: {s: {src_uri: "amqp://u:${PW}@h", dest_uri: ["amqp://h", "${URL}"]}}\n'
+                'users: {u: {password: "${PW}"}}'
+            ),
+            {"PW": WORD, "URL": f"amqps://u:{WORD}@h"},
+        )
+        .topology
+    )
+    assert topology.shovels["s"].src_uri[0].reveal() == f"amqp://u:{WORD}@h"
+    assert topology.shovels["s"].dest_uri[1].reveal() == f"amqps://u:{WORD}@h"
+    shown = f"{topology!r}{topology}{topology.model_dump()}{topology.model_dump_json()}"
+    assert WORD not in shown
+
+
+def test_a_password_file_is_read_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text(f"{WORD}\nsecond line\n")
+    folder = Folder(tmp_path)
+    loaded = folder.load(body(f"users: {{u: {{password_file: {tmp_path}/pw}}}}"))
+    assert loaded.topology.users["u"].password is not None
+    assert loaded.topology.users["u"].password.reveal() == WORD
+    assert WORD not in repr(loaded)
+    error = refused(tmp_path, body(f"users: {{u: {{password_file: {tmp_path}/pw, tags: {{}}}}}}"))
+    assert WORD not in everything_shown(error)
+    for text, message in (
+        (
+            f"{{password_file: {tmp_path}/none}}",
+            "the password file cannot be read: no such file or directory",
+        ),
+        (f"{{password_file: {tmp_path}}}", "the password file cannot be read: is a directory"),
+        (
+            f'{{password_file: {tmp_path}/pw, password: "${{PW}}"}}',
+            "a password is given in more than one way",
+        ),
+        ('{password_hash: x, password: "${PW}"}', "a password is given in more than one way"),
+    ):
+        (found,) = folder.mistakes(body(f"users: {{u: {text}}}"), {"PW": WORD})
+        assert message in found
+    (tmp_path / "pw").write_bytes(b"\xff\n")
+    assert (
+        "the password file is not UTF-8 text"
+        in folder.mistakes(body(f"users: {{u: {{password_file: {tmp_path}/pw}}}}"))[0]
+    )
+
+
+def test_what_comes_from_the_environment_is_in_no_message(tmp_path: Path) -> None:
+    text = body(
+        "targets: ['${V}']\n"
+        'exchanges: {e: {type: "${V}"}, f: {alternate_exchange: "${V}"}}\n'
+        'queues: {q: {type: "${V}", max_length: "${V}", durable: "${V}", message_ttl: "${V}", bindings: ["${V}"]},\n'
+        '  r: {bindings: [{exchange: "${V}"}], dead_letter: {exchange: "x-${V}"}, arguments: "${V}"}}\n'
+        'routes: [{tasks: "/${V}(/", queue: "${V}"}, {tasks: "{${V}", queue: q}, {tasks: a, queue: "{x}${V}"}]\n'
+        'unmatched: "${V}"\nworkers: {w: {queues: ["${V}", "${V}"]}}\nlimits: "${V}"\n'
+        'policies: {p: {pattern: "(${V}", definition: {federation_upstream: "${V}"}},\n'
+        '  o: {pattern: a, definition: {federation_upstream_set: "${V}"}}}\n'
+        'federation: {upstreams: {u: {uri: "${V}"}}, upstream_sets: {s: [{upstream: "${V}"}]}}'
+    )
+    error = refused(tmp_path, text, {"V": WORD})
+    assert len(error.findings) > 20
+    assert WORD not in everything_shown(error)
+
+
+@pytest.mark.parametrize("options", [[], ["--debug"], ["--format", "json"], ["--color", "always"]])
+def test_the_command_line_shows_none_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    path = Folder(tmp_path).write(
+        body(
+            f"users: {{app: {{password: {WORD}, tgs: '${{V}}'}}}}\nshovels: {{s: {{src_uri: 'amqp://u:{WORD}@h'}}}}"
+        )
+    )
+    monkeypatch.setenv("V", "hunter3")
+    assert run(["lint", "-f", str(path), *options]) == 1
+    out, err = capsys.readouterr()
+    assert WORD not in out + err
+    assert "hunter3" not in out + err
+
+
+def test_a_position_holds_no_secret_itself(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    loaded = folder.load(body('users: {u: {password: "${PW}"}}\nqueues: {q: }'), {"PW": WORD})
+    position = loaded.position(("users", "u", "password"))
+    assert isinstance(position, Position)
+    assert position.text == 'users: {u: {password: "${PW}"}}'

@@ -1,0 +1,231 @@
+"""Names that lead nowhere, arguments that a type or a version lacks, bad patterns: no single value shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ....loading import Folder, body
+
+DECLARE = "if somebody else does, with `external: true`"
+HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            "exchanges: {tasks: {bindings: [{exchange: task}]}}",
+            "2:43 unknown-name: there is no exchange `task` in this file | did you mean `tasks`?",
+        ),
+        (
+            "exchanges: {tasks: {alternate_exchange: gone}}",
+            "2:41 unknown-name: there is no exchange `gone` in this file | "
+            f"declare it under `exchanges:`; {DECLARE}",
+        ),
+        (
+            "queues: {q: {bindings: [{exchange: gone}]}}",
+            "2:36 unknown-name: there is no exchange `gone` in this file | "
+            f"declare it under `exchanges:`; {DECLARE}",
+        ),
+        (
+            "queues: {q: {dead_letter: {exchange: gone}}}",
+            "2:38 unknown-name: there is no exchange `gone` in this file | "
+            f"declare it under `exchanges:`; {DECLARE}",
+        ),
+        (
+            "queues: {dead: , q: {dead_letter: {exchange: '', routing_key: daed}}}",
+            "2:63 unknown-name: there is no queue `daed` in this file | did you mean `dead`?",
+        ),
+        (
+            HERE + "routes: [{tasks: a, queue: hihg}]",
+            "4:28 unknown-name: there is no queue `hihg` in this file | did you mean `high`?",
+        ),
+        (
+            HERE + "unmatched: lwo",
+            "4:12 unknown-name: there is no queue `lwo` in this file | did you mean `low`?",
+        ),
+        (
+            HERE + "workers: {w: {queues: [high, lo]}}",
+            "4:30 unknown-name: there is no queue `lo` in this file | did you mean `low`?",
+        ),
+        (
+            HERE + "workers: {w: {queues: [high, high]}}",
+            "4:30 conflict: `high` is named twice | remove one of the two",
+        ),
+        (
+            "policies: {p: {pattern: a, definition: {federation_upstream: u}}}",
+            "2:62 unknown-name: there is no upstream `u` in this file | declare it under `federation:`",
+        ),
+        (
+            "policies: {p: {pattern: a, definition: {federation_upstream_set: s}}}",
+            "2:66 unknown-name: there is no upstream set `s` in this file | declare it under `federation:`",
+        ),
+        (
+            "federation: {upstream_sets: {s: [{upstream: u}]}}",
+            "2:45 unknown-name: there is no upstream `u` in this file | declare it under `federation:`",
+        ),
+        (
+            "operator_policies: {p: {pattern: a, definition: {dead_letter: {exchange: gone}}}}",
+            f"2:74 unknown-name: there is no exchange `gone` in this file | declare it under `exchanges:`; {DECLARE}",
+        ),
+        (
+            HERE + "users: {u: {topic_permissions: {/: {taks: {write: a}}}}}",
+            "4:37 unknown-name: there is no exchange `taks` in this file | did you mean `tasks`?",
+        ),
+        (
+            "queues: {q: {bindings: [{exchange: ''}]}}",
+            "2:36 bad-binding: the default exchange cannot be bound: every queue is bound to it by its name | "
+            "remove this binding",
+        ),
+        (
+            "queues: {q: {bindings: [{exchange: amq.topic, headers: {a: 1}}]}}",
+            "2:56 bad-binding: `amq.topic` is a topic exchange: it does not look at headers | "
+            "declare it with `type: headers`, or bind with `key:`",
+        ),
+        (
+            "exchanges: {h: {type: x-consistent-hash}}\nqueues: {q: {bindings: [{exchange: h, key: a}]}}",
+            "3:44 bad-binding: the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000",
+        ),
+        (
+            "queues: {s: {type: stream}}\nroutes: [{tasks: a, queue: s}]",
+            "3:28 bad-route: `s` is a stream: Celery's workers cannot consume one | "
+            "route tasks to a classic or quorum queue",
+        ),
+        ("vhost: /a\nvhosts: {/a: }", "3:10 conflict: `/a` is also the vhost of the top level"),
+    ],
+)
+def test_a_name_that_leads_nowhere(tmp_path: Path, text: str, mistake: str) -> None:
+    assert Folder(tmp_path).mistakes(body(text)) == [mistake]
+
+
+def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:
+    text = body("queues: {q: }\nvhosts: {v: {unmatched: q}}")
+    assert Folder(tmp_path).mistakes(text) == [
+        f"3:25 unknown-name: there is no queue `q` in this file | declare it under `queues:`; {DECLARE}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("queue", "mistake"),
+    [
+        (
+            "{type: quorum, max_priority: 5}",
+            "2:28 wrong-argument: a quorum queue does not know `max_priority`; RabbitMQ would refuse it | "
+            "it belongs to classic queues",
+        ),
+        (
+            "{type: quorum, durable: false}",
+            "2:28 wrong-argument: a quorum queue cannot have `durable: false` | "
+            "remove it, or use `type: classic`",
+        ),
+        (
+            "{type: quorum, overflow: reject-publish-dlx}",
+            "2:38 wrong-argument: a quorum queue ignores `overflow: reject-publish-dlx` and drops the oldest "
+            "message instead | use `reject-publish` or `drop-head`",
+        ),
+        (
+            "{type: stream, message_ttl: 5s}",
+            "2:28 wrong-argument: a stream queue does not know `message_ttl`; RabbitMQ would refuse it | "
+            "it belongs to classic and quorum queues",
+        ),
+        (
+            "{type: stream, dead_letter: {exchange: ''}}",
+            "2:28 wrong-argument: a stream does not dead-letter",
+        ),
+        (
+            "{delivery_limit: 5}",
+            "2:14 wrong-argument: a classic queue does not know `delivery_limit`; RabbitMQ would refuse it | "
+            "it belongs to quorum queues",
+        ),
+        (
+            "{arguments: {x-message-ttl: 5}}",
+            "2:26 misplaced-key: `x-message-ttl` has a field of its own | write `message_ttl:` beside `arguments:`",
+        ),
+    ],
+)
+def test_an_argument_on_the_wrong_queue_type(tmp_path: Path, queue: str, mistake: str) -> None:
+    assert Folder(tmp_path).mistakes(body(f"queues: {{q: {queue}}}")) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("targets", "text", "mistake"),
+    [
+        (
+            "['3.10', 4.3]",
+            "queues: {q: {type: quorum, consumer_timeout: 1h}}",
+            "3:28 wrong-version: RabbitMQ 3.10 lacks `consumer_timeout` on a quorum queue: it is known from 3.12",
+        ),
+        (
+            "[3.10, 4.2]",
+            "queues: {q: {type: quorum, delayed_retry_type: all}}",
+            "3:28 wrong-version: RabbitMQ 3.10, 4.2 lacks `delayed_retry_type` on a quorum queue: "
+            "it is known from 4.3",
+        ),
+        (
+            "4.3",
+            "queues: {q: {queue_version: 1}}",
+            "3:14 wrong-version: RabbitMQ 4.3 lacks `queue_version: 1`: it is known up to 4.2",
+        ),
+        (
+            "3.13",
+            "exchanges: {e: {type: x-local-random}}",
+            "3:23 wrong-version: RabbitMQ 3.13 lacks the exchange type `x-local-random`: it is known from 4.0",
+        ),
+        (
+            "4.0",
+            "policies: {p: {pattern: a, definition: {ha_mode: all}}}",
+            "3:41 wrong-version: RabbitMQ 4.0 lacks the policy key `ha_mode`: it is known up to 3.13",
+        ),
+        (
+            "3.10",
+            "policies: {p: {pattern: a, apply_to: streams, definition: {max_age: 1h}}}",
+            "3:38 wrong-version: RabbitMQ 3.10 lacks `apply_to: streams`: it is known from 3.12",
+        ),
+    ],
+)
+def test_what_a_target_lacks(tmp_path: Path, targets: str, text: str, mistake: str) -> None:
+    found = Folder(tmp_path).mistakes(body(f"targets: {targets}\n{text}"))
+    assert found == [f"{mistake} | remove it, or the version from `targets`"]
+
+
+def test_targets_keep_their_zeros_and_are_versions_that_exist(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.load(body("targets: [3.10, '3.11', 4.0]")).topology.targets == ("3.10", "3.11", "4.0")
+    assert folder.load(body("targets: 4.3.6")).topology.target_versions == ((4, 3),)
+    wrong = "2:11 wrong-value: `targets` must be a RabbitMQ version"
+    for target in ("3.9", "3.1", "5.0"):
+        assert folder.mistakes(body(f"targets: [{target}]")) == [f"{wrong} from 3.10 to 4.x, not `{target}`"]
+    for target in ("4", "latest", "3.x"):
+        assert folder.mistakes(body(f"targets: [{target}]")) == [
+            f"{wrong} such as 3.13 or 4.3, not `{target}`"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("route", "mistake"),
+    [
+        ("{tasks: ' a', queue: q}", "3:18 bad-pattern: the pattern ` a` has white space around it"),
+        ("{tasks: '', queue: q}", "3:18 bad-pattern: the pattern is empty"),
+        (
+            "{tasks: [b, '/(/'], queue: q}",
+            "3:22 bad-pattern: the regular expression `/(/` is wrong: missing )",
+        ),
+        ("{tasks: /a, queue: q}", "3:18 bad-pattern: the regular expression `/a` does not end with `/`"),
+        ("{tasks: '{a', queue: q}", "3:18 bad-pattern: the braces of `{a` do not pair up"),
+        ("{tasks: '{x}.{x}', queue: q}", "3:18 bad-pattern: `{x}.{x}` captures `x` twice"),
+        (
+            "{tasks: '{quue}:*', queue: '{queue}'}",
+            "3:37 bad-pattern: `{queue}` in `queue` is not captured by the pattern `{quue}:*` | did you mean `quue`?",
+        ),
+        (
+            "{tasks: a, queue: '{q}'}",
+            "3:28 bad-pattern: `{q}` in `queue` is not captured by the pattern `a` | "
+            "write `{q}` in the pattern, or name a queue",
+        ),
+    ],
+)
+def test_bad_patterns(tmp_path: Path, route: str, mistake: str) -> None:
+    (found,) = Folder(tmp_path).mistakes(body(f"queues: {{q: }}\nroutes: [{route}]"))
+    assert found.startswith(mistake)

@@ -1,0 +1,141 @@
+"""How an AMQP connection comes about, and in one sentence why it does not."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+
+from ...errors import AccessRefused, BrokerError, NotFound, Unreachable
+from ..address import Address, Host
+from ..reasons import tidy_reason
+from ..tls import TLS_HINT, tls_context, tls_reason
+
+_TIMEOUT = 10.0
+
+
+def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingConnection:
+    """A connection to the first host that answers.
+
+    Raises:
+      Unreachable, AccessRefused, NotFound: As `Amqp` says.
+    """
+    hosts = parameters(address, vhost)
+    failure: BrokerError | None = None
+    for attempt in range(retries + 1):
+        if attempt:
+            time.sleep(0.25 * 2 ** (attempt - 1))
+        for options in hosts:
+            try:
+                return pika.BlockingConnection(options)
+            except (exceptions.AMQPError, AMQPConnectorException, OSError, ssl.SSLError) as error:
+                failure = connection_failure(address, vhost, Host(options.host, options.port), error)
+                if not _may_repeat(error):
+                    raise failure from None
+    assert failure is not None
+    raise failure from None
+
+
+def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
+    """pika's parameters for each host, in the order to try them."""
+    context = tls_context(address.tls) if address.secure else None
+    options = dict(address.options)
+    timeout = options.pop("connection_timeout", _TIMEOUT * 1000) / 1000
+    settings: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "stack_timeout": timeout * 1.5,
+        "client_properties": {"connection_name": "routectl"},
+        **options,
+    }
+    return [
+        pika.ConnectionParameters(
+            host=host.name,
+            port=host.port,
+            virtual_host=vhost,
+            credentials=pika.PlainCredentials(address.user, address.password.reveal()),
+            ssl_options=None
+            if context is None
+            else pika.SSLOptions(context, address.tls.server_name or host.name),
+            **settings,
+        )
+        for host in address.hosts
+    ]
+
+
+def connection_failure(address: Address, vhost: str, host: Host, error: BaseException) -> BrokerError:
+    """Why no connection came about, in one sentence."""
+    url = f"{'amqps' if address.secure else 'amqp'}://{host}"
+    user = address.user
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, exceptions.ConnectionClosedByBroker):
+            return _closed(cause.reply_code, cause.reply_text, url, user, vhost)
+        if isinstance(cause, exceptions.ProbableAccessDeniedError):
+            # pika has turned the broker's words into a part of its own.
+            words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
+            return _closed(530, words[2] if words else "", url, user, vhost)
+        if isinstance(cause, exceptions.AuthenticationError | exceptions.ProbableAuthenticationError):
+            return _wrong_password(url, user)
+        if isinstance(cause, socket.gaierror):
+            return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
+        if isinstance(cause, ssl.SSLError):
+            return Unreachable(f"no TLS with {url}: {tls_reason(cause)}", TLS_HINT)
+        if isinstance(cause, ConnectionRefusedError):
+            return Unreachable(f"nothing answers at {url}", "check host and port, and that the broker runs")
+    if any("timeout" in type(cause).__name__.lower() or isinstance(cause, TimeoutError) for cause in causes):
+        return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
+    if address.secure:
+        # With TLS 1.3 the refusal of a client without a certificate comes late, and pika does not pass it on.
+        return Unreachable(
+            f"{url} closed the connection", "does it want a client certificate, or is it the wrong port?"
+        )
+    return Unreachable(f"{url} does not speak AMQP", "check the port, and whether it is amqp or amqps")
+
+
+_GRANT = "grant it with `rabbitmqctl set_permissions`, or check the vhost"
+
+
+def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerError:
+    reason = tidy_reason(text)
+    if code == 403:
+        return _wrong_password(url, user)
+    if code == 530 and reason.endswith("not found"):
+        return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
+    if code == 530:
+        return AccessRefused(f"{url} refuses user `{user}` the vhost `{vhost}`: {reason}", _GRANT)
+    return Unreachable(f"{url} closes the connection: {reason}", "see the broker's log")
+
+
+def _wrong_password(url: str, user: str) -> AccessRefused:
+    return AccessRefused(
+        f"{url} refuses user `{user}`: wrong user name or password",
+        "check the credentials in the URL; `guest` may log in from localhost only",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what pika wrapped in it, outermost first."""
+    yield error
+    inner = [*error.args, getattr(error, "exception", None), *getattr(error, "exceptions", ())]
+    for cause in inner:
+        if isinstance(cause, BaseException):
+            yield from _causes(cause)
+
+
+def _may_repeat(error: BaseException) -> bool:
+    """Whether another host, or the same one a moment later, may do better."""
+    final = (
+        exceptions.ConnectionClosedByBroker,
+        exceptions.AuthenticationError,
+        exceptions.ProbableAuthenticationError,
+        exceptions.ProbableAccessDeniedError,
+        ssl.SSLError,
+    )
+    return not any(isinstance(cause, final) for cause in _causes(error))

@@ -1,0 +1,214 @@
+"""One AMQP connection, one call after the other: what may fail is tried on a channel that may be lost."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import pika
+from pika import exceptions
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.compat import long
+
+from ...base.resources import Key, Kind, Resource, binding_arguments
+from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
+from ..address import Address
+from ..definitions.encode import queue_arguments
+from ..reasons import rejected, tidy_reason
+from .connect import connect
+
+if TYPE_CHECKING:
+    from pika.channel import Channel
+
+#: What pika raises when it cannot put a value into a frame: a name above 255 bytes, an integer above 64 bits.
+ENCODING_ERRORS = (
+    exceptions.ShortStringTooLong,
+    exceptions.UnsupportedAMQPFieldException,
+    struct.error,
+    UnicodeError,
+    TypeError,
+)
+
+
+class Unsendable(Rejected):
+    """pika cannot send a value, such as a fraction; the management API could."""
+
+
+class Amqp:
+    """A connection to one vhost; a context manager. Not thread-safe.
+
+    Parameters:
+      address: Where, and who we are.
+      vhost: The vhost, whatever the address says.
+      retries: How often all hosts are tried again, with growing pauses, before giving up connecting.
+
+    Entering and every method raise `Unreachable` if no host answers, `AccessRefused` for wrong credentials
+    or a missing permission, `NotFound` if the vhost does not exist.
+    """
+
+    def __init__(self, address: Address, vhost: str, *, retries: int = 2) -> None:
+        self._address = address
+        self._vhost = vhost
+        self._retries = retries
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+
+    def __enter__(self) -> Self:
+        self._connected()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; the next call would open another one."""
+        if self._connection is not None and self._connection.is_open:
+            with contextlib.suppress(exceptions.AMQPError, OSError):
+                self._connection.close()
+        self._connection = self._channel = None
+
+    def exists(self, key: Key) -> bool:
+        """Whether an exchange or a queue exists; AMQP cannot tell this of anything else."""
+        if key.kind is Kind.QUEUE:
+            return self.counts(key) is not None
+        if key.kind is not Kind.EXCHANGE:
+            raise ValueError(f"AMQP cannot tell whether {key} exists")
+        try:
+            self._call(f"look for {key}", lambda channel: channel.exchange_declare(key.name[0], passive=True))
+        except NotFound:
+            return False
+        return True
+
+    def counts(self, key: Key) -> tuple[int, int] | None:
+        """Ready messages and consumers of a queue at this moment, or None if it does not exist.
+
+        An exclusive queue of another connection has none that we could see: `(0, 0)`.
+        """
+        try:
+            answer = self._call(
+                f"look for {key}", lambda channel: channel.queue_declare(key.name[0], passive=True)
+            )
+        except NotFound:
+            return None
+        except Rejected:
+            return 0, 0
+        return answer.method.message_count, answer.method.consumer_count
+
+    def declare(self, resource: Resource) -> None:
+        """Creates an exchange, queue or binding, or finds that it is there with the same properties.
+
+        Raises:
+          Rejected: It exists with other properties, or can be no such thing; with the broker's reason.
+          NotFound: Something that it needs is missing.
+        """
+        self._call(f"create {resource.key}", lambda channel: declare(channel, resource))
+
+    def _call(self, what: str, call: Callable[[BlockingChannel], Any]) -> Any:
+        """Runs one call on a channel; tries again on a new connection if the old one has broken."""
+        for last in (False, True):
+            channel = self._opened()
+            try:
+                return call(channel)
+            except exceptions.ChannelClosedByBroker as error:
+                raise refusal(error.reply_code, error.reply_text, what) from None
+            except exceptions.ConnectionClosedByBroker as error:
+                self.close()
+                if error.reply_code != 320:
+                    raise refusal(error.reply_code, error.reply_text, what) from None
+                if last:
+                    raise _unreachable(self._address, error) from None
+            except ENCODING_ERRORS as error:
+                raise encoding_failure(error, what) from None
+            except (exceptions.AMQPError, OSError) as error:
+                self.close()
+                if last:
+                    raise _unreachable(self._address, error) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _opened(self) -> BlockingChannel:
+        if self._channel is None or not self._channel.is_open:
+            try:
+                self._channel = self._connected().channel()
+            except (exceptions.AMQPError, OSError):
+                # The connection broke while nobody looked.
+                self.close()
+                self._channel = self._connected().channel()
+        return self._channel
+
+    def _connected(self) -> pika.BlockingConnection:
+        if self._connection is None or not self._connection.is_open:
+            self._connection = connect(self._address, self._vhost, retries=self._retries)
+        return self._connection
+
+
+def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
+    """Sends the declaration of an exchange, queue or binding; an asynchronous channel does not wait."""
+    key, properties = resource.key, resource.properties
+    match key.kind:
+        case Kind.EXCHANGE:
+            channel.exchange_declare(
+                key.name[0],
+                properties["type"],
+                durable=properties["durable"],
+                auto_delete=properties["auto_delete"],
+                internal=properties["internal"],
+                arguments=wide(properties["arguments"]),
+            )
+        case Kind.QUEUE:
+            channel.queue_declare(
+                key.name[0],
+                durable=properties["durable"],
+                auto_delete=properties["auto_delete"],
+                arguments=wide(queue_arguments(properties["type"], properties["arguments"])),
+            )
+        case Kind.BINDING:
+            source, destination_type, destination, routing_key, _ = key.name
+            arguments = wide(binding_arguments(key))
+            if destination_type == "queue":
+                channel.queue_bind(destination, source, routing_key, arguments)
+            else:
+                channel.exchange_bind(destination, source, routing_key, arguments)
+        case kind:
+            raise ValueError(f"a {kind} cannot be declared by AMQP")
+
+
+def wide(value: Any) -> Any:
+    """Arguments with every integer as 64 bits, which is how the management API stores them.
+
+    Of a binding, a 32-bit integer would make it another binding (deps/rabbit/src/rabbit_binding.erl).
+    """
+    if isinstance(value, Mapping):
+        return {name: wide(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [wide(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return long(int(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return long(value)
+    return value
+
+
+def refusal(code: int, text: str, what: str) -> BrokerError:
+    """The error for a reply with which the broker closed a channel or a connection."""
+    reason = tidy_reason(text)
+    if code == 403:
+        return AccessRefused(f"cannot {what}: {reason}", "grant the permission, or use another user")
+    if code == 404:
+        return NotFound(f"cannot {what}: {reason}", "create it first, or check its name")
+    return rejected(reason, what)
+
+
+def encoding_failure(error: BaseException, what: str) -> Rejected:
+    """The error for what does not fit into a frame."""
+    if isinstance(error, exceptions.ShortStringTooLong):
+        return Rejected(f"cannot {what}", "a name or key is longer than 255 bytes")
+    return Unsendable(f"cannot {what}", "an argument has a value that cannot be sent by AMQP")
+
+
+def _unreachable(address: Address, error: BaseException) -> Unreachable:
+    reason = tidy_reason(error.reply_text) if isinstance(error, exceptions.ConnectionClosed) else "it broke"
+    return Unreachable(
+        f"the connection to {address} was lost: {reason}", "run it again once the broker is back"
+    )

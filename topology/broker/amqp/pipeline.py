@@ -1,0 +1,261 @@
+"""Many declarations at once: over several connections, without waiting for each answer.
+
+Without waiting, the broker does not say which declaration it refused: it closes the channel, and forgets what
+was still to be read. So each lane sends a batch and then one call that is answered. If the answer comes, all
+of the batch is done; if not, the batch is declared again one by one, which is harmless for what exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pika import ConnectionParameters, exceptions
+from pika.adapters.select_connection import IOLoop, SelectConnection
+
+from ...base.progress import Counter, Progress
+from ...base.resources import Key, Kind, Resource, queue_key
+from ...errors import AccessRefused, BrokerError, NotFound, Rejected
+from ..address import Address
+from .connect import parameters
+from .connection import ENCODING_ERRORS, Amqp, declare
+
+if TYPE_CHECKING:
+    from pika.channel import Channel
+    from pika.connection import Connection
+
+
+#: Connections at most: RabbitMQ serves each of them with processes of its own.
+CONNECTIONS = 16
+
+_SMALL_BATCH, _BATCH = 10, 50
+_LOSSES = 3
+_CLOSING = 5.0
+
+
+class Failure(NamedTuple):
+    """An object that could not be created, and why."""
+
+    resource: Resource
+    error: BrokerError
+
+
+def declare_all(
+    address: Address,
+    vhost: str,
+    resources: Iterable[Resource],
+    *,
+    connections: int = CONNECTIONS,
+    progress: Progress | None = None,
+) -> list[Failure]:
+    """Declares exchanges, queues and bindings of one vhost, in an order in which each finds what it needs.
+
+    Parameters:
+      address: Where, and who we are.
+      vhost: The vhost.
+      resources: What to declare, in any order.
+      connections: How many connections at most.
+      progress: Told after each batch how many are done.
+
+    Returns:
+      What could not be created, each with the broker's own reason.
+
+    Raises:
+      Unreachable, AccessRefused, NotFound: No connection, as with `Amqp`; some may have been created.
+    """
+    resources = list(resources)
+    stages = _stages(resources, connections)
+    failures: list[Failure] = []
+    report = Counter(len(resources), progress)
+    with Amqp(address, vhost) as amqp:
+        lanes = min(connections, max(map(len, stages), default=0))
+        pipeline = _Pipeline(address, vhost, lanes, report)
+        with contextlib.closing(pipeline):
+            for stage in stages:
+                for resource in pipeline.run(stage):
+                    try:
+                        amqp.declare(resource)
+                    except (Rejected, NotFound, AccessRefused) as error:
+                        failures.append(Failure(resource, error))
+                    report.add()
+    return failures
+
+
+def _stages(resources: Sequence[Resource], connections: int) -> list[list[list[Resource]]]:
+    """Batches in three stages: exchanges; queues, each followed by its first bindings; the other bindings."""
+    exchanges: list[Resource] = []
+    queues: dict[Key, list[Resource]] = {}
+    bindings: list[Resource] = []
+    for resource in resources:
+        match resource.key.kind:
+            case Kind.EXCHANGE:
+                exchanges.append(resource)
+            case Kind.QUEUE:
+                queues[resource.key] = [resource]
+            case _:
+                bindings.append(resource)
+    others: list[Resource] = []
+    for binding in bindings:
+        _, destination_type, destination, _, _ = binding.key.name
+        group = queues.get(queue_key(binding.key.vhost, destination)) if destination_type == "queue" else None
+        (others if group is None or len(group) > _BATCH else group).append(binding)
+    # Small enough that all connections get some, and more than once.
+    size = min(max(len(resources) // (2 * connections), _SMALL_BATCH), _BATCH)
+    stages = ([[exchange] for exchange in exchanges], queues.values(), [[other] for other in others])
+    return [_batches(groups, size) for groups in stages if groups]
+
+
+def _batches(groups: Iterable[Sequence[Resource]], size: int) -> list[list[Resource]]:
+    """Groups put together until they fill a batch; a group is never divided."""
+    batches: list[list[Resource]] = []
+    for group in groups:
+        if not batches or len(batches[-1]) + len(group) > size:
+            batches.append([])
+        batches[-1].extend(group)
+    return batches
+
+
+class _Pipeline:
+    """Lanes that share one event loop, and take batches from one list."""
+
+    def __init__(self, address: Address, vhost: str, lanes: int, report: Counter) -> None:
+        self.report = report
+        self.loop = IOLoop()
+        self.pending: deque[list[Resource]] = deque()
+        self.suspects: list[Resource] = []
+        self._closing = False
+        hosts = parameters(address, vhost)
+        self._lanes = [_Lane(self, hosts) for _ in range(lanes)]
+
+    def run(self, batches: Iterable[list[Resource]]) -> list[Resource]:
+        """Declares all batches, and returns what is in doubt."""
+        self.pending.extend(batches)
+        for lane in self._lanes:
+            lane.feed()
+        self._wait()
+        suspects = [*self.suspects, *(resource for batch in self.pending for resource in batch)]
+        self.suspects.clear()
+        self.pending.clear()
+        return suspects
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._closing = True
+        for lane in self._lanes:
+            lane.close()
+        self.loop.call_later(_CLOSING, self._abandon)
+        self._wait()
+        self.loop.close()
+
+    def _abandon(self) -> None:
+        """Waits no longer for a broker that does not answer a goodbye."""
+        for lane in self._lanes:
+            lane.gone = True
+        self.check()
+
+    def check(self) -> None:
+        """Stops the event loop if there is nothing left to wait for."""
+        if self._settled():
+            self.loop.stop()
+
+    def _wait(self) -> None:
+        while not self._settled():
+            self.loop.start()
+
+    def _settled(self) -> bool:
+        alive = [lane for lane in self._lanes if not lane.gone]
+        if self._closing:
+            return not alive
+        return not any(lane.batch for lane in alive) and not (self.pending and alive)
+
+
+class _Lane:
+    """One connection with one channel, and the batch that is under way on it."""
+
+    def __init__(self, pipeline: _Pipeline, hosts: Sequence[ConnectionParameters]) -> None:
+        self.batch: list[Resource] = []
+        self.gone = False
+        self._pipeline = pipeline
+        self._hosts = hosts
+        self._losses = 0
+        self._closing = False
+        self._channel: Channel | None = None
+        self._connect(0)
+
+    def _connect(self, position: int) -> None:
+        def failed(connection: Connection, error: BaseException) -> None:
+            if self._closing or position + 1 == len(self._hosts):
+                self._end()
+            else:
+                self._connect(position + 1)
+
+        self._connection = SelectConnection(
+            self._hosts[position],
+            on_open_callback=self._open_channel,
+            on_open_error_callback=failed,
+            on_close_callback=self._on_connection_closed,
+            custom_ioloop=self._pipeline.loop,
+        )
+
+    def _open_channel(self, connection: Connection) -> None:
+        if self._closing:
+            connection.close()
+        else:
+            connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_channel_open(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        self.feed()
+
+    def feed(self) -> None:
+        """Sends the next batch, if the last one is done."""
+        while self._channel is not None and not self.batch and self._pipeline.pending:
+            self.batch = self._pipeline.pending.popleft()
+            try:
+                for resource in self.batch:
+                    declare(self._channel, resource)
+            except ENCODING_ERRORS:
+                self._doubt()
+            else:
+                self._channel.basic_qos(callback=self._on_answer)
+        self._pipeline.check()
+
+    def _on_answer(self, _: object) -> None:
+        self._losses = 0
+        self._pipeline.report.add(len(self.batch))
+        self.batch = []
+        self.feed()
+
+    def _doubt(self) -> None:
+        self._pipeline.suspects.extend(self.batch)
+        self.batch = []
+
+    def _on_channel_closed(self, _: Channel, reason: Exception) -> None:
+        self._channel = None
+        self._doubt()
+        if isinstance(reason, exceptions.ChannelClosedByBroker) and self._connection.is_open:
+            self._open_channel(self._connection)
+        self._pipeline.check()
+
+    def _on_connection_closed(self, _: Connection, reason: BaseException) -> None:
+        self._channel = None
+        self._doubt()
+        self._losses += 1
+        if self._closing or self._losses > _LOSSES:
+            self._end()
+        else:
+            self._connect(0)
+            self._pipeline.check()
+
+    def _end(self) -> None:
+        self.gone = True
+        self._pipeline.check()
+
+    def close(self) -> None:
+        """Closes the connection, or lets it be closed once it is open: pika cannot before."""
+        self._closing = True
+        if self._connection.is_open:
+            self._connection.close()

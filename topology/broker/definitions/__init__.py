@@ -1,0 +1,1 @@
+"""The management API's JSON and `Resource`s, in both directions."""

@@ -1,0 +1,175 @@
+"""What the management API answers, as `Resource`s. Pure, and the reverse of `definitions`.
+
+Every function takes one JSON object and gives one resource, or None for what is not anybody's to manage:
+RabbitMQ's own exchanges, the bindings of the default exchange, and exclusive queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...base.resources import Key, Kind, Resource, binding_key, exchange_key, queue_key
+from ...base.secret import Secret
+
+Json = Mapping[str, Any]
+
+
+def vhost(item: Json) -> Resource:
+    """From `/api/vhosts`. RabbitMQ 3.10 keeps some of it in `metadata` only."""
+    metadata = item.get("metadata") or {}
+    properties: dict[str, Any] = {}
+    if description := item.get("description") or metadata.get("description"):
+        properties["description"] = description
+    if tags := _tags(item.get("tags") or metadata.get("tags")):
+        properties["tags"] = tags
+    default = item.get("default_queue_type") or metadata.get("default_queue_type")
+    if default not in (None, "undefined", "null"):
+        properties["default_queue_type"] = default
+    return Resource(Key(Kind.VHOST, "", (item["name"],)), properties)
+
+
+def vhost_limits(item: Json) -> list[Resource]:
+    """From `/api/vhost-limits`: one resource for each limit."""
+    return [
+        Resource(Key(Kind.VHOST_LIMIT, item["vhost"], (name,)), {"value": value})
+        for name, value in item["value"].items()
+    ]
+
+
+def user(item: Json) -> Resource:
+    """From `/api/users`."""
+    return Resource(
+        Key(Kind.USER, "", (item["name"],)),
+        {
+            "tags": _tags(item["tags"]),
+            "password_hash": Secret(item.get("password_hash") or ""),
+            "hashing_algorithm": item.get("hashing_algorithm"),
+        },
+    )
+
+
+def permission(item: Json) -> Resource:
+    """From `/api/vhosts/VHOST/permissions`."""
+    properties = {name: item[name] for name in ("configure", "write", "read")}
+    return Resource(Key(Kind.PERMISSION, item["vhost"], (item["user"],)), properties)
+
+
+def topic_permission(item: Json) -> Resource:
+    """From `/api/vhosts/VHOST/topic-permissions`."""
+    key = Key(Kind.TOPIC_PERMISSION, item["vhost"], (item["user"], item["exchange"]))
+    return Resource(key, {"write": item["write"], "read": item["read"]})
+
+
+def exchange(item: Json) -> Resource | None:
+    """From `/api/exchanges/VHOST`."""
+    name = item["name"]
+    if not name or name.startswith("amq."):
+        return None
+    properties = {field: item[field] for field in ("type", "durable", "auto_delete", "internal")}
+    return Resource(exchange_key(item["vhost"], name), properties | {"arguments": _arguments(item)})
+
+
+def queue(item: Json) -> Resource | None:
+    """From `/api/queues/VHOST`. Without a type among the arguments a queue is classic."""
+    if item.get("exclusive"):
+        return None
+    arguments = _arguments(item)
+    queue_type = arguments.pop("x-queue-type", "classic")
+    properties = {
+        "type": queue_type,
+        "durable": item["durable"],
+        "auto_delete": item["auto_delete"],
+        "arguments": arguments,
+    }
+    return Resource(queue_key(item["vhost"], item["name"]), properties)
+
+
+def binding(item: Json) -> Resource | None:
+    """From `/api/bindings/VHOST`."""
+    if not item["source"]:
+        return None
+    key = binding_key(
+        item["vhost"],
+        item["source"],
+        item["destination"],
+        item["routing_key"],
+        _arguments(item),
+        to_exchange=item["destination_type"] == "exchange",
+    )
+    return Resource(key, properties_key=item["properties_key"])
+
+
+def parameter(item: Json) -> Resource:
+    """From `/api/parameters/COMPONENT/VHOST`; the URIs in its value become secrets."""
+    key = Key(Kind.PARAMETER, item["vhost"], (item["component"], item["name"]))
+    return Resource(key, {"value": secret_uris(item["value"])})
+
+
+def policy(item: Json) -> Resource:
+    """From `/api/policies/VHOST`."""
+    return _policy(Kind.POLICY, item)
+
+
+def operator_policy(item: Json) -> Resource:
+    """From `/api/operator-policies/VHOST`."""
+    return _policy(Kind.OPERATOR_POLICY, item)
+
+
+def _policy(kind: Kind, item: Json) -> Resource:
+    properties = {
+        "pattern": item["pattern"],
+        "apply_to": item["apply-to"],
+        "priority": item["priority"],
+        "definition": number(dict(item["definition"])),
+    }
+    return Resource(Key(kind, item["vhost"], (item["name"],)), properties)
+
+
+#: One function a kind; vhost limits come several to an item, and have their own.
+READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
+    Kind.VHOST: vhost,
+    Kind.USER: user,
+    Kind.PERMISSION: permission,
+    Kind.EXCHANGE: exchange,
+    Kind.TOPIC_PERMISSION: topic_permission,
+    Kind.QUEUE: queue,
+    Kind.BINDING: binding,
+    Kind.PARAMETER: parameter,
+    Kind.POLICY: policy,
+    Kind.OPERATOR_POLICY: operator_policy,
+}
+
+
+def number(value: Any) -> Any:
+    """The value with floats that are whole numbers as integers: RabbitMQ hands back `1.0` as it was sent."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: number(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [number(item) for item in value]
+    return value
+
+
+def secret_uris(value: Any, name: str = "") -> Any:
+    """A parameter's value with `uri`, `src-uri` and `dest-uri`, each a text or a list of them, as secrets."""
+    if isinstance(value, Mapping):
+        return {field: secret_uris(item, field) for field, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [secret_uris(item, name) for item in value]
+    if isinstance(value, str) and name.endswith("uri"):
+        return Secret(value)
+    return number(value)
+
+
+def _arguments(item: Json) -> dict[str, Any]:
+    arguments = item.get("arguments")
+    return number(dict(arguments)) if arguments else {}
+
+
+def _tags(tags: Any) -> list[str]:
+    """Tags come as a list, and from some versions as text with commas."""
+    if isinstance(tags, str):
+        tags = [tag.strip() for tag in tags.split(",")]
+    return sorted(tag for tag in tags or () if tag)

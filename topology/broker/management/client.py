@@ -1,0 +1,241 @@
+"""RabbitMQ's management API: reads the state of a broker, and writes and deletes objects of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from ...base.progress import Progress as Progress
+from ...base.resources import Kind, Resource, State, binding_arguments
+from ...errors import BrokerError, NotFound, Refused, Rejected
+from ..address import Address
+from ..amqp.connection import Amqp
+from ..definitions import decode
+from ..definitions.encode import body, path, revealed, segment
+from . import reader
+from .http import CONNECTIONS, Http
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What kind of broker it is.
+
+    Parameters:
+      version: `(4, 3, 6)`.
+      product_version: As the broker writes it: `4.3.6`.
+      cluster_name: The name that all its nodes share.
+      tags: The tags of the user we are.
+      khepri: Whether it keeps its definitions in Khepri rather than Mnesia.
+      amqp_ports: Where its nodes listen for AMQP, with TLS or without; empty if we may not know, for want of the
+        tag `monitoring`.
+    """
+
+    version: tuple[int, ...]
+    product_version: str
+    cluster_name: str
+    tags: frozenset[str] = frozenset()
+    khepri: bool = False
+    amqp_ports: frozenset[int] = frozenset()
+
+    @property
+    def administrator(self) -> bool:
+        """Whether we may read and write users, vhosts and permissions."""
+        return "administrator" in self.tags
+
+
+class Management:
+    """A broker's management API. Thread-safe; a context manager that closes its connections.
+
+    Parameters:
+      address: Where, and who we are.
+      timeout: Seconds to wait for an answer.
+      retries: How often all hosts are tried again, with growing pauses, before giving up connecting.
+
+    Every method raises `Unreachable` if no host answers, and `AccessRefused` if we lack a tag or permission.
+    """
+
+    def __init__(self, address: Address, *, timeout: float = 60.0, retries: int = 2) -> None:
+        self.address = address
+        self._http = Http(address, timeout=timeout, retries=retries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._http.close()
+
+    def server(self) -> Server:
+        """What kind of broker it is. The tag `management` is enough."""
+        overview = self._http.get(
+            "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port"
+        )
+        try:
+            text, cluster_name = overview["rabbitmq_version"], overview["cluster_name"]
+        except (TypeError, KeyError):
+            raise self._http.stranger() from None
+        version = tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+        tags = self._http.get("/whoami")["tags"]
+        return Server(
+            version=version,
+            product_version=overview.get("product_version", text),
+            cluster_name=cluster_name,
+            tags=frozenset(tags.split(",") if isinstance(tags, str) else tags),
+            khepri=self._khepri(version),
+            amqp_ports=frozenset(
+                listener["port"]
+                for listener in overview.get("listeners", ())
+                if listener["protocol"] in ("amqp", "amqp/ssl")
+            ),
+        )
+
+    def _khepri(self, version: tuple[int, ...]) -> bool:
+        """Khepri came with 4.0, optional up to 4.2, and is the only store from 4.3 on."""
+        if version < (4, 0) or version >= (4, 3):
+            return version >= (4, 3)
+        try:
+            flags = self._http.get("/feature-flags")
+        except BrokerError:
+            return version >= (4, 2)
+        return any(flag["name"] == "khepri_db" and flag["state"] == "enabled" for flag in flags)
+
+    def read(
+        self, vhosts: Collection[str], kinds: Collection[Kind], *, progress: Progress | None = None
+    ) -> State:
+        """The objects of these kinds in these vhosts; users are those of the whole cluster.
+
+        Only what the kinds need is asked for, concurrently. The tag `management` and a permission in each
+        vhost are enough for exchanges, queues, bindings, policies, operator policies and limits; parameters
+        need `policymaker`; users and permissions `administrator`. A vhost that does not exist has no objects.
+
+        Messages and consumers are not counted: see `counted`.
+
+        Parameters:
+          vhosts: Their names.
+          kinds: What to read.
+          progress: Told how many of the requests are done.
+        """
+        return reader.read(self._http, vhosts, kinds, progress)
+
+    def counted(self, queues: Iterable[Resource]) -> list[Resource]:
+        """The queues with their messages and consumers; one that is gone has none.
+
+        The management API samples both every five seconds and shows them even later (measured: a queue of
+        three messages counts none for six seconds). So AMQP is asked too, if it can be reached: it knows ready
+        messages and consumers of this moment. Unacknowledged messages are as old as the sample.
+        """
+        queues = list(queues)
+        with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
+            sampled = list(executor.map(self._sampled, queues))
+        for vhost in {queue.key.vhost for queue in queues}:
+            with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
+                sampled = [_exact(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
+        return sampled
+
+    def _sampled(self, queue: Resource) -> Resource:
+        try:
+            item = self._http.get(_addressable(queue))
+        except (NotFound, Rejected):
+            item = {}
+        return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
+
+    def put(self, resource: Resource) -> None:
+        """Creates an object, or updates it; what is not said of a vhost or user stays as it is.
+
+        Raises:
+          Rejected: The broker refuses it, for the reason it holds.
+          NotFound: The vhost does not exist, or something that it needs: an exchange, a plugin.
+        """
+        what = f"create {resource.key}"
+        method = "POST" if resource.key.kind is Kind.BINDING else "PUT"
+        document = body(resource)
+        if resource.key.kind in (Kind.VHOST, Kind.USER):
+            document = self._completed(resource, document)
+        self._http.request(method, _addressable(resource), what, document)
+
+    def _completed(self, resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
+        """A vhost's or user's whole new state: RabbitMQ resets what a PUT does not say, even a password."""
+        try:
+            item = self._http.get(path(resource))
+        except NotFound:
+            return {"tags": "", **document}
+        if resource.key.kind is Kind.VHOST:
+            live = revealed(decode.vhost(item).properties)
+        else:
+            live = revealed(decode.user(item).properties)
+            if "password" in document or "password_hash" in document:
+                del live["password_hash"], live["hashing_algorithm"]
+        return {**live, "tags": ",".join(live.get("tags", ())), **document}
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Deletes an object; one that is not there is no error.
+
+        Parameters:
+          resource: Which; of a binding also every twin that differs in nothing but the width of its integers.
+          if_empty: Leave a queue that holds messages.
+
+        Raises:
+          Refused: `if_empty`, and the queue holds messages.
+          Rejected: The broker refuses, for the reason it holds.
+        """
+        what = f"delete {resource.key}"
+        try:
+            for target in self._targets(resource, if_empty):
+                self._http.request("DELETE", target, what)
+        except NotFound:
+            return
+        except Rejected as error:
+            if if_empty and "not empty" in error.reason:
+                raise Refused(f"cannot {what}: it holds messages") from None
+            raise
+
+    def _targets(self, resource: Resource, if_empty: bool) -> list[str]:
+        target = _addressable(resource)
+        match resource.key.kind:
+            case Kind.BINDING:
+                return [f"{target}/{segment(key)}" for key in self._properties_keys(resource, target)]
+            case Kind.TOPIC_PERMISSION:
+                return [f"{target}/{segment(resource.key.name[1])}"]
+            case Kind.QUEUE if if_empty:
+                return [self._if_empty(resource, target)]
+        return [target]
+
+    def _if_empty(self, resource: Resource, target: str) -> str:
+        """Classic queues are asked to see for themselves too; the others do not know `if-empty`."""
+        if self.counted([resource])[0].messages:
+            raise Refused(f"cannot delete {resource.key}: it holds messages")
+        return f"{target}?if-empty=true" if self._http.get(target).get("type") == "classic" else target
+
+    def _properties_keys(self, resource: Resource, target: str) -> list[str]:
+        """The broker's handles on a binding: several if clients sent its integers in several widths."""
+        if resource.properties_key is not None and not binding_arguments(resource.key):
+            return [resource.properties_key]
+        bindings = filter(None, map(decode.binding, self._http.get(target)))
+        return [
+            found.properties_key
+            for found in bindings
+            if found.key == resource.key and found.properties_key is not None
+        ]
+
+
+def _exact(queue: Resource, amqp: Amqp) -> Resource:
+    ready, consumers = amqp.counts(queue.key) or (0, 0)
+    return replace(queue, messages=max(ready, queue.messages or 0), consumers=consumers)
+
+
+def _addressable(resource: Resource) -> str:
+    target = path(resource)
+    if {"%2E", "%2E%2E"} & set(target.split("/")):
+        raise Rejected(
+            f"cannot reach {resource.key} by the management API",
+            "its name would be taken for a folder",
+            "choose another name than `.` and `..`",
+        )
+    return target

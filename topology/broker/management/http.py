@@ -1,0 +1,264 @@
+"""HTTP to a management API: pooled connections, failover between hosts, and every failure as one clear error.
+
+Knows nothing of queues or exchanges; `management` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InsecureRequestWarning,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
+from ..address import Address, Host
+from ..reasons import plain_reason, rejected
+from ..tls import TLS_HINT, tls_context, tls_reason
+
+#: Requests that may be under way at once; as many connections are kept.
+CONNECTIONS = 16
+
+_CONNECT_TIMEOUT = 10.0
+_LOG = "see the broker's log"
+_ENABLE = (
+    "enable it with `rabbitmq-plugins enable rabbitmq_management`, give `--management`, or apply `--via amqp`"
+)
+
+
+class Http:
+    """JSON over HTTP to whichever of an address's management hosts answers. Thread-safe.
+
+    Parameters:
+      address: Where, and who we are.
+      timeout: Seconds to wait for an answer, once connected.
+      retries: How often all hosts are tried again before giving up connecting.
+    """
+
+    def __init__(self, address: Address, *, timeout: float = 60.0, retries: int = 2) -> None:
+        self._address = address
+        self._management = address.management
+        self._timeout = timeout
+        self._retries = retries
+        self._current = 0
+        credentials = f"{self._management.user}:{self._management.password.reveal()}"
+        self._headers = {
+            "Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
+            "Content-Type": "application/json",
+            "User-Agent": "routectl",
+        }
+        context = tls_context(address.tls) if self._management.secure else None
+        if not address.tls.verify:
+            urllib3.disable_warnings(InsecureRequestWarning)
+        self._pools = [self._pool(host, context) for host in self._management.hosts]
+
+    def _pool(self, host: Host, context: ssl.SSLContext | None) -> urllib3.HTTPConnectionPool:
+        if context is None:
+            return urllib3.HTTPConnectionPool(host.name, host.port, maxsize=CONNECTIONS, block=True)
+        return urllib3.HTTPSConnectionPool(
+            host.name,
+            host.port,
+            maxsize=CONNECTIONS,
+            block=True,
+            ssl_context=context,
+            server_hostname=self._address.tls.server_name,
+        )
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for pool in self._pools:
+            pool.close()
+
+    def get(self, path: str) -> Any:
+        """The JSON that a path answers with; see `request`."""
+        return self.request("GET", path, f"read `{path.partition('?')[0]}`")
+
+    def request(
+        self, method: str, path: str, what: str, body: Any = None, *, timeout: float | None = None
+    ) -> Any:
+        """One request, and the JSON of its answer (None if that is empty).
+
+        Parameters:
+          method: GET, PUT, POST or DELETE; all are idempotent here, and repeated if a connection breaks or
+            the broker answers 500.
+          path: From `/api` on, percent-encoded.
+          what: What is being tried, for messages: `create queue ...`.
+          body: To be sent as JSON.
+          timeout: Seconds to wait for the answer; the client's own if None.
+
+        Raises:
+          Unreachable: No host answers, or not in time, or what answers is no RabbitMQ.
+          AccessRefused: Wrong credentials, or a missing tag or permission.
+          NotFound: The vhost or the object does not exist.
+          Rejected: The broker refuses what was asked, with its reason.
+          BrokerError: Anything else that is not success.
+        """
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        response = self._send(method, path, data, self._timeout if timeout is None else timeout)
+        if response.status >= 300:
+            raise self._failure(response, what)
+        if not response.data:
+            return None
+        try:
+            return json.loads(response.data)
+        except ValueError:
+            raise self.stranger() from None
+
+    def _send(self, method: str, path: str, data: bytes | None, timeout: float) -> urllib3.BaseHTTPResponse:
+        """Tries the hosts in turn, the last good one first; waits a little longer after each round."""
+        attempts = [attempt for attempt in range(self._retries + 1) for _ in self._pools]
+        start = self._current
+        for position, attempt in enumerate(attempts):
+            index = (start + position) % len(self._pools)
+            if attempt and position % len(self._pools) == 0:
+                time.sleep(0.25 * 2 ** (attempt - 1))
+            try:
+                response = self._pools[index].urlopen(
+                    method,
+                    f"{self._management.prefix}/api{path}",
+                    body=data,
+                    headers=self._headers,
+                    timeout=urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
+                    retries=False,
+                )
+            except HTTPError as error:
+                if position == len(attempts) - 1 or not _may_repeat(error):
+                    raise self._unreachable(self._management.hosts[index], error) from None
+            else:
+                self._current = index
+                if response.status != 500 or position == len(attempts) - 1:
+                    return response
+                # RabbitMQ now and then fails for a moment: 4.0 to list what is being deleted, 4.3 to delete an
+                # upstream set.
+        raise AssertionError("there is always one more attempt, or an error")
+
+    def stranger(self) -> Unreachable:
+        """An answer that RabbitMQ would not give, as an error."""
+        return Unreachable(
+            f"{self._management} is not RabbitMQ's management API",
+            "check host, port and path of the management URL",
+        )
+
+    def _unreachable(self, host: Host, error: HTTPError) -> Unreachable:
+        url = self._management.url(host)
+        match error:
+            case NameResolutionError():
+                return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
+            case SSLError():
+                return Unreachable(f"no TLS with {url}: {tls_reason(error)}", TLS_HINT)
+            case ReadTimeoutError():
+                return Unreachable(
+                    f"{url} did not answer in time", "try again; a loaded broker may need longer"
+                )
+            case NewConnectionError() if self._amqp_answers(host):
+                return Unreachable(
+                    f"the broker on `{host.name}` runs, but not its management API ({url})", _ENABLE
+                )
+            case NewConnectionError():
+                return Unreachable(
+                    f"nothing answers at {url}", "check host and port, and that the broker runs"
+                )
+            case ConnectTimeoutError():
+                return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
+        return Unreachable(f"{url} closed the connection", "check the port, and whether it is http or https")
+
+    def _amqp_answers(self, host: Host) -> bool:
+        return any(_listens(broker) for broker in self._address.hosts if broker.name == host.name)
+
+    def _failure(self, response: urllib3.BaseHTTPResponse, what: str) -> BrokerError:
+        """An answer that is not success, as an error."""
+        try:
+            document = json.loads(response.data)
+        except ValueError:
+            document = None
+        if not isinstance(document, Mapping) or "error" not in document:
+            return self._wordless(response.status, what)
+        reason = plain_reason(document)
+        match response.status:
+            case 401 | 403:
+                return self._access(reason, what)
+            case 404:
+                return self._missing(document["error"], reason, what)
+            case 400 | 405 | 409 | 412 | 413:
+                return rejected(reason, what)
+            case status:
+                return BrokerError(f"cannot {what}: the broker answered {status}, {reason}", _LOG)
+
+    def _wordless(self, status: int, what: str) -> BrokerError:
+        if status in (401, 403):
+            return self._access("", what)
+        if status == 413:
+            return Rejected(f"cannot {what}", "the request is larger than the broker allows")
+        if status <= 404:
+            return self.stranger()
+        return BrokerError(f"cannot {what}: the broker answered {status}", _LOG)
+
+    def _missing(self, error: str, reason: str, what: str) -> BrokerError:
+        if reason == "vhost_not_found":
+            return NotFound(f"cannot {what}: the vhost does not exist", "create it, or check its name")
+        if reason != "Not Found":
+            return NotFound(f"cannot {what}: {reason}", "create it first, or check its name")
+        if error == "not_found":
+            # What 4.3 says of a vhost that exists, and that this user has no permissions in.
+            return self._access("no access to virtual host", what)
+        return NotFound(f"cannot {what}: the broker does not know it", "check the vhost and the name")
+
+    def _access(self, reason: str, what: str) -> AccessRefused:
+        user = self._management.user
+        reason = reason.lower()
+        if reason in ("", "login failed", "not_authorized"):
+            return AccessRefused(
+                f"{self._management} refuses user `{user}`: wrong user name or password",
+                "check the credentials in the URL; `guest` may log in from localhost only",
+            )
+        if "not management user" in reason:
+            return AccessRefused(
+                f"user `{user}` may not use the management API",
+                f"give it a tag with `rabbitmqctl set_user_tags {user} management`",
+            )
+        if "virtual host" in reason:
+            return AccessRefused(
+                f"cannot {what}: user `{user}` has no permissions in the vhost",
+                f"grant them with `rabbitmqctl set_permissions -p VHOST {user} '.*' '.*' '.*'`",
+            )
+        if "not administrator" in reason:
+            return AccessRefused(
+                f"cannot {what}: user `{user}` lacks the tag `administrator`",
+                f"give it with `rabbitmqctl set_user_tags {user} administrator`",
+            )
+        if "access object" in reason:
+            return AccessRefused(
+                f"cannot {what}: user `{user}` lacks the tag `policymaker`",
+                f"give it with `rabbitmqctl set_user_tags {user} policymaker`",
+            )
+        return AccessRefused(
+            f"cannot {what}: user `{user}` lacks a permission for it in the vhost",
+            "declaring needs `configure`, binding `write` on the destination and `read` on the source",
+        )
+
+
+def _may_repeat(error: HTTPError) -> bool:
+    """Whether another host, or the same one a moment later, may do better."""
+    return isinstance(error, NewConnectionError | ConnectTimeoutError | ProtocolError)
+
+
+def _listens(host: Host) -> bool:
+    try:
+        with socket.create_connection(host, timeout=1.0):
+            return True
+    except OSError:
+        return False

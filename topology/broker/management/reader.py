@@ -1,0 +1,109 @@
+"""Reads the state of a broker over its management API: which endpoints, concurrently, and what they cost.
+
+Seconds for 10,000 queues and 10,000 bindings:
+
+    RabbitMQ                                              3.10.8   4.0.5   4.3.6
+    queues, `disable_stats`, only the columns needed        0.29    0.13    0.19
+    queues, `disable_stats`                                 0.32    0.14    0.23
+    queues, `disable_stats` and `enable_queue_totals`       0.56    0.45    0.43
+    bindings of the one exchange that has them              0.20    0.14    0.19
+    bindings of the vhost, the default exchange's too       0.48    0.34    0.36
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ...base.progress import Counter, Progress
+from ...base.resources import Kind, Resource, State
+from ...errors import NotFound
+from ..definitions import decode
+from ..definitions.encode import segment
+from .http import CONNECTIONS, Http
+
+#: The components whose parameters routectl manages.
+COMPONENTS = ("federation-upstream", "federation-upstream-set", "shovel")
+
+#: With more exchanges than this, one request for all bindings is cheaper than one for each exchange's.
+_FEW_EXCHANGES = 50
+
+_EXCHANGES = "/exchanges/{}?disable_stats=true"
+
+#: Where the objects of each kind are listed; `{}` is a vhost.
+_PATHS: dict[Kind, tuple[str, ...]] = {
+    Kind.VHOST: ("/vhosts?columns=name,description,tags,default_queue_type,metadata",),
+    Kind.VHOST_LIMIT: ("/vhost-limits/{}",),
+    Kind.USER: ("/users",),
+    Kind.PERMISSION: ("/vhosts/{}/permissions",),
+    Kind.EXCHANGE: (_EXCHANGES,),
+    Kind.TOPIC_PERMISSION: ("/vhosts/{}/topic-permissions",),
+    Kind.QUEUE: ("/queues/{}?disable_stats=true&columns=name,vhost,durable,auto_delete,exclusive,arguments",),
+    Kind.PARAMETER: tuple(f"/parameters/{component}/{{}}" for component in COMPONENTS),
+    Kind.POLICY: ("/policies/{}",),
+    Kind.OPERATOR_POLICY: ("/operator-policies/{}",),
+}
+
+_Job = Callable[[], list[Resource]]
+
+
+def read(http: Http, vhosts: Collection[str], kinds: Collection[Kind], progress: Progress | None) -> State:
+    """The state, as `Management.read` says."""
+    jobs = [job for kind in dict.fromkeys(kinds) for job in _jobs(http, kind, vhosts)]
+    finished = Counter(len(jobs), progress)
+
+    def run(job: _Job) -> list[Resource]:
+        resources = job()
+        finished.add()
+        return resources
+
+    state: State = {}
+    with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
+        for resources in executor.map(run, jobs):
+            for resource in resources:
+                # Twins that differ in the width of an integer only: one stands for all.
+                state.setdefault(resource.key, resource)
+    return state
+
+
+def _jobs(http: Http, kind: Kind, vhosts: Collection[str]) -> Iterator[_Job]:
+    """What to do concurrently, to have all objects of a kind."""
+    if kind is Kind.BINDING:
+        yield from (partial(_bindings, http, vhost) for vhost in vhosts)
+        return
+    for path in _PATHS[kind]:
+        if "{}" in path:
+            yield from (partial(_list, http, kind, path.format(segment(vhost))) for vhost in vhosts)
+        elif kind is Kind.VHOST:
+            yield partial(_vhosts, http, path, vhosts)
+        else:
+            yield partial(_list, http, kind, path)
+
+
+def _list(http: Http, kind: Kind, path: str) -> list[Resource]:
+    try:
+        items = http.get(path)
+    except NotFound:
+        return []
+    if kind is Kind.VHOST_LIMIT:
+        return [limit for item in items for limit in decode.vhost_limits(item)]
+    return list(filter(None, map(decode.READERS[kind], items)))
+
+
+def _vhosts(http: Http, path: str, vhosts: Collection[str]) -> list[Resource]:
+    # A vhost that is being deleted is listed without its name, by RabbitMQ 3.10 as an empty list.
+    return [decode.vhost(item) for item in http.get(path) if "name" in item and item["name"] in vhosts]
+
+
+def _bindings(http: Http, vhost: str) -> list[Resource]:
+    """The bindings of a vhost, if possible without the one that every queue has to the default exchange."""
+    vhost = segment(vhost)
+    try:
+        names = [exchange["name"] for exchange in http.get(_EXCHANGES.format(vhost) + "&columns=name")]
+    except NotFound:
+        return []
+    if len(names) > _FEW_EXCHANGES or "." in names or ".." in names:
+        return _list(http, Kind.BINDING, f"/bindings/{vhost}")
+    paths = (f"/exchanges/{vhost}/{segment(name)}/bindings/source" for name in names if name)
+    return [binding for path in paths for binding in _list(http, Kind.BINDING, path)]

@@ -1,0 +1,147 @@
+"""What the file wants, as a `State`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
+from ..delivery.addresses import AddressBook
+from ..model import Body, Exchange, Policy, Queue, Topology, User
+from ..model.topology import REFUSE
+
+
+def desired(topology: Topology, vhost: str) -> State:
+    """Every object that the file declares, the ones for delayed tasks among them.
+
+    Parameters:
+      topology: The file.
+      vhost: The vhost of the top level.
+    """
+    state: State = {}
+    for name, body in topology.bodies(vhost).items():
+        if body is not topology or topology.vhost is not None or _vhost_properties(body):
+            _add(state, [Resource(Key(Kind.VHOST, "", (name,)), _vhost_properties(body))])
+        _add(state, _body(name, body))
+    for name, user in topology.users.items():
+        _add(state, _user(name, user))
+    return state
+
+
+def _add(state: State, resources: Iterable[Resource]) -> None:
+    for resource in resources:
+        state[resource.key] = resource
+
+
+def _vhost_properties(body: Body) -> dict[str, Any]:
+    named = {
+        "description": body.description,
+        "tags": None if body.tags is None else sorted(body.tags),
+        "default_queue_type": body.default_queue_type,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _body(vhost: str, body: Body) -> Iterator[Resource]:
+    for limit in ("max_connections", "max_queues"):
+        value = getattr(body.limits, limit)
+        if value is not None:
+            yield Resource(Key(Kind.VHOST_LIMIT, vhost, (limit.replace("_", "-"),)), {"value": value})
+    yield from _delayed_delivery(vhost, body)
+    for name, exchange in body.exchanges.items():
+        yield _exchange(vhost, name, exchange)
+        yield from _bindings(vhost, name, exchange)
+    for name, queue in body.queues.items():
+        yield _queue(vhost, name, queue)
+        yield from _bindings(vhost, name, queue)
+    yield from _parameters(vhost, body)
+    for kind, policies in ((Kind.POLICY, body.policies), (Kind.OPERATOR_POLICY, body.operator_policies)):
+        for name, policy in policies.items():
+            yield Resource(Key(kind, vhost, (name,)), _policy(policy))
+
+
+def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:
+    properties = {
+        "type": exchange.type,
+        "durable": exchange.durable,
+        "auto_delete": exchange.auto_delete,
+        "internal": exchange.internal,
+        "arguments": exchange.declare_arguments(),
+    }
+    return Resource(exchange_key(vhost, name), properties, external=exchange.external)
+
+
+def _queue(vhost: str, name: str, queue: Queue) -> Resource:
+    arguments = queue.declare_arguments()
+    properties = {
+        "type": arguments.pop("x-queue-type"),
+        "durable": queue.durable,
+        "auto_delete": queue.auto_delete,
+        "arguments": arguments,
+    }
+    return Resource(queue_key(vhost, name), properties, external=queue.external)
+
+
+def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[Resource]:
+    to_exchange = isinstance(destination, Exchange)
+    for binding in destination.bindings:
+        arguments = binding.binding_arguments()
+        yield Resource(
+            binding_key(vhost, binding.exchange, name, binding.key, arguments, to_exchange=to_exchange)
+        )
+
+
+def _delayed_delivery(vhost: str, body: Body) -> Iterator[Resource]:
+    """What Celery's native delayed delivery needs, if this vhost's tasks need it."""
+    takes_tasks = body.routes or body.workers or body.unmatched != REFUSE
+    if not takes_tasks or body.delayed_delivery == "never":
+        return
+    delay = AddressBook(body).delay
+    if delay is None:
+        return
+    for name, kind in delay.exchanges:
+        yield _exchange(vhost, name, Exchange.model_validate({"type": kind}))
+    for name, declared in delay.queues:
+        arguments = dict(declared)
+        queue_type = arguments.pop("x-queue-type")
+        properties = {"type": queue_type, "durable": True, "auto_delete": False, "arguments": arguments}
+        yield Resource(queue_key(vhost, name), properties)
+    for source, destination, key in delay.exchange_bindings:
+        yield Resource(binding_key(vhost, source, destination, key, to_exchange=True))
+    for source, queue, key in delay.queue_bindings:
+        yield Resource(binding_key(vhost, source, queue, key))
+
+
+def _parameters(vhost: str, body: Body) -> Iterator[Resource]:
+    def parameter(component: str, name: str, value: Any) -> Resource:
+        return Resource(Key(Kind.PARAMETER, vhost, (component, name)), {"value": value})
+
+    for name, upstream in body.federation.upstreams.items():
+        yield parameter("federation-upstream", name, upstream.value())
+    for name, members in body.federation.upstream_sets.items():
+        yield parameter("federation-upstream-set", name, [member.value() for member in members])
+    for name, shovel in body.shovels.items():
+        yield parameter("shovel", name, shovel.value())
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {
+        "pattern": policy.pattern,
+        "apply_to": policy.apply_to,
+        "priority": policy.priority,
+        "definition": policy.definition.keys(),
+    }
+
+
+def _user(name: str, user: User) -> Iterator[Resource]:
+    properties: dict[str, Any] = {"tags": sorted(user.tags)}
+    if user.password is not None:
+        properties["password"] = user.password
+    if user.password_hash is not None:
+        properties |= {"password_hash": user.password_hash, "hashing_algorithm": user.hashing_algorithm}
+    yield Resource(Key(Kind.USER, "", (name,)), properties)
+    for vhost, permission in user.permissions.items():
+        yield Resource(Key(Kind.PERMISSION, vhost, (name,)), permission.model_dump())
+    for vhost, exchanges in user.topic_permissions.items():
+        for exchange, topic in exchanges.items():
+            yield Resource(Key(Kind.TOPIC_PERMISSION, vhost, (name, exchange)), topic.model_dump())

@@ -1,0 +1,144 @@
+"""What is done to the file's data before it is validated: empty sections, defaults, password files. Plain data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..base.scalar import Interpolated
+from ..model import Queue
+from ..model.support import support_of
+
+#: Sections of a body whose entries are maps, so that `high:` alone means `high: {}`.
+NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shovels", "workers")
+
+_LONGEST_PASSWORD = 4096
+
+Path_ = tuple[str | int, ...]
+Complain = Callable[[Path_, str, str, str | None], None]
+
+
+def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Each vhost's body in the data, with its path."""
+    yield (), data
+    more = data.get("vhosts")
+    if isinstance(more, dict):
+        for name, body in more.items():
+            if isinstance(body, dict):
+                yield ("vhosts", name), body
+
+
+def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
+    """The data with defaults applied, ready to be validated.
+
+    Parameters:
+      data: The file's data; it is not changed.
+      complain: Called with path, code, message and help for a password file that cannot be read.
+    """
+    prepared = {key: value for key, value in data.items() if value is not None}
+    defaults: dict[str, Any] = {}
+    if isinstance(prepared.get("defaults"), dict):
+        defaults = {key: value for key, value in prepared["defaults"].items() if value is not None}
+        prepared["defaults"] = defaults
+    if isinstance(prepared.get("vhosts"), dict):
+        prepared["vhosts"] = {
+            name: {key: value for key, value in (body or {}).items() if value is not None}
+            if isinstance(body, dict | None)
+            else body
+            for name, body in prepared["vhosts"].items()
+        }
+    for _, body in bodies(prepared):
+        for section in NAMED_SECTIONS:
+            if isinstance(body.get(section), dict):
+                body[section] = {name: {} if item is None else item for name, item in body[section].items()}
+        _apply(body, "queues", defaults.get("queue"), _queue_defaults)
+        _apply(body, "exchanges", defaults.get("exchange"), lambda own, _item: own)
+    if isinstance(prepared.get("users"), dict):
+        prepared["users"] = {
+            name: _with_password(name, user, complain) for name, user in prepared["users"].items()
+        }
+    return prepared
+
+
+def written_at(path: Path_, has: Callable[[Path_], bool]) -> Path_:
+    """Where a value was written that stands at a path: there, or under `defaults:`.
+
+    Parameters:
+      path: The path of a value.
+      has: Whether the file itself has a value at a path.
+    """
+    start = 2 if path[:1] == ("vhosts",) else 0
+    path = _unsharded(path, start, has)
+    if len(path) < start + 3 or path[start] not in ("queues", "exchanges") or has(path[: start + 3]):
+        return path
+    default = ("defaults", str(path[start])[:-1], *path[start + 2 :])
+    return default if has(default[:3]) else path
+
+
+def _unsharded(path: Path_, start: int, has: Callable[[Path_], bool]) -> Path_:
+    """The path with the name of the queue that is written in the place of its shard's."""
+    if path[start : start + 1] != ("queues",) or len(path) < start + 2 or has(path[: start + 2]):
+        return path
+    queue, _, number = str(path[start + 1]).rpartition(".")
+    written = (*path[: start + 1], queue)
+    return (*written, *path[start + 2 :]) if number.isdecimal() and has(written) else path
+
+
+def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]) -> None:
+    items = body.get(section)
+    if not isinstance(items, dict) or not isinstance(defaults, dict) or not defaults:
+        return
+    body[section] = {
+        name: {**applicable(defaults, item), **item}
+        if isinstance(item, dict) and not item.get("external")
+        else item
+        for name, item in items.items()
+    }
+
+
+def _queue_defaults(defaults: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The defaults less what a queue of another type than theirs would not know."""
+    own = defaults.get("type")
+    queue_type = item.get("type", own or "classic")
+    if not isinstance(queue_type, str) or queue_type == own:
+        return defaults
+    unknown = _unknown_to(queue_type)
+    return {name: value for name, value in defaults.items() if name not in unknown}
+
+
+@cache
+def _unknown_to(queue_type: str) -> frozenset[str]:
+    if queue_type not in ("classic", "quorum", "stream"):
+        return frozenset()
+    unknown = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
+    if queue_type == "stream":
+        unknown |= {"dead_letter", "shards"}
+    return frozenset(unknown if queue_type == "classic" else unknown | {"durable", "auto_delete"})
+
+
+def _with_password(name: str, user: Any, complain: Complain) -> Any:
+    """The user with the password that its `password_file` holds."""
+    if user is None:
+        return {}
+    if not isinstance(user, dict) or not isinstance(user.get("password_file"), str):
+        return user
+    path = ("users", name, "password_file")
+    if "password" in user or "password_hash" in user:
+        complain(path, "conflict", "a password is given in more than one way", "keep one of them")
+        return user
+    try:
+        with Path(user["password_file"]).open(encoding="utf-8") as file:
+            password = file.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+    except OSError as error:
+        reason = (error.strerror or "it is no file").lower()
+        complain(path, "missing-file", f"the password file cannot be read: {reason}", None)
+        return user
+    except ValueError:
+        complain(path, "missing-file", "the password file is not UTF-8 text", "save it as UTF-8")
+        return user
+    if not password:
+        complain(path, "literal-secret", "the password file's first line is empty", None)
+        return user
+    return {**user, "password": Interpolated(password, plain=False)}

@@ -1,0 +1,141 @@
+"""Files and the files that they include, as one tree of YAML nodes."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from ...base.finding import Finding
+from ...errors import FileError
+from .nodes import Lookup, copied, is_absent, merge
+from .parser import Document, parse, read_text
+
+MAX_CHAIN = 50
+
+
+class Witness(Protocol):
+    """Is told what a reader looks for, just before it does."""
+
+    def file(self, name: str) -> None:
+        """A file, which need not be there."""
+        ...
+
+    def pattern(self, text: str) -> None:
+        """A pattern of files, for `glob`."""
+        ...
+
+
+class Reader:
+    """Reads files and what they include: a file that several include is read once.
+
+    Parameters:
+      witness: Is told of every file.
+    """
+
+    def __init__(self, witness: Witness | None = None) -> None:
+        self._witness = witness
+        self.documents: dict[str, Document] = {}
+        self.findings: list[Finding] = []
+        self._open: list[str] = []
+        self._taken: set[str] = set()
+
+    def file(self, path: Path) -> yaml.Node:
+        """The nodes of one file and of all that it includes.
+
+        Raises:
+          FileError: one of them cannot be read, or is not YAML, or includes itself.
+        """
+        self._taken.clear()
+        return self._file(path)
+
+    def _file(self, path: Path) -> yaml.Node:
+        if self._witness is not None:
+            self._witness.file(str(path))
+        document, findings = read_text(path)
+        self.findings += findings
+        self.documents[document.name] = document
+        root = parse(document)
+        self._open.append(os.path.realpath(path))
+        try:
+            return self._with_includes(root, path)
+        finally:
+            self._open.pop()
+
+    def _with_includes(self, root: yaml.Node, path: Path) -> yaml.Node:
+        found = Lookup().child(root, "include")
+        if found is None or not isinstance(root, yaml.MappingNode):
+            return root
+        key, value = found
+        parts = [self._file(target) for target in self._targets(value, path)]
+        root.value = [pair for pair in root.value if pair[0] is not key]
+        joined: yaml.Node = root
+        for part in reversed(parts):
+            joined = self._joined(part, joined)
+        return joined
+
+    def _targets(self, node: yaml.Node, path: Path) -> list[Path]:
+        if is_absent(node):
+            return []
+        targets: list[Path] = []
+        for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(item, yaml.ScalarNode) or not item.value:
+                raise FileError(
+                    [self._finding("wrong-type", "`include` takes a path or a list of paths", item)]
+                )
+            targets += [target for target in self._matches(item, path) if self._is_new(target, item)]
+        return targets
+
+    def _matches(self, item: yaml.ScalarNode, path: Path) -> list[Path]:
+        if "*" in item.value and "\0" not in item.value:
+            pattern = os.path.join(glob.escape(str(path.parent)), item.value)
+            if self._witness is not None:
+                self._witness.pattern(pattern)
+            found = glob.glob(pattern, recursive=True)
+            matches = [name for name in sorted(found) if os.path.realpath(name) not in self._open]
+        else:
+            name = os.path.join(path.parent, item.value)
+            if self._witness is not None:
+                self._witness.file(name)
+            matches = [name] if os.path.exists(name) else []
+        if not matches:
+            message = f"no file matches `{item.value}`"
+            raise FileError([self._finding("missing-file", message, item, "paths are relative to this file")])
+        return [Path(name) for name in matches]
+
+    def _is_new(self, target: Path, item: yaml.ScalarNode) -> bool:
+        real = os.path.realpath(target)
+        if real in self._open:
+            raise FileError(
+                [self._finding("include-loop", f"`{target}` includes itself", item, "remove this line")]
+            )
+        if len(self._open) >= MAX_CHAIN:
+            message = f"includes are nested more than {MAX_CHAIN} files deep"
+            raise FileError([self._finding("too-deep", message, item)])
+        new = real not in self._taken
+        self._taken.add(real)
+        return new
+
+    def _joined(self, first: yaml.Node, second: yaml.Node) -> yaml.Node:
+        """Puts two parts of one file together; two different values in one place are a mistake."""
+        return merge(first, second, self._combined)
+
+    def _combined(self, first: yaml.Node, second: yaml.Node) -> yaml.Node:
+        if isinstance(first, yaml.SequenceNode) and isinstance(second, yaml.SequenceNode):
+            return copied(second, first.value + second.value)
+        if is_absent(first) or is_absent(second):
+            return first if is_absent(second) else second
+        if not (isinstance(first, yaml.ScalarNode) and first.value == second.value):
+            mark = first.start_mark
+            where = f" at {mark.name}:{mark.line + 1}" if mark is not None else ""
+            message = f"this value is also given{where}, differently"
+            self.findings.append(self._finding("include-conflict", message, second))
+        return second
+
+    def _finding(self, code: str, message: str, node: yaml.Node, help_: str | None = None) -> Finding:
+        mark = node.start_mark
+        assert mark is not None
+        return Finding(code, message, self.documents[mark.name].position(mark.line, mark.column), help_)

@@ -1,0 +1,258 @@
+"""From pydantic's errors to findings: one sentence each, at the right place, with the likely fix."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from ..base.finding import Finding, Position, did_you_mean
+from ..base.redaction import URI_KEYS, is_secret_key
+from ..base.scalar import Interpolated
+from ..model import Topology
+from .reader.source import Path_
+
+_KINDS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large a number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "dict_type": "must be a map (`name: value` lines)",
+    "model_type": "must be a map (`name: value` lines)",
+    "model_attributes_type": "must be a map (`name: value` lines)",
+    "tuple_type": "must be a list (`- item` lines)",
+    "list_type": "must be a list (`- item` lines)",
+    "string_too_short": "cannot be empty",
+    "too_short": "cannot be empty",
+    "value_error": "cannot be read",
+}
+_BOUNDS = {
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than_equal": ("must be at most", "le"),
+    "greater_than": ("must be more than", "gt"),
+    "less_than": ("must be less than", "lt"),
+}
+_MAX_SHOWN = 60
+#: So many findings are worth being explained; far fewer are shown.
+_ENOUGH = 1000
+
+#: What people write who know RabbitMQ's or Celery's own name for a field.
+SYNONYMS = {
+    "x-queue-type": "type",
+    "routing_key": "key",
+    "ttl": "message_ttl",
+    "dlx": "dead_letter",
+    "x-dead-letter-exchange": "dead_letter: {exchange: …}",
+    "dead_letter_exchange": "dead_letter: {exchange: …}",
+    "x-dead-letter-routing-key": "dead_letter: {routing_key: …}",
+    "prefetch": "prefetch_multiplier",
+    "task": "tasks",
+    "upstream": "upstreams",
+}
+
+
+class Places(Protocol):
+    """What the file says, and where."""
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        """The position of the value at `path`, or of its key."""
+        ...
+
+    def written(self, path: Path_) -> Path_:
+        """The path of what was written for the value at `path`: its own, or one under `defaults`."""
+        ...
+
+    def has(self, path: Path_) -> bool:
+        """Whether the file itself has a value at `path`."""
+        ...
+
+    def raw(self, path: Path_) -> str | None:
+        """The scalar at `path` as it is written."""
+        ...
+
+
+def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]:
+    """The findings of one validation, one for each place.
+
+    Parameters:
+      errors: What pydantic found.
+      places: Where the data was written.
+    """
+    found: dict[tuple[Position, str | int], Finding] = {}
+    seen: set[tuple[Path_, str]] = set()
+    lists = {error["loc"][:-1] for error in errors}
+    for error in errors:
+        if error["type"] == "too_short" and error["loc"] in lists:
+            continue  # what is wrong in the list is said already
+        path = places.written(error["loc"])
+        if (path, error["type"]) in seen:
+            continue
+        seen.add((path, error["type"]))
+        finding = _explain(error, path, places)
+        found.setdefault((finding.position, path[-1] if error["type"] == "missing" else ""), finding)
+        if len(found) > _ENOUGH:
+            break
+    return list(found.values())
+
+
+def _explain(error: ErrorDetails, path: Path_, places: Places) -> Finding:
+    kind = error["type"]
+    of_key = False
+    if path and path[-1] == "[key]":
+        path, of_key = path[:-1], True
+    if kind == "missing":
+        return _missing(path, places)
+    if kind == "extra_forbidden":
+        return _unknown(path, places)
+    path = _without_union(path)
+    message, help_ = _sentence(error, path, places)
+    code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
+    code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
+    return Finding(code, message, places.position(path, of_key=of_key), help_)
+
+
+def _without_union(path: Path_) -> Path_:
+    """The path without what pydantic adds to say which part of a union it tried."""
+    for end in range(1, len(path) + 1):
+        if isinstance(path[end - 1], str) and _annotation_at(path[:end]) is None:
+            return path[: end - 1]
+    return path
+
+
+def _subject(kind: str, path: Path_, places: Places) -> str:
+    """What a sentence is about: the innermost name of the path that is in the file."""
+    if not path:
+        return "the file "
+    for end in range(len(path), 0, -1):
+        if isinstance(path[end - 1], str) and places.has(path[:end]):
+            if path[end - 1] == "":
+                return ""
+            entry = isinstance(path[-1], int) and kind in _KINDS and places.has(path)
+            return f"an entry of `{path[end - 1]}` " if entry else f"`{path[end - 1]}` "
+    return ""
+
+
+def _missing(path: Path_, places: Places) -> Finding:
+    owner = path[-2] if len(path) > 1 else None
+    where = f" of `{owner}`" if isinstance(owner, str) else ""
+    position = places.position(path[:-1], of_key=True)
+    help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
+    return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
+
+
+def _unknown(path: Path_, places: Places) -> Finding:
+    word = str(path[-1])
+    model = model_at(path[:-1])
+    known = list(model.model_fields) if model else []
+    synonym = SYNONYMS.get(word)
+    if synonym and synonym.split(":")[0] in known:
+        help_: str | None = f"write `{synonym}` here"
+    else:
+        help_ = did_you_mean(word, known)
+    if help_ is None and word.startswith("x-") and "arguments" in known:
+        help_ = f"put it under `arguments:` to pass it as it is: `arguments: {{{word}: …}}`"
+    if help_ is None and known:
+        help_ = "known here: " + ", ".join(sorted(known))
+    return Finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
+
+
+def _sentence(error: ErrorDetails, path: Path_, places: Places) -> tuple[str, str | None]:
+    kind, context = error["type"], error.get("ctx") or {}
+    subject = _subject(kind, path, places)
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"{subject}{words} {context[bound]}{_given(error, path, places)}", None
+    if kind == "literal_error":
+        return _not_among(error, subject, path, places)
+    words = _KINDS.get(kind) or error["msg"]
+    help_ = "built-in exchanges can be bound without being declared" if kind == "reserved-name" else None
+    if kind == "literal-secret":
+        is_uri = any(part in URI_KEYS for part in path)
+        help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
+    if kind == "string_type" and (raw := places.raw(path)):
+        help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
+    separator = "" if words.startswith(("must", "is", "cannot")) else ": "
+    shown = "" if words.startswith(("a ", "names ")) else _given(error, path, places)
+    return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
+
+
+def _not_among(error: ErrorDetails, subject: str, path: Path_, places: Places) -> tuple[str, str | None]:
+    choices = _choices(path)
+    given = error["input"]
+    if len(choices) == 1:
+        return f"{subject}must be {choices[0]}{_given(error, path, places)}", f"write `{choices[0]}`"
+    near = None
+    if isinstance(given, str) and not isinstance(given, Interpolated):
+        near = did_you_mean(given[:_MAX_SHOWN], choices)
+    return f"{subject}must be one of {', '.join(choices)}{_given(error, path, places)}", near
+
+
+def _given(error: ErrorDetails, path: Path_, places: Places) -> str:
+    """What stands there, unless it is secret, from outside, or no scalar; of a key, the sentence says it already."""
+    if error["loc"][-1:] == ("[key]",):
+        return ""
+    if path[:1] == ("users",) or any(is_secret_key(str(part)) or part in URI_KEYS for part in path):
+        return ""
+    raw = places.raw(path)
+    if isinstance(error["input"], dict | list | tuple | Interpolated) or raw is None:
+        return ""
+    if "${" in raw or len(raw) > _MAX_SHOWN:
+        return ""
+    return f", not `{raw}`" if raw else ", not empty"
+
+
+def _choices(path: Path_) -> list[str]:
+    annotation = _annotation_at(path)
+    return [str(choice) for choice in _literals(annotation)]
+
+
+def _literals(annotation: Any) -> list[Any]:
+    if typing.get_origin(annotation) is typing.Literal:
+        return list(typing.get_args(annotation))
+    return [choice for part in typing.get_args(annotation) for choice in _literals(part)]
+
+
+def model_at(path: Path_) -> type[BaseModel] | None:
+    """The model that the value at a path is validated by, if it is a model."""
+    return next(iter(_models(_annotation_at(path))), None)
+
+
+def _annotation_at(path: Path_) -> Any:
+    annotation: Any = Topology
+    for part in path:
+        annotation = _step(annotation, part)
+        if annotation is None:
+            return None
+    return annotation
+
+
+def _step(annotation: Any, part: str | int) -> Any:
+    for model in _models(annotation):
+        field = model.model_fields.get(str(part))
+        return field.annotation if field else None
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is dict:
+        return arguments[1]
+    if origin is tuple and isinstance(part, int):
+        return arguments[0]
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        return next((found for argument in arguments if (found := _step(argument, part)) is not None), None)
+    return annotation if _literals(annotation) else None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        return [model for argument in typing.get_args(annotation) for model in _models(argument)]
+    return []

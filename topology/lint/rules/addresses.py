@@ -1,0 +1,135 @@
+"""Keys that do not lead to one queue alone, at once or delayed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, partial
+
+from ...delivery.addresses import Address, AddressBook, possible_queues
+from ...delivery.network import Network
+from ...file.reader.source import Path_
+from ...matching import pattern
+from ...model import Body, Route
+from ..context import Names, Report
+
+
+def check_addresses(base: Path_, body: Body, names: Names, report: Report) -> None:
+    """The keys of rules, and those of the queues' bindings where tasks can be delayed on the broker.
+
+    Parameters:
+      base: The path of the vhost's body.
+      body: What it says; its exchanges, queues and bindings are right, as far as they are there.
+      names: The names that the file itself declares.
+      report: Takes what is found.
+    """
+    keyed = [(index, route) for index, route in enumerate(body.routes) if _is_fixed(route)]
+    if not (keyed or _may_overtake(body)) or _in_doubt(base, body, names, report):
+        return
+    book = AddressBook(body)
+    proved = cache(partial(_misled, body, book))
+    for index, route in keyed:
+        path = (*base, "routes", index, "key")
+        misled = proved(route.queue, route.key or "")
+        if misled is not None:
+            queue, reached = misled
+            where = " and ".join(f"`{name}`" for name in reached) or "no queue"
+            message = f"key `{report.written(path, route.key or '')}` reaches {where}, not `{queue}` alone"
+            if book.delays and _leads(Network.of(body), body, queue, route.key or ""):
+                message += ", since Celery binds `#.KEY` for delayed tasks"
+            way = (
+                "the queue's own binding is used"
+                if book.of(queue).exchange
+                else "the default exchange is used"
+            )
+            report(path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}")
+    _delayed(base, body, book, report)
+
+
+def _may_overtake(body: Body) -> bool:
+    """Whether a delayed task may reach a second queue: a key that two share, or that is the end of another's."""
+    quorum = any(queue.type == "quorum" for queue in body.queues.values())
+    if not (quorum or body.delayed_delivery == "always"):
+        return False
+    keys = [binding.key for queue in body.queues.values() for binding in queue.bindings]
+    known = frozenset(keys)
+    return (
+        len(known) < len(keys)
+        or any(exchange.bindings or exchange.type == "fanout" for exchange in body.exchanges.values())
+        or any(not key or "*" in key or "#" in key for key in known)
+        or any(end in known for key in known for end in _ends(key))
+    )
+
+
+def _ends(key: str) -> Iterator[str]:
+    """What is left of a key without its first words."""
+    _, dot, rest = key.partition(".")
+    while dot:
+        yield rest
+        _, dot, rest = rest.partition(".")
+
+
+def _is_fixed(route: Route) -> bool:
+    """Whether a rule has a key that does not depend on the task's name; for shards, it is wrong anyway."""
+    return route.key is not None and not route.shard_by and not pattern.placeholders(route.key)
+
+
+def _misled(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, list[str]] | None:
+    """The first queue of those that a rule can lead to which a key does not reach alone, and what it reaches."""
+    if queue in body.shards:
+        return None
+    for name in possible_queues(body, queue):
+        if book.with_key(name, key) is None:
+            return name, sorted(book.reached(name, key))
+    return None
+
+
+def _leads(network: Network, body: Body, queue: str, key: str) -> bool:
+    """Whether a key leads to a queue alone by what the file declares, from one of the exchanges that it is bound to."""
+    bindings = body.queues[queue].bindings
+    return any(network.deliver(binding.exchange, key) == {queue} for binding in bindings)
+
+
+def _delayed(base: Path_, body: Body, book: AddressBook, report: Report) -> None:
+    """The queues whose delayed tasks workers hold, since no key leads to them alone; of shards, the first."""
+    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
+    told = set()
+    for queue, address, others, why in _held(body, book):
+        name = whole.get(queue, queue)
+        if name in told or not others:
+            continue
+        told.add(name)
+        bindings = [binding.exchange for binding in body.queues[queue].bindings]
+        path = (*base, "queues", queue, "bindings", bindings.index(address.exchange))
+        key = report.written((*path, "key"), address.key)
+        reached = " and ".join(f"`{one}`" for one in sorted(others))
+        message = (
+            f"{why.format(key=key)} {reached}, too; tasks for `{name}` go through the default exchange instead, and a "
+            "worker holds those that are delayed"
+        )
+        help_ = "use keys of which none is the end of another, each for one queue only"
+        report(path, "delay-key", message, help_, warning=True)
+
+
+def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, Address, frozenset[str], str]]:
+    """Queues, the address that each might have had, the queues that it would reach, too, and why it would."""
+    for queue, (address, others) in book.overtaken.items():
+        yield (
+            queue,
+            address,
+            others,
+            "Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach",
+        )
+    if book.delays and body.delayed_delivery != "never":
+        for queue, address, others in book.shared():
+            yield queue, address, others, "the key `{key}` reaches"
+
+
+def _in_doubt(base: Path_, body: Body, names: Names, report: Report) -> bool:
+    """Whether an exchange or a queue is known to be wrong: nobody knows what a key would reach."""
+    declared = {"exchanges": names.exchanges.get(base), "queues": names.queues.get(base)}
+    found = {"exchanges": body.exchanges.keys(), "queues": body.queues.keys() | body.shards.keys()}
+    return any(
+        name not in found[section] or report.is_wrong((*base, section, name))
+        for section, written in declared.items()
+        for name in written or ()
+    )

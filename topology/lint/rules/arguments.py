@@ -1,0 +1,176 @@
+"""Arguments that a queue type or a RabbitMQ version refuses or ignores. Pure; the facts are in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...base.resources import EXTRA_TYPES
+from ...file.reader.source import Path_
+from ...model import Exchange, Policy, Queue
+from ...model.exchange import FIELDS_OF_TYPE
+from ...model.policy import PolicyDefinition
+from ...model.support import Support, Version, explain, support_of, supported
+
+Report = Callable[..., None]
+
+_ARGUMENTS = {f"x-{item.key or name.replace('_', '-')}": name for name, item in support_of(Queue).items()} | {
+    "x-queue-type": "type",
+    "x-dead-letter-exchange": "dead_letter",
+    "x-dead-letter-routing-key": "dead_letter",
+    "x-dead-letter-strategy": "dead_letter",
+}
+_POLICY_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
+
+
+class ArgumentCheck:
+    """Checks queues, exchanges and policies against queue types and against versions of RabbitMQ.
+
+    Parameters:
+      report: Called with path, code, message and help for every mistake.
+      versions: The versions to be right on; none if nobody said.
+      origin: Where the versions come from, for the message.
+    """
+
+    def __init__(self, report: Report, versions: Sequence[Version], origin: str) -> None:
+        self._report = report
+        self._versions = versions
+        self._origin = origin
+
+    def queue(self, path: Path_, queue: Queue) -> None:
+        """A queue's type, properties and arguments."""
+        if queue.type != "classic":
+            self._replicated(path, queue)
+        self._queue_arguments(path, queue)
+        letter = queue.dead_letter
+        if letter is not None and queue.type == "stream":
+            self._report(
+                (*path, "dead_letter"), "wrong-argument", "a stream does not dead-letter", of_key=True
+            )
+        elif letter is not None and letter.strategy is not None and queue.type == "classic":
+            message = "a classic queue knows no dead-letter strategy"
+            self._report(
+                (*path, "dead_letter", "strategy"),
+                "wrong-argument",
+                message,
+                "use `type: quorum`",
+                of_key=True,
+            )
+        if queue.type == "quorum" and queue.overflow == "reject-publish-dlx":
+            message = (
+                "a quorum queue ignores `overflow: reject-publish-dlx` and drops the oldest message instead"
+            )
+            self._report(
+                (*path, "overflow"), "wrong-argument", message, "use `reject-publish` or `drop-head`"
+            )
+        for name in queue.arguments:
+            if name in _ARGUMENTS:
+                help_ = f"write `{_ARGUMENTS[name]}:` beside `arguments:`"
+                self._report(
+                    (*path, "arguments", name),
+                    "misplaced-key",
+                    f"`{name}` has a field of its own",
+                    help_,
+                    of_key=True,
+                )
+        self._retry(path, queue)
+
+    def exchange(self, path: Path_, exchange: Exchange) -> None:
+        """An exchange's type and the fields that belong to it."""
+        if exchange.type in EXTRA_TYPES:
+            spec = EXTRA_TYPES[exchange.type][0]
+            self._lacking((*path, "type"), f"the exchange type `{exchange.type}`", spec, of_key=False)
+        for field in exchange.model_fields_set & FIELDS_OF_TYPE.keys():
+            wanted = FIELDS_OF_TYPE[field]
+            if getattr(exchange, field) is not None and exchange.type != wanted:
+                message = (
+                    f"`{field}` belongs to the exchange type `{wanted}`, and this one is `{exchange.type}`"
+                )
+                self._report((*path, field), "wrong-argument", message, of_key=True)
+        if exchange.hash_header and exchange.hash_property:
+            self._report(
+                (*path, "hash_property"), "conflict", "an exchange hashes a header or a property, not both"
+            )
+        if exchange.type == "x-delayed-message" and exchange.delayed_type is None and not exchange.external:
+            message = "an x-delayed-message exchange needs `delayed_type`"
+            self._report(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
+
+    def policy(self, path: Path_, policy: Policy) -> None:
+        """A policy's keys, on the queues that it covers."""
+        definition = policy.definition
+        queue_type = _POLICY_TYPES.get(policy.apply_to)
+        if queue_type is not None:
+            self._lacking((*path, "apply_to"), f"`apply_to: {policy.apply_to}`", "3.12..", of_key=False)
+        known = support_of(PolicyDefinition)
+        for field in sorted(definition.model_fields_set & known.keys()):
+            if getattr(definition, field) is None:
+                continue
+            place, support = (*path, "definition", field), known[field]
+            if support.policy is None:
+                self._report(place, "wrong-argument", f"`{field}` cannot be set by a policy", of_key=True)
+            else:
+                self._lacking(place, f"the policy key `{field}`", support.policy)
+                self._on_policy_type(place, field, support, queue_type)
+        if not definition.keys():
+            message = "the policy sets nothing"
+            self._report(
+                (*path, "definition"),
+                "missing-key",
+                message,
+                "add a key, such as `message_ttl: 7d`",
+                of_key=True,
+            )
+
+    def _on_policy_type(self, place: Path_, field: str, support: Support, queue_type: str | None) -> None:
+        if queue_type and support.types and queue_type not in support.types:
+            message = f"a {queue_type} queue does not know `{field}`: the whole policy would not apply to it"
+            self._report(place, "wrong-argument", message, of_key=True)
+
+    def _replicated(self, path: Path_, queue: Queue) -> None:
+        for field, wrong in (("durable", not queue.durable), ("auto_delete", queue.auto_delete)):
+            if wrong:
+                message = f"a {queue.type} queue cannot have `{field}: {str(getattr(queue, field)).lower()}`"
+                self._report(
+                    (*path, field),
+                    "wrong-argument",
+                    message,
+                    "remove it, or use `type: classic`",
+                    of_key=True,
+                )
+
+    def _queue_arguments(self, path: Path_, queue: Queue) -> None:
+        known = support_of(type(queue))
+        for field in queue.model_fields_set:
+            support = known.get(field)
+            if support is None or getattr(queue, field) is None:
+                continue
+            spec = support.on(queue.type)
+            if spec is None:
+                message = f"a {queue.type} queue does not know `{field}`; RabbitMQ would refuse it"
+                help_ = f"it belongs to {' and '.join(support.types)} queues"
+                self._report((*path, field), "wrong-argument", message, help_, of_key=True)
+            else:
+                self._lacking((*path, field), f"`{field}` on a {queue.type} queue", spec)
+        if queue.queue_version == 1:
+            self._lacking((*path, "queue_version"), "`queue_version: 1`", "..4.2")
+
+    def _retry(self, path: Path_, queue: Queue) -> None:
+        low, high = queue.delayed_retry_min, queue.delayed_retry_max
+        if low is not None and high is not None and low > high:
+            self._report(
+                (*path, "delayed_retry_min"),
+                "wrong-value",
+                "`delayed_retry_min` is above `delayed_retry_max`",
+            )
+
+    def _lacking(self, path: Path_, what: str, spec: str, *, of_key: bool = True) -> None:
+        lacking = [version for version in self._versions if not supported(spec, version)]
+        if lacking:
+            versions = ", ".join(f"{major}.{minor}" for major, minor in lacking)
+            message = f"RabbitMQ {versions} lacks {what}: it is known {explain(spec)}"
+            self._report(
+                path,
+                "wrong-version",
+                message,
+                f"remove it, or the version from {self._origin}",
+                of_key=of_key,
+            )

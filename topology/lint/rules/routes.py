@@ -1,0 +1,258 @@
+"""Mistakes in what a file says of tasks: patterns, where rules lead, priorities, `unmatched` and `tests`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from ...base.finding import did_you_mean
+from ...file.reader.source import Path_
+from ...matching import pattern
+from ...matching.contradictions import contradiction, sign
+from ...matching.expressions import problem
+from ...model import Body, Route
+from ...model.support import Version
+from ...model.topology import REFUSE
+from ..context import Names, Report
+from .priorities import objection
+from .shards import QueueNames
+
+_NO_STREAM = "route tasks to a classic or quorum queue"
+_GIVE_SHARDS = "give the queue `shards: 8`, or take `shard_by` out"
+
+#: What may be wrong with a rule's queue: the field, a code, a sentence about QUEUE, and what to do.
+_WRONG = {
+    "stream": ("queue", "bad-route", "QUEUE is a stream: Celery's workers cannot consume one", _NO_STREAM),
+    "only streams": (
+        "queue",
+        "bad-route",
+        "QUEUE can only become a stream: Celery's workers cannot consume one",
+        _NO_STREAM,
+    ),
+    "nothing fits": (
+        "queue",
+        "unknown-name",
+        "there is no queue in this file that QUEUE could become",
+        "declare one under `queues:`, or name another",
+    ),
+    "no shards": (
+        "shard_by",
+        "bad-route",
+        "`shard_by` needs a queue with `shards`, and QUEUE has none",
+        _GIVE_SHARDS,
+    ),
+    "one shard": (
+        "shard_by",
+        "bad-route",
+        "`shard_by` needs a queue with `shards`, and QUEUE is one of them already",
+        "name the whole queue, or take `shard_by` out",
+    ),
+    "no shards fit": (
+        "shard_by",
+        "bad-route",
+        "`shard_by` needs a queue with `shards`, and none that QUEUE could become has any",
+        _GIVE_SHARDS,
+    ),
+    "only shards fit": (
+        "queue",
+        "ambiguous-queue",
+        "every queue that QUEUE could become has shards, and no `shard_by` says which one",
+        "add `shard_by: kwargs.NAME` to the rule",
+    ),
+}
+
+
+def check_routes(
+    base: Path_, body: Body, names: Names, report: Report, versions: Sequence[Version] = ()
+) -> None:
+    """Every rule of one vhost, its `unmatched` and its `tests`.
+
+    Parameters:
+      base: The path of the vhost's body.
+      body: What it says.
+      names: The names that the file itself declares.
+      report: Takes what is found.
+      versions: The versions of RabbitMQ to be right on; none if nobody said.
+    """
+    scope = _Scope(base, body, names, report, versions)
+    for index, route in enumerate(body.routes):
+        scope.route((*base, "routes", index), route)
+    scope.unmatched()
+    scope.tests()
+
+
+class _Scope:
+    """The routes of one vhost."""
+
+    def __init__(
+        self, base: Path_, body: Body, names: Names, report: Report, versions: Sequence[Version]
+    ) -> None:
+        self._base = base
+        self._body = body
+        self._queues = QueueNames(base, body, names, report)
+        self._report = report
+        self._versions = versions
+        self._fitting = cache(self._fit)
+        self._verdict = cache(self._judge)
+        self._objection = cache(self._against)
+
+    def route(self, path: Path_, route: Route) -> None:
+        self._patterns(path, route)
+        verdict = self._verdict(route.queue, bool(route.shard_by))
+        if verdict is not None:
+            self._wrong_queue(path, route, verdict)
+        if route.shard_by:
+            self._shard_by(path, route)
+        if route.when:
+            self._when(path, route)
+        if route.priority is not None:
+            self._priority((*path, "priority"), route.priority, self._destinations(route.queue))
+
+    def _shard_by(self, path: Path_, route: Route) -> None:
+        if route.key is not None:
+            message = "one `key` cannot lead to every shard: each is bound with a key of its own"
+            self._report((*path, "key"), "bad-route", message, "take `key` out", of_key=True)
+        for index, part in enumerate(route.shard_by):
+            if part in route.shard_by[:index]:
+                place = (*path, "shard_by", index)
+                self._report(place, "conflict", f"`{part}` is named twice", "remove one of the two")
+
+    def _when(self, path: Path_, route: Route) -> None:
+        if route.rate_limit is not None:
+            message = "a rate limit is for a task, whatever it is called with: `when` cannot choose one"
+            help_ = "write `rate_limit` in a rule for the task without `when`"
+            self._report((*path, "rate_limit"), "bad-route", message, help_, of_key=True)
+        for part, condition in route.when.items():
+            wrong = contradiction(condition)
+            if wrong is not None:
+                place = (*path, "when", part)
+                self._report(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
+            elif found := sign(condition):
+                written, meant = found
+                message = f"`{part}` is compared with a text that begins with `{written}`"
+                help_ = f"to compare numbers, write `{{{meant}: …}}`"
+                self._report((*path, "when", part), "odd-condition", message, help_, warning=True)
+
+    def unmatched(self) -> None:
+        """The queue of tasks without a rule."""
+        path, name = (*self._base, "unmatched"), self._body.unmatched
+        if name == REFUSE or not self._queues.known(path, name):
+            return
+        why = "and nothing says which one takes a task without a rule"
+        if not self._queues.refuse_whole(path, name, why) and self._is_stream(name):
+            self._report(path, "bad-route", *self._told(path, name, "stream"))
+
+    def tests(self) -> None:
+        """The queues and priorities that `tests` expect."""
+        for index, test in enumerate(self._body.tests):
+            path = (*self._base, "tests", index)
+            if test.queue == REFUSE or not self._queues.known((*path, "queue"), test.queue):
+                continue
+            queue = self._body.queues.get(self._body.shards.get(test.queue, (test.queue,))[0])
+            if test.priority is not None and queue is not None and queue.max_priority is not None:
+                self._priority((*path, "priority"), test.priority, self._destinations(test.queue))
+
+    def _patterns(self, path: Path_, route: Route) -> None:
+        """The patterns of a rule, and what its queue and key take of them."""
+        wanted = {
+            name: field
+            for field in ("key", "queue")
+            for name in pattern.placeholders(getattr(route, field) or "")
+        }
+        for position, text in enumerate(route.tasks):
+            # A single pattern stands where a list would: its place is the value of `tasks` itself.
+            place = (*path, "tasks", position)
+            try:
+                parsed = pattern.parse(text)
+            except ValueError as error:
+                outside = self._report.is_from_outside(place)
+                message = "the pattern is wrong once its variables are filled in" if outside else str(error)
+                self._report(place, "bad-pattern", message)
+                continue
+            if parsed.kind == "regex":
+                self._expression(place, text)
+            for name, field in wanted.items():
+                if name not in parsed.captures:
+                    shown = self._report.written(place, text)
+                    message = f"`{{{name}}}` in `{field}` is not captured by the pattern `{shown}`"
+                    help_ = (
+                        did_you_mean(name, parsed.captures)
+                        or f"write `{{{name}}}` in the pattern, or name a queue"
+                    )
+                    self._report((*path, field), "bad-pattern", message, help_)
+
+    def _expression(self, place: Path_, text: str) -> None:
+        """A regular expression, which may not take a publisher's time."""
+        why = problem(text[1:-1])
+        if why is not None:
+            reason, _, remedy = why.partition("; ")
+            shown = self._report.written(place, text)
+            self._report(
+                place, "bad-pattern", f"the regular expression `{shown}` is refused: {reason}", remedy
+            )
+
+    def _judge(self, queue: str, sharded: bool) -> str | None:
+        """What is wrong with a rule's queue, beside its `shard_by` or without one: a key of `_WRONG`."""
+        template = bool(pattern.placeholders(queue))
+        names = self._fitting(queue) if template else (queue,)
+        if any(self._queues.in_doubt(name) for name in names):
+            return None
+        shards = self._body.shards
+        if not template and queue not in self._queues.all:
+            return "unknown"
+        if not names:
+            return "nothing fits"
+        if all(self._is_stream(name) for name in names):
+            return "only streams" if template else "stream"
+        if sharded and not any(name in shards for name in names):
+            if template:
+                return "no shards fit"
+            return "no shards" if queue in self._queues.declared else "one shard"
+        if not sharded and all(name in shards for name in names):
+            return "only shards fit" if template else "shards"
+        return None
+
+    def _wrong_queue(self, path: Path_, route: Route, verdict: str) -> None:
+        """A rule that leads nowhere, or not to one queue."""
+        place = (*path, "queue")
+        if verdict == "unknown":
+            self._queues.known(place, route.queue)
+        elif verdict == "shards":
+            why = "and no `shard_by` says which one takes the task"
+            self._queues.refuse_whole(place, route.queue, why, "add `shard_by: kwargs.NAME`, or ")
+        else:
+            field, code, *_ = _WRONG[verdict]
+            told = self._told(place, route.queue, verdict)
+            self._report((*path, field), code, *told, of_key=field != "queue")
+
+    def _told(self, path: Path_, queue: str, verdict: str) -> tuple[str, str]:
+        """A verdict in a sentence, and what to do."""
+        *_, message, help_ = _WRONG[verdict]
+        return message.replace("QUEUE", f"`{self._report.written(path, queue)}`"), help_
+
+    def _fit(self, template: str) -> tuple[str, ...]:
+        """The queues that the file declares by a name that a template can become."""
+        fits = pattern.template_regex(template).fullmatch
+        return tuple(name for name in self._queues.declared if fits(name))
+
+    def _is_stream(self, queue: str) -> bool:
+        return queue in self._body.queues and self._body.queues[queue].type == "stream"
+
+    def _destinations(self, queue: str) -> list[str]:
+        """The queues that a rule or a test means, one shard for all."""
+        names = self._fitting(queue) if pattern.placeholders(queue) else (queue,)
+        return [self._body.shards[name][0] if name in self._body.shards else name for name in names]
+
+    def _priority(self, path: Path_, priority: int, queues: Sequence[str]) -> None:
+        """A priority that none of the queues takes as it is."""
+        whys = [self._objection(priority, queue) for queue in queues]
+        if whys and all(whys):
+            message, help_ = next(why for why in whys if why)
+            self._report(path, "lost-priority", message, help_, warning=True)
+
+    def _against(self, priority: int, name: str) -> tuple[str, str] | None:
+        """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
+        queue = self._body.queues.get(name)
+        if queue is None or self._queues.in_doubt(name):
+            return None
+        return objection(priority, name, queue, self._versions)

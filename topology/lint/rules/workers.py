@@ -1,0 +1,56 @@
+"""Mistakes in worker profiles. Pure."""
+
+from __future__ import annotations
+
+from ...file.reader.source import Path_
+from ...model import Body, Profile
+from ..context import Names, Report
+from .shards import QueueNames
+
+
+def check_workers(base: Path_, body: Body, names: Names, report: Report) -> None:
+    """The queues and shares of every worker profile of one vhost.
+
+    Parameters:
+      base: The path of the vhost's body.
+      body: What it says.
+      names: The names that the file itself declares.
+      report: Takes what is found.
+    """
+    queues = QueueNames(base, body, names, report)
+    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
+    for name, profile in body.workers.items():
+        path = (*base, "workers", name)
+        sure = True
+        for index, queue in enumerate(profile.queues):
+            place = (*path, "queues", index)
+            sure &= queues.known(place, queue) and not queues.in_doubt(queue)
+            _queue(place, index, profile, body, whole.get(queue), report)
+        if sure and profile.shares and profile.shares > 1:
+            _shares((*path, "shares"), profile.shares, body.consumed(profile), body, report)
+
+
+def _queue(path: Path_, index: int, profile: Profile, body: Body, whole: str | None, report: Report) -> None:
+    """One queue of a profile: that it is named once, and that a worker can consume it."""
+    queue = profile.queues[index]
+    shown = report.written(path, queue)
+    if queue in profile.queues[:index]:
+        report(path, "conflict", f"`{shown}` is named twice", "remove one of the two")
+    elif whole is not None and whole in profile.queues:
+        message = f"`{shown}` is a shard of `{whole}`, all of whose shards are named here already"
+        report(path, "conflict", message, "remove one of the two")
+    elif queue in body.queues and body.queues[queue].type == "stream":
+        message = f"`{shown}` is a stream: Celery's workers cannot consume one"
+        report(path, "bad-profile", message, "name classic and quorum queues")
+
+
+def _shares(path: Path_, count: int, queues: tuple[str, ...], body: Body, report: Report) -> None:
+    """How many workers share the shards of a profile: none may be left without one."""
+    numbers = {shard: at for shards in body.shards.values() for at, shard in enumerate(shards)}
+    shared = {numbers[queue] % count for queue in queues if queue in numbers}
+    if not shared:
+        help_ = "leave `shares` out, or give one of the queues `shards`"
+        report(path, "bad-profile", "there is nothing to share: none of its queues has `shards`", help_)
+    elif len(shared) < count:
+        message = f"of {count} workers that share the queues, {count - len(shared)} would have no shard"
+        report(path, "bad-profile", message, "lower `shares`, or give a queue more `shards`")
