@@ -110,7 +110,7 @@ def _check_moved_on(saved: Plan, current: Plan) -> None:
 
 def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, ...]) -> bool:
     """Whether to go on; what is refused is refused before anybody is asked."""
-    from ..topology.change.apply import refusals
+    from ..topology.change.refusals import refusals
     from ..topology.errors import Refused, UsageError
 
     refused = refusals(planned, allow)

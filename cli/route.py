@@ -155,7 +155,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
 
 def _follows(found: Explanation) -> str | None:
     """Which task decides instead, for tasks that Celery sends along with others."""
-    from ..routing.check.app.destination import follows
+    from ..routing.rules.builtin_tasks import follows
 
     decision = found.decision
     return follows(found.task, named=decision is not None and decision.pattern == found.task)
@@ -176,7 +176,7 @@ def _way(found: Explanation) -> str:
 
 def _message(decision: Decision) -> str:
     """What the rule sets on the message."""
-    from ..topology.base.secret import presentable
+    from ..topology.base.redaction import presentable
 
     values: Mapping[str, Any] = presentable({"priority": decision.priority, **decision.options})
     return ", ".join(

@@ -28,8 +28,6 @@ _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "r
 _WORDS = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
 _DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 _WIDEST = 44
-#: The one property of an object that AMQP finds different: the broker's reason.
-_BROKER_SAYS = "broker says"
 _DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
@@ -146,9 +144,8 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
 
 
 def _differences(change: Change) -> str:
-    said = (change.before or {}).get(_BROKER_SAYS)
-    if said is not None:  # AMQP alone does not see what the object is like
-        return printable(str(said))
+    if change.rejection is not None:  # AMQP alone does not see what the object is like
+        return printable(change.rejection)
     return printable(
         ", ".join(f"{name}: {_value(old)} -> {_value(new)}" for name, old, new in change.differences())
     )

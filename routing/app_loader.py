@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from celery.app.utils import find_app
 
-from ..topology.base.redaction import redact
-from ..topology.base.secret import mask_urls
+from ..topology.base.redaction import mask_urls, redact
 from ..topology.errors import FileError, RoutectlError, UnreadableFile, UsageError
 
 if TYPE_CHECKING:

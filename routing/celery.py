@@ -24,8 +24,8 @@ from .publishing.router import PublishingRouter, Routes, entries, router_of
 from .publishing.subsecond_delays import keep_brief_delays
 from .publishing.undeliverable import Undeliverable
 from .router import Router
+from .rules.default_queues import default_queue
 from .worker import hooks
-from .worker.profile import default_queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
+from .rules.builtin_tasks import CALL_ANOTHER
 from .rules.call import Call, called_by, has_address, is_retry, name_of
 from .rules.decision import Decision
 from .rules.explanation import Explanation, explain
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from .reload.watch import Watch
     from .task_routes.router import CeleryRouter
 
-#: Celery's tasks that call another one for each of many arguments.
-_CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
 #: Where Celery sends a retry.
 _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
@@ -93,10 +92,13 @@ class Router:
         position: Callable[[int], Position] | None = None,
         mandatory: bool = False,
     ) -> None:
+        self._init(origin, State(body, position), None, mandatory=mandatory)
+
+    def _init(self, origin: str, state: State, watch: Watch[State] | None, *, mandatory: bool) -> None:
         self.origin = origin
         self.mandatory = mandatory
-        self._state = State(body, position)
-        self._watch: Watch[State] | None = None
+        self._state = state
+        self._watch = watch
 
     @property
     def body(self) -> Body:
@@ -278,7 +280,7 @@ class Router:
         named = self._named_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
         asked = name
-        if name in _CALL_ANOTHER and not state.table.names(name):
+        if name in CALL_ANOTHER and not state.table.names(name):
             asked, call = called_by(name, call), replace(call, args=(), kwargs={})
         if named is not None:
             to_queue = state.table.to_queue(named)
@@ -291,7 +293,7 @@ class Router:
         fixed = state.table.fixed(asked)
         if fixed is not None:
             answer = self._options(fixed)
-            if name not in _CALL_ANOTHER:
+            if name not in CALL_ANOTHER:
                 _remember(ready if self._settled_by_name(fixed) else blended, name, answer)
             return self._for_call(answer.copy(), options, task)
         found = state.table.somewhere(asked) if _is_unlock(options) else None

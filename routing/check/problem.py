@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...topology.base.finding import Finding, Severity
-from ...topology.base.secret import mask_urls
+from ...topology.base.redaction import mask_urls
 from ...topology.model.topology import REFUSE
 from ..router import Router
 from ..rules.vhost import select

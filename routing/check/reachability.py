@@ -10,9 +10,8 @@ from ...topology.delivery.network import links
 from ...topology.matching import inclusion
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
-from ..rules.explanation import takers
-from ..worker.profile import dead_letter_queues
-from .app.destination import UNLOCKS_CHORDS
+from ..rules.builtin_tasks import UNLOCKS_CHORDS
+from ..rules.default_queues import dead_letter_queues, takers
 from .implication import Wider
 from .problem import Problem
 
@@ -115,10 +114,8 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
 
 def whole(body: Body, queue: str) -> str:
     """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
-    for name, shards in body.shards.items():
-        if queue in shards and not any(takers(body, shard) for shard in shards):
-            return name
-    return queue
+    name = body.shard_parents.get(queue, queue)
+    return queue if any(takers(body, shard) for shard in body.shards.get(name, ())) else name
 
 
 def led_to(part: Part) -> Iterator[tuple[str, Position]]:
@@ -159,9 +156,9 @@ def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator
 
 def _declared(body: Body) -> dict[str, tuple[str, ...]]:
     """The queues as the file names them, each with its shards, or itself."""
-    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
     return {
-        name: body.shards.get(name, (name,)) for name in (whole.get(queue, queue) for queue in body.queues)
+        name: body.shards.get(name, (name,))
+        for name in (body.shard_parents.get(queue, queue) for queue in body.queues)
     }
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from kombu import Exchange, Queue, binding
 
+from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery import delayed
 from ...topology.delivery.addresses import consumable_queues
-from ...topology.delivery.network import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,7 +115,7 @@ def _exchange(body: model.Body, name: str) -> Exchange:
     """An exchange as the file declares it; one that is external or not in the file is left alone."""
     exchange = body.exchanges.get(name)
     if exchange is None:
-        return Exchange(name, BUILT_IN.get(name, "direct"), no_declare=True)
+        return Exchange(name, BUILT_IN_EXCHANGES.get(name, "direct"), no_declare=True)
     return Exchange(
         name,
         exchange.type,

@@ -38,9 +38,7 @@ class PublishingRouter(Router):
     _left_out = frozenset()
 
     def __init__(self, router: Router, *, declare: bool = False) -> None:
-        self.__dict__.update(router.__dict__)
-        self._state, self._watch = copy(self._state), copy(self._watch)
-        self.mandatory = True
+        self._init(router.origin, copy(router._state), copy(router._watch), mandatory=True)
         self.declare = declare
         self._swapped = False
         self.begin()

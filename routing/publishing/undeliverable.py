@@ -11,12 +11,12 @@ import inspect
 import logging
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from amqp.exceptions import NotFound
 
+from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
-from ...topology.delivery.network import BUILT_IN
 from ...topology.errors import RoutingError
 from ..router import COPIED, SETTLED
 from . import transport as transports
@@ -25,7 +25,7 @@ from .subsecond_delays import keep_brief_delays
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .router import PublishingRouter
+    from ...topology.model import Body
 
 _HINT = "run `routectl apply`"
 _HINT_DECLARED = "start a worker that takes the queue, which declares it"
@@ -59,6 +59,26 @@ class Undeliverable(RoutingError):
         self.routing_key = routing_key
 
 
+class PublishRules(Protocol):
+    """What the guard asks of the app's router."""
+
+    @property
+    def body(self) -> Body:
+        """The vhost's part of the file."""
+
+    @property
+    def origin(self) -> str:
+        """What to call the file in messages."""
+
+    @property
+    def declare(self) -> bool:
+        """Whether Celery declares what the file says."""
+
+    @property
+    def prioritised(self) -> bool:
+        """Whether any rule has a priority."""
+
+
 class _Returned(threading.local):
     """What the broker handed back to this thread: (task id, exchange, key) of each publish under way."""
 
@@ -69,7 +89,7 @@ class _Returned(threading.local):
 _returned = _Returned()
 
 
-def guard(amqp: Any, router: PublishingRouter) -> None:
+def guard(amqp: Any, router: PublishRules) -> None:
     """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes, and obey rules' limits.
 
     Parameters:
@@ -85,7 +105,7 @@ def guard(amqp: Any, router: PublishingRouter) -> None:
     keep_brief_delays(amqp.app)
 
 
-def _sender(send: Callable[..., Any], router: PublishingRouter) -> Callable[..., Any]:
+def _sender(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any]:
     """`send_task_message`, for which a task that no queue takes is an error."""
 
     def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
@@ -180,7 +200,7 @@ def _remember(_error: Exception, exchange: str, routing_key: str, message: Any) 
     _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str, router: PublishingRouter) -> None:
+def _raise_if_returned(name: str, task_id: str, router: PublishRules) -> None:
     """Raises for this task's own return; another's came too late for its publisher and is at least logged."""
     messages, _returned.messages = _returned.messages, []
     own = None
@@ -193,7 +213,7 @@ def _raise_if_returned(name: str, task_id: str, router: PublishingRouter) -> Non
         raise _no_queue(name, own[1], own[2], router)
 
 
-def _no_queue(task: str, exchange: str, key: str, router: PublishingRouter) -> Undeliverable:
+def _no_queue(task: str, exchange: str, key: str, router: PublishRules) -> Undeliverable:
     where = (
         f"exchange `{exchange}` has no queue bound for key `{key}`"
         if exchange
@@ -209,7 +229,7 @@ def _no_queue(task: str, exchange: str, key: str, router: PublishingRouter) -> U
 
 
 def _no_exchange(
-    task: str, exchange: str, options: dict[str, Any], vhost: str, router: PublishingRouter
+    task: str, exchange: str, options: dict[str, Any], vhost: str, router: PublishRules
 ) -> Undeliverable:
     key = str(options.get("routing_key") or "")
     return Undeliverable(
@@ -221,7 +241,7 @@ def _no_exchange(
     )
 
 
-def _hint(exchange: str, key: str, router: PublishingRouter) -> str:
+def _hint(exchange: str, key: str, router: PublishRules) -> str:
     """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make.
 
     What it has, a worker makes if the app has Celery declare it.
@@ -230,7 +250,7 @@ def _hint(exchange: str, key: str, router: PublishingRouter) -> str:
     known = (
         key in body.queues
         if not exchange
-        else exchange in {*body.exchanges, *BUILT_IN, level_name(LEVELS - 1)}
+        else exchange in {*body.exchanges, *BUILT_IN_EXCHANGES, level_name(LEVELS - 1)}
     )
     if not known:
         return f"{router.origin} does not have it, and so `routectl apply` does not make it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...topology.base.secret import presentable
+from ...topology.base.redaction import presentable
 from .call import holds, no_shard, shard, shard_text, unmet
 
 if TYPE_CHECKING:

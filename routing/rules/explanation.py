@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import RoutingError
-from ..worker.profile import consumed_by_default
 from .decision import Decision, Step
+from .default_queues import takers
 from .overrides import sent
 
 if TYPE_CHECKING:
@@ -115,13 +115,6 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
     way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
     outranked = _outranked(table, name, call, decision) if tried else None
     return Explanation(name, decision, attempts, takers(body, decision.queue), way, outranked=outranked)
-
-
-def takers(body: Body, queue: str) -> tuple[str, ...]:
-    """The profiles whose workers take a queue; `""` is a worker without a profile, in a file that has none."""
-    if body.workers:
-        return tuple(name for name, profile in body.workers.items() if queue in body.consumed(profile))
-    return ("",) if queue in consumed_by_default(body) else ()
 
 
 def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:

@@ -16,9 +16,10 @@ from ...topology.delivery.addresses import AddressBook, consumable_queues, possi
 from ...topology.errors import RoutingError
 from ...topology.matching import pattern
 from ...topology.model.topology import REFUSE
-from ..worker.profile import default_queue
+from .builtin_tasks import CELERYS_OWN
 from .call import Call
 from .decision import Decision, Entry, Step
+from .default_queues import default_queue
 from .index import Index
 
 if TYPE_CHECKING:
@@ -32,21 +33,6 @@ if TYPE_CHECKING:
 #: Names remembered with their destination; beyond that the memory starts afresh.
 REMEMBERED = 10_000
 
-#: Tasks that Celery itself registers in every app and sends without being asked (celery.app.builtins).
-CELERYS_OWN = frozenset(
-    f"celery.{name}"
-    for name in (
-        "accumulate",
-        "backend_cleanup",
-        "chain",
-        "chord",
-        "chord_unlock",
-        "chunks",
-        "group",
-        "map",
-        "starmap",
-    )
-)
 
 _MESSAGE_FIELDS = (
     "expires",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...topology.base.secret import shortened
+from ...topology.base.redaction import shortened
 from ...topology.errors import UsageError
 from ...topology.matching.pattern import parse
 from ..rules.index import Index

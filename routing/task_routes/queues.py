@@ -8,7 +8,7 @@ from typing import Any
 from kombu import Exchange, Queue
 
 from ...topology.base.finding import did_you_mean
-from ...topology.base.secret import shortened
+from ...topology.base.redaction import shortened
 from ...topology.errors import RoutingError, UsageError
 from ..rules.table import REMEMBERED
 

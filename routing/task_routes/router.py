@@ -14,10 +14,11 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_evaluate
 from kombu.utils.imports import symbol_by_name
 
-from ...topology.base.secret import shortened
+from ...topology.base.redaction import shortened
 from ...topology.errors import UsageError
 from ..rules.decision import Decision
 from ..rules.table import REMEMBERED
+from .address import QueueAddress, name_of, publish_address
 from .mapping import MapRouter
 from .queues import Queues
 
@@ -147,24 +148,19 @@ class CeleryRouter:
 
     def _destination(self, options: Any) -> Decision:
         """The exchange and key that Celery publishes with, given all options."""
-        queue, exchange, key, kind = map(options.get, ("queue", "exchange", "routing_key", "exchange_type"))
+        queue, exchange = options.get("queue"), name_of(options.get("exchange"))
         if queue is None and exchange is None:
             queue = self._queues[self._default_queue]
-        name = "" if queue is None else queue.name
-        if kind is None:
-            kind = getattr(getattr(queue, "exchange", None), "type", "direct")
-        if kind == "direct" and not (exchange and key):
-            exchange, key = "", name
-        elif exchange is None and queue is not None:
-            exchange = queue.exchange.name or self._default_exchange
-            key = key or queue.routing_key or self._default_key
-        return Decision(
-            queue=name,
-            exchange=getattr(exchange, "name", exchange),
-            exchange_type=kind,
-            routing_key=key or "",
-            priority=options.get("priority"),
-        )
+        own = None
+        if queue is not None:
+            own = QueueAddress(
+                queue.name,
+                queue.exchange.name or self._default_exchange.name,
+                queue.exchange.type,
+                queue.routing_key or self._default_key,
+            )
+        address = publish_address(own, exchange, options.get("routing_key"), options.get("exchange_type"))
+        return Decision("" if queue is None else queue.name, *address, priority=options.get("priority"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CeleryRouter:
         return self  # Celery copies its configuration; a router's functions are not ours to copy

@@ -15,6 +15,7 @@ from kombu.utils.compat import _detect_environment
 from ...topology.errors import UsageError
 from ..publishing.router import router_of
 from ..publishing.subsecond_delays import keep_brief_delays
+from ..rules.default_queues import consumed_by_default
 from . import profile as profiles
 from . import queue_selection
 from . import share as sharing
@@ -139,7 +140,7 @@ def prepare(sender: Any, **_: Any) -> None:
 
 def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
     found = router.body.workers.get(profile or "")
-    return router.body.consumed(found) if found else profiles.consumed_by_default(router.body)
+    return router.body.consumed(found) if found else consumed_by_default(router.body)
 
 
 def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:

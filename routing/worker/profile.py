@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...topology.base.finding import did_you_mean
-from ...topology.delivery.addresses import consumable_queues, task_queues
 from ...topology.errors import UsageError
-from ...topology.model.topology import REFUSE
 
 if TYPE_CHECKING:
     from ...topology.model import Body, Profile
@@ -68,43 +66,3 @@ def settings(profile: Profile) -> dict[str, Any]:
     # Celery takes a zero on the command line for "not named".
     unlimited = {"worker_prefetch_multiplier": 0} if profile.prefetch_multiplier == 0 else {}
     return unlimited if profile.acks_late is None else {**unlimited, "task_acks_late": profile.acks_late}
-
-
-def consumed_by_default(body: Body) -> tuple[str, ...]:
-    """The queues that a worker without a profile and without `-Q` takes.
-
-    Those of the profiles; in a file without profiles, those that tasks can be routed to, but no dead letters.
-    """
-    if body.workers:
-        wanted = {name for profile in body.workers.values() for name in body.consumed(profile)}
-        return tuple(name for name in body.queues if name in wanted)
-    routed = task_queues(body) or consumable_queues(body)
-    named = {body.unmatched}
-    for route in body.routes:
-        named.update(body.shards.get(route.queue, (route.queue,)))
-    dead = dead_letter_queues(body)
-    return tuple(name for name in routed if name in named or name not in dead)
-
-
-def default_queue(body: Body) -> str | None:
-    """The queue of whatever has no route: `unmatched`, or else the first that workers take; None if there is none."""
-    if body.unmatched != REFUSE:
-        return body.unmatched
-    queues = consumed_by_default(body) or consumable_queues(body)
-    return queues[0] if queues else None
-
-
-def dead_letter_queues(body: Body) -> frozenset[str]:
-    """The queues that dead letters go to."""
-    targets = [
-        (arguments.get("x-dead-letter-exchange"), arguments.get("x-dead-letter-routing-key"))
-        for arguments in (queue.declare_arguments() for queue in body.queues.values())
-    ]
-    exchanges = {exchange for exchange, _ in targets if exchange}
-    by_name = {key for exchange, key in targets if exchange == "" and key}
-    bound = {
-        name
-        for name, queue in body.queues.items()
-        if any(binding.exchange in exchanges for binding in queue.bindings)
-    }
-    return frozenset(bound | by_name)

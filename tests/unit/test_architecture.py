@@ -6,6 +6,7 @@ import ast
 import configparser
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -59,11 +60,63 @@ USERS = {
     "rich": ("cli.console",),
     "testcontainers": ("topology.broker.sandbox.container",),
     "urllib3": ("topology.broker.management.http", "topology.broker.sandbox.probe"),
-    "yaml": ("topology.base.redaction", "topology.file.reader.", "routing.worker.manifests"),
+    "yaml": ("topology.file.reader.", "routing.worker.manifests"),
 }
 
-#: The modules of `topology` that know both the data and the broker, and the public names of theirs.
-JOINTS = {"topology.change.apply", "topology.change.planner", "topology.apply", "topology.provision"}
+#: The rooms from the ground up: a module imports from its own room and from those before it. The longest name counts.
+LAYERS = (
+    "topology.base",
+    "topology.errors",
+    "topology.model",
+    "topology.matching",
+    "topology.delivery",
+    "topology.lint.registry",
+    "topology.lint.context",
+    "topology.lint.names",
+    "topology.lint.rules",
+    "topology.lint",
+    "topology.file.reader",
+    "topology.file",
+    "topology.broker.address",
+    "topology.broker.tls",
+    "topology.broker.reasons",
+    "topology.broker.definitions",
+    "topology.broker.amqp",
+    "topology.broker.management",
+    "topology.broker",
+    "topology.broker.sandbox",
+    "topology.change.safety",
+    "topology.change",
+    "topology",
+    "routing.rules",
+    "routing.reload",
+    "routing.task_routes",
+    "routing.router",
+    "routing.app_loader",
+    "routing.publishing",
+    "routing.check",
+    "routing.check.app",
+    "routing.importing.configuration",
+    "routing.importing.notes",
+    "routing.importing.app",
+    "routing.importing.convert",
+    "routing.importing",
+    "routing.worker.share",
+    "routing.worker.profile",
+    "routing.worker.queue_selection",
+    "routing.worker.consumer",
+    "routing.worker",
+    "routing.celery",
+    "routing.worker_app",
+    "routing",
+    "cli",
+)
+
+#: What of `topology.change` knows the broker; the rest is data in, data out.
+JOINTS = {f"topology.change.{name}" for name in ("apply", "planner", "refusals", "safety.guards")}
+
+#: Modules of a folder at most; a command of the command line is found by its name.
+MAX_MODULES = 12
 
 #: What the way to a broker may know of the rest of `topology`.
 KNOWN_TO_BROKER = {
@@ -102,16 +155,11 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(module: str, *, for_types: bool = True) -> Iterator[str]:
-    """Whatever a module imports, anywhere in it: our modules without `routectl.`, libraries by their top name.
-
-    Parameters:
-      module: The module's name.
-      for_types: Count what is imported under `if TYPE_CHECKING` only, too.
-    """
+def imports(module: str) -> Iterator[str]:
+    """Whatever a module imports, anywhere in it: our modules without `routectl.`, libraries by their top name."""
     path = modules()[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    for node in nodes(tree(path), for_types=for_types):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -125,16 +173,9 @@ def imports(module: str, *, for_types: bool = True) -> Iterator[str]:
                 yield inner if inner in modules() else origin
 
 
-def nodes(node: ast.AST, *, for_types: bool) -> Iterator[ast.AST]:
-    yield node
-    if not for_types and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from nodes(child, for_types=for_types)
-
-
-def ours(module: str, *, for_types: bool = True) -> set[str]:
-    return {name for name in imports(module, for_types=for_types) if name in modules()}
+def ours(module: str) -> set[str]:
+    """Our modules that a module imports, those for type hints only among them."""
+    return {name for name in imports(module) if name in modules()} - {module}
 
 
 def is_among(module: str, names: tuple[str, ...]) -> bool:
@@ -167,16 +208,38 @@ def test_every_library_is_known_here() -> None:
     assert used <= known, f"say above who may import {used - known}"
 
 
-def test_only_two_modules_of_topology_know_the_data_and_the_broker() -> None:
+def layer(module: str) -> int:
+    """How far up a module's room is."""
+    rooms = [room for room in LAYERS if f"{module}.".startswith(f"{room}.")]
+    assert rooms, f"say above in which room {module} is"
+    return LAYERS.index(max(rooms, key=len))
+
+
+def test_nothing_is_imported_from_a_room_above() -> None:
     for module in modules():
-        if (
-            not module.startswith("topology.broker")
-            and module.startswith("topology")
-            and module not in JOINTS
-        ):
-            reached = {name for name in ours(module) if name.startswith("topology.broker")}
+        above = [name for name in ours(module) if layer(name) > layer(module)]
+        assert not above, f"{module} imports {above}"
+
+
+def test_a_folder_has_a_dozen_modules_at_most() -> None:
+    folders = Counter(
+        module.rpartition(".")[0] for module, path in modules().items() if path.stem != "__init__"
+    )
+    folders["cli"] -= len(COMMANDS)
+    assert {folder: count for folder, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_unit_tests_are_in_the_folders_of_what_they_test() -> None:
+    unit = ROOT / "tests" / "unit"
+    folders = {path.parent.relative_to(unit) for path in unit.rglob("test_*.py")} - {Path(), Path("cli")}
+    assert [str(folder) for folder in folders if not (ROOT / folder / "__init__.py").exists()] == []
+
+
+def test_what_decides_on_a_change_knows_no_broker() -> None:
+    for module in modules():
+        if module.startswith("topology.change.") and module not in JOINTS:
+            reached = {name for name in ours(module) if name.startswith("topology.broker") or name in JOINTS}
             assert not reached, f"{module} is pure, and imports {reached}"
-            assert not ours(module) & JOINTS, f"{module} is pure, and imports {ours(module) & JOINTS}"
 
 
 def test_the_way_to_a_broker_knows_nothing_of_files_and_plans() -> None:
@@ -200,7 +263,7 @@ def test_no_import_goes_in_a_circle() -> None:
     def visit(module: str, above: tuple[str, ...]) -> None:
         assert module not in above, " -> ".join([*above, module])
         if module not in done:
-            for name in ours(module, for_types=False) - {module}:
+            for name in ours(module) - {module}:
                 visit(name, (*above, module))
             done.add(module)
 

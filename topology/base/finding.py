@@ -12,7 +12,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from .secret import mask_urls
+from .redaction import mask_urls
+
+#: The way to a value in a file: keys and indices from the top.
+ValuePath = tuple[str | int, ...]
 
 _LONGEST = 600
 

@@ -1,18 +1,23 @@
-"""What of a source line may be shown: secrets become stars, one for each character, so that columns stay."""
+"""What of a text or value may be shown: secrets become stars."""
 
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
-
-import yaml
+from typing import Any
 
 from .scalar import only_variables
-from .secret import SECRET_WORDS, URL_CREDENTIALS, is_secret_name
+from .secret import MASK
 
-if TYPE_CHECKING:
-    from ..file.reader.parser import Document
+#: User and password of a URL, up to the last `@`: a password may hold `/` and `@` that nobody escaped.
+URL_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'`]{0,500}(?=@)")
+
+#: What is in the name of a key whose value is not for everybody's eyes; `token` at its end says so, too.
+SECRET_WORDS = r"pass?w|passphrase|secret|credential|authorization|api[_-]?key"
+
+_SECRET_NAME = re.compile(rf"{SECRET_WORDS}|token\Z", re.IGNORECASE)
+_AUTHORIZATION = re.compile(r"(?P<scheme>bearer|basic|token)\s+\S+", re.IGNORECASE)
 
 Span = tuple[int, int]
 
@@ -22,12 +27,12 @@ _SECRET_TEXT = re.compile(
 )
 URI_KEYS = frozenset({"uri", "src_uri", "dest_uri", "url"})
 #: Of a user, these may be shown.
-_PUBLIC = frozenset({"tags", "password_file", "hashing_algorithm", "permissions", "topic_permissions"})
+PUBLIC_OF_USER = frozenset({"tags", "password_file", "hashing_algorithm", "permissions", "topic_permissions"})
 
 
 def is_secret_key(key: str) -> bool:
     """Whether a key's name says that its value is not for everybody's eyes."""
-    return is_secret_name(key) and key not in _PUBLIC
+    return is_secret_name(key) and key not in PUBLIC_OF_USER
 
 
 def hide(text: str, spans: Iterable[Span]) -> str:
@@ -47,84 +52,40 @@ def redact(text: str) -> str:
     return hide(text, (match.span() for match in URL_CREDENTIALS.finditer(text)))
 
 
-class Secrets:
-    """Where the secrets of the files stand, read off their nodes when somebody asks.
+def mask_urls(text: str) -> str:
+    """The text with the credentials of every URL in it masked."""
+    return URL_CREDENTIALS.sub(MASK, text) if "://" in text else text
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key's name says that its value is not for everybody's eyes."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def presentable(value: Any, name: str = "") -> Any:
+    """Plain data that a file may hold anything in, without what looks like a secret in it; `${NAME}` is none.
 
     Parameters:
-      root: The merged YAML nodes.
-      documents: The files by name.
+      value: The data.
+      name: The key that it stands under; that of a list is the key of all that is in it.
     """
-
-    def __init__(self, root: yaml.Node, documents: Mapping[str, Document]) -> None:
-        self._root = root
-        self._documents = documents
-        self._found = False
-        self._spans: dict[tuple[str, int], list[Span]] = {}
-
-    def on(self, file: str, line: int) -> list[Span]:
-        """The columns of a line, both from 0, that may not be shown."""
-        self.find()
-        return self._spans.get((file, line), [])
-
-    def find(self) -> None:
-        """Looks for the secrets, while all nodes are there."""
-        if self._found:
-            return
-        self._found = True
-        seen: set[tuple[int, str]] = set()
-        waiting: list[tuple[yaml.Node, str]] = [(self._root, "file")]
-        while waiting:
-            node, place = waiting.pop()
-            if isinstance(node, yaml.ScalarNode):
-                self._scalar(node, place)
-            elif (id(node), place) not in seen:
-                seen.add((id(node), place))
-                for child in node.value:
-                    key, value = child if isinstance(node, yaml.MappingNode) else (None, child)
-                    name = key.value if isinstance(key, yaml.ScalarNode) else ""
-                    if isinstance(key, yaml.ScalarNode):
-                        self._scalar(key, "key")
-                    waiting.append((value, _below(place, name, value)))
-
-    def _scalar(self, node: yaml.ScalarNode, place: str) -> None:
-        if place in ("secret", "users", "user"):
-            if not only_variables(node.value):
-                self._hide(node)
-        elif place == "uri" or ("://" in node.value and "@" in node.value):
-            self._hide_credentials(node)
-
-    def _hide(self, node: yaml.Node) -> None:
-        start, end = node.start_mark, node.end_mark
-        if start is None or end is None:
-            return
-        for line in range(start.line, end.line + 1):
-            first = start.column if line == start.line else 0
-            last = end.column if line == end.line else len(self._documents[start.name].line(line))
-            self._spans.setdefault((start.name, line), []).append((first, last))
-
-    def _hide_credentials(self, node: yaml.ScalarNode) -> None:
-        start, end = node.start_mark, node.end_mark
-        if start is None or end is None:
-            return
-        text = self._documents[start.name].line(start.line)
-        found = (
-            list(URL_CREDENTIALS.finditer(text, start.column, end.column)) if start.line == end.line else []
-        )
-        if found and "?" not in node.value:
-            spans = [match.span() for match in found]
-            self._spans.setdefault((start.name, start.line), []).extend(spans)
-        elif found or "@" in node.value or "?" in node.value:
-            self._hide(node)
+    if isinstance(value, Mapping):
+        return {mask_urls(str(key)): presentable(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [presentable(item, name) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if value is not None and is_secret_name(name) and not (isinstance(value, str) and only_variables(value)):
+        return MASK
+    if not isinstance(value, str):
+        return value
+    found = _AUTHORIZATION.fullmatch(value)
+    return f"{found['scheme']} {MASK}" if found else mask_urls(value)
 
 
-def _below(place: str, key: str, value: yaml.Node) -> str:
-    """What stands below a key: secrets, users, addresses, or nothing special."""
-    if place == "secret" or (place == "user" and key not in _PUBLIC):
-        return "secret"
-    if place in ("file", "users") and key == "users":
-        return "users"
-    if place == "users":
-        return "user"
-    if key in URI_KEYS or (place == "uri" and not key):
-        return "uri"
-    return "secret" if is_secret_key(key) and not isinstance(value, yaml.MappingNode) else "plain"
+def shortened(value: Any) -> str:
+    """A value as an error may quote it: no longer than a line, and without what looks like a secret.
+
+    Parameters:
+      value: Whatever somebody gave.
+    """
+    return reprlib.repr(presentable(value))

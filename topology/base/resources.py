@@ -108,6 +108,7 @@ class Resource:
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.
       properties_key: The management API's handle on a live binding.
+      rejection: Why the broker refuses the object as the file has it, where only AMQP was asked.
     """
 
     key: Key
@@ -116,6 +117,7 @@ class Resource:
     messages: int | None = None
     consumers: int | None = None
     properties_key: str | None = None
+    rejection: str | None = None
 
 
 State = dict[Key, Resource]

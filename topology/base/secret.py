@@ -5,25 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
-import reprlib
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import core_schema
 
-from .scalar import only_variables
-
 MASK = "***"
-
-#: User and password of a URL, up to the last `@`: a password may hold `/` and `@` that nobody escaped.
-URL_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'`]{0,500}(?=@)")
-
-#: What is in the name of a key whose value is not for everybody's eyes; `token` at its end says so, too.
-SECRET_WORDS = r"pass?w|passphrase|secret|credential|authorization|api[_-]?key"
-
-_SECRET_NAME = re.compile(rf"{SECRET_WORDS}|token\Z", re.IGNORECASE)
-_AUTHORIZATION = re.compile(r"(?P<scheme>bearer|basic|token)\s+\S+", re.IGNORECASE)
 
 
 class Secret:
@@ -66,11 +52,6 @@ class Secret:
         )
 
 
-def mask_urls(text: str) -> str:
-    """The text with the credentials of every URL in it masked."""
-    return URL_CREDENTIALS.sub(MASK, text) if "://" in text else text
-
-
 def mask(value: Any) -> Any:
     """Plain data with each secret in it replaced by the mask, fit for JSON and for the terminal."""
     if isinstance(value, Secret):
@@ -80,40 +61,6 @@ def mask(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [mask(item) for item in value]
     return value
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a key's name says that its value is not for everybody's eyes."""
-    return _SECRET_NAME.search(name) is not None
-
-
-def presentable(value: Any, name: str = "") -> Any:
-    """Plain data that a file may hold anything in, without what looks like a secret in it; `${NAME}` is none.
-
-    Parameters:
-      value: The data.
-      name: The key that it stands under; that of a list is the key of all that is in it.
-    """
-    if isinstance(value, Mapping):
-        return {mask_urls(str(key)): presentable(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = [presentable(item, name) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
-    if value is not None and is_secret_name(name) and not (isinstance(value, str) and only_variables(value)):
-        return MASK
-    if not isinstance(value, str):
-        return value
-    found = _AUTHORIZATION.fullmatch(value)
-    return f"{found['scheme']} {MASK}" if found else mask_urls(value)
-
-
-def shortened(value: Any) -> str:
-    """A value as an error may quote it: no longer than a line, and without what looks like a secret.
-
-    Parameters:
-      value: Whatever somebody gave.
-    """
-    return reprlib.repr(presentable(value))
 
 
 _HASHES = {

@@ -139,7 +139,7 @@ class AmqpSession:
                 try:
                     amqp.declare(resource)
                 except Rejected as error:
-                    yield Resource(resource.key, {"broker says": error.reason})
+                    yield Resource(resource.key, rejection=error.reason)
                 else:
                     yield resource
 

@@ -15,9 +15,7 @@ from ..errors import BrokerError, Refused, RoutectlError, Unreachable
 from .diff import diff
 from .plan import Change
 from .planner import Planned
-
-#: Risks that are taken only if the user allows them.
-ALLOWABLE = ("disruptive", "destructive", "data-loss")
+from .refusals import refusals
 
 _THREADS = 8
 
@@ -77,43 +75,6 @@ class Report:
         return 3 if self.having("done") else 2
 
 
-def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
-    """Why this plan is not carried out; empty if it may be.
-
-    Parameters:
-      planned: The plan.
-      allow: The risks that the user takes: `disruptive`, `destructive`, `data-loss`.
-    """
-    allowed = set(allow)
-    found = [Refused(problem, "declare it, or check its name") for problem in planned.plan.problems]
-    for change in planned.plan.changes:
-        what = planned.plan.name_of(change.key)
-        if change.action == "replace" and planned.session.complete:
-            found.append(Refused(f"{what} would have to be replaced: {_traffic(change)}", _ways_out(change)))
-        elif change.action == "delete" and (
-            lacking := [risk for risk in change.risks if risk not in allowed]
-        ):
-            leave = " ".join(f"--allow {risk}" for risk in lacking)
-            found.append(Refused(f"{what} would be deleted: {_traffic(change)}", f"allow it with `{leave}`"))
-    return found
-
-
-def _traffic(change: Change) -> str:
-    if change.key.kind is not Kind.QUEUE:
-        return "what is bound to it would be cut off" if change.key.kind is Kind.EXCHANGE else "it is in use"
-    messages, consumers = change.messages or 0, change.consumers or 0
-    return f"{messages} message{'s' * (messages != 1)}, {consumers} consumer{'s' * (consumers != 1)}"
-
-
-def _ways_out(change: Change) -> str:
-    names = ", ".join(name for name, _, _ in change.differences())
-    kind = str(change.key.kind)
-    return (
-        f"set {names} in the file as the broker has it, "
-        f"or delete the {kind} by hand when it is not needed, and apply again"
-    )
-
-
 def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> Report:
     """Brings the broker to what the plan shows, reads it back, and compares.
 
@@ -171,8 +132,8 @@ class _Run:
                 )
         for change in changes:
             if change.action == "replace":
-                said = (change.before or {}).get("broker says", "it exists with other properties")
-                self._errors[change.key] = Refused(str(said), _REPLACE_BY_HAND)
+                reason = change.rejection or "it exists with other properties"
+                self._errors[change.key] = Refused(reason, _REPLACE_BY_HAND)
         self._delete([change for change in changes if change.action == "delete"])
 
     def outcome(self, change: Change) -> Outcome:

@@ -58,6 +58,8 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
 
 def _same(wanted: Resource, found: Resource) -> bool:
     properties, live = wanted.properties, found.properties
+    if found.rejection is not None:
+        return False
     if same(properties, live):
         return True
     if wanted.key.kind not in PARTIAL:
@@ -93,6 +95,7 @@ def _change(wanted: Resource, found: Resource) -> Change:
         reason,
         found.messages,
         found.consumers,
+        found.rejection,
     )
 
 

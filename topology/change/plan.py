@@ -32,6 +32,7 @@ class Change:
       reason: Why, in a sentence.
       messages: Messages in the queue, where that matters.
       consumers: Consumers of the queue, where that matters.
+      rejection: The broker's reason to refuse what the file has, where only AMQP was asked.
     """
 
     action: Action
@@ -42,6 +43,7 @@ class Change:
     reason: str
     messages: int | None = None
     consumers: int | None = None
+    rejection: str | None = None
 
     @property
     def resource(self) -> Resource:
@@ -82,6 +84,7 @@ class Change:
             "reason": self.reason,
             "messages": self.messages,
             "consumers": self.consumers,
+            "rejection": self.rejection,
         }
 
     @classmethod
@@ -106,6 +109,7 @@ class Change:
             _typed(data["reason"], str),
             _typed(data["messages"], int, NoneType),
             _typed(data["consumers"], int, NoneType),
+            _typed(data.get("rejection"), str, NoneType),
         )
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from ..base.resources import BUILT_IN_EXCHANGES, Key, Kind, Resource, State
-from ..broker.address import USUAL_PORTS, Address
-from ..broker.amqp.handshake import greeting
-from ..broker.management.client import Server
+from ..base.resources import Key, Kind, Resource, State
+from ..broker.address import Address
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
-from ..errors import BrokerError, FileError, NotFound, Refused, UsageError
+from ..errors import NotFound, UsageError
 from ..file.load import Loaded
-from ..lint.runner import check_versions
 from ..model import Body
 from .desired import desired
 from .diff import diff
 from .plan import Change, Plan
-
-#: Seconds until a broker takes a connection by AMQP; lost where only the management API can be reached.
-_PATIENCE = 2.0
+from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +80,9 @@ def plan_by_management(
       UsageError: something is to be deleted that the file declares, or RabbitMQ itself.
     """
     server = session.server
-    _guard_broker(address, server)
-    _guard_cluster(loaded, server, cluster)
-    _guard_version(loaded, server)
+    guard_broker(address, server)
+    guard_cluster(loaded, server, cluster)
+    guard_version(loaded, server)
     vhost = vhost_of(loaded, address)
     wanted = desired(loaded.topology, vhost)
     vhosts = tuple(loaded.topology.bodies(vhost))
@@ -98,7 +93,7 @@ def plan_by_management(
             f"the vhost `{vhost}` does not exist on {address}",
             f"write `vhost: {vhost}` in the file to have it created",
         )
-    _guard_deletions(delete, wanted)
+    guard_deletions(delete, wanted)
     found = diff(wanted, live, delete=delete)
     plan = Plan(
         broker=str(address),
@@ -154,57 +149,3 @@ def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Cha
         else change
         for change in changes
     )
-
-
-def _guard_broker(address: Address, server: Server) -> None:
-    """The management API has to be that of the broker which the AMQP URL names: several may run on one host."""
-    derived, ports = address.management.derived, {host.port for host in address.hosts}
-    if derived and ports & {*server.amqp_ports, *USUAL_PORTS}:
-        return
-    try:
-        found = greeting(address, timeout=_PATIENCE)
-    except BrokerError:
-        if derived:
-            raise
-        return
-    # Ports may be mapped, and while a cluster is upgraded its nodes differ: neither alone says that it is another.
-    unlisted = bool(server.amqp_ports) and not ports & server.amqp_ports
-    other = found.version not in ("", server.product_version) and unlisted
-    other = other or found.cluster_name not in ("", server.cluster_name)
-    if other or (derived and unlisted):
-        listens = " and ".join(map(str, sorted(server.amqp_ports)))
-        raise Refused(
-            f"the management API at {address.management} {'is' if other else 'may be'} that of another broker: "
-            f"cluster `{server.cluster_name}`, RabbitMQ {server.product_version}"
-            f"{f', listening for AMQP on {listens}' if listens else ''}; "
-            f"at {address} is cluster `{found.cluster_name}`, RabbitMQ {found.version}",
-            "name the management API of the broker that you mean by `--management`",
-        )
-
-
-def _guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:
-    for expected in (cluster, loaded.topology.cluster):
-        if expected is not None and expected != server.cluster_name:
-            raise Refused(
-                f"this is the cluster `{server.cluster_name}`, not `{expected}`",
-                "check the broker URL, or `cluster:` and `--cluster`",
-            )
-
-
-def _guard_version(loaded: Loaded, server: Server) -> None:
-    major, minor = server.version[:2]
-    findings = check_versions(loaded.topology, loaded.position, ((major, minor),))
-    if findings:
-        raise FileError(findings)
-
-
-def _guard_deletions(delete: Collection[Key], wanted: State) -> None:
-    for key in delete:
-        if key in wanted:
-            raise UsageError(
-                f"{key} is to be deleted, and the file declares it", "remove it from the file first"
-            )
-        if key.kind is Kind.EXCHANGE and (
-            key.name[0] in BUILT_IN_EXCHANGES or key.name[0].startswith("amq.")
-        ):
-            raise UsageError(f"{key} belongs to RabbitMQ and cannot be deleted")

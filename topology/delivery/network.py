@@ -10,20 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..base.resources import BUILT_IN_EXCHANGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..model import Body
-
-#: Exchanges that every vhost is born with, and their types.
-BUILT_IN: dict[str, str] = {
-    "": "direct",
-    "amq.direct": "direct",
-    "amq.fanout": "fanout",
-    "amq.headers": "headers",
-    "amq.match": "headers",
-    "amq.topic": "topic",
-}
 
 #: Exchange types whose choice of destinations depends on nothing but key and headers.
 PREDICTABLE = frozenset({"direct", "fanout", "topic", "headers"})
@@ -66,7 +58,7 @@ class Network:
         links: Iterable[Link],
         alternates: Mapping[str, str] | None = None,
     ) -> None:
-        self.exchanges: dict[str, str] = {**BUILT_IN, **exchanges}
+        self.exchanges: dict[str, str] = {**BUILT_IN_EXCHANGES, **exchanges}
         self.queues = frozenset(queues)
         self._alternates = dict(alternates or {})
         self._links: dict[str, _Links] = defaultdict(_Links)

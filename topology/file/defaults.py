@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..base.finding import ValuePath
 from ..base.scalar import Interpolated
 from ..model import Queue
 from ..model.support import support_of
@@ -16,8 +17,7 @@ NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shove
 
 _LONGEST_PASSWORD = 4096
 
-Path_ = tuple[str | int, ...]
-Complain = Callable[[Path_, str, str, str | None], None]
+Complain = Callable[[ValuePath, str, str, str | None], None]
 
 
 def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -62,7 +62,7 @@ def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
     return prepared
 
 
-def written_at(path: Path_, has: Callable[[Path_], bool]) -> Path_:
+def written_at(path: ValuePath, has: Callable[[ValuePath], bool]) -> ValuePath:
     """Where a value was written that stands at a path: there, or under `defaults:`.
 
     Parameters:
@@ -77,7 +77,7 @@ def written_at(path: Path_, has: Callable[[Path_], bool]) -> Path_:
     return default if has(default[:3]) else path
 
 
-def _unsharded(path: Path_, start: int, has: Callable[[Path_], bool]) -> Path_:
+def _unsharded(path: ValuePath, start: int, has: Callable[[ValuePath], bool]) -> ValuePath:
     """The path with the name of the queue that is written in the place of its shard's."""
     if path[start : start + 1] != ("queues",) or len(path) < start + 2 or has(path[: start + 2]):
         return path

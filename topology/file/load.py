@@ -14,14 +14,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..base.finding import Finding, Position, Severity
+from ..base.finding import Finding, Position, Severity, ValuePath
 from ..errors import FileError, UsageError
-from ..lint.context import MAX_FINDINGS, Names
+from ..lint.context import MAX_FINDINGS
+from ..lint.names import Names
 from ..lint.runner import check
 from ..model import Topology
 from .defaults import prepare, written_at
 from .reader.include import Witness
-from .reader.source import Path_, Source, read
+from .reader.source import Source, read
 from .validation import findings_of
 
 _ROUNDS = 6
@@ -43,7 +44,7 @@ class Loaded:
     files: tuple[str, ...]
     warnings: tuple[Finding, ...] = ()
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """Where the value at a path stands: `("routes", 3)`, `("queues", "high", "type")`."""
         return self.source.position(written_at(path, self.source.has), of_key=of_key)
 
@@ -156,23 +157,23 @@ class _Places:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         return self._source.position(self.written(path), of_key=of_key)
 
-    def written(self, path: Path_) -> Path_:
+    def written(self, path: ValuePath) -> ValuePath:
         return written_at(path, self._source.has)
 
-    def has(self, path: Path_) -> bool:
+    def has(self, path: ValuePath) -> bool:
         return self._source.has(path)
 
-    def raw(self, path: Path_) -> str | None:
+    def raw(self, path: ValuePath) -> str | None:
         return self._source.raw(self.written(path))
 
 
 def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
     data = source.data
 
-    def complain(path: Path_, code: str, message: str, help_: str | None) -> None:
+    def complain(path: ValuePath, code: str, message: str, help_: str | None) -> None:
         findings.append(Finding(code, message, source.position(path), help_))
 
     try:
@@ -202,23 +203,23 @@ def _check_the_rest(source: Source, errors: Sequence[ErrorDetails]) -> list[Find
     return []
 
 
-def _is_in(wrong: Collection[int | None], source: Source, path: Path_) -> bool:
+def _is_in(wrong: Collection[int | None], source: Source, path: ValuePath) -> bool:
     return source.identity(_object(path)) in wrong
 
 
-def _object(path: Path_) -> Path_:
+def _object(path: ValuePath) -> ValuePath:
     """The path of the object that a path leads into: `queues, high` for `queues, high, type`."""
     start = 2 if path[:1] == ("vhosts",) else 0
     return tuple(path[: start + 2])
 
 
-def _path(error: ErrorDetails) -> Path_:
+def _path(error: ErrorDetails) -> ValuePath:
     """The path of the value that an error is about; of the map, if it lacks something."""
     path = tuple(part for part in error["loc"] if part != "[key]")
     return path[:-1] if error["type"] == "missing" else path
 
 
-def _present(path: Path_, source: Source) -> Path_:
+def _present(path: ValuePath, source: Source) -> ValuePath:
     while path and not source.has(path):
         path = path[:-1]
     return path

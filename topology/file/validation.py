@@ -10,11 +10,10 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from ..base.finding import Finding, Position, did_you_mean
+from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
 from ..model import Topology
-from .reader.source import Path_
 
 _KINDS = {
     "int_type": "must be a whole number",
@@ -64,19 +63,19 @@ SYNONYMS = {
 class Places(Protocol):
     """What the file says, and where."""
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
         ...
 
-    def written(self, path: Path_) -> Path_:
+    def written(self, path: ValuePath) -> ValuePath:
         """The path of what was written for the value at `path`: its own, or one under `defaults`."""
         ...
 
-    def has(self, path: Path_) -> bool:
+    def has(self, path: ValuePath) -> bool:
         """Whether the file itself has a value at `path`."""
         ...
 
-    def raw(self, path: Path_) -> str | None:
+    def raw(self, path: ValuePath) -> str | None:
         """The scalar at `path` as it is written."""
         ...
 
@@ -89,7 +88,7 @@ def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]
       places: Where the data was written.
     """
     found: dict[tuple[Position, str | int], Finding] = {}
-    seen: set[tuple[Path_, str]] = set()
+    seen: set[tuple[ValuePath, str]] = set()
     lists = {error["loc"][:-1] for error in errors}
     for error in errors:
         if error["type"] == "too_short" and error["loc"] in lists:
@@ -105,7 +104,7 @@ def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]
     return list(found.values())
 
 
-def _explain(error: ErrorDetails, path: Path_, places: Places) -> Finding:
+def _explain(error: ErrorDetails, path: ValuePath, places: Places) -> Finding:
     kind = error["type"]
     of_key = False
     if path and path[-1] == "[key]":
@@ -121,7 +120,7 @@ def _explain(error: ErrorDetails, path: Path_, places: Places) -> Finding:
     return Finding(code, message, places.position(path, of_key=of_key), help_)
 
 
-def _without_union(path: Path_) -> Path_:
+def _without_union(path: ValuePath) -> ValuePath:
     """The path without what pydantic adds to say which part of a union it tried."""
     for end in range(1, len(path) + 1):
         if isinstance(path[end - 1], str) and _annotation_at(path[:end]) is None:
@@ -129,7 +128,7 @@ def _without_union(path: Path_) -> Path_:
     return path
 
 
-def _subject(kind: str, path: Path_, places: Places) -> str:
+def _subject(kind: str, path: ValuePath, places: Places) -> str:
     """What a sentence is about: the innermost name of the path that is in the file."""
     if not path:
         return "the file "
@@ -142,7 +141,7 @@ def _subject(kind: str, path: Path_, places: Places) -> str:
     return ""
 
 
-def _missing(path: Path_, places: Places) -> Finding:
+def _missing(path: ValuePath, places: Places) -> Finding:
     owner = path[-2] if len(path) > 1 else None
     where = f" of `{owner}`" if isinstance(owner, str) else ""
     position = places.position(path[:-1], of_key=True)
@@ -150,7 +149,7 @@ def _missing(path: Path_, places: Places) -> Finding:
     return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
-def _unknown(path: Path_, places: Places) -> Finding:
+def _unknown(path: ValuePath, places: Places) -> Finding:
     word = str(path[-1])
     model = model_at(path[:-1])
     known = list(model.model_fields) if model else []
@@ -166,7 +165,7 @@ def _unknown(path: Path_, places: Places) -> Finding:
     return Finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
 
 
-def _sentence(error: ErrorDetails, path: Path_, places: Places) -> tuple[str, str | None]:
+def _sentence(error: ErrorDetails, path: ValuePath, places: Places) -> tuple[str, str | None]:
     kind, context = error["type"], error.get("ctx") or {}
     subject = _subject(kind, path, places)
     if kind in _BOUNDS:
@@ -186,7 +185,7 @@ def _sentence(error: ErrorDetails, path: Path_, places: Places) -> tuple[str, st
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 
-def _not_among(error: ErrorDetails, subject: str, path: Path_, places: Places) -> tuple[str, str | None]:
+def _not_among(error: ErrorDetails, subject: str, path: ValuePath, places: Places) -> tuple[str, str | None]:
     choices = _choices(path)
     given = error["input"]
     if len(choices) == 1:
@@ -197,7 +196,7 @@ def _not_among(error: ErrorDetails, subject: str, path: Path_, places: Places) -
     return f"{subject}must be one of {', '.join(choices)}{_given(error, path, places)}", near
 
 
-def _given(error: ErrorDetails, path: Path_, places: Places) -> str:
+def _given(error: ErrorDetails, path: ValuePath, places: Places) -> str:
     """What stands there, unless it is secret, from outside, or no scalar; of a key, the sentence says it already."""
     if error["loc"][-1:] == ("[key]",):
         return ""
@@ -211,7 +210,7 @@ def _given(error: ErrorDetails, path: Path_, places: Places) -> str:
     return f", not `{raw}`" if raw else ", not empty"
 
 
-def _choices(path: Path_) -> list[str]:
+def _choices(path: ValuePath) -> list[str]:
     annotation = _annotation_at(path)
     return [str(choice) for choice in _literals(annotation)]
 
@@ -222,12 +221,12 @@ def _literals(annotation: Any) -> list[Any]:
     return [choice for part in typing.get_args(annotation) for choice in _literals(part)]
 
 
-def model_at(path: Path_) -> type[BaseModel] | None:
+def model_at(path: ValuePath) -> type[BaseModel] | None:
     """The model that the value at a path is validated by, if it is a model."""
     return next(iter(_models(_annotation_at(path))), None)
 
 
-def _annotation_at(path: Path_) -> Any:
+def _annotation_at(path: ValuePath) -> Any:
     annotation: Any = Topology
     for part in path:
         annotation = _step(annotation, part)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from ..base.finding import Finding, Position, Severity, did_you_mean
-from ..file.reader.source import Path_
+from ..base.finding import Finding, Position, Severity, ValuePath, did_you_mean
 
 #: A file with one mistake that repeats is read no better for a thousand findings.
 MAX_FINDINGS = 200
@@ -19,47 +17,13 @@ _CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "am
 class Places(Protocol):
     """What the file says, and where."""
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
         ...
 
-    def raw(self, path: Path_) -> str | None:
+    def raw(self, path: ValuePath) -> str | None:
         """The scalar at `path` as it is written."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names that each vhost's body declares, the ill-formed ones among them, by the body's path."""
-
-    exchanges: Mapping[Path_, frozenset[str]]
-    queues: Mapping[Path_, frozenset[str]]
-    upstreams: Mapping[Path_, frozenset[str]]
-    upstream_sets: Mapping[Path_, frozenset[str]]
-
-    @classmethod
-    def of(cls, data: Any) -> Names:
-        """The names in the file's data, whatever else is wrong with it."""
-        found: dict[Path_, dict[str, Any]] = {}
-        if isinstance(data, dict):
-            found[()] = data
-            vhosts = data.get("vhosts")
-            for name, body in vhosts.items() if isinstance(vhosts, dict) else ():
-                found["vhosts", name] = body if isinstance(body, dict) else {}
-        return cls(
-            *(_section(found, section) for section in ("exchanges", "queues")),
-            *(_section(found, "federation", section) for section in ("upstreams", "upstream_sets")),
-        )
-
-
-def _section(bodies: Mapping[Path_, dict[str, Any]], *sections: str) -> dict[Path_, frozenset[str]]:
-    found = {}
-    for path, body in bodies.items():
-        value: Any = body
-        for section in sections:
-            value = value.get(section) if isinstance(value, dict) else None
-        found[path] = frozenset(value) if isinstance(value, dict) else frozenset[str]()
-    return found
 
 
 class Report:
@@ -70,7 +34,7 @@ class Report:
       is_wrong: Whether the object at a path is known to be wrong: what looks odd in it may be a consequence.
     """
 
-    def __init__(self, places: Places, is_wrong: Callable[[Path_], bool]) -> None:
+    def __init__(self, places: Places, is_wrong: Callable[[ValuePath], bool]) -> None:
         self._places = places
         self.is_wrong = is_wrong
         self.found: dict[Finding, None] = {}
@@ -88,7 +52,7 @@ class Report:
 
     def __call__(
         self,
-        path: Path_,
+        path: ValuePath,
         code: str,
         message: str,
         help_: str | None = None,
@@ -106,16 +70,16 @@ class Report:
             self.found[finding] = None
             self._counts[severity] += 1
 
-    def written(self, path: Path_, value: str) -> str:
+    def written(self, path: ValuePath, value: str) -> str:
         """A value as it may be shown: what came from the environment is shown as it is written."""
         raw = self._places.raw(path)
         return value if raw is None or "${" not in raw else raw
 
-    def is_from_outside(self, path: Path_) -> bool:
+    def is_from_outside(self, path: ValuePath) -> bool:
         """Whether a value came from the environment."""
         return "${" in (self._places.raw(path) or "")
 
-    def missing(self, path: Path_, kind: str, name: str, known: Iterable[str]) -> None:
+    def missing(self, path: ValuePath, kind: str, name: str, known: Iterable[str]) -> None:
         """Takes a finding about a reference to what the file does not declare.
 
         Parameters:

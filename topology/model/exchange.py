@@ -61,15 +61,18 @@ class Exchange(Model):
 
     def declare_arguments(self) -> dict[str, Any]:
         """All arguments of the declaration."""
-        named = {
-            "alternate-exchange": self.alternate_exchange,
-            "hash-header": self.hash_header,
-            "hash-property": self.hash_property,
-            "x-recent-history-length": self.recent_history_length,
-            "x-delayed-type": self.delayed_type,
-        }
+        named = {name: getattr(self, field) for name, field in FIELD_OF_ARGUMENT.items()}
         return {name: value for name, value in named.items() if value is not None} | self.arguments
 
+
+#: The exchange's field for every argument that has one.
+FIELD_OF_ARGUMENT: dict[str, str] = {
+    "alternate-exchange": "alternate_exchange",
+    "hash-header": "hash_header",
+    "hash-property": "hash_property",
+    "x-recent-history-length": "recent_history_length",
+    "x-delayed-type": "delayed_type",
+}
 
 #: Fields that belong to one exchange type only.
 FIELDS_OF_TYPE: dict[str, str] = {

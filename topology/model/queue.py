@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .support import Support, arguments_of
+from .support import Support, arguments_of, support_of
 from .types import (
     Age,
     Arguments,
@@ -69,9 +69,8 @@ class DeadLetter(Model):
     def settings(self) -> dict[str, Any]:
         """The settings by RabbitMQ's names without `x-`."""
         named = {
-            "dead-letter-exchange": self.exchange,
-            "dead-letter-routing-key": self.routing_key,
-            "dead-letter-strategy": self.strategy,
+            name.removeprefix("x-"): getattr(self, field)
+            for name, field in DEAD_LETTER_FIELD_OF_ARGUMENT.items()
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -226,3 +225,16 @@ class Queue(QueueSettings):
             arguments.update({f"x-{name}": value for name, value in self.dead_letter.settings().items()})
         arguments.update(self.arguments)
         return arguments
+
+
+#: The queue's field for every argument that has one.
+FIELD_OF_ARGUMENT: dict[str, str] = {
+    f"x-{item.key or name.replace('_', '-')}": name for name, item in support_of(Queue).items()
+} | {"x-queue-type": "type"}
+
+#: The field of `dead_letter` for every argument that it stands for.
+DEAD_LETTER_FIELD_OF_ARGUMENT: dict[str, str] = {
+    "x-dead-letter-exchange": "exchange",
+    "x-dead-letter-routing-key": "routing_key",
+    "x-dead-letter-strategy": "strategy",
+}

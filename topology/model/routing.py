@@ -17,8 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..base.redaction import presentable
 from ..base.scalar import Interpolated
-from ..base.secret import MASK, presentable
+from ..base.secret import MASK
 from .types import Arguments, Model, Name, Names, RoutingKey, Seconds, Texts, Whole, _listed, _plain
 
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)

@@ -141,11 +141,17 @@ class Body(Model):
     )
 
     _shards: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+    _shard_parents: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def shards(self) -> Mapping[str, tuple[str, ...]]:
         """The queues that stand for each queue with `shards`, by its name in the file."""
         return self._shards
+
+    @property
+    def shard_parents(self) -> Mapping[str, str]:
+        """The queue with `shards` that each shard belongs to."""
+        return self._shard_parents
 
     def consumed(self, profile: Profile) -> tuple[str, ...]:
         """The queues that a worker profile takes, every shard of a queue with `shards` among them."""
@@ -160,6 +166,7 @@ class Body(Model):
                 spread.update(shards_of(name, queue, self.exchanges))
                 if queue.shards:
                     self._shards[name] = tuple(shard_name(name, at) for at in range(queue.shards))
+            self._shard_parents = {shard: name for name, shards in self._shards.items() for shard in shards}
             self.__dict__["queues"] = spread
         return self
 

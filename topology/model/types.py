@@ -17,8 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..base.redaction import presentable
 from ..base.scalar import Interpolated, only_variables, typed
-from ..base.secret import Secret, presentable
+from ..base.secret import Secret
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity, did_you_mean
-from ...rules.table import CELERYS_OWN
+from ...rules.builtin_tasks import CELERYS_OWN
 from ..problem import Problem
 from .consumers import untaken_queues
 from .priorities import lost_priorities

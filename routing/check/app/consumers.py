@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rules.explanation import takers
-from ...rules.table import CELERYS_OWN
+from ...rules.builtin_tasks import CELERYS_OWN
+from ...rules.default_queues import takers
 from ..problem import Problem
 from ..reachability import led_to, whole
 from .publish_target import arrives

@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...rules.builtin_tasks import follows
 from ...rules.call import Call
-from ...rules.explanation import explain, takers
+from ...rules.default_queues import takers
+from ...rules.explanation import explain
 from .publish_target import arrival
-
-#: The task that asks whether the tasks of a chord are done.
-UNLOCKS_CHORDS = "celery.chord_unlock"
-
-#: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
-FOLLOWS = {
-    UNLOCKS_CHORDS: "the chord's body",
-    **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
-}
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,12 +88,11 @@ def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destinatio
     goals += [
         queue for to, sender in zip(arrivals, own, strict=True) if (queue := _reached(part, to, sender))
     ]
-    whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
     taken = [takers(part.body, queue) for queue in goals]
     return Destination(
         found,
         decisions,
-        tuple(dict.fromkeys(whole.get(queue, queue) for queue in goals)),
+        tuple(dict.fromkeys(part.body.shard_parents.get(queue, queue) for queue in goals)),
         workers=tuple(dict.fromkeys(name for names in taken for name in names)),
         tiers=tuple(dict.fromkeys(names[0] for names in taken if names and names[0])),
         follows=follows(task, named=part.router.table.names(task)),
@@ -125,13 +117,3 @@ def _decisions(part: Part, found: Explanation) -> Iterator[Decision]:
             return
     if found.decision is not None:
         yield found.decision
-
-
-def follows(task: str, *, named: bool) -> str | None:
-    """Which task a task goes along with, in words; None if it goes by its own name.
-
-    Parameters:
-      task: The task's name.
-      named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
-    """
-    return None if task != UNLOCKS_CHORDS and named else FOLLOWS.get(task)

@@ -36,13 +36,12 @@ def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> I
             whys = [_why(part, queue, sender.options["priority"]) for queue in queues]
             if whys and whys[0] and all(whys):
                 lost.setdefault(queues[0], (whys[0], []))[1].append(sender)
-    whole = {shard: name for name, shards in part.body.shards.items() for shard in shards}
     for queue, ((why, help_), (sender, *others)) in lost.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
         yield Problem(
             "lost-priority",
             f"{sender} has `priority` {sender.options['priority']} of its own{more}; {why}",
-            part.position("queues", whole.get(queue, queue), of_key=True),
+            part.position("queues", part.body.shard_parents.get(queue, queue), of_key=True),
             help_,
             task=sender.task,
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....topology.delivery.network import BUILT_IN
+from ....topology.base.resources import BUILT_IN_EXCHANGES
 from ...rules.decision import Decision
-from ...rules.explanation import Explanation, takers
+from ...rules.default_queues import takers
+from ...rules.explanation import Explanation
 
 if TYPE_CHECKING:
     from ..problem import Part
@@ -61,7 +62,11 @@ def arrival(part: Part, sender: Sender, ruled: Decision | None) -> Explanation:
     if queue is None:
         return Explanation(sender.task, None, (), error=f"it goes to {goal(part, sent)}")
     exchange, key = sent.exchange, sent.routing_key
-    kind = body.exchanges[exchange].type if exchange in body.exchanges else BUILT_IN.get(exchange, "direct")
+    kind = (
+        body.exchanges[exchange].type
+        if exchange in body.exchanges
+        else BUILT_IN_EXCHANGES.get(exchange, "direct")
+    )
     options = ruled.options if ruled is not None and queue in body.queues else {}
     decision = Decision(queue, exchange, kind, key, sent.priority, options=options)
     way = part.router.table.addresses.way(exchange, key, queue)

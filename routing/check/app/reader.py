@@ -20,6 +20,7 @@ from ...publishing.router import PublishingRouter
 from ...router import COPIED, SETTLED, Router
 from ...rules.call import Call
 from ...rules.vhost import routes_alike
+from ...task_routes.address import QueueAddress, name_of, publish_address
 from .facts import App, Sender, Sent
 
 #: What Celery takes out of a task's options before it asks for a route.
@@ -215,22 +216,21 @@ def _sent(app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs
 
 
 def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """The exchange and key that Celery publishes with (celery.app.amqp, `send_task_message`), and their queue."""
+    """The exchange and key that Celery publishes with, and their queue."""
     queue, exchange, key = route.get("queue"), route.get("exchange"), route.get("routing_key")
     if queue is None and exchange is None:
         queue = app.amqp.default_queue
     if isinstance(queue, str):
         queue = app.amqp.queues[queue]
-    if queue is None:
-        return _name(exchange), key or "", None
-    if not exchange and not key and (route.get("exchange_type") or queue.exchange.type) == "direct":
-        return "", queue.name, queue.name
-    name = _name(queue.exchange if exchange is None else exchange)
-    return name, key or queue.routing_key, _known_as(queue) if name == _name(queue.exchange) else None
-
-
-def _name(exchange: Any) -> str:
-    return str(getattr(exchange, "name", exchange) or "")
+    own = None
+    if queue is not None:
+        own = QueueAddress(queue.name, name_of(queue.exchange) or "", queue.exchange.type, queue.routing_key)
+    name, _, key = publish_address(own, name_of(exchange), key, route.get("exchange_type"))
+    if own is None:
+        return name, key, None
+    if name == "" and key == own.name:
+        return name, key, own.name
+    return name, key, _known_as(queue) if name == own.exchange else None
 
 
 def _queues(task_queues: Any) -> tuple[str, ...] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.base.finding import Severity, did_you_mean
 from ....topology.errors import RoutingError
-from ...rules.table import CELERYS_OWN
+from ...rules.builtin_tasks import CELERYS_OWN
 from ..problem import Problem, at_line, named
 from .publish_target import arrives, goal
 

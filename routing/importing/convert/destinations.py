@@ -8,6 +8,7 @@ from ....topology.delivery.addresses import AddressBook, is_wildcard
 from ....topology.delivery.network import Network
 from ....topology.matching import pattern
 from ...publishing.transport import HIGHEST
+from ...task_routes.address import QueueAddress, publish_address
 from ..configuration import Outcome
 from ..notes import Notes, Subject
 from .values import message_fields
@@ -99,8 +100,7 @@ class Destinations:
     def _target(self, options: Mapping[str, Any], what: Subject) -> tuple[str | None, str | None]:
         """The queue that a message published with these options reaches, and the key if it is not the queue's own.
 
-        As Celery does it: by way of a direct exchange it publishes only if both exchange and key are named, and
-        otherwise to the queue by its name.
+        By way of a direct exchange, Celery publishes only if both exchange and key are named.
         """
         queue, exchange, key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
         if queue is None and exchange is None:
@@ -109,16 +109,17 @@ class Destinations:
                 self.notes.add("left out: no queue is named, and there is no default queue", what)
                 return None, None
         given = self._configuration.queues.get(str(queue)) if queue is not None else None
-        kind = options.get("exchange_type") or (given.exchange.type if given else "direct")
+        own = None
+        if given is not None:
+            own = QueueAddress(given.name, given.exchange.name, given.exchange.type, given.key)
+        to, kind, routing_key = publish_address(own, exchange, key, options.get("exchange_type"))
         if kind == "direct" and not (exchange and key):
             if queue is None:
                 self.notes.add("left out: an exchange is named, but no key and no queue", what)
             return queue, None
-        own = given is None or not key
-        if exchange is None and given is not None:
-            exchange, key = given.exchange.name, key or given.key
-        reached = self._network.deliver(str(exchange), str(key or ""))
-        return self._reached(reached, queue, str(key or ""), what, own)
+        return self._reached(
+            self._network.deliver(to, routing_key), queue, routing_key, what, given is None or not key
+        )
 
     def _reached(
         self, reached: frozenset[str], queue: str | None, key: str, what: Subject, own: bool

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....topology.delivery.network import BUILT_IN
+from ....topology.base.resources import BUILT_IN_EXCHANGES
 from ....topology.lint.rules.arguments import ArgumentCheck
 from ....topology.model import Body, Exchange, Queue
+from ....topology.model.exchange import FIELD_OF_ARGUMENT
 from ..notes import Notes, Subject
 from .values import plain, queue_fields
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
     from ..configuration import GivenBinding, GivenExchange, GivenQueue
 
-_FIELD_OF = {
-    "alternate-exchange": "alternate_exchange",
-    "hash-header": "hash_header",
-    "hash-property": "hash_property",
-    "x-recent-history-length": "recent_history_length",
-    "x-delayed-type": "delayed_type",
-}
 _ELSEWHERE = "not among Celery's queues: somebody else declares it"
 
 
@@ -116,9 +110,9 @@ class Declarations:
         if known is not None:
             if known != given:
                 self.notes.add(f"exchange `{given.name}` is declared in two ways; the first is written")
-            return given.name in self.exchanges or given.name in BUILT_IN
+            return given.name in self.exchanges or given.name in BUILT_IN_EXCHANGES
         self._seen[given.name] = given
-        if given.name in BUILT_IN:
+        if given.name in BUILT_IN_EXCHANGES:
             return given.name != ""
         written = _exchange(given)
         try:
@@ -149,7 +143,7 @@ class Declarations:
                 self._needed(exchange["alternate_exchange"], f"exchange `{name}` has it for an alternate")
 
     def _needed(self, exchange: str, why: str) -> None:
-        if exchange not in self.exchanges and exchange not in BUILT_IN:
+        if exchange not in self.exchanges and exchange not in BUILT_IN_EXCHANGES:
             self._elsewhere("exchange", exchange, why, {})
 
     def _elsewhere(self, kind: str, name: str, why: str, fields: Mapping[str, Any]) -> None:
@@ -205,8 +199,8 @@ def _exchange(given: GivenExchange) -> dict[str, Any]:
     own = {"durable": given.durable, "auto_delete": given.auto_delete, "external": given.external}
     written |= {name: value for name, value in own.items() if value != Exchange.model_fields[name].default}
     for name, value in given.arguments.items():
-        if name in _FIELD_OF:
-            written[_FIELD_OF[name]] = value
+        if name in FIELD_OF_ARGUMENT:
+            written[FIELD_OF_ARGUMENT[name]] = value
         else:
             written.setdefault("arguments", {})[str(name)] = value
     return written

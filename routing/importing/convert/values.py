@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ....topology.model import Queue, Route
-from ....topology.model.support import support_of
+from ....topology.model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,16 +31,6 @@ _DELIVERY = {1: "transient", "1": "transient", 2: "persistent", "2": "persistent
 _DURATIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
 _MILLISECONDS = frozenset({"expires", "message_ttl", "consumer_timeout"})
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
-_LETTER = {
-    "x-dead-letter-exchange": "exchange",
-    "x-dead-letter-routing-key": "routing_key",
-    "x-dead-letter-strategy": "strategy",
-}
-
-#: The queue's field for every argument that has one.
-FIELD_OF: dict[str, str] = {
-    f"x-{support.key or name.replace('_', '-')}": name for name, support in support_of(Queue).items()
-} | {"x-queue-type": "type"}
 
 
 def message_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -93,16 +83,19 @@ def queue_fields(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     for name, value in arguments.items():
         key = str(name)
         try:
-            if key in FIELD_OF:
-                fields[FIELD_OF[key]] = _queue_field(FIELD_OF[key], value)
-            elif key in _LETTER:
-                fields["dead_letter"] = {**fields.get("dead_letter", {}), _LETTER[key]: str(value)}
+            if key in FIELD_OF_ARGUMENT:
+                fields[FIELD_OF_ARGUMENT[key]] = _queue_field(FIELD_OF_ARGUMENT[key], value)
+            elif key in DEAD_LETTER_FIELD_OF_ARGUMENT:
+                fields["dead_letter"] = {
+                    **fields.get("dead_letter", {}),
+                    DEAD_LETTER_FIELD_OF_ARGUMENT[key]: str(value),
+                }
             else:
                 fields["arguments"] = {**fields.get("arguments", {}), key: plain(value)}
         except ValueError:
             refused.append(key)
     if "exchange" not in fields.get("dead_letter", {"exchange": ""}):
-        refused += [name for name in _LETTER if name in arguments]
+        refused += [name for name in DEAD_LETTER_FIELD_OF_ARGUMENT if name in arguments]
         del fields["dead_letter"]
     return fields, refused
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -62,7 +63,8 @@ def test_a_replacement_says_what_differs() -> None:
 
 
 def test_a_replacement_that_only_amqp_saw_says_what_the_broker_said() -> None:
-    shown = lines(change("replace", {"broker says": "inequivalent arg"}, queue(), "destructive"))
+    rejected = replace(change("replace", {}, queue(), "destructive"), rejection="inequivalent arg")
+    shown = lines(rejected)
     assert shown[2] == "-/+ queue  low  inequivalent arg"
 
 

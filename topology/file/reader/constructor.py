@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from ...base.scalar import Interpolated, Unset, scalar
-from .nodes import MERGE
-from .parser import MAX_DEPTH
+from .nodes import MAX_DEPTH, MERGE
 
 #: Aliases may repeat what they name, up to this many values in all; beyond, the file is taken for a bomb.
 MAX_REPEATED = 1_000_000

@@ -11,8 +11,9 @@ import yaml
 
 from ...base.finding import Finding
 from ...errors import FileError
+from .document import Document, read_text
 from .nodes import Lookup, copied, is_absent, merge
-from .parser import Document, parse, read_text
+from .parser import parse
 
 MAX_CHAIN = 50
 

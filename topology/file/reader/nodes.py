@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import yaml
 
-from .parser import MAX_DEPTH
+#: How deeply values may be nested; libyaml recurses once per level, on the C stack.
+MAX_DEPTH = 100
 
 MERGE = "tag:yaml.org,2002:merge"
 
-Path_ = tuple[str | int, ...]
 Node = TypeVar("Node", bound=yaml.Node)
 Combine = Callable[[yaml.Node, yaml.Node], yaml.Node]
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]

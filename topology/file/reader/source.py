@@ -13,15 +13,13 @@ from typing import Any
 
 import yaml
 
-from ...base.finding import Finding, Position
-from ...base.redaction import Secrets
+from ...base.finding import Finding, Position, ValuePath
 from ...errors import FileError
 from .constructor import Builder, Hopeless
+from .document import Document
 from .include import Reader, Witness
-from .nodes import Lookup, Path_, cut, is_absent, merge
-from .parser import Document
-
-__all__ = ["Path_", "Source", "read"]
+from .nodes import Lookup, cut, is_absent, merge
+from .secret_spans import SecretSpans
 
 
 class Source:
@@ -42,12 +40,12 @@ class Source:
         root: yaml.Node,
         documents: Mapping[str, Document],
         environment: Mapping[str, str],
-        secrets: Secrets | None = None,
+        secrets: SecretSpans | None = None,
     ) -> None:
         self._root = root
         self._documents = documents
         self._environment = environment
-        self._secrets = secrets or Secrets(root, documents)
+        self._secrets = secrets or SecretSpans(root, documents)
         self._lookup = Lookup()
         self.findings: list[Finding] = []
         try:
@@ -60,7 +58,7 @@ class Source:
         """The names of all files that were read, in the order in which they were."""
         return tuple(self._documents)
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """Where the value at this path stands, or the nearest value above it that is in the file.
 
         Parameters:
@@ -70,21 +68,21 @@ class Source:
         key, node = self._lookup.walk(self._root, path)[-1]
         return self._place(key if key is not None and (of_key or is_absent(node)) else node)
 
-    def has(self, path: Path_) -> bool:
+    def has(self, path: ValuePath) -> bool:
         """Whether the file itself has a value at this path."""
         return len(self._lookup.walk(self._root, path)) > len(path)
 
-    def raw(self, path: Path_) -> str | None:
+    def raw(self, path: ValuePath) -> str | None:
         """The text of the scalar at this path, or of the nearest above it, as it stands in the file."""
         node = self._lookup.walk(self._root, path)[-1][1]
         return node.value if isinstance(node, yaml.ScalarNode) else None
 
-    def identity(self, path: Path_) -> int | None:
+    def identity(self, path: ValuePath) -> int | None:
         """What tells one value from all others, also where values before it in a list are taken out."""
         walked = self._lookup.walk(self._root, path)
         return id(walked[-1][1]) if len(walked) > len(path) else None
 
-    def without(self, paths: Iterable[Path_]) -> Source:
+    def without(self, paths: Iterable[ValuePath]) -> Source:
         """The same source with the values at these paths taken out, whatever refers to them."""
         self._secrets.find()
         gone: dict[int, tuple[yaml.Node, list[str | int]]] = {}

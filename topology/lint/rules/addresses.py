@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, partial
 
+from ...base.finding import ValuePath
 from ...delivery.addresses import Address, AddressBook, possible_queues
 from ...delivery.network import Network
-from ...file.reader.source import Path_
 from ...matching import pattern
 from ...model import Body, Route
-from ..context import Names, Report
+from ..context import Report
+from ..names import Names
 
 
-def check_addresses(base: Path_, body: Body, names: Names, report: Report) -> None:
+def check_addresses(base: ValuePath, body: Body, names: Names, report: Report) -> None:
     """The keys of rules, and those of the queues' bindings where tasks can be delayed on the broker.
 
     Parameters:
@@ -89,12 +90,11 @@ def _leads(network: Network, body: Body, queue: str, key: str) -> bool:
     return any(network.deliver(binding.exchange, key) == {queue} for binding in bindings)
 
 
-def _delayed(base: Path_, body: Body, book: AddressBook, report: Report) -> None:
+def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Report) -> None:
     """The queues whose delayed tasks workers hold, since no key leads to them alone; of shards, the first."""
-    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
     told = set()
     for queue, address, others, why in _held(body, book):
-        name = whole.get(queue, queue)
+        name = body.shard_parents.get(queue, queue)
         if name in told or not others:
             continue
         told.add(name)
@@ -124,7 +124,7 @@ def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, Address, frozens
             yield queue, address, others, "the key `{key}` reaches"
 
 
-def _in_doubt(base: Path_, body: Body, names: Names, report: Report) -> bool:
+def _in_doubt(base: ValuePath, body: Body, names: Names, report: Report) -> bool:
     """Whether an exchange or a queue is known to be wrong: nobody knows what a key would reach."""
     declared = {"exchanges": names.exchanges.get(base), "queues": names.queues.get(base)}
     found = {"exchanges": body.exchanges.keys(), "queues": body.queues.keys() | body.shards.keys()}

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...base.finding import ValuePath
 from ...base.resources import EXTRA_TYPES
-from ...file.reader.source import Path_
 from ...model import Exchange, Policy, Queue
 from ...model.exchange import FIELDS_OF_TYPE
 from ...model.policy import PolicyDefinition
+from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ...model.support import Support, Version, explain, support_of, supported
 
 Report = Callable[..., None]
 
-_ARGUMENTS = {f"x-{item.key or name.replace('_', '-')}": name for name, item in support_of(Queue).items()} | {
-    "x-queue-type": "type",
-    "x-dead-letter-exchange": "dead_letter",
-    "x-dead-letter-routing-key": "dead_letter",
-    "x-dead-letter-strategy": "dead_letter",
-}
+_FIELDS = FIELD_OF_ARGUMENT | dict.fromkeys(DEAD_LETTER_FIELD_OF_ARGUMENT, "dead_letter")
 _POLICY_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
 
 
@@ -36,7 +32,7 @@ class ArgumentCheck:
         self._versions = versions
         self._origin = origin
 
-    def queue(self, path: Path_, queue: Queue) -> None:
+    def queue(self, path: ValuePath, queue: Queue) -> None:
         """A queue's type, properties and arguments."""
         if queue.type != "classic":
             self._replicated(path, queue)
@@ -63,8 +59,8 @@ class ArgumentCheck:
                 (*path, "overflow"), "wrong-argument", message, "use `reject-publish` or `drop-head`"
             )
         for name in queue.arguments:
-            if name in _ARGUMENTS:
-                help_ = f"write `{_ARGUMENTS[name]}:` beside `arguments:`"
+            if name in _FIELDS:
+                help_ = f"write `{_FIELDS[name]}:` beside `arguments:`"
                 self._report(
                     (*path, "arguments", name),
                     "misplaced-key",
@@ -74,7 +70,7 @@ class ArgumentCheck:
                 )
         self._retry(path, queue)
 
-    def exchange(self, path: Path_, exchange: Exchange) -> None:
+    def exchange(self, path: ValuePath, exchange: Exchange) -> None:
         """An exchange's type and the fields that belong to it."""
         if exchange.type in EXTRA_TYPES:
             spec = EXTRA_TYPES[exchange.type][0]
@@ -94,7 +90,7 @@ class ArgumentCheck:
             message = "an x-delayed-message exchange needs `delayed_type`"
             self._report(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
 
-    def policy(self, path: Path_, policy: Policy) -> None:
+    def policy(self, path: ValuePath, policy: Policy) -> None:
         """A policy's keys, on the queues that it covers."""
         definition = policy.definition
         queue_type = _POLICY_TYPES.get(policy.apply_to)
@@ -120,12 +116,12 @@ class ArgumentCheck:
                 of_key=True,
             )
 
-    def _on_policy_type(self, place: Path_, field: str, support: Support, queue_type: str | None) -> None:
+    def _on_policy_type(self, place: ValuePath, field: str, support: Support, queue_type: str | None) -> None:
         if queue_type and support.types and queue_type not in support.types:
             message = f"a {queue_type} queue does not know `{field}`: the whole policy would not apply to it"
             self._report(place, "wrong-argument", message, of_key=True)
 
-    def _replicated(self, path: Path_, queue: Queue) -> None:
+    def _replicated(self, path: ValuePath, queue: Queue) -> None:
         for field, wrong in (("durable", not queue.durable), ("auto_delete", queue.auto_delete)):
             if wrong:
                 message = f"a {queue.type} queue cannot have `{field}: {str(getattr(queue, field)).lower()}`"
@@ -137,7 +133,7 @@ class ArgumentCheck:
                     of_key=True,
                 )
 
-    def _queue_arguments(self, path: Path_, queue: Queue) -> None:
+    def _queue_arguments(self, path: ValuePath, queue: Queue) -> None:
         known = support_of(type(queue))
         for field in queue.model_fields_set:
             support = known.get(field)
@@ -153,7 +149,7 @@ class ArgumentCheck:
         if queue.queue_version == 1:
             self._lacking((*path, "queue_version"), "`queue_version: 1`", "..4.2")
 
-    def _retry(self, path: Path_, queue: Queue) -> None:
+    def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max
         if low is not None and high is not None and low > high:
             self._report(
@@ -162,7 +158,7 @@ class ArgumentCheck:
                 "`delayed_retry_min` is above `delayed_retry_max`",
             )
 
-    def _lacking(self, path: Path_, what: str, spec: str, *, of_key: bool = True) -> None:
+    def _lacking(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
         lacking = [version for version in self._versions if not supported(spec, version)]
         if lacking:
             versions = ", ".join(f"{major}.{minor}" for major, minor in lacking)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from ...base.finding import did_you_mean
-from ...file.reader.source import Path_
+from ...base.finding import ValuePath, did_you_mean
 from ...matching import pattern
 from ...matching.contradictions import contradiction, sign
 from ...matching.expressions import problem
 from ...model import Body, Route
 from ...model.support import Version
 from ...model.topology import REFUSE
-from ..context import Names, Report
+from ..context import Report
+from ..names import Names, QueueNames
 from .priorities import objection
-from .shards import QueueNames
 
 _NO_STREAM = "route tasks to a classic or quorum queue"
 _GIVE_SHARDS = "give the queue `shards: 8`, or take `shard_by` out"
@@ -63,7 +62,7 @@ _WRONG = {
 
 
 def check_routes(
-    base: Path_, body: Body, names: Names, report: Report, versions: Sequence[Version] = ()
+    base: ValuePath, body: Body, names: Names, report: Report, versions: Sequence[Version] = ()
 ) -> None:
     """Every rule of one vhost, its `unmatched` and its `tests`.
 
@@ -85,7 +84,7 @@ class _Scope:
     """The routes of one vhost."""
 
     def __init__(
-        self, base: Path_, body: Body, names: Names, report: Report, versions: Sequence[Version]
+        self, base: ValuePath, body: Body, names: Names, report: Report, versions: Sequence[Version]
     ) -> None:
         self._base = base
         self._body = body
@@ -96,7 +95,7 @@ class _Scope:
         self._verdict = cache(self._judge)
         self._objection = cache(self._against)
 
-    def route(self, path: Path_, route: Route) -> None:
+    def route(self, path: ValuePath, route: Route) -> None:
         self._patterns(path, route)
         verdict = self._verdict(route.queue, bool(route.shard_by))
         if verdict is not None:
@@ -108,7 +107,7 @@ class _Scope:
         if route.priority is not None:
             self._priority((*path, "priority"), route.priority, self._destinations(route.queue))
 
-    def _shard_by(self, path: Path_, route: Route) -> None:
+    def _shard_by(self, path: ValuePath, route: Route) -> None:
         if route.key is not None:
             message = "one `key` cannot lead to every shard: each is bound with a key of its own"
             self._report((*path, "key"), "bad-route", message, "take `key` out", of_key=True)
@@ -117,7 +116,7 @@ class _Scope:
                 place = (*path, "shard_by", index)
                 self._report(place, "conflict", f"`{part}` is named twice", "remove one of the two")
 
-    def _when(self, path: Path_, route: Route) -> None:
+    def _when(self, path: ValuePath, route: Route) -> None:
         if route.rate_limit is not None:
             message = "a rate limit is for a task, whatever it is called with: `when` cannot choose one"
             help_ = "write `rate_limit` in a rule for the task without `when`"
@@ -152,7 +151,7 @@ class _Scope:
             if test.priority is not None and queue is not None and queue.max_priority is not None:
                 self._priority((*path, "priority"), test.priority, self._destinations(test.queue))
 
-    def _patterns(self, path: Path_, route: Route) -> None:
+    def _patterns(self, path: ValuePath, route: Route) -> None:
         """The patterns of a rule, and what its queue and key take of them."""
         wanted = {
             name: field
@@ -181,7 +180,7 @@ class _Scope:
                     )
                     self._report((*path, field), "bad-pattern", message, help_)
 
-    def _expression(self, place: Path_, text: str) -> None:
+    def _expression(self, place: ValuePath, text: str) -> None:
         """A regular expression, which may not take a publisher's time."""
         why = problem(text[1:-1])
         if why is not None:
@@ -212,7 +211,7 @@ class _Scope:
             return "only shards fit" if template else "shards"
         return None
 
-    def _wrong_queue(self, path: Path_, route: Route, verdict: str) -> None:
+    def _wrong_queue(self, path: ValuePath, route: Route, verdict: str) -> None:
         """A rule that leads nowhere, or not to one queue."""
         place = (*path, "queue")
         if verdict == "unknown":
@@ -225,7 +224,7 @@ class _Scope:
             told = self._told(place, route.queue, verdict)
             self._report((*path, field), code, *told, of_key=field != "queue")
 
-    def _told(self, path: Path_, queue: str, verdict: str) -> tuple[str, str]:
+    def _told(self, path: ValuePath, queue: str, verdict: str) -> tuple[str, str]:
         """A verdict in a sentence, and what to do."""
         *_, message, help_ = _WRONG[verdict]
         return message.replace("QUEUE", f"`{self._report.written(path, queue)}`"), help_
@@ -243,7 +242,7 @@ class _Scope:
         names = self._fitting(queue) if pattern.placeholders(queue) else (queue,)
         return [self._body.shards[name][0] if name in self._body.shards else name for name in names]
 
-    def _priority(self, path: Path_, priority: int, queues: Sequence[str]) -> None:
+    def _priority(self, path: ValuePath, priority: int, queues: Sequence[str]) -> None:
         """A priority that none of the queues takes as it is."""
         whys = [self._objection(priority, queue) for queue in queues]
         if whys and all(whys):

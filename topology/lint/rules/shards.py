@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from ...base.finding import ValuePath
 from ...base.resources import BUILT_IN_EXCHANGES
-from ...file.reader.source import Path_
 from ...model import Body, Exchange, Queue
 from ...model.types import MAX_NAME_BYTES
-from ..context import Names, Report
+from ..context import Report
+from ..names import Names
 
 #: Exchanges that give a message to every queue whose binding it fits, whatever its key.
 _TO_ALL = frozenset({"fanout", "headers", "x-recent-history"})
 
 
-def declared_queues(body: Body) -> Iterator[tuple[str, Queue]]:
-    """The queues of a body by the names that the file gives them; the first of its shards for one that has some."""
-    first = {shards[0]: name for name, shards in body.shards.items()}
-    others = {shard for shards in body.shards.values() for shard in shards[1:]}
-    for name, queue in body.queues.items():
-        if name not in others:
-            yield first.get(name, name), queue
-
-
-def check_shards(base: Path_, body: Body, names: Names, report: Report) -> None:
+def check_shards(base: ValuePath, body: Body, names: Names, report: Report) -> None:
     """Every queue with shards of one vhost.
 
     Parameters:
@@ -46,7 +36,7 @@ def check_shards(base: Path_, body: Body, names: Names, report: Report) -> None:
         _queue(path, body, body.queues[shards[-1]], len(shards), report)
 
 
-def _queue(path: Path_, body: Body, last: Queue, count: int, report: Report) -> None:
+def _queue(path: ValuePath, body: Body, last: Queue, count: int, report: Report) -> None:
     """The type and bindings of a queue, on its last shard, which has the longest name and keys."""
     if last.type == "stream":
         message = (
@@ -76,65 +66,3 @@ def _kind(body: Body, exchange: str) -> str | None:
 
 def _too_long(text: str) -> bool:
     return len(text.encode()) > MAX_NAME_BYTES
-
-
-class QueueNames:
-    """The queues of one vhost that may be referred to: those that the file declares, and their shards.
-
-    Parameters:
-      base: The path of the vhost's body.
-      body: What it says.
-      names: The names that the file itself declares.
-      report: Takes what is found.
-    """
-
-    def __init__(self, base: Path_, body: Body, names: Names, report: Report) -> None:
-        self._base = base
-        self._body = body
-        self._report = report
-        self.declared = names.queues.get(base, frozenset())
-        self.all = self.declared | body.queues.keys()
-
-    def known(self, path: Path_, name: str) -> bool:
-        """Whether there is such a queue; a finding if there is none."""
-        if name in self.all:
-            return True
-        whole = _whole_of(name)
-        if whole is None or not self.in_doubt(whole):
-            self._report.missing(path, "queue", name, self.all)
-        return False
-
-    def refuse_whole(self, path: Path_, name: str, why: str, instead: str = "") -> bool:
-        """Whether a queue has shards where one queue is needed, which is a finding.
-
-        Parameters:
-          path: Where it is referred to.
-          name: What it is called.
-          why: What cannot be, in one clause.
-          instead: What to do before anything else, if that is possible here.
-        """
-        shards = self._body.shards.get(name)
-        if shards is None:
-            return False
-        shown = self._report.written(path, name)
-        message = f"`{shown}` has {len(shards)} shards, {why}"
-        help_ = f"name one of them, `{shards[0]}` to `{shards[-1]}`" if shown == name else "name one of them"
-        self._report(path, "ambiguous-queue", message, instead + help_)
-        return True
-
-    def in_doubt(self, name: str) -> bool:
-        """Whether a declared queue is known to be wrong, so that nobody knows if it has shards."""
-        if name not in self.declared or name in self._body.shards:
-            return False
-        path = (*self._base, "queues", name)
-        return (
-            name not in self._body.queues
-            or self._report.is_wrong(path)
-            or self._report.is_wrong(("defaults", "queue"))
-        )
-
-
-def _whole_of(name: str) -> str | None:
-    """The queue that a name would be a shard of, by its form alone; None if it ends in no number."""
-    queue, _, number = name.rpartition(".")
-    return queue if number.isdecimal() else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ...file.reader.source import Path_
+from ...base.finding import ValuePath
 from ...model import Body, Profile
-from ..context import Names, Report
-from .shards import QueueNames
+from ..context import Report
+from ..names import Names, QueueNames
 
 
-def check_workers(base: Path_, body: Body, names: Names, report: Report) -> None:
+def check_workers(base: ValuePath, body: Body, names: Names, report: Report) -> None:
     """The queues and shares of every worker profile of one vhost.
 
     Parameters:
@@ -18,19 +18,20 @@ def check_workers(base: Path_, body: Body, names: Names, report: Report) -> None
       report: Takes what is found.
     """
     queues = QueueNames(base, body, names, report)
-    whole = {shard: name for name, shards in body.shards.items() for shard in shards}
     for name, profile in body.workers.items():
         path = (*base, "workers", name)
         sure = True
         for index, queue in enumerate(profile.queues):
             place = (*path, "queues", index)
             sure &= queues.known(place, queue) and not queues.in_doubt(queue)
-            _queue(place, index, profile, body, whole.get(queue), report)
+            _queue(place, index, profile, body, body.shard_parents.get(queue), report)
         if sure and profile.shares and profile.shares > 1:
             _shares((*path, "shares"), profile.shares, body.consumed(profile), body, report)
 
 
-def _queue(path: Path_, index: int, profile: Profile, body: Body, whole: str | None, report: Report) -> None:
+def _queue(
+    path: ValuePath, index: int, profile: Profile, body: Body, whole: str | None, report: Report
+) -> None:
     """One queue of a profile: that it is named once, and that a worker can consume it."""
     queue = profile.queues[index]
     shown = report.written(path, queue)
@@ -44,7 +45,7 @@ def _queue(path: Path_, index: int, profile: Profile, body: Body, whole: str | N
         report(path, "bad-profile", message, "name classic and quorum queues")
 
 
-def _shares(path: Path_, count: int, queues: tuple[str, ...], body: Body, report: Report) -> None:
+def _shares(path: ValuePath, count: int, queues: tuple[str, ...], body: Body, report: Report) -> None:
     """How many workers share the shards of a profile: none may be left without one."""
     numbers = {shard: at for shards in body.shards.values() for at, shard in enumerate(shards)}
     shared = {numbers[queue] % count for queue in queues if queue in numbers}

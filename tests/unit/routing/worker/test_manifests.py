@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from routectl.routing.rules.default_queues import consumed_by_default
 from routectl.routing.worker import manifests
 from routectl.routing.worker import profile as profiles
 from routectl.topology.errors import UsageError
@@ -122,7 +123,7 @@ def test_an_unknown_profile_is_a_sentence_with_the_nearest_name() -> None:
     ],
 )
 def test_what_a_worker_without_a_profile_takes(file: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert profiles.consumed_by_default(Topology.model_validate({"version": 1, **file})) == expected
+    assert consumed_by_default(Topology.model_validate({"version": 1, **file})) == expected
 
 
 def test_a_profile_becomes_option_values_and_settings() -> None:

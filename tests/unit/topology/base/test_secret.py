@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from routectl.topology.base.secret import MASK, Secret, mask, mask_urls, password_matches, presentable
+from routectl.topology.base.redaction import mask_urls, presentable
+from routectl.topology.base.secret import MASK, Secret, mask, password_matches
 
 
 def test_nothing_shows_a_secret() -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Resource, State, binding_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.apply import Report, apply, refusals
+from routectl.topology.change.apply import Report, apply
 from routectl.topology.change.diff import diff
+from routectl.topology.change.refusals import refusals
 from routectl.topology.errors import AccessRefused, BrokerError, Refused, Rejected, Unreachable
 from tests.fakes import MemoryBroker, exchange, planned, policy, queue, state, user, vhost_key
 
@@ -248,7 +249,7 @@ def test_what_was_not_deleted_is_no_success_and_is_not_made_again() -> None:
 
 
 def test_without_a_whole_view_a_difference_fails_and_the_rest_is_done() -> None:
-    broker = MemoryBroker([Resource(HIGH.key, {"broker says": "inequivalent arg 'durable'"})])
+    broker = MemoryBroker([Resource(HIGH.key, rejection="inequivalent arg 'durable'")])
     broker.complete = False
     report = carry_out(state(TASKS, HIGH), broker)
     assert errors(report) == {"queue high": "inequivalent arg 'durable'"}

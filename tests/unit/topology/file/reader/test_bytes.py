@@ -13,7 +13,7 @@ import pytest
 
 from routectl.topology.base.finding import Severity
 from routectl.topology.file.load import load
-from routectl.topology.file.reader.parser import MAX_BYTES
+from routectl.topology.file.reader.document import MAX_BYTES
 
 from ....loading import Folder, body
 
