@@ -98,10 +98,10 @@ def command(
 
 
 def _check_moved_on(saved: Plan, current: Plan) -> None:
-    from ..topology.change.plan import moved_on
+    from ..topology.change.plan import stale_reasons
     from ..topology.errors import Refused
 
-    told = moved_on(saved, current)
+    told = stale_reasons(saved, current)
     if told:
         listed = "".join(f"\n  {line}" for line in told[:20])
         message = f"the broker or the file has moved on since the plan was made:{listed}"

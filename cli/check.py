@@ -18,8 +18,8 @@ from .options import file_option, output_options
 
 if TYPE_CHECKING:
     from ..routing.check.app.destination import Destination
-    from ..routing.check.app.facts import App, Sender
-    from ..routing.check.problem import Part, Problem
+    from ..routing.check.app.facts import AppFacts, TaskSource
+    from ..routing.check.problem import Problem, VhostContext
     from ..topology.file.load import Loaded
 
 _EXAMPLES = """\b
@@ -58,14 +58,14 @@ def command(
     held against the top level. Exits with 1 if anything is found that `--allow` does not name.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.check.problem import Part
+    from ..routing.check.problem import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
 
     try:
         loaded = _load(files)
         vhosts = (vhost,) if vhost is not None else (None, *loaded.topology.vhosts)
-        parts = [Part.of(loaded, name) for name in vhosts]
+        parts = [VhostContext.of(loaded, name) for name in vhosts]
     except FileError as error:
         code = console.fail(error)
         return code if isinstance(error, UnreadableFile) else 1
@@ -101,7 +101,7 @@ def _load(files: tuple[Path, ...]) -> Loaded:
         return load(list(files))
 
 
-def _facts(app: str, part: Part) -> App:
+def _facts(app: str, part: VhostContext) -> AppFacts:
     """What there is to know of an app.
 
     Raises:
@@ -117,7 +117,7 @@ def _facts(app: str, part: Part) -> App:
 
 
 def _found(
-    loaded: Loaded, parts: Sequence[Part], facts: App | None
+    loaded: Loaded, parts: Sequence[VhostContext], facts: AppFacts | None
 ) -> tuple[list[Problem], list[Destination]]:
     """All that is wrong, and where every task of the app goes. The app is held against the first part."""
     from ..routing.check import file_tests
@@ -128,10 +128,10 @@ def _found(
     found = [Problem.of(warning) for warning in loaded.warnings]
     for part in parts:
         named = audit.named_queues(part, facts) if facts and part is parts[0] else ()
-        found += file_tests.problems(part, named)
+        found += file_tests.file_problems(part, named)
     tasks = destinations(parts[0], facts) if facts else []
     if facts:
-        found += audit.problems(parts[0], facts, tasks)
+        found += audit.app_problems(parts[0], facts, tasks)
     return found, tasks
 
 
@@ -188,7 +188,7 @@ def _row(task: Destination) -> tuple[str, ...]:
     )
 
 
-def _own_text(sender: Sender) -> str:
+def _own_text(sender: TaskSource) -> str:
     """The place that a task or an entry of the schedule names itself."""
     place = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
     return f"its own {place}" if sender.schedule is None else f"{place} of entry {sender.schedule}"

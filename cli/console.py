@@ -6,15 +6,16 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 ISSUES = "https://github.com/routectl/routectl/issues"
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from ..topology.base.progress import Progress
 
 
 class Console:

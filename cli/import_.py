@@ -12,7 +12,7 @@ from .console import Console
 from .options import output_options
 
 if TYPE_CHECKING:
-    from ..routing.importing.configuration import Document
+    from ..routing.importing.configuration import FileDraft
 
 _EXAMPLES = """\b
 Examples:
@@ -54,15 +54,15 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
         raise UsageError(f"`{out}` exists already", "`--force` overwrites it")
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    from ..routing.app_loader import find
+    from ..routing.app_loader import load_app
     from ..routing.importing.app.reader import read
     from ..routing.importing.convert.document import convert
     from ..routing.importing.verify import differences
-    from ..routing.importing.yaml_text import text
+    from ..routing.importing.yaml_text import file_text
     from .text import printable
 
-    document = convert(read(find(app), app))
-    written = text(document, workers=workers)
+    document = convert(read(load_app(app), app))
+    written = file_text(document, workers=workers)
     different = differences(written, document.expected)
     if out is not None:
         _write(out, written)
@@ -86,7 +86,7 @@ def _write(out: Path, text: str) -> None:
         raise UsageError(f"`{out}` cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
-def _summary(document: Document, out: Path) -> str:
+def _summary(document: FileDraft, out: Path) -> str:
     rules = sum(len(section.rules) for section in document.sections)
     counts = ((len(document.exchanges), "exchange"), (len(document.queues), "queue"), (rules, "route"))
     told = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)

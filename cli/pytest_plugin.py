@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..routing import Router
-    from ..routing.check.problem import Part
+    from ..routing.check.problem import VhostContext
     from ..topology.errors import RoutectlError
 
 _DEFAULT = "queues.yaml"
@@ -82,7 +82,7 @@ class RouteFile(pytest.File):
         Raises:
           CollectError: The file is wrong.
         """
-        from ..routing.check.problem import Part
+        from ..routing.check.problem import VhostContext
         from ..topology.errors import RoutectlError
         from ..topology.file.load import load
 
@@ -90,7 +90,7 @@ class RouteFile(pytest.File):
             loaded = load(_shown(_files(self.config)), only_routing=True)
             vhost = _vhost(self.config)
             vhosts = (None, *loaded.topology.vhosts) if vhost is None else (vhost,)
-            parts = [Part.of(loaded, name) for name in vhosts]
+            parts = [VhostContext.of(loaded, name) for name in vhosts]
         except RoutectlError as error:
             raise self.CollectError(_told(error)) from None
         names: Counter[str] = Counter()
@@ -110,7 +110,7 @@ class RouteItem(pytest.Item):
       at: The entry's index.
     """
 
-    def __init__(self, *, part: Part, at: int, **rest: Any) -> None:
+    def __init__(self, *, part: VhostContext, at: int, **rest: Any) -> None:
         super().__init__(**rest)
         self.part = part
         self.at = at

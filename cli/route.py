@@ -176,9 +176,9 @@ def _way(found: Explanation) -> str:
 
 def _message(decision: Decision) -> str:
     """What the rule sets on the message."""
-    from ..topology.base.redaction import presentable
+    from ..topology.base.redaction import redacted
 
-    values: Mapping[str, Any] = presentable({"priority": decision.priority, **decision.options})
+    values: Mapping[str, Any] = redacted({"priority": decision.priority, **decision.options})
     return ", ".join(
         f"{name} {f'{value:g}' if isinstance(value, float) else _shown(value)}"
         for name, value in values.items()

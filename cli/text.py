@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..routing.check.problem import Problem
     from ..topology.base.finding import Position
     from ..topology.base.resources import Key
-    from ..topology.change.apply import Outcome, Report
+    from ..topology.change.apply import ApplyReport, Outcome
     from ..topology.change.plan import Change, Plan
 
 _MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
@@ -196,7 +196,7 @@ def _looks_like_another(text: str) -> bool:
     return True
 
 
-def report_text(report: Report, files: Sequence[str], *, complete: bool) -> str:
+def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool) -> str:
     """How an apply went: the failures one by one, the rest counted."""
     lines: list[str] = []
     several = len({vhost for outcome in report.outcomes if (vhost := outcome.change.key.vhost)}) > 1

@@ -56,18 +56,18 @@ def command(
     beats the profile.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.rules.vhost import select
+    from ..routing.rules.vhost import select_vhost
     from ..routing.worker import profile as profiles
     from ..routing.worker import share as sharing
-    from ..routing.worker.manifests import command as celery_command
+    from ..routing.worker.manifests import worker_command as celery_command
     from ..topology.errors import UsageError
 
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-    body, _ = select(load_files(console, files).topology, vhost)
-    found = profiles.find(body, profile, " + ".join(map(str, files)))
-    part = None if share is None else sharing.parse(share)
-    sharing.taken(body, body.consumed(found), part)  # which says at once what cannot be shared
+    body, _ = select_vhost(load_files(console, files).topology, vhost)
+    found = profiles.find_profile(body, profile, " + ".join(map(str, files)))
+    part = None if share is None else sharing.parse_share(share)
+    sharing.queues_of_share(body, body.consumed(found), part)  # which says at once what cannot be shared
     environment = {
         **os.environ,
         "ROUTECTL_APP": app,

@@ -47,15 +47,15 @@ def command(
     One for each profile, or for each of its `shares`.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.rules.vhost import select
+    from ..routing.rules.vhost import select_vhost
     from ..routing.worker import manifests
     from ..topology.errors import UsageError
 
-    body, _ = select(load_files(console, files, only_routing=True).topology, vhost)
+    body, _ = select_vhost(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
     program = celery_program() if form == "systemd" else ("celery",)
-    found = manifests.workers(body, app, program)
+    found = manifests.worker_units(body, app, program)
     if console.json:
         console.document({"workers": manifests.documents(found)})
     elif form == "systemd":
@@ -65,7 +65,7 @@ def command(
     elif form in ("compose", "kubernetes"):
         console.result((manifests.compose if form == "compose" else manifests.kubernetes)(found, image))
     else:
-        console.result((manifests.procfile if form == "procfile" else manifests.text)(found))
+        console.result((manifests.procfile if form == "procfile" else manifests.shell_commands)(found))
 
 
 def _whoever_asks() -> str:

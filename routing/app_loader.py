@@ -26,7 +26,7 @@ _NAMED_BY_APP = "the app names it; what is no full path counts from the working 
 _LONGEST = 300
 
 
-def find(name: str) -> Any:
+def load_app(name: str) -> Any:
     """The app that a name means, its tasks imported.
 
     Parameters:
@@ -42,16 +42,16 @@ def find(name: str) -> Any:
     with redirect_stdout(sys.stderr):
         app = _found(name)
         if not isinstance(app, Celery):
-            raise UsageError(f"`{name}` is no Celery app but of type `{kind(app)}`", HINT)
+            raise UsageError(f"`{name}` is no Celery app but of type `{type_name(app)}`", HINT)
         try:
             app.loader.import_default_modules()
             app.finalize()
         except (Exception, SystemExit) as error:
-            raise failure(f"the tasks of `{name}` cannot be imported", error) from error
+            raise app_error(f"the tasks of `{name}` cannot be imported", error) from error
     return app
 
 
-def failure(what: str, error: BaseException) -> RoutectlError:
+def app_error(what: str, error: BaseException) -> RoutectlError:
     """The error for what the user's own code raised, or what this package raised there: that is told in full.
 
     Parameters:
@@ -64,10 +64,10 @@ def failure(what: str, error: BaseException) -> RoutectlError:
         return found
     if isinstance(error, RoutectlError):
         return UsageError(f"{what}: {error.message}", error.hint)
-    return UsageError(f"{what}: {told(error)}", "`--debug` shows the traceback")
+    return UsageError(f"{what}: {describe_exception(error)}", "`--debug` shows the traceback")
 
 
-def told(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """An exception in one line, with its kind and without passwords: its text may hold a broker's URL.
 
     What this package would advise is left to whoever tells it.
@@ -80,16 +80,16 @@ def told(error: BaseException) -> str:
         lines = text.strip().splitlines()
     except Exception:  # noqa: BLE001 a user's own error may not even have a text
         lines = []
-    line = f"{kind(error)}: {redact(mask_urls(lines[0]))}" if lines else kind(error)
+    line = f"{type_name(error)}: {redact(mask_urls(lines[0]))}" if lines else type_name(error)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
-def kind(value: Any) -> str:
+def type_name(value: Any) -> str:
     """The name of a value's type."""
     return type(value).__name__
 
 
-def missing(name: str, error: BaseException) -> str | None:
+def reason_not_found(name: str, error: BaseException) -> str | None:
     """What there is not, if an app's name is wrong; None if the app's own code failed.
 
     Parameters:
@@ -121,7 +121,7 @@ def _found(name: str) -> Any:
     except (Exception, SystemExit) as error:
         if isinstance(error, AttributeError) and hasattr(sys.modules.get(name), "__path__"):
             return _found(f"{name}.celery")  # which Celery has tried, and does not say why in vain
-        lacks = missing(name, error)
+        lacks = reason_not_found(name, error)
         if lacks is None:
-            raise failure(f"app `{name}` cannot be imported", error) from error
+            raise app_error(f"app `{name}` cannot be imported", error) from error
         raise UsageError(f"app `{name}` was not found: {lacks}", HINT) from error

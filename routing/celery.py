@@ -19,9 +19,9 @@ from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
 from .publishing.kombu_queues import kombu_queues
-from .publishing.rate_limits import RateLimits, limit_bound_tasks, merged
+from .publishing.rate_limits import RateLimits, limit_bound_tasks, merge_annotations
 from .publishing.router import PublishingRouter, Routes, entries, router_of
-from .publishing.subsecond_delays import keep_brief_delays
+from .publishing.subsecond_delays import support_subsecond_delays
 from .publishing.undeliverable import Undeliverable
 from .router import Router
 from .rules.default_queues import default_queue
@@ -105,7 +105,7 @@ def configure(
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
     app.__reduce_keys__ = partial(_reduced, app)
-    keep_brief_delays(app)
+    support_subsecond_delays(app)
     if app.configured:
         apply()
     hooks.add_options(app)
@@ -160,7 +160,7 @@ def _joined(name: str, value: Any, own: Any) -> Any:
     if name in _THE_FILES:
         return value
     if name == "task_annotations":
-        return merged(own, value)
+        return merge_annotations(own, value)
     if name == "broker_transport_options":
         return {**value, **(own or {})}
     return own
@@ -182,7 +182,7 @@ def _beside_its_own(app: Any, values: Mapping[str, Any], router: PublishingRoute
     elif router_of(app) is None:
         _warn(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
     if "task_annotations" in values:
-        changes["task_annotations"] = merged(conf.task_annotations, values["task_annotations"])
+        changes["task_annotations"] = merge_annotations(conf.task_annotations, values["task_annotations"])
     options = conf.broker_transport_options or {}
     return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
 

@@ -14,9 +14,9 @@ from .rules.builtin_tasks import CALL_ANOTHER
 from .rules.call import Call, called_by, has_address, is_retry, name_of
 from .rules.decision import Decision
 from .rules.explanation import Explanation, explain
-from .rules.overrides import sent
+from .rules.overrides import apply_caller_options
 from .rules.table import REMEMBERED, Table
-from .rules.vhost import part, select
+from .rules.vhost import located_body, select_vhost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ COPIED = {
 }
 
 
-class State:
+class RoutingState:
     """What a file says, and what it was asked already; swapped whole when the file changes.
 
     Parameters:
@@ -92,9 +92,11 @@ class Router:
         position: Callable[[int], Position] | None = None,
         mandatory: bool = False,
     ) -> None:
-        self._init(origin, State(body, position), None, mandatory=mandatory)
+        self._init(origin, RoutingState(body, position), None, mandatory=mandatory)
 
-    def _init(self, origin: str, state: State, watch: Watch[State] | None, *, mandatory: bool) -> None:
+    def _init(
+        self, origin: str, state: RoutingState, watch: Watch[RoutingState] | None, *, mandatory: bool
+    ) -> None:
         self.origin = origin
         self.mandatory = mandatory
         self._state = state
@@ -156,7 +158,7 @@ class Router:
         Raises:
           RoutingError: A rule leads to no queue or several, or the file has no such vhost.
         """
-        body, position = part(loaded, vhost)
+        body, position = located_body(loaded, vhost)
         return cls(body, origin=" + ".join(loaded.files), position=position, mandatory=mandatory)
 
     @classmethod
@@ -176,7 +178,7 @@ class Router:
         Raises:
           RoutingError: A rule leads to no queue or several, or the file has no such vhost.
         """
-        return cls(select(topology, vhost)[0], mandatory=mandatory)
+        return cls(select_vhost(topology, vhost)[0], mandatory=mandatory)
 
     @staticmethod
     def from_celery(
@@ -220,7 +222,7 @@ class Router:
           UsageError: The options name a queue, an exchange or a key, which decide instead of the file.
         """
         self._refresh()
-        return sent(self.table, name, Call(args, kwargs, headers, options))
+        return apply_caller_options(self.table, name, Call(args, kwargs, headers, options))
 
     def __call__(
         self,
@@ -280,7 +282,7 @@ class Router:
         named = self._named_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
         asked = name
-        if name in CALL_ANOTHER and not state.table.names(name):
+        if name in CALL_ANOTHER and not state.table.has_exact_rule(name):
             asked, call = called_by(name, call), replace(call, args=(), kwargs={})
         if named is not None:
             to_queue = state.table.to_queue(named)
@@ -290,13 +292,13 @@ class Router:
                 return self._to_unknown(options)
         if is_retry(options):
             _forget_address(options)
-        fixed = state.table.fixed(asked)
+        fixed = state.table.decided_by_name(asked)
         if fixed is not None:
             answer = self._options(fixed)
             if name not in CALL_ANOTHER:
                 _remember(ready if self._settled_by_name(fixed) else blended, name, answer)
             return self._for_call(answer.copy(), options, task)
-        found = state.table.somewhere(asked) if _is_unlock(options) else None
+        found = state.table.any_destination(asked) if _is_unlock(options) else None
         return self._for_call(self._options(found or state.table.route(asked, call)), options, task)
 
     def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
@@ -350,7 +352,7 @@ class Router:
         if self._watch is not None:
             self._watch.refresh(self._swap)
 
-    def _swap(self, state: State) -> None:
+    def _swap(self, state: RoutingState) -> None:
         self._state = state
 
     def __copy__(self) -> Router:
@@ -392,5 +394,5 @@ def _remember(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, An
     memory[name] = answer
 
 
-def _state_of(loaded: Loaded, vhost: str | None) -> State:
-    return State(*part(loaded, vhost))
+def _state_of(loaded: Loaded, vhost: str | None) -> RoutingState:
+    return RoutingState(*located_body(loaded, vhost))

@@ -17,10 +17,10 @@ from celery.app.utils import find_app
 
 from ..topology.errors import FileError, RoutectlError, UsageError
 from ..topology.file.load import load as load_file
-from .app_loader import HINT, failure, missing
+from .app_loader import HINT, app_error, reason_not_found
 from .celery import configure
 from .publishing.router import router_of
-from .rules.vhost import part, routes_alike
+from .rules.vhost import located_body, routes_alike
 from .worker import hooks
 
 #: What `celery -A` would take for the user's app.
@@ -49,11 +49,13 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
         found = _find(name)
         found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
     except FileError as error:
-        raise failure(f"app `{name}` cannot be imported", error) from error
+        raise app_error(f"app `{name}` cannot be imported", error) from error
     router = router_of(found)
     if router is None:
         configure(found, files, vhost=vhost)
-    elif not routes_alike(router.body, part(load_file(files, only_routing=True), vhost)[0], workers=True):
+    elif not routes_alike(
+        router.body, located_body(load_file(files, only_routing=True), vhost)[0], workers=True
+    ):
         click.echo(_OTHER.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
     hooks.add_options(found)  # which an app that took `settings` does not have yet
     return found
@@ -64,7 +66,7 @@ def _find(name: str) -> Any:
     try:
         return find_app(name)
     except (AttributeError, ModuleNotFoundError) as error:
-        lacks = missing(name, error)
+        lacks = reason_not_found(name, error)
         if lacks is None:
             raise
         raise UsageError(f"app `{name}` was not found: {lacks}", HINT) from None

@@ -100,7 +100,7 @@ def delete_vhost(management: Management, name: str) -> None:
 def private_broker(run_folder: Path) -> Iterator[Callable[..., Node]]:
     """Starts a RabbitMQ of the test's own, to be killed, cut off or set up differently.
 
-    Takes `plugins`, `conf` and whatever else `Node` takes, and `begin=False` to leave the start to the test;
+    Takes `plugins`, `conf` and whatever else `NodeT` takes, and `begin=False` to leave the start to the test;
     all of them are gone after it. Where there is Docker but no rabbitmq-server, what it gives is a container
     with the same methods, which takes `plugins` and `conf` only.
     """

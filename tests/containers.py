@@ -1,4 +1,4 @@
-"""A node of a test's own where there is Docker but no rabbitmq-server: used like the sandbox's `Node`."""
+"""A node of a test's own where there is Docker but no rabbitmq-server: used like the sandbox's `NodeT`."""
 
 from __future__ import annotations
 
@@ -75,11 +75,6 @@ class ContainerNode:
 
     def kill(self) -> None:
         self._container.get_wrapped_container().kill()
-
-    def ctl(self, *arguments: str, tool: str = "rabbitmqctl") -> str:
-        code, output = self._container.exec([tool, *arguments])
-        assert code == 0, output
-        return output.decode()
 
     def remove(self) -> None:
         self._container.stop()

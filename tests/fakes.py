@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from routectl.topology.base.progress import Progress
+from routectl.topology.base.progress import CountProgress
 from routectl.topology.base.resources import (
     BUILT_IN_EXCHANGES,
     KIND_ORDER,
@@ -82,7 +82,7 @@ class MemoryBroker:
         for other in [other for other in self.state if key in _ends(other)]:
             del self.state[other]
 
-    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost."""
         if vhost_key(vhost) not in self.state:
             raise NotFound(f"the vhost `{vhost}` does not exist")

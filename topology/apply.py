@@ -1,6 +1,6 @@
 """The public name of `topology.change.apply`."""
 
-from .change.apply import Outcome, Report, apply
+from .change.apply import ApplyReport, Outcome, apply
 from .change.refusals import refusals
 
-__all__ = ["Outcome", "Report", "apply", "refusals"]
+__all__ = ["ApplyReport", "Outcome", "apply", "refusals"]

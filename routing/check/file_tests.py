@@ -9,7 +9,7 @@ from ...topology.model.topology import REFUSE
 from ..rules.call import Call
 from ..rules.explanation import explain
 from .precedence import outranked_rules
-from .problem import Problem, at_line, named
+from .problem import Problem, line_prefix, rule_name
 from .reachability import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from ...topology.model import RouteTest
     from ..rules.explanation import Explanation
-    from .problem import Part
+    from .problem import VhostContext
 
 
-def problems(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+def file_problems(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
     """All that is wrong with one vhost's part of a file, its failing tests first.
 
     Parameters:
@@ -35,7 +35,7 @@ def problems(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem
     yield from unreached_queues(part, named_by_app)
 
 
-def failed_tests(part: Part) -> Iterator[Problem]:
+def failed_tests(part: VhostContext) -> Iterator[Problem]:
     """The entries of `tests` that find something else than they expect."""
     for at in range(len(part.body.tests)):
         problem = failed_test(part, at)
@@ -43,7 +43,7 @@ def failed_tests(part: Part) -> Iterator[Problem]:
             yield problem
 
 
-def failed_test(part: Part, at: int) -> Problem | None:
+def failed_test(part: VhostContext, at: int) -> Problem | None:
     """What an entry of `tests` finds otherwise than it expects; None if it passes.
 
     Parameters:
@@ -60,7 +60,7 @@ def failed_test(part: Part, at: int) -> Problem | None:
     )
 
 
-def _failure(part: Part, test: RouteTest) -> tuple[str, str, str] | None:
+def _failure(part: VhostContext, test: RouteTest) -> tuple[str, str, str] | None:
     """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes."""
     call = Call(test.args, test.kwargs, test.headers, test.options)
     found = explain(part.router.table, part.body, test.task, call, tried=False)
@@ -68,7 +68,7 @@ def _failure(part: Part, test: RouteTest) -> tuple[str, str, str] | None:
     return wrong and (*wrong, _instead(part.router.explain(test.task, call)))
 
 
-def _difference(part: Part, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
+def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
     decision, task = found.decision, f"task `{test.task}`"
     if decision is None:
         why = f"{task} is refused, and does not go to `{test.queue}`: {found.error}"
@@ -87,15 +87,15 @@ def _difference(part: Part, test: RouteTest, found: Explanation) -> tuple[str, s
 
 def _instead(found: Explanation) -> str:
     """Which rule decided, and which rules for the task did not."""
-    told = [f"{named(found.decision)} decides"] if found.decision else []
+    told = [f"{rule_name(found.decision)} decides"] if found.decision else []
     told += [
-        f"{at_line(attempt.position)}`{attempt.pattern}` does not, since {_because(attempt.why)}"
+        f"{line_prefix(attempt.position)}`{attempt.pattern}` does not, since {_because(attempt.why)}"
         for attempt in found.attempts
         if attempt.matched
     ]
     if found.outranked is not None:
         above = found.outranked
-        told.append(f"{at_line(above.position)}`{above.pattern}` would, but {above.why}")
+        told.append(f"{line_prefix(above.position)}`{above.pattern}` would, but {above.why}")
     return "; ".join(told) or "no rule matches it"
 
 

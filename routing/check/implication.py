@@ -5,15 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ...topology.matching.conditions import COMPARISONS, kind
-from ...topology.matching.contradictions import contradiction
+from ...topology.matching.conditions import COMPARISONS, contradiction, kind
 from ...topology.model import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...topology.model import Route
-    from ..rules.decision import Entry
+    from ..rules.decision import PatternEntry
 
 #: What rules are found by: a part of a call, with one of the values that it may have if they are named.
 _Clue = tuple[str, Any] | None
@@ -24,23 +23,23 @@ _ORDERED = ("gt", "ge", "lt", "le")
 _OPPOSITES = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "ne": "eq", "none_of": "one_of"}
 
 
-class Wider:
+class BroaderRules:
     """Finds the rules that take all calls of another one, without asking each of thousands."""
 
     def __init__(self) -> None:
-        self._by_clue: dict[_Clue, list[tuple[int, Entry]]] = {}
+        self._by_clue: dict[_Clue, list[tuple[int, PatternEntry]]] = {}
         self._count = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PatternEntry) -> None:
         """Adds a rule that can be found from now on."""
         for clue in _clues(entry.route):
             self._by_clue.setdefault(clue, []).append((self._count, entry))
         self._count += 1
 
-    def than(self, route: Route) -> list[Entry]:
+    def of(self, route: Route) -> list[PatternEntry]:
         """The rules that take all calls of a rule, of names that both match, in the order in which they were added."""
         likely = {at: each for clue in _likely(route) for at, each in self._by_clue.get(clue, ())}
-        return [likely[at] for at in sorted(likely) if takes_all_of(likely[at].route, route)]
+        return [likely[at] for at in sorted(likely) if subsumes(likely[at].route, route)]
 
 
 def _clues(route: Route) -> list[_Clue]:
@@ -59,7 +58,7 @@ def _likely(route: Route) -> Iterator[_Clue]:
         yield from ((path, value) for value in _values(condition)[:1])
 
 
-def takes_all_of(route: Route, other: Route) -> bool:
+def subsumes(route: Route, other: Route) -> bool:
     """Whether it is sure that a rule takes every call that another one does, of names that both match.
 
     Parameters:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...topology.matching.pattern import placeholders
 from ..rules.index import Index
-from .implication import may_meet_both, takes_all_of
-from .problem import Problem, at_line
+from .implication import may_meet_both, subsumes
+from .problem import Problem, line_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..rules.decision import Decision, Entry
+    from ..rules.decision import Decision, PatternEntry
     from ..rules.table import Table
-    from .problem import Part
+    from .problem import VhostContext
 
 #: A rule for a certain name, and where it leads.
-_Asked = tuple["Entry", tuple["Decision", ...]]
+_Asked = tuple["PatternEntry", tuple["Decision", ...]]
 
 #: So many names that a pattern misses are counted, beside the first.
 _MANY = 100
@@ -28,18 +28,18 @@ class _Missed(NamedTuple):
     """A name that a pattern with `when` matches, and the rule further down that is asked first."""
 
     name: str
-    taker: Entry
+    taker: PatternEntry
 
 
-def outranked_rules(part: Part) -> Iterator[Problem]:
+def outranked_rules(part: VhostContext) -> Iterator[Problem]:
     """The patterns with `when` whose calls an exact name takes that stands further down.
 
     Not those that lead to the same as the exact name does, or that an exact name with the same `when` stands in for.
     """
     for entry, missed in _outranked(part.router.table):
         first, more = missed[0], len(missed) - 1
-        lower = at_line(first.taker.position).strip() or "another rule"
-        takes = "all" if takes_all_of(first.taker.route, entry.route) else "some"
+        lower = line_prefix(first.taker.position).strip() or "another rule"
+        takes = "all" if subsumes(first.taker.route, entry.route) else "some"
         count = f"{'at least ' * (more >= _MANY)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
         yield Problem(
@@ -51,7 +51,7 @@ def outranked_rules(part: Part) -> Iterator[Problem]:
         )
 
 
-def _help(entry: Entry, first: _Missed, lower: str, more: int) -> str:
+def _help(entry: PatternEntry, first: _Missed, lower: str, more: int) -> str:
     """How to have the calls that a pattern misses, or say that it shall miss them."""
     names = f"`{first.name}`" + (f" and the other{'s' * (more > 1)}" if more else "")
     route = entry.route
@@ -63,12 +63,12 @@ def _help(entry: Entry, first: _Missed, lower: str, more: int) -> str:
     return f"{add}; if it is meant so, move {lower}{f' and {rules}' if more else ''} above it"
 
 
-def _outranked(table: Table) -> list[tuple[Entry, list[_Missed]]]:
+def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
     """Each pattern with `when` that misses calls, in the file's order, with the names; of many only some."""
     patterns = [entry for entry in table.entries if entry.route.when and entry.pattern.kind != "exact"]
     if not patterns:
         return []
-    alike: dict[str, list[Entry]] = {}
+    alike: dict[str, list[PatternEntry]] = {}
     for entry in patterns:
         alike.setdefault(entry.pattern.text, []).append(entry)
     index = Index((entries[0].pattern, entries) for entries in alike.values())
@@ -90,7 +90,7 @@ def _exact(table: Table, after: int) -> Iterator[tuple[str, list[_Asked]]]:
     return ((name, rules) for name, rules in found.items() if rules[-1][0].index > after)
 
 
-def _taker(table: Table, narrow: Entry, name: str, exact: Sequence[_Asked]) -> Entry | None:
+def _taker(table: Table, narrow: PatternEntry, name: str, exact: Sequence[_Asked]) -> PatternEntry | None:
     """The first exact name below a pattern that takes calls which the pattern asks for; None if none does."""
     leads = narrow.decisions or next((to for entry, to in table.candidates(name) if entry is narrow), None)
     if leads is None:
@@ -100,7 +100,7 @@ def _taker(table: Table, narrow: Entry, name: str, exact: Sequence[_Asked]) -> E
             continue
         if entry.index > narrow.index and not _same_result((entry, decisions), (narrow, leads)):
             return entry
-        if takes_all_of(entry.route, narrow.route):
+        if subsumes(entry.route, narrow.route):
             return None
     return None
 

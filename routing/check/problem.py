@@ -9,13 +9,13 @@ from ...topology.base.finding import Finding, Severity
 from ...topology.base.redaction import mask_urls
 from ...topology.model.topology import REFUSE
 from ..router import Router
-from ..rules.vhost import select
+from ..rules.vhost import select_vhost
 
 if TYPE_CHECKING:
     from ...topology.base.finding import Position
     from ...topology.file.load import Loaded
     from ...topology.model import Body
-    from ..rules.decision import Decision, Entry
+    from ..rules.decision import Decision, PatternEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VhostContext:
     """One vhost's part of a file.
 
     Parameters:
@@ -83,7 +83,7 @@ class Part:
     router: Router
 
     @classmethod
-    def of(cls, loaded: Loaded, vhost: str | None) -> Part:
+    def of(cls, loaded: Loaded, vhost: str | None) -> VhostContext:
         """One vhost's part of a file.
 
         Raises:
@@ -98,10 +98,10 @@ class Part:
 
     def position(self, *path: str | int, of_key: bool = False) -> Position:
         """Where the value at a path stands: `"routes", 3, "queue"`."""
-        prefix = select(self.loaded.topology, self.vhost)[1]
+        prefix = select_vhost(self.loaded.topology, self.vhost)[1]
         return self.loaded.position((*prefix, *path), of_key=of_key)
 
-    def pattern(self, entry: Entry) -> Position:
+    def pattern(self, entry: PatternEntry) -> Position:
         """Where a rule's pattern stands."""
         return self.position("routes", entry.index, "tasks", entry.route.tasks.index(entry.pattern.text))
 
@@ -112,15 +112,15 @@ class Part:
         return None if self.body.unmatched == REFUSE else self.position("unmatched")
 
 
-def named(decision: Decision) -> str:
+def rule_name(decision: Decision) -> str:
     """The rule that decided, in a sentence."""
     if decision.celerys_own:
         return "the default of Celery's own tasks"
     if decision.rule is None:
         return "`unmatched`"
-    return f"{at_line(decision.position)}`{decision.pattern}`"
+    return f"{line_prefix(decision.position)}`{decision.pattern}`"
 
 
-def at_line(place: Position | None) -> str:
+def line_prefix(place: Position | None) -> str:
     """A place before what stands there, in a sentence: file and line, or nothing."""
     return f"{place.file}:{place.line} " if place else ""

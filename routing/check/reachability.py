@@ -11,8 +11,8 @@ from ...topology.matching import inclusion
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
 from ..rules.builtin_tasks import UNLOCKS_CHORDS
-from ..rules.default_queues import dead_letter_queues, takers
-from .implication import Wider
+from ..rules.default_queues import consuming_profiles, dead_letter_queues
+from .implication import BroaderRules
 from .problem import Problem
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from ...topology.base.finding import Position
     from ...topology.model import Body
-    from ..rules.decision import Entry
-    from .problem import Part
+    from ..rules.decision import PatternEntry
+    from .problem import VhostContext
 
 
-def shadowed_rules(part: Part) -> Iterator[Problem]:
+def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
     """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
     for entry, earlier in _shadowed(part.router.table.entries):
         if not earlier:
@@ -48,20 +48,20 @@ def shadowed_rules(part: Part) -> Iterator[Problem]:
         )
 
 
-def _says_the_same(one: Entry, other: Entry) -> bool:
+def _says_the_same(one: PatternEntry, other: PatternEntry) -> bool:
     """Whether two patterns are for the same calls of the same names."""
     says = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
     return says[0] == says[1]
 
 
-def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
+def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, tuple[PatternEntry, ...]]]:
     """Each pattern that can never match, with those that take its names."""
-    exact: defaultdict[str, Wider] = defaultdict(Wider)
-    always: list[Entry] = []
-    some: list[tuple[int, Entry]] = []
+    exact: defaultdict[str, BroaderRules] = defaultdict(BroaderRules)
+    always: list[PatternEntry] = []
+    some: list[tuple[int, PatternEntry]] = []
     for entry in entries:
         if entry.pattern.kind == "exact":
-            earlier = exact[entry.pattern.text].than(entry.route)
+            earlier = exact[entry.pattern.text].of(entry.route)
             if earlier:
                 yield entry, (earlier[0],)
             else:
@@ -72,9 +72,9 @@ def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ..
             always.append(entry)
     for at, cover in inclusion.shadowed([entry.pattern for entry in always]).items():
         yield always[at], tuple(always[one] for one in cover)
-    wider = Wider()
+    wider = BroaderRules()
     for before, entry in some:
-        takers_ = [*always[:before], *wider.than(entry.route)]
+        takers_ = [*always[:before], *wider.of(entry.route)]
         if not placeholders(entry.route.queue):
             wider.add(entry)
         patterns = [one.pattern for one in takers_]
@@ -83,7 +83,7 @@ def _shadowed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, tuple[Entry, ..
             yield entry, tuple(takers_[one] for one in cover)
 
 
-def bypassed_rules(part: Part) -> Iterator[Problem]:
+def bypassed_rules(part: VhostContext) -> Iterator[Problem]:
     """The rules for a task whose queue Celery names itself."""
     for index, route in enumerate(part.body.routes):
         if UNLOCKS_CHORDS in route.tasks:
@@ -95,16 +95,16 @@ def bypassed_rules(part: Part) -> Iterator[Problem]:
             )
 
 
-def unconsumed_queues(part: Part) -> Iterator[Problem]:
+def unconsumed_queues(part: VhostContext) -> Iterator[Problem]:
     """The queues that tasks go to and no worker profile takes; none in a file without profiles."""
     body = part.body
     if not body.workers:
         return
     told: set[str] = set()
-    for queue, place in led_to(part):
-        if body.queues[queue].external or takers(body, queue):
+    for queue, place in routable_queues(part):
+        if body.queues[queue].external or consuming_profiles(body, queue):
             continue
-        name = whole(body, queue)
+        name = sharded_parent(body, queue)
         if name in told:
             continue
         told.add(name)
@@ -112,13 +112,13 @@ def unconsumed_queues(part: Part) -> Iterator[Problem]:
         yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
 
 
-def whole(body: Body, queue: str) -> str:
+def sharded_parent(body: Body, queue: str) -> str:
     """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
     name = body.shard_parents.get(queue, queue)
-    return queue if any(takers(body, shard) for shard in body.shards.get(name, ())) else name
+    return queue if any(consuming_profiles(body, shard) for shard in body.shards.get(name, ())) else name
 
 
-def led_to(part: Part) -> Iterator[tuple[str, Position]]:
+def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
     """The queues that tasks can go to, each with what sends them there; a captured name means no dead letters."""
     dead = _undeliverable(part.body)
     for index, route in enumerate(part.body.routes):
@@ -129,7 +129,7 @@ def led_to(part: Part) -> Iterator[tuple[str, Position]]:
         yield part.body.unmatched, part.position("unmatched")
 
 
-def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
     """The queues that no rule leads to: those of streams, of others and of undeliverable messages aside.
 
     Parameters:
@@ -139,7 +139,7 @@ def unreached_queues(part: Part, named_by_app: Collection[str] = ()) -> Iterator
     body = part.body
     if not body.routes and body.unmatched == REFUSE:
         return
-    reached = {queue for queue, _ in led_to(part)} | _undeliverable(body) | set(named_by_app)
+    reached = {queue for queue, _ in routable_queues(part)} | _undeliverable(body) | set(named_by_app)
     for name, queues in _declared(body).items():
         queue = body.queues[queues[0]]
         if queue.external or queue.type == "stream" or not reached.isdisjoint(queues):

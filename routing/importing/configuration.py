@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GivenExchange:
+class CeleryExchange:
     """An exchange as Celery declares it.
 
     Parameters:
@@ -36,7 +36,7 @@ class GivenExchange:
 
 
 @dataclass(frozen=True)
-class GivenBinding:
+class CeleryBinding:
     """A binding as Celery declares it.
 
     Parameters:
@@ -45,13 +45,13 @@ class GivenBinding:
       arguments: The binding's arguments.
     """
 
-    exchange: GivenExchange
+    exchange: CeleryExchange
     key: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class GivenQueue:
+class CeleryQueue:
     """A queue as Celery declares it.
 
     Parameters:
@@ -65,26 +65,26 @@ class GivenQueue:
       arguments: All arguments, such as `x-max-priority`.
       consumer_arguments: Those of its consumers.
       external: Whether Celery leaves it to somebody else.
-      made: Whether nobody declared it, so that Celery makes it up.
+      auto_created: Whether nobody declared it, so that Celery makes it up.
       broadcast: Whether every worker makes one of its own.
     """
 
     name: str
-    exchange: GivenExchange
+    exchange: CeleryExchange
     key: str
-    bindings: tuple[GivenBinding, ...] = ()
+    bindings: tuple[CeleryBinding, ...] = ()
     durable: bool = True
     auto_delete: bool = False
     exclusive: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     consumer_arguments: Mapping[str, Any] = field(default_factory=dict)
     external: bool = False
-    made: bool = False
+    auto_created: bool = False
     broadcast: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class RouteEntry:
     """One line of a mapping in `task_routes`.
 
     Parameters:
@@ -117,7 +117,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class GivenRouter:
+class CeleryRoutes:
     """One router of `task_routes`.
 
     Parameters:
@@ -126,15 +126,15 @@ class GivenRouter:
     """
 
     name: str
-    entries: tuple[Entry, ...] | None = None
+    entries: tuple[RouteEntry, ...] | None = None
 
     @property
-    def exact(self) -> tuple[Entry, ...]:
+    def exact(self) -> tuple[RouteEntry, ...]:
         """The lines for one name each."""
         return tuple(entry for entry in self.entries or () if not entry.is_pattern)
 
     @cached_property
-    def patterns(self) -> tuple[Entry, ...]:
+    def patterns(self) -> tuple[RouteEntry, ...]:
         """The lines that are tried after them, in their order."""
         return tuple(entry for entry in self.entries or () if entry.is_pattern)
 
@@ -188,8 +188,8 @@ class Configuration:
     """
 
     source: str
-    queues: Mapping[str, GivenQueue] = field(default_factory=dict)
-    routers: tuple[GivenRouter, ...] = ()
+    queues: Mapping[str, CeleryQueue] = field(default_factory=dict)
+    routers: tuple[CeleryRoutes, ...] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
     decorated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     annotated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -208,7 +208,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """What a rule says besides which tasks it is for.
 
     Parameters:
@@ -230,7 +230,7 @@ class Rule:
     """
 
     tasks: tuple[str, ...]
-    outcome: Outcome
+    outcome: RuleOutcome
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Document:
+class FileDraft:
     """What the file will say.
 
     Parameters:
@@ -272,4 +272,4 @@ class Document:
     consumed: tuple[str, ...]
     closing: tuple[str, ...]
     notes: tuple[str, ...]
-    expected: Mapping[str, Outcome]
+    expected: Mapping[str, RuleOutcome]

@@ -13,10 +13,10 @@ from ..router import Router
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .configuration import Outcome
+    from .configuration import RuleOutcome
 
 
-def differences(text: str, expected: Mapping[str, Outcome]) -> list[str]:
+def differences(text: str, expected: Mapping[str, RuleOutcome]) -> list[str]:
     """Every task that the file sends elsewhere, one sentence each; what is wrong with the file, if something is.
 
     Parameters:
@@ -35,7 +35,7 @@ def differences(text: str, expected: Mapping[str, Outcome]) -> list[str]:
     return [found for name, outcome in expected.items() if (found := _difference(router, name, outcome))]
 
 
-def _difference(router: Router, name: str, outcome: Outcome) -> str | None:
+def _difference(router: Router, name: str, outcome: RuleOutcome) -> str | None:
     wanted = _told(outcome.queue, outcome.fields.get("priority"))
     try:
         decision = router.route(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .configuration import Document, Rule, Section
+    from .configuration import FileDraft, Rule, Section
 
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.*/+-]|:(?=[A-Za-z0-9_.*]))*\Z|[1-9][0-9]*(?:ms|/?[smhd])\Z")
@@ -31,7 +31,7 @@ _WORKERS = (
 )
 
 
-def text(document: Document, *, workers: bool = True) -> str:
+def file_text(document: FileDraft, *, workers: bool = True) -> str:
     """The file.
 
     Parameters:

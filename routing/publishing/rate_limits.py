@@ -43,11 +43,11 @@ class RateLimits:
         Parameters:
           name: The task's name.
         """
-        entry = self._router.table.limiting(name)
+        entry = self._router.table.rate_limiting_rule(name)
         return None if entry is None else entry.route.rate_limit
 
 
-def merged(theirs: Any, ours: Iterable[Any]) -> list[Any]:
+def merge_annotations(theirs: Any, ours: Iterable[Any]) -> list[Any]:
     """The setting `task_annotations` of an app that may have its own.
 
     Parameters:

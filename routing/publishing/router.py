@@ -20,7 +20,7 @@ from .undeliverable import guard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..router import State
+    from ..router import RoutingState
     from ..rules.decision import Decision
 
 #: What of `COPIED` a router is handed; the limits are settled by then.
@@ -153,7 +153,7 @@ class PublishingRouter(Router):
                     options[name] = None
         return answer
 
-    def _swap(self, state: State) -> None:
+    def _swap(self, state: RoutingState) -> None:
         """Makes the queues known before a task is routed to them."""
         self._swapped = True
         for app in self._apps():
@@ -164,7 +164,7 @@ class PublishingRouter(Router):
         """The apps that route by this router."""
         return [app for app in list(_state._get_active_apps()) if app.configured and self in _routers(app)]
 
-    def _make_known(self, app: Any, state: State) -> None:
+    def _make_known(self, app: Any, state: RoutingState) -> None:
         """Has an app know the file's queues as they are now; a worker goes on with those that it consumes.
 
         They take the place of those that it knew, which another thread may be going through.

@@ -17,7 +17,7 @@ _PLACES = {"countdown": 3, "eta": 4}
 _NEAR = 10.0
 
 
-class _Brief(float):
+class SubsecondDelay(float):
     """Seconds of which Celery's question whether the broker is to keep them, `countdown > 0`, gets a no.
 
     The message then says when to run, and the worker waits, as it does for what is left of 1.5 seconds.
@@ -29,7 +29,7 @@ class _Brief(float):
         return False
 
 
-def keep_brief_delays(app: Any) -> None:
+def support_subsecond_delays(app: Any) -> None:
     """Lets an app send tasks with any delay, whatever its queues.
 
     Parameters:
@@ -74,7 +74,7 @@ def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
         brief = countdown is not None and 0 < countdown < 1
     except (ArithmeticError, AttributeError, OSError, TypeError, ValueError):
         return countdown, eta
-    return (_Brief(countdown) if brief else countdown), eta
+    return (SubsecondDelay(countdown) if brief else countdown), eta
 
 
 def _left(eta: Any) -> float:

@@ -20,7 +20,7 @@ from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
 from ..router import COPIED, SETTLED
 from . import transport as transports
-from .subsecond_delays import keep_brief_delays
+from .subsecond_delays import support_subsecond_delays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,15 +97,15 @@ def guard(amqp: Any, router: PublishRules) -> None:
       router: The app's router.
     """
     if not hasattr(amqp.send_task_message, "guarded_by_routectl"):
-        amqp.send_task_message = _sender(amqp.send_task_message, router)
+        amqp.send_task_message = _wrap_send(amqp.send_task_message, router)
     if not hasattr(amqp.create_task_message, "guarded_by_routectl"):
-        amqp.create_task_message = _maker(amqp.create_task_message, amqp.app.conf)
+        amqp.create_task_message = _wrap_create(amqp.create_task_message, amqp.app.conf)
     if not hasattr(amqp.app.producer_or_acquire, "guarded_by_routectl"):
-        amqp.app.producer_or_acquire = _keeper(amqp.app.producer_or_acquire)
-    keep_brief_delays(amqp.app)
+        amqp.app.producer_or_acquire = _wrap_acquire(amqp.app.producer_or_acquire)
+    support_subsecond_delays(amqp.app)
 
 
-def _sender(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any]:
+def _wrap_send(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any]:
     """`send_task_message`, for which a task that no queue takes is an error."""
 
     def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
@@ -135,7 +135,7 @@ def _sender(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any
     return send_guarded
 
 
-def _maker(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
+def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     """`create_task_message`, which is handed the caller's limits by place and the rule's by name."""
     at = {name: index for index, name in enumerate(inspect.signature(make).parameters) if name in SETTLED}
 
@@ -154,7 +154,7 @@ def _maker(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     return make_guarded
 
 
-def _keeper(acquire: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
     """`producer_or_acquire`, whose connection outlives a lost task: kombu closes a pool's with every exception."""
 
     @contextmanager

@@ -20,7 +20,7 @@ _TICK = 2.0
 _MOST = 64 * 1024 * 1024
 
 
-class Look(NamedTuple):
+class FileState(NamedTuple):
     """What a file was like.
 
     Parameters:
@@ -47,11 +47,11 @@ class Changes(list[str]):
         return any(0 <= now - _written(name) < seconds for name in self)
 
 
-class Seen:
+class FileSnapshot:
     """Every file that a reader looked for, and every pattern, as they were just before it did."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Look] = {}
+        self._files: dict[str, FileState] = {}
         self._patterns: dict[str, list[str]] = {}
 
     def file(self, name: str) -> None:
@@ -80,10 +80,10 @@ class Seen:
         return False
 
 
-def _look(name: str) -> Look:
+def _look(name: str) -> FileState:
     stamp = _stamp(name)
     latest = max(stamp[-2:]) / 1e9 if stamp else 0.0
-    return Look(stamp, _digest(name), time.time() - latest > _TICK)
+    return FileState(stamp, _digest(name), time.time() - latest > _TICK)
 
 
 def _stamp(name: str) -> tuple[int, ...] | None:

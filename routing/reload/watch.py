@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...topology.errors import RoutectlError
 from ..rules.time_limit import is_time_limit
-from .snapshot import Seen
+from .snapshot import FileSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ class Watch(Generic[T]):
 
         self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
         self._build = build
-        self._seen = Seen()
+        self._seen = FileSnapshot()
         self._noticed: float | None = None
         self._next = 0.0
         #: Who wants to read, in each process: only the first does. No lock, since a time limit that arrives behind
@@ -60,7 +60,7 @@ class Watch(Generic[T]):
         Raises:
           FileError: The file is wrong.
         """
-        self._seen = Seen()
+        self._seen = FileSnapshot()
         loaded = self._load(self._seen)
         self._next = time.monotonic() + INTERVAL
         return loaded
@@ -95,7 +95,7 @@ class Watch(Generic[T]):
         if now - self._noticed < INTERVAL and changes.younger_than(INTERVAL / 5):
             self._next = now + INTERVAL / 5  # it may be half written
             return
-        seen, built = Seen(), list[T]()
+        seen, built = FileSnapshot(), list[T]()
         trouble = self._trouble(lambda: built.append(self._build(self._load(seen))))
         if seen.changes():
             self._next = now + INTERVAL / 5  # some of it was read before a change, and some after
@@ -107,7 +107,7 @@ class Watch(Generic[T]):
         else:
             _logger.error("the routes stay as they were: %s", trouble)
 
-    def _load(self, seen: Seen) -> Loaded:
+    def _load(self, seen: FileSnapshot) -> Loaded:
         from ...topology.file.load import load
 
         return load(self._paths, only_routing=True, witness=seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...topology.base.redaction import presentable
+from ...topology.base.redaction import redacted
 from .call import holds, no_shard, shard, shard_text, unmet
 
 if TYPE_CHECKING:
@@ -60,18 +60,18 @@ class Decision:
             "exchange_type": self.exchange_type,
             "routing_key": self.routing_key,
             "priority": self.priority,
-            "options": presentable(self.options),
+            "options": redacted(self.options),
             "rule": None if self.rule is None else rule,
         }
 
     def __repr__(self) -> str:
         values = {part.name: getattr(self, part.name) for part in fields(self)}
-        values["options"] = presentable(self.options)
+        values["options"] = redacted(self.options)
         return f"Decision({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PatternEntry:
     """One pattern of one rule.
 
     Parameters:
@@ -99,7 +99,7 @@ class Step(NamedTuple):
       decisions: The destination, or that of each shard.
     """
 
-    entry: Entry
+    entry: PatternEntry
     decisions: tuple[Decision, ...]
 
     def decide(self, call: Call) -> Decision | None:

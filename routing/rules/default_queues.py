@@ -51,7 +51,7 @@ def dead_letter_queues(body: Body) -> frozenset[str]:
     return frozenset(bound | by_name)
 
 
-def takers(body: Body, queue: str) -> tuple[str, ...]:
+def consuming_profiles(body: Body, queue: str) -> tuple[str, ...]:
     """The profiles whose workers take a queue; `""` is a worker without a profile, in a file that has none."""
     if body.workers:
         return tuple(name for name, profile in body.workers.items() if queue in body.consumed(profile))

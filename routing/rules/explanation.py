@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import RoutingError
 from .decision import Decision, Step
-from .default_queues import takers
-from .overrides import sent
+from .default_queues import consuming_profiles
+from .overrides import apply_caller_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...topology.delivery.network import Link
     from ...topology.model import Body
     from .call import Call
-    from .decision import Entry
+    from .decision import PatternEntry
     from .table import Table
 
 
@@ -107,14 +107,16 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
       UsageError: The caller names a queue, an exchange or a key, which decide instead of the file.
     """
     try:
-        decision = sent(table, name, call)
+        decision = apply_caller_options(table, name, call)
     except RoutingError as error:
         attempts = tuple(_attempts(table, name, call, None)) if tried else ()
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)
     attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
     way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
     outranked = _outranked(table, name, call, decision) if tried else None
-    return Explanation(name, decision, attempts, takers(body, decision.queue), way, outranked=outranked)
+    return Explanation(
+        name, decision, attempts, consuming_profiles(body, decision.queue), way, outranked=outranked
+    )
 
 
 def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:
@@ -146,6 +148,6 @@ def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attem
     return None
 
 
-def _attempt(entry: Entry, why: str, *, matched: bool) -> Attempt:
+def _attempt(entry: PatternEntry, why: str, *, matched: bool) -> Attempt:
     exact = entry.pattern.kind == "exact"
     return Attempt(entry.index, entry.pattern.text, entry.position, why, matched, exact)

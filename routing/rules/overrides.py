@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .table import Table
 
 
-def sent(table: Table, name: str, call: Call) -> Decision:
+def apply_caller_options(table: Table, name: str, call: Call) -> Decision:
     """Where Celery sends a task, and how its message is as far as the rule or its caller says it.
 
     Parameters:

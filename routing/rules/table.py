@@ -18,7 +18,7 @@ from ...topology.matching import pattern
 from ...topology.model.topology import REFUSE
 from .builtin_tasks import CELERYS_OWN
 from .call import Call
-from .decision import Decision, Entry, Step
+from .decision import Decision, PatternEntry, Step
 from .default_queues import default_queue
 from .index import Index
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ...topology.base.finding import Position
-    from ...topology.delivery.addresses import Address
+    from ...topology.delivery.addresses import PublishAddress
     from ...topology.matching.pattern import Pattern
     from ...topology.model import Body, Route
 
@@ -65,10 +65,10 @@ class Table:
         #: Where rules are written; None if there are none, or they came from no file.
         self._file = position(0).file if position and body.routes else None
         self._memory: dict[str, tuple[Step | Decision, ...]] = {}
-        self._exact: dict[str, list[tuple[Entry, dict[str, str]]]] = {}
-        self.entries: list[Entry] = []
+        self._exact: dict[str, list[tuple[PatternEntry, dict[str, str]]]] = {}
+        self.entries: list[PatternEntry] = []
         problems: list[str] = []
-        patterns: list[tuple[Pattern, Entry]] = []
+        patterns: list[tuple[Pattern, PatternEntry]] = []
         for index, route in enumerate(body.routes):
             place = position(index) if position else None
             try:
@@ -106,12 +106,12 @@ class Table:
                 return decision
         raise _refused(name, call, [step for step in steps if isinstance(step, Step)], self._file)
 
-    def fixed(self, name: str) -> Decision | None:
+    def decided_by_name(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
         steps = self._steps(name)
         return steps[0] if steps and isinstance(steps[0], Decision) else None
 
-    def somewhere(self, name: str) -> Decision | None:
+    def any_destination(self, name: str) -> Decision | None:
         """A destination that a task may have, whatever it is called with; None if it has none.
 
         What asks for nothing comes first, and of shards the first.
@@ -121,11 +121,11 @@ class Table:
         step = next(free, steps[0] if steps else None)
         return step.decisions[0] if isinstance(step, Step) else step
 
-    def names(self, name: str) -> bool:
+    def has_exact_rule(self, name: str) -> bool:
         """Whether a rule names exactly this task."""
         return name in self._exact
 
-    def limiting(self, name: str) -> Entry | None:
+    def rate_limiting_rule(self, name: str) -> PatternEntry | None:
         """The rule whose rate limit a task has, if any: of those that ask nothing of a call, the first."""
         return next(
             (
@@ -140,7 +140,7 @@ class Table:
         """The destination of a task whose caller named the queue; None if the file does not know it."""
         return Decision(queue, *self.addresses.of(queue)) if queue in self._queues else None
 
-    def candidates(self, name: str) -> Iterator[tuple[Entry, tuple[Decision, ...] | None]]:
+    def candidates(self, name: str) -> Iterator[tuple[PatternEntry, tuple[Decision, ...] | None]]:
         """Every rule whose `tasks` match a name, in the order that they are asked, each with where it leads.
 
         None stands for a captured queue that is not declared.
@@ -148,7 +148,7 @@ class Table:
         for entry, captures in self._matching(name):
             yield entry, entry.decisions or self._fill(entry, captures)
 
-    def in_order(self) -> Iterator[Entry]:
+    def in_order(self) -> Iterator[PatternEntry]:
         """Every pattern of every rule as names meet them: exact names first, then patterns in the file's order."""
         yield from (entry for entry in self.entries if entry.pattern.kind == "exact")
         yield from (entry for entry in self.entries if entry.pattern.kind != "exact")
@@ -163,7 +163,7 @@ class Table:
             self._memory[name] = steps
         return steps
 
-    def _matching(self, name: str) -> Iterable[tuple[Entry, dict[str, str]]]:
+    def _matching(self, name: str) -> Iterable[tuple[PatternEntry, dict[str, str]]]:
         exact = self._exact.get(name)
         patterns = self._patterns.matching(name)
         return patterns if exact is None else chain(exact, patterns)
@@ -182,7 +182,7 @@ class Table:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memory": {}}
 
-    def _fill(self, entry: Entry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
+    def _fill(self, entry: PatternEntry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
         """Where a rule with captures in its queue or key leads; None if the queue is not declared."""
         route = entry.route
         queue = pattern.fill(route.queue, captures)
@@ -223,7 +223,7 @@ class Table:
             for queue in queues
         )
 
-    def _address(self, queue: str, key: str | None) -> Address:
+    def _address(self, queue: str, key: str | None) -> PublishAddress:
         """The address of a queue, with the rule's own key if it has one."""
         if key is None:
             return self.addresses.of(queue)
@@ -265,12 +265,12 @@ def message_options(route: Route) -> Mapping[str, Any]:
 
 def _entries(
     index: int, route: Route, place: Position | None, fixed: tuple[Decision, ...] | None
-) -> Iterator[Entry]:
+) -> Iterator[PatternEntry]:
     """One entry for each pattern of a rule."""
     depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield Entry(index, route, _parsed(text), place, decisions, depends_on_call)
+        yield PatternEntry(index, route, _parsed(text), place, decisions, depends_on_call)
 
 
 def _parsed(text: str) -> Pattern:

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
 
-def part(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
+def located_body(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
     """One vhost's part of a file, and where its rules stand.
 
     Raises:
       RoutingError: The file has no such vhost.
     """
-    body, prefix = select(loaded.topology, vhost)
+    body, prefix = select_vhost(loaded.topology, vhost)
     return body, lambda index: loaded.position((*prefix, "routes", index))
 
 
-def select(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:
+def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:
     """One vhost's part of a file, and the path it stands under.
 
     A file that names no vhost at all is about whichever is asked for: the broker URL says which. Where it names others

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...topology.base.redaction import shortened
+from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ...topology.matching.pattern import parse
 from ..rules.index import Index
@@ -52,7 +52,7 @@ class MapRouter:
                     self._exact[key] = _plain(value)
         except (TypeError, ValueError) as error:
             hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
-            text = f"`{shortened(routes)}` in task_routes does not map names to routes: {error}"
+            text = f"`{redacted_repr(routes)}` in task_routes does not map names to routes: {error}"
             raise UsageError(text, hint if isinstance(routes, tuple) else None) from None
         indexed: list[tuple[Pattern, tuple[int, Any]]] = []
         self._others: list[tuple[int, re.Pattern[Any], Any]] = []

@@ -8,12 +8,12 @@ from typing import Any
 from kombu import Exchange, Queue
 
 from ...topology.base.finding import did_you_mean
-from ...topology.base.redaction import shortened
+from ...topology.base.redaction import redacted_repr
 from ...topology.errors import RoutingError, UsageError
 from ..rules.table import REMEMBERED
 
 
-class Queues(dict[Any, Any]):
+class CompletedQueues(dict[Any, Any]):
     """Queues by name, without an exchange or a key of their own given the default.
 
     Parameters:
@@ -69,7 +69,9 @@ def _queue(queue: Any, name: str | None = None) -> Any:
         return queue
     given = {"name": queue} if isinstance(queue, str) else queue
     if not isinstance(given, Mapping) or (name is None and "name" not in given):
-        raise UsageError(f"`{shortened(queue)}` in task_queues is no queue, no name and no options with one")
+        raise UsageError(
+            f"`{redacted_repr(queue)}` in task_queues is no queue, no name and no options with one"
+        )
     options = {"name": name, **given}
     name = options.pop("name")
     if options.get("routing_key") is None:

@@ -14,13 +14,13 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import maybe_evaluate
 from kombu.utils.imports import symbol_by_name
 
-from ...topology.base.redaction import shortened
+from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ..rules.decision import Decision
 from ..rules.table import REMEMBERED
 from .address import QueueAddress, name_of, publish_address
 from .mapping import MapRouter
-from .queues import Queues
+from .queues import CompletedQueues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ class CeleryRouter:
         self._default_exchange = Exchange(exchange, default_exchange_type)
         self._default_key = default_queue if default_routing_key is None else default_routing_key
         missing = (create_missing_queue_exchange_type or "direct") if create_missing_queues else None
-        self._queues = Queues(self._default_exchange, self._default_key, missing)
+        self._queues = CompletedQueues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
         #: The routers as they were given, for whoever reads them rather than asks.
         self.given = _listed(task_routes)
@@ -207,7 +207,7 @@ def _router(route: Any) -> Any:
     if isinstance(route, str) or callable(route) or hasattr(route, "route_for_task"):
         return _AskedRouter(route)
     raise UsageError(
-        f"`{shortened(route)}` in task_routes is no router",
+        f"`{redacted_repr(route)}` in task_routes is no router",
         "a router is a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",
     )
 

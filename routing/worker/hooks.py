@@ -14,13 +14,13 @@ from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
 from ..publishing.router import router_of
-from ..publishing.subsecond_delays import keep_brief_delays
+from ..publishing.subsecond_delays import support_subsecond_delays
 from ..rules.default_queues import consumed_by_default
 from . import profile as profiles
 from . import queue_selection
 from . import share as sharing
 from .consumer.queue_checks import consumer_class
-from .consumer.reconnect import lasting_class
+from .consumer.reconnect import reconnecting_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ _logger = get_logger(__name__)
 def connect() -> None:
     """Has this module called when a worker starts; apps that were not set up from a file pass untouched."""
     signals.celeryd_init.connect(choose_queues, weak=False, dispatch_uid=_UID)
-    signals.worker_init.connect(prepare, weak=False, dispatch_uid=_UID)
+    signals.worker_init.connect(replace_consumer, weak=False, dispatch_uid=_UID)
     signals.celeryd_after_setup.connect(log_shards, weak=False, dispatch_uid=_UID)
 
 
@@ -66,13 +66,13 @@ def _option(name: str, metavar: str, variable: str, text: str) -> Any:
         metavar=metavar,
         envvar=variable,
         is_eager=True,
-        callback=take,
+        callback=apply_profile,
         help_group="Worker Options",
         help=text,
     )
 
 
-def take(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def apply_profile(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Once `--profile` and `--share` are both read, makes them the defaults of the worker's other options."""
     known = {**ctx.params, param.name: value}
     if {"profile", "share"} <= known.keys() and (known["profile"], known["share"]) != (None, None):
@@ -90,11 +90,11 @@ def _set_defaults(ctx: click.Context, name: str | None, text: str | None) -> Non
     if router is None:
         option = f"--share {text}" if name is None else f"--profile {name}"
         _fail(f"`{option}` needs an app that `configure` set up")
-    share = None if text is None else sharing.parse(text)
+    share = None if text is None else sharing.parse_share(text)
     if name is None:
         values: dict[str, Any] = {"hostname": profiles.node_name(NODENAME_DEFAULT, share)}
     else:
-        profile = profiles.find(router.body, name, router.origin)
+        profile = profiles.find_profile(router.body, name, router.origin)
         values = {**profiles.option_values(name, profile, share), **_parse(ctx, profile.options, name)}
         app.conf.update(profiles.settings(profile))
     ctx.default_map = {**(ctx.default_map or {}), **values}
@@ -112,7 +112,9 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     )
     try:
         text = options.get("share")
-        queues = sharing.taken(router.body, queues, None if text is None else sharing.parse(text))
+        queues = sharing.queues_of_share(
+            router.body, queues, None if text is None else sharing.parse_share(text)
+        )
     except UsageError as error:
         _fail(error.message, error.hint)
     # What this signal is given is a copy of the options; Celery asks `prepare_args` for those that count.
@@ -124,17 +126,17 @@ def log_shards(instance: Any, **_: Any) -> None:
     router = router_of(instance.app)
     if router is not None:
         share = instance.options.get("share")
-        for each in sharing.described(router.body, instance.app.amqp.queues.consume_from):
+        for each in sharing.describe_shards(router.body, instance.app.amqp.queues.consume_from):
             _logger.info("%sconsumes %s", f"share {share}: " if share else "", each)
 
 
-def prepare(sender: Any, **_: Any) -> None:
+def replace_consumer(sender: Any, **_: Any) -> None:
     """Gives the worker a consumer that lasts and, unless it declares its queues, checks them; its retries any delay."""
     router = router_of(sender.app)
     if router is None:
         return
-    keep_brief_delays(sender.app)  # before the first task, which may itself be the first to send one
-    made = lasting_class if router.declare else consumer_class
+    support_subsecond_delays(sender.app)  # before the first task, which may itself be the first to send one
+    made = reconnecting_class if router.declare else consumer_class
     sender.consumer_cls = made(sender.consumer_cls)
 
 
@@ -146,7 +148,7 @@ def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
 def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
     """The queues that `-Q` or `-X` names, each shard of a queue with shards among them."""
     try:
-        return queue_selection.queues(app, router, _names(value))
+        return queue_selection.select_queues(app, router, _names(value))
     except UsageError as error:
         _fail(error.message, error.hint)
 

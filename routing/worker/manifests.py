@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .profile import GREEN_POOLS
-from .share import shares, taken
+from .share import queues_of_share, shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from .share import Share
 
 #: Seconds that a worker is given to finish its tasks when its profile has no time limit.
-PATIENCE = 60
+DEFAULT_STOP_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerUnit:
     """One worker to start.
 
     Parameters:
       profile: The profile's name.
       queues: The queues that it takes.
       command: The words of the command.
-      patience: Seconds that it is given to finish its tasks when it is stopped.
+      stop_timeout: Seconds that it is given to finish its tasks when it is stopped.
       share: Its share of queues with shards.
     """
 
     profile: str
     queues: tuple[str, ...]
     command: tuple[str, ...]
-    patience: int
+    stop_timeout: int
     share: Share | None = None
 
     @property
@@ -52,7 +52,7 @@ class Worker:
         return self.profile if self.share is None else f"{self.profile} {self.share}"
 
 
-def command(
+def worker_command(
     profile: str,
     pool: str | None,
     app: str,
@@ -73,18 +73,18 @@ def command(
     return (*program, "-A", app, "worker", f"--profile={profile}", *part, *green)
 
 
-def workers(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[Worker]:
+def worker_units(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[WorkerUnit]:
     """A worker for every profile, or for each of its `shares`, in the file's order.
 
     Raises:
       UsageError: A profile has more `shares` than its queues have shards.
     """
     return [
-        Worker(
+        WorkerUnit(
             name,
-            taken(body, body.consumed(profile), share),
-            command(name, profile.pool, app, program, share),
-            int(profile.time_limit or PATIENCE) + 10,
+            queues_of_share(body, body.consumed(profile), share),
+            worker_command(name, profile.pool, app, program, share),
+            int(profile.time_limit or DEFAULT_STOP_TIMEOUT) + 10,
             share,
         )
         for name, profile in body.workers.items()
@@ -92,12 +92,12 @@ def workers(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[
     ]
 
 
-def text(found: Sequence[Worker]) -> str:
+def shell_commands(found: Sequence[WorkerUnit]) -> str:
     """One shell command a line."""
     return "\n".join(shlex.join(worker.command) for worker in found)
 
 
-def documents(found: Sequence[Worker]) -> list[dict[str, Any]]:
+def documents(found: Sequence[WorkerUnit]) -> list[dict[str, Any]]:
     """The workers as plain data for JSON."""
     return [
         {
@@ -110,12 +110,12 @@ def documents(found: Sequence[Worker]) -> list[dict[str, Any]]:
     ]
 
 
-def procfile(found: Sequence[Worker]) -> str:
+def procfile(found: Sequence[WorkerUnit]) -> str:
     """A Procfile, as honcho, foreman and Heroku read it."""
     return "\n".join(f"{label}: {shlex.join(worker.command)}" for label, worker in _labelled(found))
 
 
-def systemd(found: Sequence[Worker], directory: str = "/srv/app", user: str = "celery") -> str:
+def systemd(found: Sequence[WorkerUnit], directory: str = "/srv/app", user: str = "celery") -> str:
     """One service after the other, each under the name of its file.
 
     Parameters:
@@ -136,7 +136,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app", user: str = "c
         f"WorkingDirectory={_systemd_text(directory)}\n"
         f"ExecStart={' '.join(map(_systemd_word, worker.command))}\n"
         "KillMode=mixed\n"
-        f"TimeoutStopSec={worker.patience}\n"
+        f"TimeoutStopSec={worker.stop_timeout}\n"
         "Restart=always\n"
         "RestartSec=5\n"
         "\n"
@@ -146,7 +146,7 @@ def systemd(found: Sequence[Worker], directory: str = "/srv/app", user: str = "c
     )
 
 
-def compose(found: Sequence[Worker], image: str = "app") -> str:
+def compose(found: Sequence[WorkerUnit], image: str = "app") -> str:
     """Services of a compose file.
 
     Parameters:
@@ -157,7 +157,7 @@ def compose(found: Sequence[Worker], image: str = "app") -> str:
         label: {
             "image": image,
             "command": [word.replace("$", "$$") for word in worker.command],
-            "stop_grace_period": f"{worker.patience}s",
+            "stop_grace_period": f"{worker.stop_timeout}s",
             "restart": "unless-stopped",
         }
         for label, worker in _labelled(found)
@@ -165,7 +165,7 @@ def compose(found: Sequence[Worker], image: str = "app") -> str:
     return _yaml({"services": services})
 
 
-def kubernetes(found: Sequence[Worker], image: str = "app") -> str:
+def kubernetes(found: Sequence[WorkerUnit], image: str = "app") -> str:
     """A Deployment for each worker.
 
     Parameters:
@@ -175,7 +175,7 @@ def kubernetes(found: Sequence[Worker], image: str = "app") -> str:
     return "\n---\n".join(_yaml(_deployment(worker, label, image)) for label, worker in _labelled(found))
 
 
-def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
+def _deployment(worker: WorkerUnit, label: str, image: str) -> dict[str, Any]:
     # Kubernetes reads `$(NAME)` as a variable; `$$` is a dollar sign.
     words = [word.replace("$(", "$$(") for word in worker.command]
     return {
@@ -188,7 +188,7 @@ def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
             "template": {
                 "metadata": {"labels": {"app": label}},
                 "spec": {
-                    "terminationGracePeriodSeconds": worker.patience,
+                    "terminationGracePeriodSeconds": worker.stop_timeout,
                     "containers": [{"name": "worker", "image": image, "command": words}],
                 },
             },
@@ -196,9 +196,9 @@ def _deployment(worker: Worker, label: str, image: str) -> dict[str, Any]:
     }
 
 
-def _labelled(found: Sequence[Worker]) -> list[tuple[str, Worker]]:
+def _labelled(found: Sequence[WorkerUnit]) -> list[tuple[str, WorkerUnit]]:
     """Every worker with a label unlike any other's."""
-    labels: dict[str, Worker] = {}
+    labels: dict[str, WorkerUnit] = {}
     for worker in found:
         label, number = f"worker-{worker.label}", 2
         while label in labels:

@@ -29,7 +29,7 @@ _PARAMETERS = (
 )
 
 
-def find(body: Body, name: str, origin: str = "the file") -> Profile:
+def find_profile(body: Body, name: str, origin: str = "the file") -> Profile:
     """The profile called `name`.
 
     Raises:

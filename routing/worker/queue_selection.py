@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...topology.base.finding import did_you_mean
 from ...topology.errors import UsageError
-from .share import spread
+from .share import expand_shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..router import Router
 
 
-def queues(app: Any, router: Router, names: Iterable[str]) -> tuple[str, ...]:
+def select_queues(app: Any, router: Router, names: Iterable[str]) -> tuple[str, ...]:
     """The queues of these names, each shard of a queue with shards among them.
 
     Parameters:
@@ -30,4 +30,4 @@ def queues(app: Any, router: Router, names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         if name not in known and name not in known.aliases and name not in shards:
             raise UsageError(f"{router.origin} has no queue `{name}`", did_you_mean(name, [*known, *shards]))
-    return spread(router.body, names)
+    return expand_shards(router.body, names)

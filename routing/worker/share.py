@@ -44,7 +44,7 @@ class Share:
         return number % self.of == self.part - 1
 
 
-def parse(text: str) -> Share:
+def parse_share(text: str) -> Share:
     """A share as it is written: `2/3`.
 
     Raises:
@@ -65,12 +65,12 @@ def shares(count: int | None) -> list[Share | None]:
     return [Share(part, count) for part in range(1, count + 1)] if count and count > 1 else [None]
 
 
-def spread(body: Body, names: Iterable[str]) -> tuple[str, ...]:
+def expand_shards(body: Body, names: Iterable[str]) -> tuple[str, ...]:
     """Queues by name, with its shards in the place of every queue that has some."""
     return tuple(queue for name in names for queue in body.shards.get(name, (name,)))
 
 
-def taken(body: Body, queues: Iterable[str], share: Share | None) -> tuple[str, ...]:
+def queues_of_share(body: Body, queues: Iterable[str], share: Share | None) -> tuple[str, ...]:
     """Those of `queues` that a worker with a share takes: what is no shard, and its part of what is.
 
     Parameters:
@@ -101,7 +101,7 @@ def taken(body: Body, queues: Iterable[str], share: Share | None) -> tuple[str, 
     return tuple(queue for queue in queues if queue not in numbers or share.has(numbers[queue]))
 
 
-def described(body: Body, queues: Iterable[str]) -> list[str]:
+def describe_shards(body: Body, queues: Iterable[str]) -> list[str]:
     """The shards among `queues`, by the queue that they stand for: "shards 1, 4, 7 of the 8 of `orders`"."""
     queues = frozenset(queues)
     found = []

@@ -204,7 +204,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
         node.start()
         with pika.BlockingConnection(pika.URLParameters(node.url)) as connection:
             connection.channel().queue_declare("kept", passive=True)
-    assert "kept" in node.ctl("list_queues", "--silent", "name")
+    assert [queue["name"] for queue in brokers.Management(node.management).get("queues")] == ["kept"]
     node.stop()
     assert nothing_runs_in(node.folder)
 

@@ -10,10 +10,10 @@ from celery import Celery
 
 from routectl.routing.celery import configure
 from routectl.routing.importing.app.reader import read
-from routectl.routing.importing.configuration import Document
+from routectl.routing.importing.configuration import FileDraft
 from routectl.routing.importing.convert.document import convert
 from routectl.routing.importing.verify import differences
-from routectl.routing.importing.yaml_text import text
+from routectl.routing.importing.yaml_text import file_text
 from routectl.routing.router import Router
 from routectl.topology.file.load import load
 
@@ -32,7 +32,7 @@ class Imported:
 
     app: Celery
     file: Path
-    document: Document
+    document: FileDraft
 
     @property
     def text(self) -> str:
@@ -85,7 +85,7 @@ def imported(app: Celery, folder: Path) -> Imported:
     """
     document = convert(read(app, "proj"))
     file = folder / "queues.yaml"
-    file.write_text(text(document), encoding="utf-8")
+    file.write_text(file_text(document), encoding="utf-8")
     assert differences(file.read_text(encoding="utf-8"), document.expected) == []
     return Imported(app, file, document)
 

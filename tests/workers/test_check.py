@@ -14,8 +14,8 @@ from routectl.routing import Router
 from routectl.routing.celery import Undeliverable, configure
 from routectl.routing.check.app import audit, publish_target, reader
 from routectl.routing.check.app.destination import destinations
-from routectl.routing.check.app.facts import App
-from routectl.routing.check.problem import Part
+from routectl.routing.check.app.facts import AppFacts
+from routectl.routing.check.problem import VhostContext
 from routectl.topology.errors import RoutingError
 from routectl.topology.file.load import load
 
@@ -107,12 +107,12 @@ def test_every_task_goes_where_it_is_said_to_go(
     monkeypatch.syspath_prepend(project.folder)
     name = f"checked_{next(_numbers)}"
     (project.folder / f"{name}.py").write_text(APP.format(url=project.url, setup=setup))
-    part = Part.of(load("queues.yaml"), None)
+    part = VhostContext.of(load("queues.yaml"), None)
     facts = reader.read(name, part.body)
     app = find_app(name)
     told = {
         str(sender): sender.sent.error
-        or (publish_target.arrives(part, sender.sent), sender.sent.priority or 0)
+        or (publish_target.resolve_queue(part, sender.sent), sender.sent.priority or 0)
         for sender in facts.senders
         if not sender.task.startswith("celery.")
     }
@@ -181,8 +181,8 @@ def test_what_a_rule_is_said_to_say_in_vain_does_not_arrive(
     found = priority, headers["expires"] is None, headers["timelimit"], message.content_type
     told = (6, True, [None, None], "application/json"), (3, False, [30, None], "application/x-yaml")
     assert found == told[0 if by_hand else 1]
-    facts = App("vain", (), by_hand=by_hand, default_priority=6)
-    part = Part.of(load("vain.yaml"), None)
-    vain = [each for each in audit.problems(part, facts, ()) if each.code == "rule-in-vain"]
+    facts = AppFacts("vain", (), manually_installed=by_hand, default_priority=6)
+    part = VhostContext.of(load("vain.yaml"), None)
+    vain = [each for each in audit.app_problems(part, facts, ()) if each.code == "rule-in-vain"]
     names = "`priority` and `expires` and `time_limit` and `serializer`"
     assert [each.message.split(" of ")[0] for each in vain] == ([names] if by_hand else [])

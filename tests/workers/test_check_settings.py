@@ -11,7 +11,7 @@ from celery.app.utils import find_app
 
 from routectl.routing.celery import Undeliverable
 from routectl.routing.check.app import reader, settings
-from routectl.routing.check.problem import Part
+from routectl.routing.check.problem import VhostContext
 from routectl.topology.file.load import load
 
 from .conftest import Project, until
@@ -58,7 +58,7 @@ def problems(project: Project, setup: str) -> tuple[Celery, list[str]]:
     """An app in a module of its own, and the codes of what is found in it."""
     name = f"bare_{next(_numbers)}"
     (project.folder / f"{name}.py").write_text(BARE.format(url=project.url, setup=setup))
-    part = Part.of(load("queues.yaml"), None)
+    part = VhostContext.of(load("queues.yaml"), None)
     facts = reader.read(name, part.body)
     return find_app(name), [each.code for each in settings.own_settings(part, facts)]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+#: Called with what is being done, how much of it is done, and of how much.
+Progress = Callable[[str, int, int], None]
+
 #: Called with how much is done, and of how much; from any thread, one call at a time.
-Progress = Callable[[int, int], None]
+CountProgress = Callable[[int, int], None]
 
 
 class Counter:
@@ -17,7 +20,7 @@ class Counter:
       progress: Told after each step.
     """
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    def __init__(self, total: int, progress: CountProgress | None) -> None:
         self._total = total
         self._progress = progress
         self._done = 0

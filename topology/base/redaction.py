@@ -62,7 +62,7 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def presentable(value: Any, name: str = "") -> Any:
+def redacted(value: Any, name: str = "") -> Any:
     """Plain data that a file may hold anything in, without what looks like a secret in it; `${NAME}` is none.
 
     Parameters:
@@ -70,9 +70,9 @@ def presentable(value: Any, name: str = "") -> Any:
       name: The key that it stands under; that of a list is the key of all that is in it.
     """
     if isinstance(value, Mapping):
-        return {mask_urls(str(key)): presentable(item, str(key)) for key, item in value.items()}
+        return {mask_urls(str(key)): redacted(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [presentable(item, name) for item in value]
+        items = [redacted(item, name) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     if value is not None and is_secret_name(name) and not (isinstance(value, str) and only_variables(value)):
         return MASK
@@ -82,10 +82,10 @@ def presentable(value: Any, name: str = "") -> Any:
     return f"{found['scheme']} {MASK}" if found else mask_urls(value)
 
 
-def shortened(value: Any) -> str:
+def redacted_repr(value: Any) -> str:
     """A value as an error may quote it: no longer than a line, and without what looks like a secret.
 
     Parameters:
       value: Whatever somebody gave.
     """
-    return reprlib.repr(presentable(value))
+    return reprlib.repr(redacted(value))

@@ -1,6 +1,6 @@
 """The state of a broker as plain data: what the file wants and what the broker has are the same type.
 
-A `State` maps an identity (`Key`) to a `Resource`. Both sides are normalised to the same form, so that equal
+A `RoutingState` maps an identity (`Key`) to a `Resource`. Both sides are normalised to the same form, so that equal
 means equal: the queue type is a property and never an argument, empty arguments are `{}`, tags are sorted.
 Nothing here knows where a state came from.
 """

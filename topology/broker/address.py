@@ -1,10 +1,10 @@
-"""Where a broker is and who we are there: URLs in, an `Address` out. No network."""
+"""Where a broker is and who we are there: URLs in, an `PublishAddress` out. No network."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -163,10 +163,6 @@ class Address:
             management=derived if management is None else _management(management, derived),
             options=options,
         )
-
-    def with_vhost(self, vhost: str) -> Address:
-        """The same address, with another vhost."""
-        return replace(self, vhost=vhost)
 
 
 class _Parts(NamedTuple):

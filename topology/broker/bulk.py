@@ -21,13 +21,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
-from ..base.progress import Counter, Progress
+from ..base.progress import Counter, CountProgress
 from ..base.resources import KIND_ORDER, Resource
 from ..errors import AccessRefused, NotFound, Rejected, Unreachable
 from .address import Address
 from .amqp.connection import Unsendable
 from .amqp.pipeline import Failure, declare_all
-from .management.client import Management, Server
+from .management.client import Management, ServerInfo
 from .management.http import CONNECTIONS
 
 #: Mnesia runs declarations side by side and gains from more connections; Khepri puts them in one line.
@@ -40,8 +40,8 @@ def create_all(
     address: Address,
     vhost: str,
     resources: Sequence[Resource],
-    server: Server,
-    progress: Progress | None = None,
+    server: ServerInfo,
+    progress: CountProgress | None = None,
 ) -> list[Failure]:
     """Creates exchanges, queues and bindings of one vhost; those that exist as asked are left as they are.
 
@@ -75,7 +75,7 @@ def create_all(
 
 
 def put_all(
-    management: Management, resources: Iterable[Resource], progress: Progress | None = None
+    management: Management, resources: Iterable[Resource], progress: CountProgress | None = None
 ) -> list[Failure]:
     """Creates or updates objects of any kind over the management API, concurrently within each kind.
 

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, Self
 
+from ..base.progress import CountProgress
 from ..base.resources import Key, Kind, Resource, State
 from ..errors import NotFound, Refused, Rejected
 from .address import Address
 from .amqp.connection import Amqp
 from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
-from .management.client import Management, Progress, Server
+from .management.client import Management, ServerInfo
 
 #: The kinds that AMQP can declare.
 AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})
@@ -38,7 +39,7 @@ class Session(Protocol):
         """Deletes one object; raises `BrokerError`, or `Refused` for a queue with messages if `if_empty`."""
         ...
 
-    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost, each failure with its object."""
         ...
 
@@ -59,7 +60,7 @@ class ManagementSession:
     def __init__(self, address: Address, *, timeout: float = 60.0) -> None:
         self._address = address
         self._management = Management(address, timeout=timeout)
-        self.server: Server = self._management.server()
+        self.server: ServerInfo = self._management.server()
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +92,7 @@ class ManagementSession:
         """Deletes one object."""
         self._management.delete(resource, if_empty=if_empty)
 
-    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost by whichever way is fastest on this broker."""
         return create_all(self._management, self._address, vhost, resources, self.server, progress)
 
@@ -158,6 +159,6 @@ class AmqpSession:
             f"{resource.key} is not deleted by AMQP alone", "give the management API with `--management`"
         )
 
-    def create_all(self, vhost: str, resources: Sequence[Resource], progress: Progress) -> list[Failure]:
+    def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Declares exchanges, queues and bindings, pipelined."""
         return declare_all(self._address, vhost, resources, progress=progress)

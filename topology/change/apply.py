@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from ..base.progress import Progress
 from ..base.resources import Key, Kind, Resource
 from ..broker.amqp.pipeline import Failure
 from ..broker.session import AMQP_KINDS
@@ -18,9 +19,6 @@ from .planner import Planned
 from .refusals import refusals
 
 _THREADS = 8
-
-#: Called with what is being done, how much of it is done, and of how much.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ApplyReport:
     """How an apply went.
 
     Parameters:
@@ -75,7 +73,7 @@ class Report:
         return 3 if self.having("done") else 2
 
 
-def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> Report:
+def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> ApplyReport:
     """Brings the broker to what the plan shows, reads it back, and compares.
 
     What failed does not stop what does not depend on it. Interrupted at any point, a new plan shows the rest.
@@ -96,7 +94,7 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
     run.carry_out()
     if planned.session.complete:
         run.verify()
-    return Report(tuple(run.outcome(change) for change in planned.plan.changes))
+    return ApplyReport(tuple(run.outcome(change) for change in planned.plan.changes))
 
 
 class _Run:

@@ -1,4 +1,4 @@
-"""What the file wants, as a `State`. Pure."""
+"""What the file wants, as a `RoutingState`. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..model import Body, Exchange, Policy, Queue, Topology, User
 from ..model.topology import REFUSE
 
 
-def desired(topology: Topology, vhost: str) -> State:
+def desired_state(topology: Topology, vhost: str) -> State:
     """Every object that the file declares, the ones for delayed tasks among them.
 
     Parameters:

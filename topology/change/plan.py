@@ -245,7 +245,7 @@ class Plan:
             raise UsageError("this plan is damaged", hint) from None
 
 
-def moved_on(saved: Plan, current: Plan) -> list[str]:
+def stale_reasons(saved: Plan, current: Plan) -> list[str]:
     """What is no longer as it was when a plan was saved; counts of messages do not matter.
 
     Parameters:

@@ -11,7 +11,7 @@ from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
 from ..model import Body
-from .desired import desired
+from .desired import desired_state
 from .diff import diff
 from .plan import Change, Plan
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
@@ -84,7 +84,7 @@ def plan_by_management(
     guard_cluster(loaded, server, cluster)
     guard_version(loaded, server)
     vhost = vhost_of(loaded, address)
-    wanted = desired(loaded.topology, vhost)
+    wanted = desired_state(loaded.topology, vhost)
     vhosts = tuple(loaded.topology.bodies(vhost))
     wanted_vhost = Key(Kind.VHOST, "", (vhost,))
     live = session.read(wanted, vhosts)
@@ -118,7 +118,7 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
       session: The broker by AMQP.
     """
     vhost = vhost_of(loaded, address)
-    everything = desired(loaded.topology, vhost)
+    everything = desired_state(loaded.topology, vhost)
     wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
     unseen: dict[str, int] = {}
     for key in everything.keys() - wanted.keys():

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..model import Binding, Body
-    from .delayed import Delay
+    from .delayed import DelayTopology
 
 
-class Address(NamedTuple):
+class PublishAddress(NamedTuple):
     """Where to publish so that exactly one queue gets the message.
 
     Parameters:
@@ -46,17 +46,17 @@ class AddressBook:
         self._network = Network.of(body)
         self._addresses = {name: self._find(name) for name in task_queues(body)}
         #: What has to exist for delayed tasks; None if Celery holds none on the broker, or the file says so.
-        self.delay: Delay | None = None
+        self.delay: DelayTopology | None = None
         #: What a queue's own address was, and which other queues a delayed task, or `#.KEY`, would reach by it.
-        self.overtaken: dict[str, tuple[Address, frozenset[str]]] = {}
+        self.ambiguous_when_delayed: dict[str, tuple[PublishAddress, frozenset[str]]] = {}
         #: Whether Celery delays on the broker: if it knows a quorum queue, and only by exchanges that are not direct.
         self.delays = body.delayed_delivery == "always" or any(
             body.queues[name].type == "quorum" for name in self._addresses
         )
         if self.delays:
-            self._make_room_for_delays()
+            self._add_delay_bindings()
 
-    def of(self, queue: str) -> Address:
+    def of(self, queue: str) -> PublishAddress:
         """The address of one queue: that of a task queue by its bindings, of any other by its name."""
         return self._addresses.get(queue) or by_name(queue)
 
@@ -64,29 +64,29 @@ class AddressBook:
         """Whether a task can be routed to the queue, or a worker profile takes it."""
         return queue in self._addresses
 
-    def with_key(self, queue: str, key: str) -> Address | None:
+    def with_key(self, queue: str, key: str) -> PublishAddress | None:
         """The address of `queue` with a given key, or None if no exchange sends that key to it alone."""
         for exchange in self._entrances(queue):
             if key and self._network.deliver(exchange, key) == {queue}:
-                return Address(exchange, self._network.exchanges[exchange], key)
+                return PublishAddress(exchange, self._network.exchanges[exchange], key)
         return None
 
     def reached(self, queue: str, key: str) -> frozenset[str]:
         """The queues that a key reaches through the exchanges that `queue` is bound to."""
         return frozenset().union(*(self._network.deliver(name, key) for name in self._entrances(queue)))
 
-    def shared(self) -> Iterator[tuple[str, Address, frozenset[str]]]:
+    def shared(self) -> Iterator[tuple[str, PublishAddress, frozenset[str]]]:
         """The queues that no key leads to alone, each with a key that leads to it, and the other queues there.
 
         Only keys of exchanges at which Celery can delay tasks: those that are not direct.
         """
         for queue, address in self._addresses.items():
-            if address.exchange or queue in self.overtaken:
+            if address.exchange or queue in self.ambiguous_when_delayed:
                 continue
             for exchange, key in self._candidates(queue):
                 kind, reached = self._network.exchanges[exchange], self._network.deliver(exchange, key)
                 if kind != "direct" and queue in reached:
-                    yield queue, Address(exchange, kind, key), reached - {queue}
+                    yield queue, PublishAddress(exchange, kind, key), reached - {queue}
                     break
 
     def queue_at(self, exchange: str, key: str) -> str | None:
@@ -99,10 +99,10 @@ class AddressBook:
         """The bindings that a message goes along to a queue; empty if it does not get there."""
         return self._network.way(exchange, key, queue)
 
-    def _find(self, queue: str) -> Address:
+    def _find(self, queue: str) -> PublishAddress:
         for exchange, key in self._candidates(queue):
             if self._network.deliver(exchange, key) == {queue}:
-                return Address(exchange, self._network.exchanges[exchange], key)
+                return PublishAddress(exchange, self._network.exchanges[exchange], key)
         return by_name(queue)
 
     def _candidates(self, queue: str) -> Iterator[tuple[str, str]]:
@@ -131,21 +131,21 @@ class AddressBook:
             and not (binding.exchange in declared and declared[binding.exchange].internal)
         ]
 
-    def _make_room_for_delays(self) -> None:
+    def _add_delay_bindings(self) -> None:
         """Proves again with the bindings for delayed tasks in place: `#.high` takes `app.high` too."""
         targets = self._delayed()
-        self._link(delayed.topology(targets))
+        self._link(delayed.delay_topology(targets))
         for target in targets:
             on_time = self._network.deliver(target.exchange, target.key)
             late = self._network.deliver(delayed.DELIVERY, "0." * delayed.LEVELS + target.key)
             if not on_time == late == {target.queue}:
                 others = (on_time | late) - {target.queue}
-                self.overtaken[target.queue] = self._addresses[target.queue], others
+                self.ambiguous_when_delayed[target.queue] = self._addresses[target.queue], others
                 self._addresses[target.queue] = by_name(target.queue)
         targets = self._delayed()
         self._network = Network.of(self._body)
         if targets:
-            found = delayed.topology(targets)
+            found = delayed.delay_topology(targets)
             self._link(found)
             self.delay = None if self._body.delayed_delivery == "never" else found
 
@@ -156,7 +156,7 @@ class AddressBook:
             if address.exchange_type != "direct"
         ]
 
-    def _link(self, delay: Delay) -> None:
+    def _link(self, delay: DelayTopology) -> None:
         self._network.exchanges.update(delay.exchanges)
         for source, destination, key in delay.exchange_bindings:
             self._network.add(Link(source, destination, False, key))
@@ -164,9 +164,9 @@ class AddressBook:
             self._network.add(Link(source, queue, True, key))
 
 
-def by_name(queue: str) -> Address:
+def by_name(queue: str) -> PublishAddress:
     """The address that every queue has: its name, through the default exchange."""
-    return Address("", "direct", queue)
+    return PublishAddress("", "direct", queue)
 
 
 def task_queues(body: Body) -> tuple[str, ...]:

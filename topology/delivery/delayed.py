@@ -38,7 +38,7 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
+class DelayTopology:
     """What has to exist before a task can be delayed. All exchanges and queues are durable.
 
     Parameters:
@@ -54,7 +54,9 @@ class Delay:
     queue_bindings: tuple[tuple[str, str, str], ...]
 
 
-def topology(targets: Iterable[Target], *, queue_type: Literal["quorum", "classic"] = "quorum") -> Delay:
+def delay_topology(
+    targets: Iterable[Target], *, queue_type: Literal["quorum", "classic"] = "quorum"
+) -> DelayTopology:
     """Everything that delayed tasks for `targets` need.
 
     Parameters:
@@ -64,7 +66,7 @@ def topology(targets: Iterable[Target], *, queue_type: Literal["quorum", "classi
     levels = range(LEVELS - 1, -1, -1)
     chain = [(level_name(level), level_name(level - 1) if level else DELIVERY) for level in levels]
     arrivals = [(target, delayed_key(target.key)) for target in targets]
-    return Delay(
+    return DelayTopology(
         exchanges=(*((level_name(level), "topic") for level in levels), (DELIVERY, "topic")),
         queues=tuple((level_name(level), _arguments(level, queue_type)) for level in levels),
         exchange_bindings=(

@@ -180,11 +180,6 @@ def words(key: str) -> list[str]:
     return key.split(".") if key else []
 
 
-def topic_matches(binding_key: str, key: str) -> bool:
-    """Whether a topic exchange sends `key` along a binding with `binding_key`."""
-    return bool(_topic_matches(_topic_tree([Link("", "", True, binding_key)]), words(key)))
-
-
 def headers_match(arguments: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
     """Whether a headers exchange sends a message with `headers` along a binding with `arguments`."""
     mode = str(arguments.get("x-match", "all"))

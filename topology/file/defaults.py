@@ -17,7 +17,7 @@ NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shove
 
 _LONGEST_PASSWORD = 4096
 
-Complain = Callable[[ValuePath, str, str, str | None], None]
+ReportError = Callable[[ValuePath, str, str, str | None], None]
 
 
 def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -30,12 +30,12 @@ def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, An
                 yield ("vhosts", name), body
 
 
-def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
+def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
     """The data with defaults applied, ready to be validated.
 
     Parameters:
       data: The file's data; it is not changed.
-      complain: Called with path, code, message and help for a password file that cannot be read.
+      report_error: Called with path, code, message and help for a password file that cannot be read.
     """
     prepared = {key: value for key, value in data.items() if value is not None}
     defaults: dict[str, Any] = {}
@@ -57,12 +57,12 @@ def prepare(data: dict[str, Any], complain: Complain) -> dict[str, Any]:
         _apply(body, "exchanges", defaults.get("exchange"), lambda own, _item: own)
     if isinstance(prepared.get("users"), dict):
         prepared["users"] = {
-            name: _with_password(name, user, complain) for name, user in prepared["users"].items()
+            name: _with_password(name, user, report_error) for name, user in prepared["users"].items()
         }
     return prepared
 
 
-def written_at(path: ValuePath, has: Callable[[ValuePath], bool]) -> ValuePath:
+def source_path(path: ValuePath, has: Callable[[ValuePath], bool]) -> ValuePath:
     """Where a value was written that stands at a path: there, or under `defaults:`.
 
     Parameters:
@@ -118,7 +118,7 @@ def _unknown_to(queue_type: str) -> frozenset[str]:
     return frozenset(unknown if queue_type == "classic" else unknown | {"durable", "auto_delete"})
 
 
-def _with_password(name: str, user: Any, complain: Complain) -> Any:
+def _with_password(name: str, user: Any, report_error: ReportError) -> Any:
     """The user with the password that its `password_file` holds."""
     if user is None:
         return {}
@@ -126,19 +126,19 @@ def _with_password(name: str, user: Any, complain: Complain) -> Any:
         return user
     path = ("users", name, "password_file")
     if "password" in user or "password_hash" in user:
-        complain(path, "conflict", "a password is given in more than one way", "keep one of them")
+        report_error(path, "conflict", "a password is given in more than one way", "keep one of them")
         return user
     try:
         with Path(user["password_file"]).open(encoding="utf-8") as file:
             password = file.readline(_LONGEST_PASSWORD).rstrip("\r\n")
     except OSError as error:
         reason = (error.strerror or "it is no file").lower()
-        complain(path, "missing-file", f"the password file cannot be read: {reason}", None)
+        report_error(path, "missing-file", f"the password file cannot be read: {reason}", None)
         return user
     except ValueError:
-        complain(path, "missing-file", "the password file is not UTF-8 text", "save it as UTF-8")
+        report_error(path, "missing-file", "the password file is not UTF-8 text", "save it as UTF-8")
         return user
     if not password:
-        complain(path, "literal-secret", "the password file's first line is empty", None)
+        report_error(path, "literal-secret", "the password file's first line is empty", None)
         return user
     return {**user, "password": Interpolated(password, plain=False)}

@@ -17,11 +17,11 @@ from pydantic_core import ErrorDetails
 from ..base.finding import Finding, Position, Severity, ValuePath
 from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
-from ..lint.names import Names
-from ..lint.runner import check
+from ..lint.names import DeclaredNames
+from ..lint.runner import check_topology
 from ..model import Topology
-from .defaults import prepare, written_at
-from .reader.include import Witness
+from .defaults import prepare, source_path
+from .reader.include import ReadObserver
 from .reader.source import Source, read
 from .validation import findings_of
 
@@ -46,7 +46,7 @@ class Loaded:
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """Where the value at a path stands: `("routes", 3)`, `("queues", "high", "type")`."""
-        return self.source.position(written_at(path, self.source.has), of_key=of_key)
+        return self.source.position(source_path(path, self.source.has), of_key=of_key)
 
 
 #: What producers and workers need not know: the passwords in it are set where `routectl apply` runs, not there.
@@ -58,7 +58,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     only_routing: bool = False,
-    witness: Witness | None = None,
+    witness: ReadObserver | None = None,
 ) -> Loaded:
     """Reads and checks one or more files; nothing else is touched.
 
@@ -132,13 +132,13 @@ def _load(
     files: Sequence[str],
     environment: Mapping[str, str],
     leave_out: Sequence[str],
-    witness: Witness | None,
+    witness: ReadObserver | None,
 ) -> Loaded:
     source = read(files, environment, leave_out=leave_out, witness=witness)
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:
-        found = check(topology, _Places(source), Names.of(source.data))
+        found = check_topology(topology, _Places(source), DeclaredNames.of(source.data))
     else:
         found = findings_of(errors, _Places(source))
         found += _check_the_rest(source, errors)
@@ -161,7 +161,7 @@ class _Places:
         return self._source.position(self.written(path), of_key=of_key)
 
     def written(self, path: ValuePath) -> ValuePath:
-        return written_at(path, self._source.has)
+        return source_path(path, self._source.has)
 
     def has(self, path: ValuePath) -> bool:
         return self._source.has(path)
@@ -173,11 +173,11 @@ class _Places:
 def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
     data = source.data
 
-    def complain(path: ValuePath, code: str, message: str, help_: str | None) -> None:
+    def report_error(path: ValuePath, code: str, message: str, help_: str | None) -> None:
         findings.append(Finding(code, message, source.position(path), help_))
 
     try:
-        return Topology.model_validate(prepare(data, complain) if isinstance(data, dict) else data), ()
+        return Topology.model_validate(prepare(data, report_error) if isinstance(data, dict) else data), ()
     except ValidationError as error:
         return None, error.errors(include_url=False)
 
@@ -186,7 +186,7 @@ def _check_the_rest(source: Source, errors: Sequence[ErrorDetails]) -> list[Find
     """What else is wrong: the file is read again without the values that are already known to be wrong."""
     if not isinstance(source.data, dict):
         return []
-    names = Names.of(source.data)
+    names = DeclaredNames.of(source.data)
     wrong: set[int | None] = set()
     for _ in range(_ROUNDS):
         places = _Places(source)
@@ -198,7 +198,7 @@ def _check_the_rest(source: Source, errors: Sequence[ErrorDetails]) -> list[Find
         source.data.setdefault("version", 1)
         topology, errors = _validate(source, [])
         if topology is not None:
-            found = check(topology, _Places(source), names, partial(_is_in, wrong, source))
+            found = check_topology(topology, _Places(source), names, partial(_is_in, wrong, source))
             return [finding for finding in found if finding.severity is Severity.ERROR]
     return []
 

@@ -14,7 +14,7 @@ MAX_FINDINGS = 200
 _CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "ambiguous-queue"})
 
 
-class Places(Protocol):
+class Locations(Protocol):
     """What the file says, and where."""
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
@@ -26,7 +26,7 @@ class Places(Protocol):
         ...
 
 
-class Report:
+class Reporter:
     """Collects findings, up to a number that nobody reads.
 
     Parameters:
@@ -34,7 +34,7 @@ class Report:
       is_wrong: Whether the object at a path is known to be wrong: what looks odd in it may be a consequence.
     """
 
-    def __init__(self, places: Places, is_wrong: Callable[[ValuePath], bool]) -> None:
+    def __init__(self, places: Locations, is_wrong: Callable[[ValuePath], bool]) -> None:
         self._places = places
         self.is_wrong = is_wrong
         self.found: dict[Finding, None] = {}
@@ -50,7 +50,7 @@ class Report:
         """How many errors there are."""
         return self._counts[Severity.ERROR]
 
-    def __call__(
+    def add(
         self,
         path: ValuePath,
         code: str,
@@ -97,4 +97,4 @@ class Report:
             help_ = f"declare it under `{section}:`"
             if kind in ("queue", "exchange"):
                 help_ += "; if somebody else does, with `external: true`"
-        self(path, "unknown-name", f"there is no {kind} `{shown}` in this file", help_)
+        self.add(path, "unknown-name", f"there is no {kind} `{shown}` in this file", help_)

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..base.finding import ValuePath
 from ..model import Body, Queue
-from .context import Report
+from .context import Reporter
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class DeclaredNames:
     """The names that each vhost's body declares, the ill-formed ones among them, by the body's path."""
 
     exchanges: Mapping[ValuePath, frozenset[str]]
@@ -21,7 +21,7 @@ class Names:
     upstream_sets: Mapping[ValuePath, frozenset[str]]
 
     @classmethod
-    def of(cls, data: Any) -> Names:
+    def of(cls, data: Any) -> DeclaredNames:
         """The names in the file's data, whatever else is wrong with it."""
         found: dict[ValuePath, dict[str, Any]] = {}
         if isinstance(data, dict):
@@ -64,7 +64,7 @@ class QueueNames:
       report: Takes what is found.
     """
 
-    def __init__(self, base: ValuePath, body: Body, names: Names, report: Report) -> None:
+    def __init__(self, base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
         self._base = base
         self._body = body
         self._report = report
@@ -95,7 +95,7 @@ class QueueNames:
         shown = self._report.written(path, name)
         message = f"`{shown}` has {len(shards)} shards, {why}"
         help_ = f"name one of them, `{shards[0]}` to `{shards[-1]}`" if shown == name else "name one of them"
-        self._report(path, "ambiguous-queue", message, instead + help_)
+        self._report.add(path, "ambiguous-queue", message, instead + help_)
         return True
 
     def in_doubt(self, name: str) -> bool:

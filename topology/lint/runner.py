@@ -8,8 +8,8 @@ from typing import Protocol
 from ..base.finding import Finding, Position, ValuePath
 from ..model import Body, Topology
 from ..model.support import Version
-from .context import Places, Report
-from .names import Names, declared_queues
+from .context import Locations, Reporter
+from .names import DeclaredNames, declared_queues
 from .rules.addresses import check_addresses
 from .rules.arguments import ArgumentCheck
 from .rules.references import References, check_users
@@ -26,10 +26,10 @@ class Locate(Protocol):
         ...
 
 
-def check(
+def check_topology(
     topology: Topology,
-    places: Places,
-    names: Names,
+    places: Locations,
+    names: DeclaredNames,
     is_wrong: Callable[[ValuePath], bool] = lambda _path: False,
 ) -> list[Finding]:
     """Every mistake of meaning in a well-formed topology.
@@ -40,14 +40,14 @@ def check(
       names: The names that may be referred to.
       is_wrong: Whether the object at a path is already known to be wrong: what looks odd in it may be a consequence.
     """
-    report = Report(places, is_wrong)
+    report = Reporter(places, is_wrong)
     versions = topology.target_versions
-    arguments = ArgumentCheck(report, versions, "`targets`")
+    arguments = ArgumentCheck(report.add, versions, "`targets`")
     _check_body((), topology, names, report, arguments, versions)
     for name, body in topology.vhosts.items():
         _check_body(("vhosts", name), body, names, report, arguments, versions)
     if topology.vhost is not None and topology.vhost in topology.vhosts:
-        report(
+        report.add(
             ("vhosts", topology.vhost),
             "conflict",
             f"`{topology.vhost}` is also the vhost of the top level",
@@ -94,8 +94,8 @@ def _check_arguments(base: ValuePath, body: Body, arguments: ArgumentCheck) -> N
 def _check_body(
     base: ValuePath,
     body: Body,
-    names: Names,
-    report: Report,
+    names: DeclaredNames,
+    report: Reporter,
     arguments: ArgumentCheck,
     versions: Sequence[Version],
 ) -> None:

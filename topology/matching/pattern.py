@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["exact", "glob", "capture", "regex"]
+PatternKind = Literal["exact", "glob", "capture", "regex"]
 
 #: How many captures and runs of `*` in one pattern may share out a name between them: the time to find that it does not
 #: match grows with its length to this power, and once more.
@@ -45,7 +45,7 @@ class Pattern:
     """
 
     text: str
-    kind: Kind
+    kind: PatternKind
     captures: tuple[str, ...] = ()
     pieces: tuple[str, ...] = field(default=(), compare=False, repr=False)
     expression: re.Pattern[str] | str | None = field(default=None, compare=False, repr=False)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..base.redaction import presentable
+from ..base.redaction import redacted
 from ..base.scalar import Interpolated
 from ..base.secret import MASK
 from .types import Arguments, Model, Name, Names, RoutingKey, Seconds, Texts, Whole, _listed, _plain
@@ -125,9 +125,9 @@ def _calling_options(value: dict[str, Any]) -> dict[str, Any]:
 
 _SCALAR_TYPES = {"type": ["string", "number", "boolean"]}
 
-Part = Annotated[str, AfterValidator(_part)]
-Parts = Annotated[
-    tuple[Part, ...],
+CallPath = Annotated[str, AfterValidator(_part)]
+CallPaths = Annotated[
+    tuple[CallPath, ...],
     BeforeValidator(_listed),
     WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
 ]
@@ -168,7 +168,7 @@ class Condition(Model):
           comparison: The name of its field.
           path: The part of the call that is compared.
         """
-        return presentable(self._written.get(comparison, getattr(self, comparison)), path)
+        return redacted(self._written.get(comparison, getattr(self, comparison)), path)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         return ((name, self.presentable(name, name)) for name in self.model_fields_set)
@@ -201,7 +201,7 @@ class Condition(Model):
 
 #: A condition, or a bare value or list.
 Bare = Condition | bool | float | str | list[bool | float | str]
-When = dict[Part, Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=Bare)]]
+When = dict[CallPath, Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=Bare)]]
 
 
 class Route(Model):
@@ -228,7 +228,7 @@ class Route(Model):
         description="What the call has to be like: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, "
         "each with a value, a list, or comparisons. A call that is not like it goes on to the next rule.",
     )
-    shard_by: Parts = Field(
+    shard_by: CallPaths = Field(
         (),
         description="For a queue with `shards`: the part of the call that decides which; of several, the first that is "
         "there. A call without it goes on to the next rule.",

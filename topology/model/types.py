@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..base.redaction import presentable
+from ..base.redaction import redacted
 from ..base.scalar import Interpolated, only_variables, typed
 from ..base.secret import Secret
 
@@ -52,7 +52,7 @@ class Model(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, presentable(value, name or "")
+            yield name, redacted(value, name or "")
 
 
 #: AMQP's tables hold no larger number.

@@ -9,17 +9,17 @@ from ...rules.builtin_tasks import CELERYS_OWN
 from ..problem import Problem
 from .consumers import untaken_queues
 from .priorities import lost_priorities
-from .publish_target import arrives
-from .senders import goes_along, otherwise, own_rate_limits
+from .publish_target import resolve_queue
+from .senders import is_covered_by_task, mismatches, own_rate_limits
 from .settings import own_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...rules.decision import Entry
-    from ..problem import Part
+    from ...rules.decision import PatternEntry
+    from ..problem import VhostContext
     from .destination import Destination
-    from .facts import App, Sender
+    from .facts import AppFacts, TaskSource
 
 _BROKEN = "mend it: beat ends with an error as it starts, or when the entry is due"
 
@@ -27,13 +27,13 @@ _BROKEN = "mend it: beat ends with an error as it starts, or when the entry is d
 _SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
 
 
-def named_queues(part: Part, app: App) -> frozenset[str]:
+def named_queues(part: VhostContext, app: AppFacts) -> frozenset[str]:
     """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
     senders = [each for each in app.senders if each.sent.error is None and each.address]
-    return frozenset(queue for each in senders if (queue := arrives(part, each.sent)) is not None)
+    return frozenset(queue for each in senders if (queue := resolve_queue(part, each.sent)) is not None)
 
 
-def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Problem]:
+def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]) -> Iterator[Problem]:
     """All that is wrong with an app and a file together.
 
     Parameters:
@@ -57,10 +57,10 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
         if sender.sent.error is not None and not sender.address:
             continue
         # A schedule that names no place goes where its task goes, of which it is said already.
-        if each.follows is not None or goes_along(part, sender, as_such.get(sender.task)):
+        if each.follows is not None or is_covered_by_task(part, sender, as_such.get(sender.task)):
             continue
         if sender.address or (each.decisions and sender.task not in placed):
-            yield from otherwise(part, app, sender, each)
+            yield from mismatches(part, app, sender, each)
     if app.by_the_file:
         yield from own_rate_limits(part, app)
     yield from untaken_queues(part, app, by_task)
@@ -70,7 +70,7 @@ def problems(part: Part, app: App, found: Sequence[Destination]) -> Iterator[Pro
     yield from _unused_rules(part, found)
 
 
-def _unknown_tasks(app: App) -> Iterator[Problem]:
+def _unknown_tasks(app: AppFacts) -> Iterator[Problem]:
     """The tasks that only a schedule names."""
     registered = {sender.task for sender in app.senders if sender.schedule is None}
     for sender in app.senders:
@@ -81,7 +81,7 @@ def _unknown_tasks(app: App) -> Iterator[Problem]:
             yield Problem("unknown-task", message, help=near or help_, task=sender.task)
 
 
-def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:
+def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
     """The tasks that are refused, or that only `unmatched` takes."""
     for each in found:
         task, decision = each.task, each.decisions[-1] if each.decisions else None
@@ -99,15 +99,15 @@ def _without_rule(part: Part, found: Sequence[Destination]) -> Iterator[Problem]
             yield Problem("unmatched-task", message, None, help_, task=task)
 
 
-def _is_sent(app: App, sender: Sender, found: Destination) -> bool:
+def _is_sent(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
     """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
     by_name = not sender.known and app.by_a_file
     return bool(found.decisions) and not (by_name and found.explanation.decision is None)
 
 
-def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
+def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Problem]:
     """The tasks that the app's own routes fail on, those with the same error together."""
-    by_error: dict[str, list[Sender]] = {}
+    by_error: dict[str, list[TaskSource]] = {}
     for sender in senders:
         if sender.sent.error is not None and not sender.address:
             by_error.setdefault(sender.sent.error, []).append(sender)
@@ -118,9 +118,9 @@ def _unsendable(app: App, senders: Sequence[Sender]) -> Iterator[Problem]:
         yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
 
 
-def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
+def _rules_in_vain(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """What rules say of messages that does not reach them, where the router stands in `task_routes` by hand."""
-    if not app.by_hand:
+    if not app.manually_installed:
         return
     settled = _SETTLED_BEFORE if app.default_priority is None else ("priority", *_SETTLED_BEFORE)
     for index, route in enumerate(part.body.routes):
@@ -135,9 +135,9 @@ def _rules_in_vain(part: Part, app: App) -> Iterator[Problem]:
             yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
 
 
-def _lost_rate_limits(part: Part, app: App) -> Iterator[Problem]:
+def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """The rules whose rate limits an app forgot."""
-    if not app.by_the_file or app.by_hand or app.limited:
+    if not app.by_the_file or app.manually_installed or app.has_rate_limits:
         return
     for index, route in enumerate(part.body.routes):
         if route.rate_limit is not None:
@@ -151,12 +151,12 @@ def _lost_rate_limits(part: Part, app: App) -> Iterator[Problem]:
             )
 
 
-def _unused_rules(part: Part, found: Sequence[Destination]) -> Iterator[Problem]:
+def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
     """The rules, and the patterns of others, that match none of the app's tasks."""
     used: set[int] = set()
     for each in found:
         used.update(id(entry) for entry, _ in part.router.table.candidates(each.task))
-    by_rule: dict[int, list[Entry]] = {}
+    by_rule: dict[int, list[PatternEntry]] = {}
     for entry in part.router.table.entries:
         by_rule.setdefault(entry.index, []).append(entry)
     help_ = "take it out if no other app has such tasks"

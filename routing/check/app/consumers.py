@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...rules.builtin_tasks import CELERYS_OWN
-from ...rules.default_queues import takers
+from ...rules.default_queues import consuming_profiles
 from ..problem import Problem
-from ..reachability import led_to, whole
-from .publish_target import arrives
+from ..reachability import routable_queues, sharded_parent
+from .publish_target import resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import Part
+    from ..problem import VhostContext
     from .destination import Destination
-    from .facts import App, Sender
+    from .facts import AppFacts, TaskSource
 
 
-def untaken_queues(part: Part, app: App, found: Mapping[str, Destination]) -> Iterator[Problem]:
+def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
     """The queues of the file that no worker profile takes and no rule leads to; one finding a queue.
 
     Parameters:
@@ -28,15 +28,15 @@ def untaken_queues(part: Part, app: App, found: Mapping[str, Destination]) -> It
     """
     if not part.body.workers:
         return
-    by_rules = {queue for queue, _ in led_to(part)}
-    senders: dict[str, list[Sender]] = {}
+    by_rules = {queue for queue, _ in routable_queues(part)}
+    senders: dict[str, list[TaskSource]] = {}
     for sender in app.senders:
         by_default = sender.task in CELERYS_OWN and not sender.address
         if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
             continue
-        queue = arrives(part, sender.sent)
+        queue = resolve_queue(part, sender.sent)
         if queue is not None and queue not in by_rules and _is_untaken(part, queue):
-            senders.setdefault(whole(part.body, queue), []).append(sender)
+            senders.setdefault(sharded_parent(part.body, queue), []).append(sender)
     for queue, (sender, *others) in senders.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
         yield Problem(
@@ -48,6 +48,6 @@ def untaken_queues(part: Part, app: App, found: Mapping[str, Destination]) -> It
         )
 
 
-def _is_untaken(part: Part, queue: str) -> bool:
+def _is_untaken(part: VhostContext, queue: str) -> bool:
     known = part.body.queues.get(queue)
-    return known is not None and not known.external and not takers(part.body, queue)
+    return known is not None and not known.external and not consuming_profiles(part.body, queue)

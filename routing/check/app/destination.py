@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...rules.builtin_tasks import follows
 from ...rules.call import Call
-from ...rules.default_queues import takers
+from ...rules.default_queues import consuming_profiles
 from ...rules.explanation import explain
-from .publish_target import arrival
+from .publish_target import explain_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...rules.decision import Decision
     from ...rules.explanation import Explanation
-    from ..problem import Part
-    from .facts import App, Sender
+    from ..problem import VhostContext
+    from .facts import AppFacts, TaskSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Destination:
     workers: tuple[str, ...]
     tiers: tuple[str, ...] = ()
     follows: str | None = None
-    own: tuple[Sender, ...] = ()
+    own: tuple[TaskSource, ...] = ()
     itself: Explanation | None = None
 
     @property
@@ -63,15 +63,15 @@ class Destination:
         }
 
 
-def destinations(part: Part, app: App) -> list[Destination]:
+def destinations(part: VhostContext, app: AppFacts) -> list[Destination]:
     """Where every task of an app goes, by name."""
-    senders: dict[str, list[Sender]] = {}
+    senders: dict[str, list[TaskSource]] = {}
     for sender in app.senders:
         senders.setdefault(sender.task, []).append(sender)
     return [_destination(part, name, senders[name]) for name in sorted(senders)]
 
 
-def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destination:
+def _destination(part: VhostContext, task: str, senders: Sequence[TaskSource]) -> Destination:
     """Where a task goes, whatever it is called with.
 
     Parameters:
@@ -82,26 +82,26 @@ def _destination(part: Part, task: str, senders: Sequence[Sender]) -> Destinatio
     found = explain(part.router.table, part.body, task, Call(), tried=False)
     decisions = tuple(_decisions(part, found))
     own = tuple(sender for sender in senders if sender.address)
-    arrivals = [arrival(part, sender, found.decision) for sender in own]
+    arrivals = [explain_target(part, sender, found.decision) for sender in own]
     itself = next((to for to, sender in zip(arrivals, own, strict=True) if sender.schedule is None), None)
     goals = [] if itself else [each.queue for each in decisions]
     goals += [
         queue for to, sender in zip(arrivals, own, strict=True) if (queue := _reached(part, to, sender))
     ]
-    taken = [takers(part.body, queue) for queue in goals]
+    taken = [consuming_profiles(part.body, queue) for queue in goals]
     return Destination(
         found,
         decisions,
         tuple(dict.fromkeys(part.body.shard_parents.get(queue, queue) for queue in goals)),
         workers=tuple(dict.fromkeys(name for names in taken for name in names)),
         tiers=tuple(dict.fromkeys(names[0] for names in taken if names and names[0])),
-        follows=follows(task, named=part.router.table.names(task)),
+        follows=follows(task, named=part.router.table.has_exact_rule(task)),
         own=own,
         itself=itself,
     )
 
 
-def _reached(part: Part, to: Explanation, sender: Sender) -> str | None:
+def _reached(part: VhostContext, to: Explanation, sender: TaskSource) -> str | None:
     """Where a place of its own leads to: also to a queue of the app's, which the default exchange knows by its name."""
     if to.decision is not None:
         return to.decision.queue
@@ -109,7 +109,7 @@ def _reached(part: Part, to: Explanation, sender: Sender) -> str | None:
     return None if sent.exchange or sent.queue in part.body.shards else sent.queue
 
 
-def _decisions(part: Part, found: Explanation) -> Iterator[Decision]:
+def _decisions(part: VhostContext, found: Explanation) -> Iterator[Decision]:
     """Wherever the file has a task go, by what it is called with."""
     for entry, possible in part.router.table.candidates(found.task):
         yield from possible or ()

@@ -11,7 +11,7 @@ from ...rules.call import Call
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class PublishTarget:
     """Where an app sends a task.
 
     Parameters:
@@ -30,7 +30,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class TaskSource:
     """A registered task, or an entry of the schedule.
 
     Parameters:
@@ -44,7 +44,7 @@ class Sender:
     """
 
     task: str
-    sent: Sent
+    sent: PublishTarget
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str | None = None
     call: Call = field(default_factory=Call)
@@ -63,7 +63,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class AppFacts:
     """What there is to know of a Celery app.
 
     Parameters:
@@ -72,11 +72,11 @@ class App:
       routes_by: Which file its router is of; None if it has none of ours.
       same: Whether that says the same as the file at hand.
       first: Whether that router is asked before all others.
-      displaced: Whether it was set up by `configure`, and `task_routes` was set after that.
+      overridden: Whether it was set up by `configure`, and `task_routes` was set after that.
       ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
       queues: The names in `task_queues`, if it is set.
-      by_hand: Whether its router stands in `task_routes` as it is, and not by `configure` or `settings`.
-      limited: Whether its `task_annotations` hold the rate limits of a file.
+      manually_installed: Whether its router stands in `task_routes` as it is, and not by `configure` or `settings`.
+      has_rate_limits: Whether its `task_annotations` hold the rate limits of a file.
       default_priority: Its `task_default_priority`.
       broken: What beat cannot start with: sentences about the schedule.
       amqp: Whether its broker is one like RabbitMQ.
@@ -84,15 +84,15 @@ class App:
     """
 
     name: str
-    senders: tuple[Sender, ...]
+    senders: tuple[TaskSource, ...]
     routes_by: str | None = None
     same: bool = False
     first: bool = True
-    displaced: bool = False
+    overridden: bool = False
     ignored: bool = False
     queues: tuple[str, ...] | None = None
-    by_hand: bool = False
-    limited: bool = True
+    manually_installed: bool = False
+    has_rate_limits: bool = True
     default_priority: int | None = None
     broken: tuple[str, ...] = ()
     amqp: bool = True

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....topology.lint.rules.priorities import objection
+from ....topology.lint.rules.priorities import priority_problem
 from ..problem import Problem
-from .publish_target import arrives
+from .publish_target import resolve_queue
 from .senders import is_certain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import Part
+    from ..problem import VhostContext
     from .destination import Destination
-    from .facts import App, Sender
+    from .facts import AppFacts, TaskSource
 
 
-def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> Iterator[Problem]:
+def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
     """The priorities of an app's own that none of the queues takes which they may come to; one finding a queue.
 
     Parameters:
@@ -28,7 +28,7 @@ def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> I
       app: The app. Other brokers than RabbitMQ have priorities without a word of the queue.
       found: Where the file has each task go.
     """
-    lost: dict[str, tuple[tuple[str, str], list[Sender]]] = {}
+    lost: dict[str, tuple[tuple[str, str], list[TaskSource]]] = {}
     for sender in app.senders if app.amqp else ():
         each = found[sender.task]
         if each.follows is None and sender.sent.error is None and sender.options.get("priority"):
@@ -47,17 +47,17 @@ def lost_priorities(part: Part, app: App, found: Mapping[str, Destination]) -> I
         )
 
 
-def _queues(part: Part, sender: Sender, found: Destination) -> list[str]:
+def _queues(part: VhostContext, sender: TaskSource, found: Destination) -> list[str]:
     """The queues that a task may come to."""
     if sender.address or is_certain(part, sender):
-        queue = arrives(part, sender.sent)
+        queue = resolve_queue(part, sender.sent)
         return [] if queue is None else [queue]
     return list(dict.fromkeys(each.queue for each in found.decisions))
 
 
-def _why(part: Part, name: str, priority: object) -> tuple[str, str] | None:
+def _why(part: VhostContext, name: str, priority: object) -> tuple[str, str] | None:
     """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
     queue = part.body.queues.get(name)
     if queue is None or not isinstance(priority, int):
         return None
-    return objection(priority, name, queue, part.loaded.topology.target_versions)
+    return priority_problem(priority, name, queue, part.loaded.topology.target_versions)

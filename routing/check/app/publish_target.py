@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from ....topology.base.resources import BUILT_IN_EXCHANGES
 from ...rules.decision import Decision
-from ...rules.default_queues import takers
+from ...rules.default_queues import consuming_profiles
 from ...rules.explanation import Explanation
 
 if TYPE_CHECKING:
-    from ..problem import Part
-    from .facts import Sender, Sent
+    from ..problem import VhostContext
+    from .facts import PublishTarget, TaskSource
 
 
-def arrives(part: Part, sent: Sent) -> str | None:
+def resolve_queue(part: VhostContext, sent: PublishTarget) -> str | None:
     """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
 
     Parameters:
@@ -29,25 +29,25 @@ def arrives(part: Part, sent: Sent) -> str | None:
     return part.router.table.addresses.queue_at(sent.exchange, sent.routing_key)
 
 
-def goal(part: Part, sent: Sent) -> str:
+def describe_target(part: VhostContext, sent: PublishTarget) -> str:
     """Where a message goes, in words.
 
     Parameters:
       part: The file.
       sent: Where an app sends a task.
     """
-    queue = arrives(part, sent) or (None if sent.exchange else sent.routing_key)
+    queue = resolve_queue(part, sent) or (None if sent.exchange else sent.routing_key)
     if queue is None:
         return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
     if queue in part.body.shards:
         return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
     if queue not in part.body.queues:
         return f"`{queue}`, which is not in the file"
-    taken = takers(part.body, queue) or not part.body.workers
+    taken = consuming_profiles(part.body, queue) or not part.body.workers
     return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
 
 
-def arrival(part: Part, sender: Sender, ruled: Decision | None) -> Explanation:
+def explain_target(part: VhostContext, sender: TaskSource, ruled: Decision | None) -> Explanation:
     """Where a task or an entry of the schedule goes that names its place itself.
 
     Parameters:
@@ -58,9 +58,9 @@ def arrival(part: Part, sender: Sender, ruled: Decision | None) -> Explanation:
     sent, body = sender.sent, part.body
     if sent.error is not None:
         return Explanation(sender.task, None, (), error=sent.error)
-    queue = arrives(part, sent)
+    queue = resolve_queue(part, sent)
     if queue is None:
-        return Explanation(sender.task, None, (), error=f"it goes to {goal(part, sent)}")
+        return Explanation(sender.task, None, (), error=f"it goes to {describe_target(part, sent)}")
     exchange, key = sent.exchange, sent.routing_key
     kind = (
         body.exchanges[exchange].type
@@ -70,4 +70,4 @@ def arrival(part: Part, sender: Sender, ruled: Decision | None) -> Explanation:
     options = ruled.options if ruled is not None and queue in body.queues else {}
     decision = Decision(queue, exchange, kind, key, sent.priority, options=options)
     way = part.router.table.addresses.way(exchange, key, queue)
-    return Explanation(sender.task, decision, (), takers(body, queue), way)
+    return Explanation(sender.task, decision, (), consuming_profiles(body, queue), way)

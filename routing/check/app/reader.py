@@ -13,7 +13,7 @@ from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule
 from kombu.common import Broadcast
 
-from ...app_loader import failure, find, kind, told
+from ...app_loader import app_error, describe_exception, load_app, type_name
 from ...publishing import transport
 from ...publishing.rate_limits import RateLimits
 from ...publishing.router import PublishingRouter
@@ -21,7 +21,7 @@ from ...router import COPIED, SETTLED, Router
 from ...rules.call import Call
 from ...rules.vhost import routes_alike
 from ...task_routes.address import QueueAddress, name_of, publish_address
-from .facts import App, Sender, Sent
+from .facts import AppFacts, PublishTarget, TaskSource
 
 #: What Celery takes out of a task's options before it asks for a route.
 _TAKEN_OUT = SETTLED | {"ignore_result"}
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ....topology.model import Body
 
 
-def read(name: str, body: Body) -> App:
+def read(name: str, body: Body) -> AppFacts:
     """Imports an app as `celery -A` does, with all of its tasks, and reads it.
 
     Parameters:
@@ -59,32 +59,32 @@ def read(name: str, body: Body) -> App:
     Raises:
       UsageError: There is no such app, or its code raises.
     """
-    app = find(name)
+    app = load_app(name)
     # What the user's modules print is no part of the result.
     with redirect_stdout(sys.stderr):
         try:
             return _read(name, app, body)
         except (Exception, SystemExit) as error:
-            raise failure(f"app `{name}` cannot be used", error) from error
+            raise app_error(f"app `{name}` cannot be used", error) from error
 
 
-def _read(name: str, app: Any, body: Body) -> App:
+def _read(name: str, app: Any, body: Body) -> AppFacts:
     configured = _configured(app)
     live = app.amqp.router.routes
     ours = next((entry for entry in live if isinstance(entry, Router)), None)
-    displaced = ours is None and _was_set_up(app)
+    overridden = ours is None and _was_set_up(app)
     broken: list[str] = []
-    return App(
+    return AppFacts(
         name,
         (*_tasks(app), *_schedule(app, broken)),
         routes_by=None if ours is None else ours.origin,
         same=ours is not None and routes_alike(ours.body, body),
         first=bool(live) and live[0] is ours,
-        displaced=displaced,
-        ignored=not displaced and not _alike(live, configured),
+        overridden=overridden,
+        ignored=not overridden and not _alike(live, configured),
         queues=_queues(app.conf.task_queues),
-        by_hand=ours is not None and not isinstance(ours, PublishingRouter),
-        limited=any(isinstance(entry, RateLimits) for entry in app.annotations),
+        manually_installed=ours is not None and not isinstance(ours, PublishingRouter),
+        has_rate_limits=any(isinstance(entry, RateLimits) for entry in app.annotations),
         default_priority=app.conf.task_default_priority,
         broken=tuple(broken),
         amqp=_speaks_amqp(app),
@@ -121,15 +121,15 @@ def _was_set_up(app: Any) -> bool:
     return any(option.name == "profile" for option in app.user_options["worker"])
 
 
-def _tasks(app: Any) -> Iterator[Sender]:
+def _tasks(app: Any) -> Iterator[TaskSource]:
     for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
         handed = _handed(app, name, options)
         said = {**options, **_limit(app, app.tasks[name])}
-        yield Sender(str(name), _sent(app, name, handed), said, call=_call(handed))
+        yield TaskSource(str(name), _sent(app, name, handed), said, call=_call(handed))
 
 
-def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
+def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
     """The entries of `beat_schedule`.
 
     Parameters:
@@ -139,7 +139,7 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
     schedule = app.conf.beat_schedule or {}
     if not isinstance(schedule, Mapping):
         broken.append(
-            f"`beat_schedule` is of the type `{kind(schedule)}`, and no mapping of names to entries"
+            f"`beat_schedule` is of the type `{type_name(schedule)}`, and no mapping of names to entries"
         )
         return
     for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
@@ -151,14 +151,14 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[Sender]:
         yield _entry(app, str(name), said)
 
 
-def _entry(app: Any, name: str, said: Mapping[str, Any]) -> Sender:
+def _entry(app: Any, name: str, said: Mapping[str, Any]) -> TaskSource:
     """An entry of the schedule. What beat asks a function for when it is due is not known."""
     task, options = said["task"], dict(said.get("options") or {})
     handed = _handed(app, task, {**options, "headers": _as_beat(options.get("headers"))})
     args, kwargs = said.get("args") or (), said.get("kwargs") or {}
     known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
     call = _call(handed, args, kwargs) if known else _call(handed)
-    return Sender(task, _sent(app, task, handed, call.args, call.kwargs), options, name, call, known)
+    return TaskSource(task, _sent(app, task, handed, call.args, call.kwargs), options, name, call, known)
 
 
 def _as_beat(headers: Any) -> Any:
@@ -169,13 +169,13 @@ def _as_beat(headers: Any) -> Any:
 def _unusable(entry: Any) -> str | None:
     """Why beat cannot run an entry; None if it can."""
     if not isinstance(entry, Mapping):
-        return f"is of the type `{kind(entry)}`, and no mapping"
+        return f"is of the type `{type_name(entry)}`, and no mapping"
     for field, wanted, kinds in _ENTRY:
         value = entry.get(field)
         if value is None and field in ("task", "schedule"):
             return f"has no `{field}`"
         if value and not isinstance(value, kinds):
-            return f"has a `{field}` of the type `{kind(value)}`, and no {wanted}"
+            return f"has a `{field}` of the type `{type_name(value)}`, and no {wanted}"
     return None
 
 
@@ -204,15 +204,17 @@ def _call(handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call
     return Call(args, {} if kwargs is None else kwargs, handed.get("headers"), options)
 
 
-def _sent(app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Sent:
+def _sent(
+    app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs: Any = None
+) -> PublishTarget:
     """Where the app sends a task."""
     try:
         route = app.amqp.router.route(dict(handed), name, args, kwargs or {}, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
-        return Sent(queue, exchange, key, None if priority is None else int(priority))
+        return PublishTarget(queue, exchange, key, None if priority is None else int(priority))
     except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise whatever it likes
-        return Sent(error=told(error))
+        return PublishTarget(error=describe_exception(error))
 
 
 def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from ....topology.base.finding import Severity, did_you_mean
 from ....topology.errors import RoutingError
 from ...rules.builtin_tasks import CELERYS_OWN
-from ..problem import Problem, at_line, named
-from .publish_target import arrives, goal
+from ..problem import Problem, line_prefix, rule_name
+from .publish_target import describe_target, resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ....topology.base.finding import Position
     from ...rules.decision import Decision
-    from ..problem import Part
+    from ..problem import VhostContext
     from .destination import Destination
-    from .facts import App, Sender
+    from .facts import AppFacts, TaskSource
 
 #: What else it can say, which beats what a rule says.
 _HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
@@ -25,7 +25,7 @@ _HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_
 _BY_CONFIGURE = "change the rule, or set up the app by `configure`"
 
 
-def goes_along(part: Part, sender: Sender, task: Sender | None) -> bool:
+def is_covered_by_task(part: VhostContext, sender: TaskSource, task: TaskSource | None) -> bool:
     """Whether a schedule says nothing of its own, and all that is true of it is true of its task as such."""
     return (
         task is not None
@@ -36,7 +36,9 @@ def goes_along(part: Part, sender: Sender, task: Sender | None) -> bool:
     )
 
 
-def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Iterator[Problem]:
+def mismatches(
+    part: VhostContext, app: AppFacts, sender: TaskSource, found: Destination
+) -> Iterator[Problem]:
     """What an app does with a task that the file does not say.
 
     Parameters:
@@ -60,17 +62,21 @@ def otherwise(part: Part, app: App, sender: Sender, found: Destination) -> Itera
     says, sent = _says(part, sender, decision, found), sender.sent
     if own:
         code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
-        goes = f"for which Celery raises {sent.error}" if sent.error else f"and goes to {goal(part, sent)}"
+        goes = (
+            f"for which Celery raises {sent.error}"
+            if sent.error
+            else f"and goes to {describe_target(part, sent)}"
+        )
         message = f"{sender} names {told} itself, {goes}; {says}"
         help_ = _instead(part, sender, found)
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
-        message = f"the app sends {sender} to {goal(part, sent)}; {says}"
+        message = f"the app sends {sender} to {describe_target(part, sent)}; {says}"
     severity = Severity.WARNING if sent.error is None else Severity.ERROR
     yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
 
 
-def _decided(part: Part, sender: Sender) -> Decision | None:
+def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
     """What the file decides for a call as far as it is known; None if it refuses that."""
     try:
         return part.router.table.route(sender.task, sender.call)
@@ -78,37 +84,37 @@ def _decided(part: Part, sender: Sender) -> Decision | None:
         return None
 
 
-def is_certain(part: Part, sender: Sender) -> bool:
+def is_certain(part: VhostContext, sender: TaskSource) -> bool:
     """Whether a task's calls are known as far as the file asks for them.
 
     Parameters:
       part: The file.
       sender: The task, or an entry of the schedule.
     """
-    return sender.known or part.router.table.fixed(sender.task) is not None
+    return sender.known or part.router.table.decided_by_name(sender.task) is not None
 
 
-def _agrees(part: Part, sender: Sender, decision: Decision | None, found: Destination) -> bool:
+def _agrees(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> bool:
     """Whether a task goes where the file says; if that refuses it without arguments, where it may say."""
     if sender.sent.error is not None:
         return False
-    queue = arrives(part, sender.sent)
+    queue = resolve_queue(part, sender.sent)
     if decision is None:
         return not sender.known and queue in {each.queue for each in found.decisions}
     return queue == decision.queue
 
 
-def _says(part: Part, sender: Sender, decision: Decision | None, found: Destination) -> str:
+def _says(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> str:
     """What the file says of a task, in a clause that claims no more than is known."""
     if not found.decisions:
         return "no rule is for it"
     if decision is None:
         return f"no rule takes it {'as it is called' if sender.known else 'without arguments'}"
     bare = "" if is_certain(part, sender) else "called without arguments, "
-    return f"{bare}{named(decision)} says `{decision.queue}`"
+    return f"{bare}{rule_name(decision)} says `{decision.queue}`"
 
 
-def _instead(part: Part, sender: Sender, found: Destination) -> str:
+def _instead(part: VhostContext, sender: TaskSource, found: Destination) -> str:
     """What to do about a task that names a place itself."""
     own = sender.address
     queue = str(own.get("queue"))
@@ -125,22 +131,22 @@ def _instead(part: Part, sender: Sender, found: Destination) -> str:
     return near or f"take {_spelled(own)} out of the {whose}, or change the rule"
 
 
-def _said_twice(part: Part, sender: Sender, decision: Decision) -> Iterator[Problem]:
+def _said_twice(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
     """What a task says of its messages otherwise than the rule, and so wins."""
     rule = {**decision.options, "priority": decision.priority}
     for name in _HOW:
         own, ruled = sender.options.get(name), rule.get(name)
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
-            yield _beaten(sender, name, ruled, named(decision), decision.position)
+            yield _beaten(sender, name, ruled, rule_name(decision), decision.position)
     own = sender.address
     if own and decision.priority is not None and sender.options.get("priority") is None:
-        told, ruled = _spelled(own), f"priority {decision.priority} of {named(decision)}"
+        told, ruled = _spelled(own), f"priority {decision.priority} of {rule_name(decision)}"
         message = f"{sender} names {told} itself, and so goes without {ruled}"
         yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
 
 
-def own_rate_limits(part: Part, app: App) -> Iterator[Problem]:
+def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """The rate limits of tasks that say another than their rule; what a task is called with makes no difference.
 
     Parameters:
@@ -149,26 +155,26 @@ def own_rate_limits(part: Part, app: App) -> Iterator[Problem]:
     """
     for sender in app.senders:
         own = sender.options.get("rate_limit")
-        entry = part.router.table.limiting(sender.task)
+        entry = part.router.table.rate_limiting_rule(sender.task)
         ruled = None if entry is None else entry.route.rate_limit
         if entry is None or ruled is None or sender.schedule is not None or own in (None, ruled):
             continue
-        rule = f"{at_line(entry.position)}`{entry.pattern.text}`"
+        rule = f"{line_prefix(entry.position)}`{entry.pattern.text}`"
         yield _beaten(sender, "rate_limit", ruled, rule, entry.position)
 
 
-def _beaten(sender: Sender, name: str, ruled: object, rule: str, place: Position | None) -> Problem:
+def _beaten(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Problem:
     """What a task says of itself, and so beats a rule."""
     message = f"{sender} has `{name}` {sender.options[name]} of its own, which beats {ruled} of {rule}"
     return Problem("own-options", message, place, "say it in one place only", task=sender.task)
 
 
-def _prioritised(app: App, sender: Sender, decision: Decision) -> Iterator[Problem]:
+def _prioritised(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
     """The priority that an app's own routes and settings give a task, if the file says another."""
     ruled = app.default_priority if decision.priority is None else decision.priority
     if sender.options.get("priority") is None and sender.sent.priority != ruled:
         sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
-        message = f"the app sends {sender} with {sent}; {named(decision)} says {says}"
+        message = f"the app sends {sender} with {sent}; {rule_name(decision)} says {says}"
         yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
 
 

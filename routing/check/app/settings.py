@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity
 from ..problem import Problem
-from ..reachability import led_to
+from ..reachability import routable_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..problem import Part
-    from .facts import App
+    from ..problem import VhostContext
+    from .facts import AppFacts
 
 #: The arguments of a queue that RabbitMQ takes for the same as one that is declared without any.
 _PLAIN = {"x-queue-type": "classic"}
 
 
-def own_settings(part: Part, app: App) -> Iterator[Problem]:
+def own_settings(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """What of an app's settings says otherwise than the file, or undoes what `configure` sets.
 
     Parameters:
@@ -31,11 +31,11 @@ def own_settings(part: Part, app: App) -> Iterator[Problem]:
     yield from _confirms(part, app)
 
 
-def _routes(part: Part, app: App) -> Iterator[Problem]:
+def _routes(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     if app.ignored:
         message = f"`task_routes` of {app.name} was set after the app's first use: Celery goes on by the earlier one"
         yield Problem("own-routes", message, help="set it before the first task is sent, or use `configure`")
-    elif app.displaced:
+    elif app.overridden:
         message = (
             f"`task_routes` of {app.name} was set after `configure`: Celery goes by that, not by the file"
         )
@@ -48,7 +48,7 @@ def _routes(part: Part, app: App) -> Iterator[Problem]:
         yield Problem("own-routes", message, help="name the same files and vhost here and there")
 
 
-def _strange_queues(part: Part, app: App) -> Iterator[Problem]:
+def _strange_queues(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """The app's queues that the file does not know."""
     book = part.router.table.addresses
     known = {*part.body.queues, *(name for name, _ in (book.delay.queues if book.delay else ()))}
@@ -61,12 +61,12 @@ def _strange_queues(part: Part, app: App) -> Iterator[Problem]:
         yield Problem("own-queues", message, help=help_)
 
 
-def _missing_queues(part: Part, app: App) -> Iterator[Problem]:
+def _missing_queues(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """The queues that a router leads to which stands in `task_routes` by hand, and that Celery does not know."""
-    if not (app.by_hand and app.same and app.amqp):
+    if not (app.manually_installed and app.same and app.amqp):
         return
     known = set(app.queues or ())
-    missing = dict.fromkeys(queue for queue, _ in led_to(part) if queue not in known)
+    missing = dict.fromkeys(queue for queue, _ in routable_queues(part) if queue not in known)
     if missing:
         message = (
             f"`task_queues` of {app.name} has no {_listed(missing)}, to which the router leads: "
@@ -80,9 +80,9 @@ def _missing_queues(part: Part, app: App) -> Iterator[Problem]:
         yield Problem("own-queues", message, None, help_, severity)
 
 
-def _confirms(part: Part, app: App) -> Iterator[Problem]:
+def _confirms(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
     """Publisher confirms that are off in an app whose lost tasks are to be errors."""
-    if app.routes_by is not None and app.amqp and not (app.by_hand or app.confirms):
+    if app.routes_by is not None and app.amqp and not (app.manually_installed or app.confirms):
         message = (
             f"`broker_transport_options` of {app.name} leave publisher confirms off: "
             "a task that no queue takes is lost without an error"

@@ -8,7 +8,7 @@ from typing import Any
 from kombu.common import Broadcast
 from kombu.transport.base import to_rabbitmq_queue_arguments
 
-from ..configuration import GivenBinding, GivenExchange, GivenQueue
+from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
 _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_priority")
 
@@ -16,21 +16,21 @@ _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_prior
 _OWN_NAME = re.compile(r"(^|\.)[0-9a-f-]{36}$")
 
 
-def given_queue(queue: Any, *, made: bool) -> GivenQueue:
+def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
     """A queue.
 
     Parameters:
       queue: Kombu's.
-      made: Whether nobody declared it, so that Celery makes it up.
+      auto_created: Whether nobody declared it, so that Celery makes it up.
     """
-    exchange = given_exchange(queue.exchange)
-    bindings = [GivenBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
+    exchange = celery_exchange(queue.exchange)
+    bindings = [CeleryBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
     others = [
-        GivenBinding(given_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
+        CeleryBinding(celery_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
         for each in queue.bindings or ()
     ]
     bindings += sorted(others, key=lambda each: (each.exchange.name, each.key))  # kombu holds a set
-    return GivenQueue(
+    return CeleryQueue(
         name=str(queue.name or ""),
         exchange=exchange,
         key=queue.routing_key or "",
@@ -43,20 +43,20 @@ def given_queue(queue: Any, *, made: bool) -> GivenQueue:
         ),
         consumer_arguments=dict(queue.consumer_arguments or {}),
         external=bool(queue.no_declare),
-        made=made,
+        auto_created=auto_created,
         broadcast=isinstance(queue, Broadcast) and _OWN_NAME.search(queue.name) is not None,
     )
 
 
-def given_exchange(exchange: Any) -> GivenExchange:
+def celery_exchange(exchange: Any) -> CeleryExchange:
     """An exchange.
 
     Parameters:
       exchange: Kombu's, its name, or None for the default exchange.
     """
     if exchange is None or isinstance(exchange, str):
-        return GivenExchange(exchange or "")
-    return GivenExchange(
+        return CeleryExchange(exchange or "")
+    return CeleryExchange(
         name=exchange.name or "",
         type=exchange.type or "direct",
         durable=bool(exchange.durable),

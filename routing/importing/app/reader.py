@@ -16,14 +16,14 @@ from kombu import Queue
 from kombu.utils.functional import maybe_evaluate
 
 from ....topology.errors import UsageError
-from ...app_loader import failure, told
+from ...app_loader import app_error, describe_exception
 from ...publishing.router import router_of
 from ...task_routes.router import CeleryRouter
-from ..configuration import Answer, Configuration, Entry, GivenQueue, GivenRouter, Scheduled
+from ..configuration import Answer, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, Scheduled
 from ..notes import listed
 from .annotations import Annotations
-from .queues import given_queue
-from .recording import Asked, router
+from .queues import celery_queue
+from .recording import RecordingRouter, app_router
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,7 +67,7 @@ def read(app: Any, source: str) -> Configuration:
         except UsageError:
             raise
         except (Exception, SystemExit) as error:
-            raise failure(f"Celery cannot read the settings of `{source}`", error) from error
+            raise app_error(f"Celery cannot read the settings of `{source}`", error) from error
 
 
 class _Reader:
@@ -83,10 +83,10 @@ class _Reader:
         self._conf = app.conf
         self._source = source
         self._tasks = sorted(app.tasks)
-        self._queues: dict[str, GivenQueue] = {}
+        self._queues: dict[str, CeleryQueue] = {}
         self._remarks: list[str] = []
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
-        self._router = copy(router(app, source))
+        self._router = copy(app_router(app, source))
         given = self._conf.task_routes or ()
         several = given if isinstance(given, list | tuple) else [given]
         self._given = tuple(_in_place(zip(several, self._router.routes, strict=False)))
@@ -143,38 +143,38 @@ class _Reader:
         found = queue if isinstance(queue, Queue) else self._app.amqp.queues[queue]
         name = str(found.name or "")
         if name not in self._queues or not name:
-            made = name not in self._declared and self._app.amqp.queues.get(name) is found
+            auto_created = name not in self._declared and self._app.amqp.queues.get(name) is found
             # Nameless queues are many, and none of them is asked for by its name.
-            self._queues[name or f"\0{len(self._queues)}"] = given_queue(found, made=made)
+            self._queues[name or f"\0{len(self._queues)}"] = celery_queue(found, auto_created=auto_created)
         return name
 
-    def _router_data(self) -> Iterator[GivenRouter]:
+    def _router_data(self) -> Iterator[CeleryRoutes]:
         for at, (raw, asked) in enumerate(self._given):
             if isinstance(raw, Mapping | list | tuple):
                 name = f"task_routes[{at}]" if len(self._given) > 1 else "task_routes"
-                yield GivenRouter(name, self._entries(raw))
+                yield CeleryRoutes(name, self._entries(raw))
             else:
-                yield GivenRouter(raw if isinstance(raw, str) else asked.called)
+                yield CeleryRoutes(raw if isinstance(raw, str) else asked.called)
 
-    def _entries(self, raw: Any) -> tuple[Entry, ...]:
-        entries: dict[Any, Entry] = {}
+    def _entries(self, raw: Any) -> tuple[RouteEntry, ...]:
+        entries: dict[Any, RouteEntry] = {}
         for key, value in raw.items() if isinstance(raw, Mapping) else raw:
             # Patterns that compile to the same are one: the first's place, the last's value.
             same = re.compile(fnmatch.translate(key)) if isinstance(key, str) and "*" in key else key
             entries[same] = self._entry(entries[same].key if same in entries else key, value)
         return tuple(entries.values())
 
-    def _entry(self, key: Any, value: Any) -> Entry:
+    def _entry(self, key: Any, value: Any) -> RouteEntry:
         try:
             options = dict(value)
         except ValueError:
             options = {"queue": value}
         except TypeError:
-            return Entry(key, None, f"{type(value).__name__} is no route")
+            return RouteEntry(key, None, f"{type(value).__name__} is no route")
         try:
-            return Entry(key, self._options(options))
+            return RouteEntry(key, self._options(options))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            return Entry(key, None, f"Celery has no queue for it ({type(error).__name__})")
+            return RouteEntry(key, None, f"Celery has no queue for it ({type(error).__name__})")
 
     def _options(self, options: Mapping[Any, Any]) -> dict[str, Any]:
         """Publish options with queue and exchange by name."""
@@ -208,7 +208,7 @@ class _Reader:
         except QueueNotFound as error:
             return Answer(problem=str(error.args[0]))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's router may raise anything
-            return Answer(problem=told(error))
+            return Answer(problem=describe_exception(error))
 
     def _scheduled(self) -> Iterator[Scheduled]:
         for entry, said in (self._conf.beat_schedule or {}).items():
@@ -251,18 +251,18 @@ class _Reader:
             )
 
 
-def _in_place(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Asked]]:
+def _in_place(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, RecordingRouter]]:
     """Routers of `task_routes`, each as it is written and as it is asked; for one of ours, those that it holds.
 
     Parameters:
       routers: Each as it is written, and as Celery has it.
     """
-    for raw, made in routers:
-        router = maybe_evaluate(made)
+    for raw, prepared in routers:
+        router = maybe_evaluate(prepared)
         if isinstance(router, CeleryRouter):
             yield from _in_place(zip(router.given, prepare(router.given), strict=True))
         else:
-            yield raw, Asked(router)
+            yield raw, RecordingRouter(router)
 
 
 def _broker(conf: Any) -> str:

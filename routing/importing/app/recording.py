@@ -11,7 +11,7 @@ from kombu.utils.functional import maybe_evaluate
 from ....topology.errors import UsageError
 
 
-def router(app: Any, source: str) -> Any:
+def app_router(app: Any, source: str) -> Any:
     """The app's own router.
 
     Parameters:
@@ -34,7 +34,7 @@ def router(app: Any, source: str) -> Any:
         raise
 
 
-class Asked:
+class RecordingRouter:
     """One router of the app's, which remembers whether it answered.
 
     Parameters:

@@ -9,7 +9,7 @@ from ....topology.delivery.network import Network
 from ....topology.matching import pattern
 from ...publishing.transport import HIGHEST
 from ...task_routes.address import QueueAddress, publish_address
-from ..configuration import Outcome
+from ..configuration import RuleOutcome
 from ..notes import Notes, Subject
 from .values import message_fields
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..configuration import Configuration
 
 
-def no_rule(outcome: Outcome) -> str | None:
+def no_rule(outcome: RuleOutcome) -> str | None:
     """Why no rule can say where tasks go, though `unmatched` may; None if one can."""
     for name in (outcome.queue, outcome.fields.get("key", "")):
         if pattern.placeholders(name):
@@ -44,7 +44,7 @@ class Destinations:
         self._book = AddressBook(body)
         self.notes = Notes()
 
-    def outcome(self, options: Mapping[str, Any], what: Subject) -> Outcome | None:
+    def outcome(self, options: Mapping[str, Any], what: Subject) -> RuleOutcome | None:
         """What a rule for these options says; None if the file cannot say it, which is noted.
 
         Parameters:
@@ -69,7 +69,7 @@ class Destinations:
             self.notes.add(f"written without {', '.join(problems)}, which the file cannot hold", what)
         if "delivery_mode" not in fields and self._is_transient(options):
             fields["delivery_mode"] = "transient"
-        return Outcome(queue, {"key": key, **fields} if key else fields)
+        return RuleOutcome(queue, {"key": key, **fields} if key else fields)
 
     def by_direct_exchange(self, queue: str) -> bool:
         """Whether the file publishes through a direct exchange, as Celery does not."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ....topology.model.topology import REFUSE
 from ...publishing.transport import HIGHEST
 from ...router import SETTLED
-from ..configuration import Document
+from ..configuration import FileDraft
 from ..notes import Notes, Subject
 from .destinations import Destinations, no_rule
 from .queues import Declarations, is_made_up
@@ -41,7 +41,7 @@ _TURNED = (
 )
 
 
-def convert(configuration: Configuration) -> Document:
+def convert(configuration: Configuration) -> FileDraft:
     """What the file says, and what it cannot say.
 
     Parameters:
@@ -74,7 +74,7 @@ def convert(configuration: Configuration) -> Document:
         notes.append(
             f"the beat schedule says itself how its tasks are published, which beats the rules: {entries}"
         )
-    return Document(
+    return FileDraft(
         source=configuration.source,
         exchanges=declared.exchanges,
         queues=declared.queues,

@@ -18,7 +18,7 @@ from .values import plain, queue_fields
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ..configuration import GivenBinding, GivenExchange, GivenQueue
+    from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
 _ELSEWHERE = "not among Celery's queues: somebody else declares it"
 
@@ -30,12 +30,12 @@ class Declarations:
       given: Celery's queues.
     """
 
-    def __init__(self, given: Iterable[GivenQueue]) -> None:
+    def __init__(self, given: Iterable[CeleryQueue]) -> None:
         self.exchanges: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.remarks: dict[str, tuple[str, ...]] = {}
         self.notes = Notes()
-        self._seen: dict[str, GivenExchange] = {}
+        self._seen: dict[str, CeleryExchange] = {}
         self._consumers: list[str] = []
         for queue in given:
             reason = _no_place(queue)
@@ -69,7 +69,7 @@ class Declarations:
             if queue.get("type") != "stream" and _ELSEWHERE not in self.remarks.get(f"queue {name}", ())
         )
 
-    def _add(self, queue: GivenQueue) -> None:
+    def _add(self, queue: CeleryQueue) -> None:
         written, refused = queue_fields(queue.arguments)
         own = {"durable": queue.durable, "auto_delete": queue.auto_delete, "external": queue.external}
         written |= {name: value for name, value in own.items() if value != Queue.model_fields[name].default}
@@ -91,7 +91,7 @@ class Declarations:
         if remarks:
             self.remarks[f"queue {queue.name}"] = tuple(remarks)
 
-    def _bindings(self, queue: GivenQueue) -> Iterator[dict[str, Any]]:
+    def _bindings(self, queue: CeleryQueue) -> Iterator[dict[str, Any]]:
         seen = []
         for binding in queue.bindings:
             if not self._exchange(binding.exchange):
@@ -104,7 +104,7 @@ class Declarations:
                 seen.append(written)
                 yield written
 
-    def _exchange(self, given: GivenExchange) -> bool:
+    def _exchange(self, given: CeleryExchange) -> bool:
         """Whether a queue can be bound to an exchange, which is declared on the way."""
         known = self._seen.get(given.name)
         if known is not None:
@@ -153,16 +153,16 @@ class Declarations:
         self.notes.add(f"{kind} `{name}` is `external`: {why}, and Celery does not declare it")
 
 
-def is_made_up(queue: GivenQueue) -> bool:
+def is_made_up(queue: CeleryQueue) -> bool:
     """Whether Celery made a queue with a direct exchange for it alone, which nothing else needs."""
-    return queue.made and (queue.exchange.name, queue.exchange.type, queue.key) == (
+    return queue.auto_created and (queue.exchange.name, queue.exchange.type, queue.key) == (
         queue.name,
         "direct",
         queue.name,
     )
 
 
-def _no_place(queue: GivenQueue) -> str | None:
+def _no_place(queue: CeleryQueue) -> str | None:
     """Why the file cannot have a queue, or None if it can."""
     if queue.broadcast:
         name = queue.exchange.name
@@ -194,7 +194,7 @@ def _take_out_refused(written: dict[str, Any]) -> list[str]:
     return refused
 
 
-def _exchange(given: GivenExchange) -> dict[str, Any]:
+def _exchange(given: CeleryExchange) -> dict[str, Any]:
     written: dict[str, Any] = {"type": given.type}
     own = {"durable": given.durable, "auto_delete": given.auto_delete, "external": given.external}
     written |= {name: value for name, value in own.items() if value != Exchange.model_fields[name].default}
@@ -206,7 +206,7 @@ def _exchange(given: GivenExchange) -> dict[str, Any]:
     return written
 
 
-def _binding(given: GivenBinding) -> dict[str, Any] | None:
+def _binding(given: CeleryBinding) -> dict[str, Any] | None:
     """A binding, or None if its arguments are no plain values."""
     written: dict[str, Any] = {"exchange": given.exchange.name}
     if given.key:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ....topology.model.topology import REFUSE
-from ..configuration import Outcome, Rule, Section
+from ..configuration import Rule, RuleOutcome, Section
 from ..notes import Notes, Subject
 from .destinations import no_rule
 from .patterns import is_exact, spelled_key, spelled_name
 
 if TYPE_CHECKING:
-    from ..configuration import Configuration, Entry, GivenRouter
+    from ..configuration import CeleryRoutes, Configuration, RouteEntry
     from .destinations import Destinations
 
 _DECORATED = "From the tasks themselves: what a decorator says of queue, key or priority beats every route."
@@ -49,12 +49,12 @@ class Rules:
         self._destinations = destinations
         self.notes = Notes()
         #: The rule of every name that has one of its own.
-        self.exact: dict[str, Outcome] = {}
+        self.exact: dict[str, RuleOutcome] = {}
         #: The names that need one, which the file cannot have.
         self.unspelled: set[str] = set()
-        self._odd: list[tuple[str, Outcome]] = []
+        self._odd: list[tuple[str, RuleOutcome]] = []
 
-    def sections(self, default: Outcome | None) -> Iterator[Section]:
+    def sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         """All rules, exact names first.
 
         Parameters:
@@ -77,7 +77,7 @@ class Rules:
         else:
             yield Section(("Every other task.",), (Rule(("*",), default),))
 
-    def _by_name(self, default: Outcome | None) -> Iterator[Section]:
+    def _by_name(self, default: RuleOutcome | None) -> Iterator[Section]:
         given = self._given
         own = dict.fromkeys(name for name in given.answers if name in given.decorated)
         annotated = dict.fromkeys(name for name in given.annotated if name not in given.decorated)
@@ -104,7 +104,7 @@ class Rules:
             return None
         return answer.router
 
-    def _unreached(self, at: int, router: GivenRouter) -> Iterator[str]:
+    def _unreached(self, at: int, router: CeleryRoutes) -> Iterator[str]:
         """Exact names that Celery never looks up, since an earlier router has an answer for them."""
         for name in (str(entry.key) for entry in router.exact):
             first = self._given.answers[name].router
@@ -113,7 +113,7 @@ class Rules:
                 yield f"Left out, since {earlier} comes first and takes it: {name}"
 
     def _sampled(
-        self, at: int, router: GivenRouter, default: Outcome | None, done: Mapping[str, None]
+        self, at: int, router: CeleryRoutes, default: RuleOutcome | None, done: Mapping[str, None]
     ) -> Iterator[Section]:
         """Rules for the known names that code, or a pattern that cannot be written, answers for."""
         unwritten = [entry for entry in router.patterns if _pattern(entry) is None and entry.options]
@@ -143,14 +143,14 @@ class Rules:
             comment.append(_LEFT_TO_UNMATCHED.format(queue=default.queue))
         yield Section(tuple(comment), tuple(self._rules(names)))
 
-    def _is_default(self, name: str, default: Outcome | None) -> bool:
+    def _is_default(self, name: str, default: RuleOutcome | None) -> bool:
         """Whether a name goes to the default queue without a rule of its own."""
         if any(_first(router, name) for router in self._given.routers):
             return False
         found = self._outcome(name)
         return found is not None and found == default
 
-    def _outcome(self, name: str) -> Outcome | None:
+    def _outcome(self, name: str) -> RuleOutcome | None:
         answer = self._given.answers[name]
         if answer.problem:
             self._answered_by(name)
@@ -160,7 +160,7 @@ class Rules:
 
     def _rules(self, names: Iterable[str]) -> Iterator[Rule]:
         """Rules for names, one for all that go the same way."""
-        grouped: dict[str, tuple[Outcome, list[str]]] = {}
+        grouped: dict[str, tuple[RuleOutcome, list[str]]] = {}
         for name in names:
             outcome = self._outcome(name)
             text = _spelled(name)
@@ -179,7 +179,7 @@ class Rules:
         for outcome, tasks in grouped.values():
             yield Rule(tuple(tasks), outcome)
 
-    def _of_patterns(self, router: GivenRouter) -> Iterator[Section]:
+    def _of_patterns(self, router: CeleryRoutes) -> Iterator[Section]:
         comment: list[str] = []
         rules: list[Rule] = []
         for entry in router.entries or ():
@@ -192,7 +192,9 @@ class Rules:
             title = f"From {router.name}: patterns, of which the first that matches counts."
             yield Section((*([title] if rules else []), *comment), tuple(rules))
 
-    def _add_pattern(self, router: GivenRouter, entry: Entry, rules: list[Rule], comment: list[str]) -> None:
+    def _add_pattern(
+        self, router: CeleryRoutes, entry: RouteEntry, rules: list[Rule], comment: list[str]
+    ) -> None:
         what = Subject(router.name, entry.text)
         text = _pattern(entry)
         if text is None:
@@ -219,19 +221,19 @@ def _spelled(name: str) -> str | None:
         return None
 
 
-def _pattern(entry: Entry) -> str | None:
+def _pattern(entry: RouteEntry) -> str | None:
     try:
         return spelled_key(entry.key)
     except (ValueError, re.error, RecursionError, OverflowError):
         return None
 
 
-def _first(router: GivenRouter, name: str) -> Entry | None:
+def _first(router: CeleryRoutes, name: str) -> RouteEntry | None:
     """The first pattern of a mapping that matches a name."""
     return next((entry for entry in router.patterns if entry.matches(name)), None)
 
 
-def default_outcome(configuration: Configuration, destinations: Destinations) -> Outcome | None:
+def default_outcome(configuration: Configuration, destinations: Destinations) -> RuleOutcome | None:
     """Where a task goes that nothing routes, and how; None if it is an error.
 
     Parameters:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def missing(connection: Any, queues: Iterable[str]) -> list[str]:
+def missing_queues(connection: Any, queues: Iterable[str]) -> list[str]:
     """Those of `queues` that do not exist. Asks without declaring anything."""
     absent = []
     for queue in queues:
@@ -37,7 +37,7 @@ def is_locked(connection: Any, queue: str) -> bool:
     return False
 
 
-def sentence(absent: list[str], vhost: str) -> str:
+def missing_queues_message(absent: list[str], vhost: str) -> str:
     """What to say about queues that do not exist."""
     names = ", ".join(f"`{name}`" for name in absent)
     subject, verb = (f"queue {names}", "does") if len(absent) == 1 else (f"queues {names}", "do")

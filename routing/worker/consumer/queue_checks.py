@@ -13,8 +13,8 @@ from celery.utils.log import get_logger
 from ...publishing import transport
 from ...publishing.kombu_queues import hidden_queues
 from ...publishing.router import router_of
-from .passive import is_locked, missing, sentence
-from .reconnect import Lasting
+from .passive import is_locked, missing_queues, missing_queues_message
+from .reconnect import ReconnectMixin
 
 #: Celery's step that declares some thirty exchanges and as many queues at every start.
 DECLARES_DELAYS = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
@@ -39,7 +39,7 @@ def consumer_class(base: Any) -> Any:
     from .remote_control import Control
 
     base = symbol_by_name(base)
-    if issubclass(base, _Checks):
+    if issubclass(base, QueueChecksMixin):
         return base
 
     class Blueprint(base.Blueprint):  # type: ignore[misc]
@@ -49,10 +49,10 @@ def consumer_class(base: Any) -> Any:
             if step != DECLARES_DELAYS
         )
 
-    return type("Consumer", (_Checks, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})
+    return type("Consumer", (QueueChecksMixin, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})
 
 
-class _Checks(Lasting):
+class QueueChecksMixin(ReconnectMixin):
     """Mixed in before Celery's `Consumer`."""
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class _Checks(Lasting):
         except ResourceLocked as error:
             if control_queue(self.app, self.hostname) not in str(error):  # type: ignore[attr-defined]
                 raise
-            self._end(namesake(self.hostname))  # type: ignore[attr-defined]
+            self._end(name_taken_message(self.hostname))  # type: ignore[attr-defined]
 
     def connect(self) -> Any:
         """Connects, and stops the worker with one sentence if a queue is missing or its name is taken.
@@ -80,13 +80,13 @@ class _Checks(Lasting):
         deadline = time.monotonic() + (GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
         consumed = self.app.amqp.queues.consume_from.values()  # type: ignore[attr-defined]
         # Celery is to declare the others: its direct queue, and what the app has beside the file's.
-        absent = missing(connection, [queue.name for queue in consumed if queue.no_declare])
+        absent = missing_queues(connection, [queue.name for queue in consumed if queue.no_declare])
         while absent and time.monotonic() < deadline:
             time.sleep(_PAUSE)
-            absent = missing(connection, absent)
+            absent = missing_queues(connection, absent)
         if absent:
             connection.close()
-            self._end(sentence(absent, connection.virtual_host))
+            self._end(missing_queues_message(absent, connection.virtual_host))
         if self.app.conf.worker_enable_remote_control:  # type: ignore[attr-defined]
             self._claim_name(connection, deadline)
         if self.app.conf.worker_detect_quorum_queues and self._takes_hidden_queues():  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ class _Checks(Lasting):
         while is_locked(connection, queue):
             if time.monotonic() >= deadline:
                 connection.close()
-                self._end(namesake(node))
+                self._end(name_taken_message(node))
             time.sleep(_PAUSE)  # its own lost connection may not be forgotten yet
 
     def _end(self, why: str) -> NoReturn:
@@ -123,7 +123,7 @@ def control_queue(app: Any, node: str) -> str:
     return f"{node}.{app.control.mailbox.namespace}.pidbox"
 
 
-def namesake(node: str) -> str:
+def name_taken_message(node: str) -> str:
     """What to say about a name that another worker has."""
     profile = node.partition("@")[0]
     return (

@@ -11,19 +11,19 @@ from celery.utils.imports import symbol_by_name
 from ...publishing import transport
 
 
-def lasting_class(base: Any) -> Any:
-    """`base`, whose connections are as `Lasting` makes them.
+def reconnecting_class(base: Any) -> Any:
+    """`base`, whose connections are as `ReconnectMixin` makes them.
 
     Parameters:
       base: The app's consumer class, or its dotted name.
     """
     base = symbol_by_name(base)
-    if issubclass(base, Lasting):
+    if issubclass(base, ReconnectMixin):
         return base
-    return type("Consumer", (Lasting, base), {"__doc__": base.__doc__})
+    return type("Consumer", (ReconnectMixin, base), {"__doc__": base.__doc__})
 
 
-class Lasting:
+class ReconnectMixin:
     """Mixed in before Celery's `Consumer`."""
 
     def connect(self) -> Any:

@@ -14,7 +14,7 @@ from ...publishing import transport
 from ...publishing.router import router_of
 from .. import queue_selection
 from .. import share as sharing
-from .passive import missing, sentence
+from .passive import missing_queues, missing_queues_message
 
 if TYPE_CHECKING:
     from ...router import Router
@@ -62,7 +62,7 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
       state: What Celery hands to its commands.
       queue: The queue's name.
     """
-    for name in sharing.spread(_router(state).body, (queue,)):
+    for name in sharing.expand_shards(_router(state).body, (queue,)):
         state.app.amqp.queues.deselect(name)
         state.consumer.call_soon(state.consumer.cancel_task_queue, name)
     return _done(f"no longer consuming from {queue}")
@@ -75,16 +75,16 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
       UsageError: There is no such queue, in the file or on the broker.
     """
     app, router = state.app, _router(state)
-    queues = queue_selection.queues(app, router, (queue,))
+    queues = queue_selection.select_queues(app, router, (queue,))
     share = state.consumer.controller.options.get("share")
     if share is not None and queue in router.body.shards:
-        queues = sharing.taken(router.body, queues, sharing.parse(share))
+        queues = sharing.queues_of_share(router.body, queues, sharing.parse_share(share))
     known = [app.amqp.queues[name] for name in queues]
     with app.connection_for_read() as connection:
         if transport.of(connection.transport.driver_type).amqp:
-            absent = missing(connection, [each.name for each in known if each.no_declare])
+            absent = missing_queues(connection, [each.name for each in known if each.no_declare])
             if absent:
-                raise UsageError(sentence(absent, connection.virtual_host))
+                raise UsageError(missing_queues_message(absent, connection.virtual_host))
     return tuple(each.name for each in known)
 
 

@@ -9,7 +9,7 @@ import click
 
 from routectl.cli.text import plan_text
 from routectl.topology.base.resources import Key, Kind, queue_key
-from routectl.topology.change.desired import desired
+from routectl.topology.change.desired import desired_state
 from routectl.topology.change.diff import diff
 from routectl.topology.change.plan import Action, Change, Plan, Risk
 from routectl.topology.model import Topology
@@ -36,7 +36,7 @@ def queue(**arguments: Any) -> dict[str, Any]:
 
 
 def test_what_delayed_tasks_need_is_one_line_unless_asked_for() -> None:
-    changes = diff(desired(Topology.model_validate(QUORUM), "/"), {}).changes
+    changes = diff(desired_state(Topology.model_validate(QUORUM), "/"), {}).changes
     folded = lines(*changes)
     assert folded[2:] == [
         "  + exchange  tasks                   topic, durable",

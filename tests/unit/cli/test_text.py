@@ -15,7 +15,7 @@ from routectl.cli.console import Console
 from routectl.cli.text import plan_text, printable, report_text
 from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.apply import Outcome, Report
+from routectl.topology.change.apply import ApplyReport, Outcome
 from routectl.topology.change.diff import diff
 from routectl.topology.change.plan import Change, Plan
 from routectl.topology.errors import UsageError
@@ -221,7 +221,7 @@ def outcome(name: str, status: Any = "done", action: Any = "create", **more: Any
 
 
 def report(*outcomes: Outcome, complete: bool = True) -> str:
-    return click.unstyle(report_text(Report(outcomes), ("queues.yaml",), complete=complete))
+    return click.unstyle(report_text(ApplyReport(outcomes), ("queues.yaml",), complete=complete))
 
 
 def test_a_report_counts_what_was_done() -> None:

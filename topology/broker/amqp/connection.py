@@ -154,18 +154,18 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
                 durable=properties["durable"],
                 auto_delete=properties["auto_delete"],
                 internal=properties["internal"],
-                arguments=wide(properties["arguments"]),
+                arguments=as_int64(properties["arguments"]),
             )
         case Kind.QUEUE:
             channel.queue_declare(
                 key.name[0],
                 durable=properties["durable"],
                 auto_delete=properties["auto_delete"],
-                arguments=wide(queue_arguments(properties["type"], properties["arguments"])),
+                arguments=as_int64(queue_arguments(properties["type"], properties["arguments"])),
             )
         case Kind.BINDING:
             source, destination_type, destination, routing_key, _ = key.name
-            arguments = wide(binding_arguments(key))
+            arguments = as_int64(binding_arguments(key))
             if destination_type == "queue":
                 channel.queue_bind(destination, source, routing_key, arguments)
             else:
@@ -174,15 +174,15 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
             raise ValueError(f"a {kind} cannot be declared by AMQP")
 
 
-def wide(value: Any) -> Any:
+def as_int64(value: Any) -> Any:
     """Arguments with every integer as 64 bits, which is how the management API stores them.
 
     Of a binding, a 32-bit integer would make it another binding (deps/rabbit/src/rabbit_binding.erl).
     """
     if isinstance(value, Mapping):
-        return {name: wide(item) for name, item in value.items()}
+        return {name: as_int64(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [wide(item) for item in value]
+        return [as_int64(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return long(int(value))
     if isinstance(value, int) and not isinstance(value, bool):

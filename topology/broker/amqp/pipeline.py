@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pika import ConnectionParameters, exceptions
 from pika.adapters.select_connection import IOLoop, SelectConnection
 
-from ...base.progress import Counter, Progress
+from ...base.progress import Counter, CountProgress
 from ...base.resources import Key, Kind, Resource, queue_key
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected
 from ..address import Address
@@ -48,7 +48,7 @@ def declare_all(
     resources: Iterable[Resource],
     *,
     connections: int = CONNECTIONS,
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> list[Failure]:
     """Declares exchanges, queues and bindings of one vhost, in an order in which each finds what it needs.
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from ...base.progress import Progress as Progress
+from ...base.progress import CountProgress
 from ...base.resources import Kind, Resource, State, binding_arguments
 from ...errors import BrokerError, NotFound, Refused, Rejected
 from ..address import Address
@@ -21,7 +21,7 @@ from .http import CONNECTIONS, Http
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerInfo:
     """What kind of broker it is.
 
     Parameters:
@@ -40,11 +40,6 @@ class Server:
     tags: frozenset[str] = frozenset()
     khepri: bool = False
     amqp_ports: frozenset[int] = frozenset()
-
-    @property
-    def administrator(self) -> bool:
-        """Whether we may read and write users, vhosts and permissions."""
-        return "administrator" in self.tags
 
 
 class Management:
@@ -72,7 +67,7 @@ class Management:
         """Closes every connection."""
         self._http.close()
 
-    def server(self) -> Server:
+    def server(self) -> ServerInfo:
         """What kind of broker it is. The tag `management` is enough."""
         overview = self._http.get(
             "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port"
@@ -80,10 +75,10 @@ class Management:
         try:
             text, cluster_name = overview["rabbitmq_version"], overview["cluster_name"]
         except (TypeError, KeyError):
-            raise self._http.stranger() from None
+            raise self._http.not_management_api() from None
         version = tuple(int(number) for number in re.findall(r"\d+", text)[:3])
         tags = self._http.get("/whoami")["tags"]
-        return Server(
+        return ServerInfo(
             version=version,
             product_version=overview.get("product_version", text),
             cluster_name=cluster_name,
@@ -107,7 +102,7 @@ class Management:
         return any(flag["name"] == "khepri_db" and flag["state"] == "enabled" for flag in flags)
 
     def read(
-        self, vhosts: Collection[str], kinds: Collection[Kind], *, progress: Progress | None = None
+        self, vhosts: Collection[str], kinds: Collection[Kind], *, progress: CountProgress | None = None
     ) -> State:
         """The objects of these kinds in these vhosts; users are those of the whole cluster.
 

@@ -116,7 +116,7 @@ class Http:
         try:
             return json.loads(response.data)
         except ValueError:
-            raise self.stranger() from None
+            raise self.not_management_api() from None
 
     def _send(self, method: str, path: str, data: bytes | None, timeout: float) -> urllib3.BaseHTTPResponse:
         """Tries the hosts in turn, the last good one first; waits a little longer after each round."""
@@ -146,7 +146,7 @@ class Http:
                 # upstream set.
         raise AssertionError("there is always one more attempt, or an error")
 
-    def stranger(self) -> Unreachable:
+    def not_management_api(self) -> Unreachable:
         """An answer that RabbitMQ would not give, as an error."""
         return Unreachable(
             f"{self._management} is not RabbitMQ's management API",
@@ -186,7 +186,7 @@ class Http:
         except ValueError:
             document = None
         if not isinstance(document, Mapping) or "error" not in document:
-            return self._wordless(response.status, what)
+            return self._error_from_status(response.status, what)
         reason = plain_reason(document)
         match response.status:
             case 401 | 403:
@@ -198,13 +198,13 @@ class Http:
             case status:
                 return BrokerError(f"cannot {what}: the broker answered {status}, {reason}", _LOG)
 
-    def _wordless(self, status: int, what: str) -> BrokerError:
+    def _error_from_status(self, status: int, what: str) -> BrokerError:
         if status in (401, 403):
             return self._access("", what)
         if status == 413:
             return Rejected(f"cannot {what}", "the request is larger than the broker allows")
         if status <= 404:
-            return self.stranger()
+            return self.not_management_api()
         return BrokerError(f"cannot {what}: the broker answered {status}", _LOG)
 
     def _missing(self, error: str, reason: str, what: str) -> BrokerError:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...base.progress import Counter, Progress
+from ...base.progress import Counter, CountProgress
 from ...base.resources import Kind, Resource, State
 from ...errors import NotFound
 from ..definitions import decode
@@ -48,7 +48,9 @@ _PATHS: dict[Kind, tuple[str, ...]] = {
 _Job = Callable[[], list[Resource]]
 
 
-def read(http: Http, vhosts: Collection[str], kinds: Collection[Kind], progress: Progress | None) -> State:
+def read(
+    http: Http, vhosts: Collection[str], kinds: Collection[Kind], progress: CountProgress | None
+) -> State:
     """The state, as `Management.read` says."""
     jobs = [job for kind in dict.fromkeys(kinds) for job in _jobs(http, kind, vhosts)]
     finished = Counter(len(jobs), progress)

@@ -20,7 +20,7 @@ from .lock import locked
 from .node import START_TIMEOUT, Node
 from .probe import overview_version
 from .process import port_is_free
-from .server import Progress, find
+from .server import Announce, find
 from .setup import Ports
 
 __all__ = ["PLUGINS", "Sandbox", "start", "status", "stop"]
@@ -71,7 +71,7 @@ def start(
     plugins: Sequence[str] = PLUGINS,
     docker: bool = True,
     install: bool = False,
-    progress: Progress = print,
+    progress: Announce = print,
     timeout: float = START_TIMEOUT,
 ) -> Sandbox:
     """Starts a sandbox, or finds that it runs already.
@@ -113,7 +113,7 @@ def start(
     return dataclasses.replace(started, created=True)
 
 
-def stop(name: str = "default", *, docker: bool = True, progress: Progress = print) -> bool:
+def stop(name: str = "default", *, docker: bool = True, progress: Announce = print) -> bool:
     """Stops a sandbox and deletes all that it held.
 
     Parameters:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from ...errors import BrokerError, UsageError
 from . import setup
 from .probe import amqp_answers, overview_version
 from .process import Process, port_is_free, spawn
-from .server import Server
+from .server import Installation
 from .setup import Ports
 
 #: What a node has on unless it is told otherwise; the management API is how everything else sees the node.
@@ -52,7 +51,7 @@ class Node:
     """
 
     folder: Path
-    server: Server
+    server: Installation
     name: str = "rabbit"
     plugins: tuple[str, ...] = PLUGINS
     conf: tuple[str, ...] = ()
@@ -73,7 +72,7 @@ class Node:
             state = json.loads((folder / STATE_FILE).read_text())
             return cls(
                 folder=folder,
-                server=Server(Path(state["command"]), Path(state["root"]) if state["root"] else None),
+                server=Installation(Path(state["command"]), Path(state["root"]) if state["root"] else None),
                 name=state["name"],
                 plugins=tuple(state["plugins"]),
                 conf=tuple(state["conf"]),
@@ -175,28 +174,6 @@ class Node:
             if process is not None:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def ctl(self, *arguments: str, tool: str = "rabbitmqctl") -> str:
-        """Runs one of RabbitMQ's own tools against the node.
-
-        Parameters:
-          arguments: What to pass to it.
-          tool: Its name, beside `rabbitmq-server`.
-
-        Returns:
-          What it printed.
-
-        Raises:
-          BrokerError: it failed; the message ends with what it said.
-        """
-        command = [*setup.inside(self.server), str(self.server.command.parent / tool), *arguments]
-        setting = setup.environment(self.folder, self._home, self.name, self.ports)
-        result = subprocess.run(command, env=setting, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise BrokerError(
-                f"`{tool} {' '.join(arguments)}` failed: {(result.stderr or result.stdout).strip()}"
-            )
-        return result.stdout
 
     def save(self) -> None:
         """Writes its state to its folder, in one step.

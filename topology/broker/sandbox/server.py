@@ -25,13 +25,13 @@ DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 SUITES = {"3.10": "bookworm", "4.0": "trixie", "4.3": "sid"}
 
 #: Called with one line of text for each slow step.
-Progress = Callable[[str], None]
+Announce = Callable[[str], None]
 
 _HOW_TO_INSTALL = "run this as root on Debian or Ubuntu with `--install`"
 
 
 @dataclass(frozen=True)
-class Server:
+class Installation:
     """A rabbitmq-server on disk.
 
     Parameters:
@@ -50,7 +50,7 @@ class Server:
         return found[-1] if found else None
 
 
-def find(version: str | None = None, *, install: bool = False, progress: Progress = print) -> Server:
+def find(version: str | None = None, *, install: bool = False, progress: Announce = print) -> Installation:
     """A server of the version asked for.
 
     Parameters:
@@ -96,11 +96,11 @@ def _none_at_hand() -> RoutectlError:
     )
 
 
-def _local() -> Server | None:
+def _local() -> Installation | None:
     if DEBIAN_SERVER.exists():
-        return Server(DEBIAN_SERVER)
+        return Installation(DEBIAN_SERVER)
     found = shutil.which("rabbitmq-server")
-    return Server(Path(found)) if found else None
+    return Installation(Path(found)) if found else None
 
 
 def _can_apt() -> bool:
@@ -116,7 +116,7 @@ def _codename() -> str | None:
     return found[1] if found else None
 
 
-def _apt(package: str, progress: Progress) -> None:
+def _apt(package: str, progress: Announce) -> None:
     install = [
         "apt-get",
         "install",
@@ -159,7 +159,7 @@ def _last_line(text: str) -> str:
     return lines[-1].strip() if lines else "it gave no reason"
 
 
-def _unpacked(series: str, *, install: bool, progress: Progress) -> Server:
+def _unpacked(series: str, *, install: bool, progress: Announce) -> Installation:
     if not _can_apt():
         raise BrokerError(f"RabbitMQ {series} is not on this machine", f"start Docker, or {_HOW_TO_INSTALL}")
     root = _cache() / f"rabbitmq-{series}"
@@ -171,7 +171,7 @@ def _unpacked(series: str, *, install: bool, progress: Progress) -> Server:
         with locked(root.with_suffix(root.suffix + ".lock"), progress) as lock:
             if not root.exists():
                 _debootstrap(SUITES[series], root, lock, progress)
-    server = Server(DEBIAN_SERVER, root)
+    server = Installation(DEBIAN_SERVER, root)
     if _numbers(server.version or "0") < _numbers(series):
         raise BrokerError(
             f"Debian's {SUITES[series]} delivered RabbitMQ {server.version}, not {series}",
@@ -184,7 +184,7 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-def _debootstrap(suite: str, root: Path, lock: int, progress: Progress) -> None:
+def _debootstrap(suite: str, root: Path, lock: int, progress: Announce) -> None:
     if shutil.which("debootstrap") is None:
         _apt("debootstrap", progress)
     progress(f"unpacking RabbitMQ from Debian {suite} into {root} (about a minute, 400 MB)")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .process import free_ports
-from .server import Server
+from .server import Installation
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
     }
 
 
-def inside(server: Server) -> list[str]:
+def inside(server: Installation) -> list[str]:
     """A command's first words: none, or what makes a server's own Debian stand in for the machine's.
 
     Parameters:

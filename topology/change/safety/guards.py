@@ -7,22 +7,22 @@ from collections.abc import Collection
 from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
-from ...broker.management.client import Server
+from ...broker.management.client import ServerInfo
 from ...errors import BrokerError, FileError, Refused, UsageError
 from ...file.load import Loaded
 from ...lint.runner import check_versions
 
 #: Seconds until a broker takes a connection by AMQP; lost where only the management API can be reached.
-_PATIENCE = 2.0
+_CONNECT_TIMEOUT = 2.0
 
 
-def guard_broker(address: Address, server: Server) -> None:
+def guard_broker(address: Address, server: ServerInfo) -> None:
     """The management API has to be that of the broker which the AMQP URL names: several may run on one host."""
     derived, ports = address.management.derived, {host.port for host in address.hosts}
     if derived and ports & {*server.amqp_ports, *USUAL_PORTS}:
         return
     try:
-        found = greeting(address, timeout=_PATIENCE)
+        found = greeting(address, timeout=_CONNECT_TIMEOUT)
     except BrokerError:
         if derived:
             raise
@@ -42,7 +42,7 @@ def guard_broker(address: Address, server: Server) -> None:
         )
 
 
-def guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:
+def guard_cluster(loaded: Loaded, server: ServerInfo, cluster: str | None) -> None:
     """Refuses another cluster than the one that the file or `--cluster` names."""
     for expected in (cluster, loaded.topology.cluster):
         if expected is not None and expected != server.cluster_name:
@@ -52,7 +52,7 @@ def guard_cluster(loaded: Loaded, server: Server, cluster: str | None) -> None:
             )
 
 
-def guard_version(loaded: Loaded, server: Server) -> None:
+def guard_version(loaded: Loaded, server: ServerInfo) -> None:
     """Raises FileError if the file uses what this version of RabbitMQ does not support."""
     major, minor = server.version[:2]
     findings = check_versions(loaded.topology, loaded.position, ((major, minor),))

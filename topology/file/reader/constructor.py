@@ -22,7 +22,7 @@ _SCALARS = frozenset(
 Found = Callable[[str, str, yaml.Node, str | None], None]
 
 
-class Hopeless(Exception):
+class UnbuildableDocument(Exception):
     """The nodes are no data at all: what is wrong has been said, and nothing else is worth saying."""
 
 
@@ -89,7 +89,7 @@ class Builder:
 
     def _give_up(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
         self._found(code, message, node, help_)
-        raise Hopeless
+        raise UnbuildableDocument
 
     def _sequence(self, node: Any, depth: int) -> list[Any]:
         if node.tag != _LIST:

@@ -18,7 +18,7 @@ from .parser import parse
 MAX_CHAIN = 50
 
 
-class Witness(Protocol):
+class ReadObserver(Protocol):
     """Is told what a reader looks for, just before it does."""
 
     def file(self, name: str) -> None:
@@ -37,7 +37,7 @@ class Reader:
       witness: Is told of every file.
     """
 
-    def __init__(self, witness: Witness | None = None) -> None:
+    def __init__(self, witness: ReadObserver | None = None) -> None:
         self._witness = witness
         self.documents: dict[str, Document] = {}
         self.findings: list[Finding] = []

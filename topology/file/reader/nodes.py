@@ -12,7 +12,7 @@ MAX_DEPTH = 100
 
 MERGE = "tag:yaml.org,2002:merge"
 
-Node = TypeVar("Node", bound=yaml.Node)
+NodeT = TypeVar("NodeT", bound=yaml.Node)
 Combine = Callable[[yaml.Node, yaml.Node], yaml.Node]
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
@@ -96,7 +96,7 @@ def cut(node: yaml.Node, parts: Iterable[str | int]) -> None:
         node.value = [item for index, item in enumerate(node.value) if index not in gone]
 
 
-def copied(like: Node, value: Any) -> Node:
+def copied(like: NodeT, value: Any) -> NodeT:
     """A node like another, with another value."""
     return type(like)(like.tag, value, like.start_mark, like.end_mark)
 

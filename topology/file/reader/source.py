@@ -15,9 +15,9 @@ import yaml
 
 from ...base.finding import Finding, Position, ValuePath
 from ...errors import FileError
-from .constructor import Builder, Hopeless
+from .constructor import Builder, UnbuildableDocument
 from .document import Document
-from .include import Reader, Witness
+from .include import Reader, ReadObserver
 from .nodes import Lookup, cut, is_absent, merge
 from .secret_spans import SecretSpans
 
@@ -50,7 +50,7 @@ class Source:
         self.findings: list[Finding] = []
         try:
             self.data: Any = Builder(environment, self._found).build(root)
-        except Hopeless:
+        except UnbuildableDocument:
             raise FileError(self.findings) from None
 
     @property
@@ -95,11 +95,6 @@ class Source:
             cut(node, parts)
         return Source(self._root, self._documents, self._environment, self._secrets)
 
-    def release(self) -> None:
-        """Forgets the nodes; positions are no longer to be had."""
-        self._root = yaml.MappingNode("tag:yaml.org,2002:map", [])
-        self._lookup = Lookup()
-
     def _place(self, node: yaml.Node) -> Position:
         mark, end = node.start_mark, node.end_mark
         if mark is None:
@@ -118,7 +113,7 @@ def read(
     environment: Mapping[str, str],
     *,
     leave_out: Collection[str] = (),
-    witness: Witness | None = None,
+    witness: ReadObserver | None = None,
 ) -> Source:
     """Reads files, follows their includes, and lays each over the one before.
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from functools import cache, partial
 
 from ...base.finding import ValuePath
-from ...delivery.addresses import Address, AddressBook, possible_queues
+from ...delivery.addresses import AddressBook, PublishAddress, possible_queues
 from ...delivery.network import Network
 from ...matching import pattern
 from ...model import Body, Route
-from ..context import Report
-from ..names import Names
+from ..context import Reporter
+from ..names import DeclaredNames
 
 
-def check_addresses(base: ValuePath, body: Body, names: Names, report: Report) -> None:
+def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
     """The keys of rules, and those of the queues' bindings where tasks can be delayed on the broker.
 
     Parameters:
@@ -24,7 +24,7 @@ def check_addresses(base: ValuePath, body: Body, names: Names, report: Report) -
       report: Takes what is found.
     """
     keyed = [(index, route) for index, route in enumerate(body.routes) if _is_fixed(route)]
-    if not (keyed or _may_overtake(body)) or _in_doubt(base, body, names, report):
+    if not (keyed or _may_be_ambiguous(body)) or _in_doubt(base, body, names, report):
         return
     book = AddressBook(body)
     proved = cache(partial(_misled, body, book))
@@ -42,11 +42,13 @@ def check_addresses(base: ValuePath, body: Body, names: Names, report: Report) -
                 if book.of(queue).exchange
                 else "the default exchange is used"
             )
-            report(path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}")
+            report.add(
+                path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}"
+            )
     _delayed(base, body, book, report)
 
 
-def _may_overtake(body: Body) -> bool:
+def _may_be_ambiguous(body: Body) -> bool:
     """Whether a delayed task may reach a second queue: a key that two share, or that is the end of another's."""
     quorum = any(queue.type == "quorum" for queue in body.queues.values())
     if not (quorum or body.delayed_delivery == "always"):
@@ -90,7 +92,7 @@ def _leads(network: Network, body: Body, queue: str, key: str) -> bool:
     return any(network.deliver(binding.exchange, key) == {queue} for binding in bindings)
 
 
-def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Report) -> None:
+def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -> None:
     """The queues whose delayed tasks workers hold, since no key leads to them alone; of shards, the first."""
     told = set()
     for queue, address, others, why in _held(body, book):
@@ -107,12 +109,12 @@ def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Report) -> 
             "worker holds those that are delayed"
         )
         help_ = "use keys of which none is the end of another, each for one queue only"
-        report(path, "delay-key", message, help_, warning=True)
+        report.add(path, "delay-key", message, help_, warning=True)
 
 
-def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, Address, frozenset[str], str]]:
+def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, PublishAddress, frozenset[str], str]]:
     """Queues, the address that each might have had, the queues that it would reach, too, and why it would."""
-    for queue, (address, others) in book.overtaken.items():
+    for queue, (address, others) in book.ambiguous_when_delayed.items():
         yield (
             queue,
             address,
@@ -124,7 +126,7 @@ def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, Address, frozens
             yield queue, address, others, "the key `{key}` reaches"
 
 
-def _in_doubt(base: ValuePath, body: Body, names: Names, report: Report) -> bool:
+def _in_doubt(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> bool:
     """Whether an exchange or a queue is known to be wrong: nobody knows what a key would reach."""
     declared = {"exchanges": names.exchanges.get(base), "queues": names.queues.get(base)}
     found = {"exchanges": body.exchanges.keys(), "queues": body.queues.keys() | body.shards.keys()}

@@ -12,7 +12,7 @@ from ...model.policy import PolicyDefinition
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ...model.support import Support, Version, explain, support_of, supported
 
-Report = Callable[..., None]
+AddFinding = Callable[..., None]
 
 _FIELDS = FIELD_OF_ARGUMENT | dict.fromkeys(DEAD_LETTER_FIELD_OF_ARGUMENT, "dead_letter")
 _POLICY_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
@@ -22,13 +22,13 @@ class ArgumentCheck:
     """Checks queues, exchanges and policies against queue types and against versions of RabbitMQ.
 
     Parameters:
-      report: Called with path, code, message and help for every mistake.
+      add: Called with path, code, message and help for every mistake.
       versions: The versions to be right on; none if nobody said.
       origin: Where the versions come from, for the message.
     """
 
-    def __init__(self, report: Report, versions: Sequence[Version], origin: str) -> None:
-        self._report = report
+    def __init__(self, add: AddFinding, versions: Sequence[Version], origin: str) -> None:
+        self._add = add
         self._versions = versions
         self._origin = origin
 
@@ -39,12 +39,10 @@ class ArgumentCheck:
         self._queue_arguments(path, queue)
         letter = queue.dead_letter
         if letter is not None and queue.type == "stream":
-            self._report(
-                (*path, "dead_letter"), "wrong-argument", "a stream does not dead-letter", of_key=True
-            )
+            self._add((*path, "dead_letter"), "wrong-argument", "a stream does not dead-letter", of_key=True)
         elif letter is not None and letter.strategy is not None and queue.type == "classic":
             message = "a classic queue knows no dead-letter strategy"
-            self._report(
+            self._add(
                 (*path, "dead_letter", "strategy"),
                 "wrong-argument",
                 message,
@@ -55,13 +53,11 @@ class ArgumentCheck:
             message = (
                 "a quorum queue ignores `overflow: reject-publish-dlx` and drops the oldest message instead"
             )
-            self._report(
-                (*path, "overflow"), "wrong-argument", message, "use `reject-publish` or `drop-head`"
-            )
+            self._add((*path, "overflow"), "wrong-argument", message, "use `reject-publish` or `drop-head`")
         for name in queue.arguments:
             if name in _FIELDS:
                 help_ = f"write `{_FIELDS[name]}:` beside `arguments:`"
-                self._report(
+                self._add(
                     (*path, "arguments", name),
                     "misplaced-key",
                     f"`{name}` has a field of its own",
@@ -81,14 +77,14 @@ class ArgumentCheck:
                 message = (
                     f"`{field}` belongs to the exchange type `{wanted}`, and this one is `{exchange.type}`"
                 )
-                self._report((*path, field), "wrong-argument", message, of_key=True)
+                self._add((*path, field), "wrong-argument", message, of_key=True)
         if exchange.hash_header and exchange.hash_property:
-            self._report(
+            self._add(
                 (*path, "hash_property"), "conflict", "an exchange hashes a header or a property, not both"
             )
         if exchange.type == "x-delayed-message" and exchange.delayed_type is None and not exchange.external:
             message = "an x-delayed-message exchange needs `delayed_type`"
-            self._report(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
+            self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
 
     def policy(self, path: ValuePath, policy: Policy) -> None:
         """A policy's keys, on the queues that it covers."""
@@ -102,13 +98,13 @@ class ArgumentCheck:
                 continue
             place, support = (*path, "definition", field), known[field]
             if support.policy is None:
-                self._report(place, "wrong-argument", f"`{field}` cannot be set by a policy", of_key=True)
+                self._add(place, "wrong-argument", f"`{field}` cannot be set by a policy", of_key=True)
             else:
                 self._lacking(place, f"the policy key `{field}`", support.policy)
                 self._on_policy_type(place, field, support, queue_type)
         if not definition.keys():
             message = "the policy sets nothing"
-            self._report(
+            self._add(
                 (*path, "definition"),
                 "missing-key",
                 message,
@@ -119,13 +115,13 @@ class ArgumentCheck:
     def _on_policy_type(self, place: ValuePath, field: str, support: Support, queue_type: str | None) -> None:
         if queue_type and support.types and queue_type not in support.types:
             message = f"a {queue_type} queue does not know `{field}`: the whole policy would not apply to it"
-            self._report(place, "wrong-argument", message, of_key=True)
+            self._add(place, "wrong-argument", message, of_key=True)
 
     def _replicated(self, path: ValuePath, queue: Queue) -> None:
         for field, wrong in (("durable", not queue.durable), ("auto_delete", queue.auto_delete)):
             if wrong:
                 message = f"a {queue.type} queue cannot have `{field}: {str(getattr(queue, field)).lower()}`"
-                self._report(
+                self._add(
                     (*path, field),
                     "wrong-argument",
                     message,
@@ -143,7 +139,7 @@ class ArgumentCheck:
             if spec is None:
                 message = f"a {queue.type} queue does not know `{field}`; RabbitMQ would refuse it"
                 help_ = f"it belongs to {' and '.join(support.types)} queues"
-                self._report((*path, field), "wrong-argument", message, help_, of_key=True)
+                self._add((*path, field), "wrong-argument", message, help_, of_key=True)
             else:
                 self._lacking((*path, field), f"`{field}` on a {queue.type} queue", spec)
         if queue.queue_version == 1:
@@ -152,7 +148,7 @@ class ArgumentCheck:
     def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max
         if low is not None and high is not None and low > high:
-            self._report(
+            self._add(
                 (*path, "delayed_retry_min"),
                 "wrong-value",
                 "`delayed_retry_min` is above `delayed_retry_max`",
@@ -163,7 +159,7 @@ class ArgumentCheck:
         if lacking:
             versions = ", ".join(f"{major}.{minor}" for major, minor in lacking)
             message = f"RabbitMQ {versions} lacks {what}: it is known {explain(spec)}"
-            self._report(
+            self._add(
                 path,
                 "wrong-version",
                 message,

@@ -11,7 +11,9 @@ from ...model.support import Version
 _QUORUM = (4, 0)
 
 
-def objection(priority: int, name: str, queue: Queue, versions: Sequence[Version]) -> tuple[str, str] | None:
+def priority_problem(
+    priority: int, name: str, queue: Queue, versions: Sequence[Version]
+) -> tuple[str, str] | None:
     """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows.
 
     Parameters:

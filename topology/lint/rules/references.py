@@ -5,14 +5,14 @@ from __future__ import annotations
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import BUILT_IN_EXCHANGES
 from ...model import Binding, Body, DeadLetter, Exchange, Queue, Topology
-from ..context import Report
-from ..names import Names, QueueNames
+from ..context import Reporter
+from ..names import DeclaredNames, QueueNames
 
 
 class References:
     """The references within one vhost."""
 
-    def __init__(self, base: ValuePath, names: Names, body: Body, report: Report) -> None:
+    def __init__(self, base: ValuePath, names: DeclaredNames, body: Body, report: Reporter) -> None:
         self._base = base
         self._declared_exchanges = names.exchanges.get(base, frozenset())
         self._exchanges = self._declared_exchanges | BUILT_IN_EXCHANGES.keys()
@@ -50,7 +50,7 @@ class References:
         name = binding.exchange
         if name == "":
             message = "the default exchange cannot be bound: every queue is bound to it by its name"
-            self._report((*path, "exchange"), "bad-binding", message, "remove this binding")
+            self._report.add((*path, "exchange"), "bad-binding", message, "remove this binding")
             return
         self._known_exchange((*path, "exchange"), name)
         source = self._body.exchanges.get(name)
@@ -59,9 +59,11 @@ class References:
             kind = None
         if kind == "x-consistent-hash" and not (binding.key.isdecimal() and 1 <= int(binding.key) <= 10_000):
             message = "the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000"
-            self._report((*path, "key"), "bad-binding", message)
+            self._report.add((*path, "key"), "bad-binding", message)
         if kind == "x-local-random" and binding.key:
-            self._report((*path, "key"), "bad-binding", "a binding to an x-local-random exchange has no key")
+            self._report.add(
+                (*path, "key"), "bad-binding", "a binding to an x-local-random exchange has no key"
+            )
         if (
             kind is not None
             and kind not in ("headers", "x-delayed-message")
@@ -69,7 +71,7 @@ class References:
         ):
             shown = self._report.written((*path, "exchange"), name)
             message = f"`{shown}` is a {kind} exchange: it does not look at headers"
-            self._report(
+            self._report.add(
                 (*path, "headers"),
                 "bad-binding",
                 message,
@@ -115,11 +117,11 @@ class References:
             self._report.missing(path, "exchange", name, self._declared_exchanges)
 
 
-def check_users(topology: Topology, report: Report) -> None:
+def check_users(topology: Topology, report: Reporter) -> None:
     """Passwords given twice, and topic permissions for exchanges that are not declared."""
     for name, user in topology.users.items():
         if user.password is not None and user.password_hash is not None:
-            report(
+            report.add(
                 ("users", name, "password_hash"),
                 "conflict",
                 "a password is given in more than one way",
@@ -132,7 +134,7 @@ def check_users(topology: Topology, report: Report) -> None:
                 if exchange and exchange not in known and exchange not in BUILT_IN_EXCHANGES:
                     path = ("users", name, "topic_permissions", vhost, exchange)
                     help_ = did_you_mean(exchange, known)
-                    report(
+                    report.add(
                         path,
                         "unknown-name",
                         f"there is no exchange `{exchange}` in this file",

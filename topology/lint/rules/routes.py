@@ -7,14 +7,14 @@ from functools import cache
 
 from ...base.finding import ValuePath, did_you_mean
 from ...matching import pattern
-from ...matching.contradictions import contradiction, sign
+from ...matching.conditions import comparison_operator, contradiction
 from ...matching.expressions import problem
 from ...model import Body, Route
 from ...model.support import Version
 from ...model.topology import REFUSE
-from ..context import Report
-from ..names import Names, QueueNames
-from .priorities import objection
+from ..context import Reporter
+from ..names import DeclaredNames, QueueNames
+from .priorities import priority_problem
 
 _NO_STREAM = "route tasks to a classic or quorum queue"
 _GIVE_SHARDS = "give the queue `shards: 8`, or take `shard_by` out"
@@ -62,7 +62,7 @@ _WRONG = {
 
 
 def check_routes(
-    base: ValuePath, body: Body, names: Names, report: Report, versions: Sequence[Version] = ()
+    base: ValuePath, body: Body, names: DeclaredNames, report: Reporter, versions: Sequence[Version] = ()
 ) -> None:
     """Every rule of one vhost, its `unmatched` and its `tests`.
 
@@ -84,7 +84,7 @@ class _Scope:
     """The routes of one vhost."""
 
     def __init__(
-        self, base: ValuePath, body: Body, names: Names, report: Report, versions: Sequence[Version]
+        self, base: ValuePath, body: Body, names: DeclaredNames, report: Reporter, versions: Sequence[Version]
     ) -> None:
         self._base = base
         self._body = body
@@ -110,27 +110,27 @@ class _Scope:
     def _shard_by(self, path: ValuePath, route: Route) -> None:
         if route.key is not None:
             message = "one `key` cannot lead to every shard: each is bound with a key of its own"
-            self._report((*path, "key"), "bad-route", message, "take `key` out", of_key=True)
+            self._report.add((*path, "key"), "bad-route", message, "take `key` out", of_key=True)
         for index, part in enumerate(route.shard_by):
             if part in route.shard_by[:index]:
                 place = (*path, "shard_by", index)
-                self._report(place, "conflict", f"`{part}` is named twice", "remove one of the two")
+                self._report.add(place, "conflict", f"`{part}` is named twice", "remove one of the two")
 
     def _when(self, path: ValuePath, route: Route) -> None:
         if route.rate_limit is not None:
             message = "a rate limit is for a task, whatever it is called with: `when` cannot choose one"
             help_ = "write `rate_limit` in a rule for the task without `when`"
-            self._report((*path, "rate_limit"), "bad-route", message, help_, of_key=True)
+            self._report.add((*path, "rate_limit"), "bad-route", message, help_, of_key=True)
         for part, condition in route.when.items():
             wrong = contradiction(condition)
             if wrong is not None:
                 place = (*path, "when", part)
-                self._report(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
-            elif found := sign(condition):
+                self._report.add(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
+            elif found := comparison_operator(condition):
                 written, meant = found
                 message = f"`{part}` is compared with a text that begins with `{written}`"
                 help_ = f"to compare numbers, write `{{{meant}: …}}`"
-                self._report((*path, "when", part), "odd-condition", message, help_, warning=True)
+                self._report.add((*path, "when", part), "odd-condition", message, help_, warning=True)
 
     def unmatched(self) -> None:
         """The queue of tasks without a rule."""
@@ -139,7 +139,7 @@ class _Scope:
             return
         why = "and nothing says which one takes a task without a rule"
         if not self._queues.refuse_whole(path, name, why) and self._is_stream(name):
-            self._report(path, "bad-route", *self._told(path, name, "stream"))
+            self._report.add(path, "bad-route", *self._told(path, name, "stream"))
 
     def tests(self) -> None:
         """The queues and priorities that `tests` expect."""
@@ -166,7 +166,7 @@ class _Scope:
             except ValueError as error:
                 outside = self._report.is_from_outside(place)
                 message = "the pattern is wrong once its variables are filled in" if outside else str(error)
-                self._report(place, "bad-pattern", message)
+                self._report.add(place, "bad-pattern", message)
                 continue
             if parsed.kind == "regex":
                 self._expression(place, text)
@@ -178,7 +178,7 @@ class _Scope:
                         did_you_mean(name, parsed.captures)
                         or f"write `{{{name}}}` in the pattern, or name a queue"
                     )
-                    self._report((*path, field), "bad-pattern", message, help_)
+                    self._report.add((*path, field), "bad-pattern", message, help_)
 
     def _expression(self, place: ValuePath, text: str) -> None:
         """A regular expression, which may not take a publisher's time."""
@@ -186,7 +186,7 @@ class _Scope:
         if why is not None:
             reason, _, remedy = why.partition("; ")
             shown = self._report.written(place, text)
-            self._report(
+            self._report.add(
                 place, "bad-pattern", f"the regular expression `{shown}` is refused: {reason}", remedy
             )
 
@@ -222,7 +222,7 @@ class _Scope:
         else:
             field, code, *_ = _WRONG[verdict]
             told = self._told(place, route.queue, verdict)
-            self._report((*path, field), code, *told, of_key=field != "queue")
+            self._report.add((*path, field), code, *told, of_key=field != "queue")
 
     def _told(self, path: ValuePath, queue: str, verdict: str) -> tuple[str, str]:
         """A verdict in a sentence, and what to do."""
@@ -247,11 +247,11 @@ class _Scope:
         whys = [self._objection(priority, queue) for queue in queues]
         if whys and all(whys):
             message, help_ = next(why for why in whys if why)
-            self._report(path, "lost-priority", message, help_, warning=True)
+            self._report.add(path, "lost-priority", message, help_, warning=True)
 
     def _against(self, priority: int, name: str) -> tuple[str, str] | None:
         """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
         queue = self._body.queues.get(name)
         if queue is None or self._queues.in_doubt(name):
             return None
-        return objection(priority, name, queue, self._versions)
+        return priority_problem(priority, name, queue, self._versions)

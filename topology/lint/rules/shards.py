@@ -6,14 +6,14 @@ from ...base.finding import ValuePath
 from ...base.resources import BUILT_IN_EXCHANGES
 from ...model import Body, Exchange, Queue
 from ...model.types import MAX_NAME_BYTES
-from ..context import Report
-from ..names import Names
+from ..context import Reporter
+from ..names import DeclaredNames
 
 #: Exchanges that give a message to every queue whose binding it fits, whatever its key.
 _TO_ALL = frozenset({"fanout", "headers", "x-recent-history"})
 
 
-def check_shards(base: ValuePath, body: Body, names: Names, report: Report) -> None:
+def check_shards(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
     """Every queue with shards of one vhost.
 
     Parameters:
@@ -29,31 +29,31 @@ def check_shards(base: ValuePath, body: Body, names: Names, report: Report) -> N
             if shard in written:
                 message = f"`{shard}` is also the name of a shard of `{name}`"
                 help_ = "rename one of the two queues"
-                report((*base, "queues", shard), "conflict", message, help_, of_key=True)
+                report.add((*base, "queues", shard), "conflict", message, help_, of_key=True)
         if _too_long(shards[-1]):
             message = f"with the number of a shard behind it, the name has more than {MAX_NAME_BYTES} bytes"
-            report(path, "wrong-value", message, "shorten it", of_key=True)
+            report.add(path, "wrong-value", message, "shorten it", of_key=True)
         _queue(path, body, body.queues[shards[-1]], len(shards), report)
 
 
-def _queue(path: ValuePath, body: Body, last: Queue, count: int, report: Report) -> None:
+def _queue(path: ValuePath, body: Body, last: Queue, count: int, report: Reporter) -> None:
     """The type and bindings of a queue, on its last shard, which has the longest name and keys."""
     if last.type == "stream":
         message = (
             "a stream cannot have `shards`: they are for tasks, and Celery's workers cannot consume a stream"
         )
-        report((*path, "shards"), "wrong-argument", message, "use `type: quorum`", of_key=True)
+        report.add((*path, "shards"), "wrong-argument", message, "use `type: quorum`", of_key=True)
     for index, binding in enumerate(last.bindings):
         place = (*path, "bindings", index)
         if _too_long(binding.key):
             message = f"with the number of a shard behind it, the key has more than {MAX_NAME_BYTES} bytes"
-            report((*place, "key"), "wrong-value", message, "shorten it")
+            report.add((*place, "key"), "wrong-value", message, "shorten it")
         kind = _kind(body, binding.exchange)
         if kind in _TO_ALL:
             shown = report.written((*place, "exchange"), binding.exchange)
             message = f"`{shown}` is a {kind} exchange: each of the {count} shards would get every message"
             help_ = "bind the queue to a direct or topic exchange, whose keys tell the shards apart"
-            report((*place, "exchange"), "bad-binding", message, help_)
+            report.add((*place, "exchange"), "bad-binding", message, help_)
 
 
 def _kind(body: Body, exchange: str) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...base.finding import ValuePath
 from ...model import Body, Profile
-from ..context import Report
-from ..names import Names, QueueNames
+from ..context import Reporter
+from ..names import DeclaredNames, QueueNames
 
 
-def check_workers(base: ValuePath, body: Body, names: Names, report: Report) -> None:
+def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
     """The queues and shares of every worker profile of one vhost.
 
     Parameters:
@@ -30,28 +30,28 @@ def check_workers(base: ValuePath, body: Body, names: Names, report: Report) -> 
 
 
 def _queue(
-    path: ValuePath, index: int, profile: Profile, body: Body, whole: str | None, report: Report
+    path: ValuePath, index: int, profile: Profile, body: Body, whole: str | None, report: Reporter
 ) -> None:
     """One queue of a profile: that it is named once, and that a worker can consume it."""
     queue = profile.queues[index]
     shown = report.written(path, queue)
     if queue in profile.queues[:index]:
-        report(path, "conflict", f"`{shown}` is named twice", "remove one of the two")
+        report.add(path, "conflict", f"`{shown}` is named twice", "remove one of the two")
     elif whole is not None and whole in profile.queues:
         message = f"`{shown}` is a shard of `{whole}`, all of whose shards are named here already"
-        report(path, "conflict", message, "remove one of the two")
+        report.add(path, "conflict", message, "remove one of the two")
     elif queue in body.queues and body.queues[queue].type == "stream":
         message = f"`{shown}` is a stream: Celery's workers cannot consume one"
-        report(path, "bad-profile", message, "name classic and quorum queues")
+        report.add(path, "bad-profile", message, "name classic and quorum queues")
 
 
-def _shares(path: ValuePath, count: int, queues: tuple[str, ...], body: Body, report: Report) -> None:
+def _shares(path: ValuePath, count: int, queues: tuple[str, ...], body: Body, report: Reporter) -> None:
     """How many workers share the shards of a profile: none may be left without one."""
     numbers = {shard: at for shards in body.shards.values() for at, shard in enumerate(shards)}
     shared = {numbers[queue] % count for queue in queues if queue in numbers}
     if not shared:
         help_ = "leave `shares` out, or give one of the queues `shards`"
-        report(path, "bad-profile", "there is nothing to share: none of its queues has `shards`", help_)
+        report.add(path, "bad-profile", "there is nothing to share: none of its queues has `shards`", help_)
     elif len(shared) < count:
         message = f"of {count} workers that share the queues, {count - len(shared)} would have no shard"
-        report(path, "bad-profile", message, "lower `shares`, or give a queue more `shards`")
+        report.add(path, "bad-profile", message, "lower `shares`, or give a queue more `shards`")

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.routing.check import file_tests
-from routectl.routing.check.implication import Wider, takes_all_of
-from routectl.routing.check.problem import Part
+from routectl.routing.check.implication import BroaderRules, subsumes
+from routectl.routing.check.problem import VhostContext
 from routectl.routing.rules.call import Call, holds
-from routectl.routing.rules.decision import Entry
+from routectl.routing.rules.decision import PatternEntry
 from routectl.topology.file.load import load
 from routectl.topology.matching.pattern import parse
 from routectl.topology.model import Route
@@ -30,7 +30,7 @@ routes:
 def found(folder: Path, first: str, earlier: str, second: str, later: str) -> list[tuple[str, str]]:
     text = FILE.format(first=first, earlier=earlier, second=second, later=later)
     (folder / "queues.yaml").write_text(text)
-    problems = file_tests.problems(Part.of(load(folder / "queues.yaml"), None))
+    problems = file_tests.file_problems(VhostContext.of(load(folder / "queues.yaml"), None))
     return [(each.message, each.help or "") for each in problems if each.code == "shadowed-rule"]
 
 
@@ -137,16 +137,16 @@ def test_whatever_a_narrower_rule_takes_a_wider_one_does(
     wide: dict[str, Any], narrow: dict[str, Any], kwargs: list[dict[str, Any]]
 ) -> None:
     wider, narrower = route(wide), route(narrow)
-    if takes_all_of(wider, narrower):
+    if subsumes(wider, narrower):
         taken = [each for each in kwargs if holds(narrower, Call((), each))]
         assert all(holds(wider, Call((), each)) for each in taken)
 
 
 @given(st.lists(rules, max_size=8), rules)
 def test_wider_rules_are_all_found(whens: list[dict[str, Any]], narrow: dict[str, Any]) -> None:
-    entries = [Entry(at, route(when), parse("a")) for at, when in enumerate(whens)]
-    wider = Wider()
+    entries = [PatternEntry(at, route(when), parse("a")) for at, when in enumerate(whens)]
+    wider = BroaderRules()
     for entry in entries:
         wider.add(entry)
     narrower = route(narrow)
-    assert wider.than(narrower) == [each for each in entries if takes_all_of(each.route, narrower)]
+    assert wider.of(narrower) == [each for each in entries if subsumes(each.route, narrower)]

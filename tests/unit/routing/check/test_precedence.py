@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from routectl.routing.check.precedence import outranked_rules
-from routectl.routing.check.problem import Part
+from routectl.routing.check.problem import VhostContext
 from routectl.topology.file.load import load
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 NARROW = "{tasks: a.*, queue: q, when: {kwargs.t: big}}"
 
 
-def part(folder: Path, *routes: str) -> Part:
+def part(folder: Path, *routes: str) -> VhostContext:
     rules = "\n".join(f"  - {route}" for route in routes)
     (folder / "queues.yaml").write_text(
         f"version: 1\nqueues: {{q: , r: , s: {{shards: 3}}}}\nroutes:\n{rules}\nunmatched: r\n"
     )
-    return Part.of(load(folder / "queues.yaml"), None)
+    return VhostContext.of(load(folder / "queues.yaml"), None)
 
 
 def found(folder: Path, *routes: str) -> list[Problem]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from routectl.routing.publishing.subsecond_delays import keep_brief_delays
+from routectl.routing.publishing.subsecond_delays import support_subsecond_delays
 
 
 class Noting(Celery):
@@ -24,7 +24,7 @@ class Noting(Celery):
 def app() -> Noting:
     made = Noting("noting", set_as_current=False)
     made.noted = []
-    keep_brief_delays(made)
+    support_subsecond_delays(made)
     return made
 
 
@@ -94,6 +94,6 @@ def test_what_the_app_itself_sends_with_counts() -> None:
     app = Celery("own", set_as_current=False)
     app.send_task = lambda name, **options: seen.append((name, options))
     for _ in range(2):
-        keep_brief_delays(app)
+        support_subsecond_delays(app)
     app.send_task("x", countdown=0.5)
     assert seen == [("x", {"countdown": 0.5})]

@@ -11,7 +11,7 @@ from celery import Celery
 from routectl.routing import Router
 from routectl.routing.celery import configure
 from routectl.routing.check.file_tests import failed_tests
-from routectl.routing.check.problem import Part
+from routectl.routing.check.problem import VhostContext
 from routectl.topology.errors import UsageError
 from routectl.topology.file.load import load
 
@@ -108,7 +108,7 @@ def test_a_test_with_options_passes_by_what_celery_sends(tmp_path: Path) -> None
         "  - {task: mail.x, options: {headers: {tenant: acme}}, queue: high}\n"
     )
     (tmp_path / "queues.yaml").write_text(FILE + tests)
-    found = list(failed_tests(Part.of(load(tmp_path / "queues.yaml"), None)))
+    found = list(failed_tests(VhostContext.of(load(tmp_path / "queues.yaml"), None)))
     assert [(each.message, each.position and each.position.line) for each in found] == [
         ("task `billing.x` has priority 2, not 7", 17)
     ]

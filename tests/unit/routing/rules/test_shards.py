@@ -189,7 +189,7 @@ def test_a_share_is_every_nth_shard_and_all_that_has_no_shards(
     body: Topology, share: str, numbers: tuple[int, ...]
 ) -> None:
     queues = body.consumed(body.workers["orders"])
-    assert sharing.taken(body, queues, sharing.parse(share)) == (
+    assert sharing.queues_of_share(body, queues, sharing.parse_share(share)) == (
         *(f"orders.{each}" for each in numbers),
         "normal",
     )
@@ -199,13 +199,16 @@ def test_a_share_is_every_nth_shard_and_all_that_has_no_shards(
 def test_shares_together_are_everything_once_and_differ_by_one_shard_at_most(counts: tuple[int, int]) -> None:
     shards, workers = counts
     body = Topology.model_validate({"version": 1, "queues": {"q": {"shards": shards}}})
-    found = [sharing.taken(body, body.queues, sharing.Share(part, workers)) for part in range(1, workers + 1)]
+    found = [
+        sharing.queues_of_share(body, body.queues, sharing.Share(part, workers))
+        for part in range(1, workers + 1)
+    ]
     assert sorted(queue for queues in found for queue in queues) == sorted(body.queues)
     assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
 def test_without_a_share_all_shards_are_taken(body: Topology) -> None:
-    assert sharing.taken(body, body.consumed(body.workers["both"]), None) == (
+    assert sharing.queues_of_share(body, body.consumed(body.workers["both"]), None) == (
         *("few.0", "few.1"),
         *(f"orders.{number}" for number in range(8)),
     )
@@ -227,7 +230,7 @@ def test_without_a_share_all_shards_are_taken(body: Topology) -> None:
 )
 def test_what_is_no_share_is_said(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=f"^{why}$"):
-        sharing.parse(text)
+        sharing.parse_share(text)
 
 
 def test_a_share_that_leaves_workers_without_a_shard_is_an_error(body: Topology) -> None:
@@ -235,17 +238,17 @@ def test_a_share_that_leaves_workers_without_a_shard_is_an_error(body: Topology)
     with pytest.raises(
         UsageError, match=r"^of 10 workers, 2 would have none of the 8 shards of `orders`$"
     ) as caught:
-        sharing.taken(body, queues, sharing.Share(1, 10))
+        sharing.queues_of_share(body, queues, sharing.Share(1, 10))
     assert caught.value.hint == "share them among fewer workers, or give the queue more `shards`"
     with pytest.raises(UsageError, match="of 2 workers, 1 would have none of the 2 shards of `orders`"):
-        sharing.taken(body, ["orders.0", "orders.2"], sharing.Share(1, 2))
+        sharing.queues_of_share(body, ["orders.0", "orders.2"], sharing.Share(1, 2))
     with pytest.raises(UsageError, match="nothing to share: none of `normal` has `shards`"):
-        sharing.taken(body, ["normal"], sharing.Share(1, 2))
+        sharing.queues_of_share(body, ["normal"], sharing.Share(1, 2))
 
 
 def test_of_two_queues_the_one_with_more_shards_says_how_many_can_share(body: Topology) -> None:
     queues = body.consumed(body.workers["both"])
-    assert sharing.taken(body, queues, sharing.Share(3, 4)) == ("orders.2", "orders.6")
+    assert sharing.queues_of_share(body, queues, sharing.Share(3, 4)) == ("orders.2", "orders.6")
 
 
 def test_a_share_is_part_of_the_node_name_unless_the_profile_names_one(body: Topology) -> None:
@@ -255,20 +258,20 @@ def test_a_share_is_part_of_the_node_name_unless_the_profile_names_one(body: Top
 
 
 def test_shards_are_told_by_number(body: Topology) -> None:
-    taken = sharing.taken(body, body.queues, sharing.Share(2, 3))
-    assert sharing.described(body, taken) == [
+    taken = sharing.queues_of_share(body, body.queues, sharing.Share(2, 3))
+    assert sharing.describe_shards(body, taken) == [
         "shards 1, 4, 7 of the 8 of `orders`",
         "shard 1 of the 2 of `few`",
     ]
-    assert sharing.described(body, body.queues)[0] == "all 8 shards of `orders`"
-    assert sharing.described(body, ["normal"]) == []
+    assert sharing.describe_shards(body, body.queues)[0] == "all 8 shards of `orders`"
+    assert sharing.describe_shards(body, ["normal"]) == []
     many = Topology.model_validate({"version": 1, "queues": {"q": {"shards": 100}}})
-    half = sharing.taken(many, many.queues, sharing.Share(1, 2))
-    assert sharing.described(many, half) == ["shards 0, 2, 4, …, 98 of the 100 of `q`"]
+    half = sharing.queues_of_share(many, many.queues, sharing.Share(1, 2))
+    assert sharing.describe_shards(many, half) == ["shards 0, 2, 4, …, 98 of the 100 of `q`"]
 
 
 def test_shares_of_a_profile_are_workers_of_their_own(body: Topology) -> None:
-    found = manifests.workers(body, "proj")
+    found = manifests.worker_units(body, "proj")
     assert [worker.command[4:] for worker in found] == [
         ("--profile=orders", "--share=1/3"),
         ("--profile=orders", "--share=2/3"),

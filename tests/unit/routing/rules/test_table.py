@@ -241,13 +241,13 @@ def test_somewhere_a_task_may_go(name: str, unmatched: str, queue: str) -> None:
         queues={"orders": {"shards": 4}, "gold": {}, "low": {}},
         unmatched=unmatched,
     )
-    decision = found.somewhere(name)
+    decision = found.any_destination(name)
     assert decision is not None
     assert decision.queue == queue
 
 
 def test_a_task_that_no_rule_takes_goes_nowhere() -> None:
-    assert table({"tasks": "a", "queue": "low"}).somewhere("b") is None
+    assert table({"tasks": "a", "queue": "low"}).any_destination("b") is None
 
 
 @pytest.mark.parametrize(

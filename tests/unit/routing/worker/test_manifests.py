@@ -36,7 +36,7 @@ ODD = [
 def workers(
     *names: str, app: str = "proj", program: tuple[str, ...] = ("celery",), **profile: Any
 ) -> list[Any]:
-    return manifests.workers(body(*names, **profile), app, program)
+    return manifests.worker_units(body(*names, **profile), app, program)
 
 
 def body(*names: str, **profile: Any) -> Topology:
@@ -54,7 +54,7 @@ def test_a_command_names_the_profile_and_a_green_pool() -> None:
 
 def test_text_and_procfile_survive_a_shell() -> None:
     found = workers(*ODD)
-    for line, worker in zip(manifests.text(found).splitlines(), found, strict=True):
+    for line, worker in zip(manifests.shell_commands(found).splitlines(), found, strict=True):
         assert tuple(shlex.split(line)) == worker.command
     lines = [line.partition(": ") for line in manifests.procfile(found).splitlines()]
     assert [tuple(shlex.split(rest)) for _, _, rest in lines] == [worker.command for worker in found]
@@ -98,7 +98,7 @@ def test_systemd_units_quote_what_systemd_expands() -> None:
 
 def test_an_unknown_profile_is_a_sentence_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="has no worker profile `hgih`") as caught:
-        profiles.find(body("high", "low"), "hgih", "queues.yaml")
+        profiles.find_profile(body("high", "low"), "hgih", "queues.yaml")
     assert caught.value.hint == "did you mean `high`?"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from routectl.topology.base.redaction import mask_urls, presentable
+from routectl.topology.base.redaction import mask_urls, redacted
 from routectl.topology.base.secret import MASK, Secret, mask, password_matches
 
 
@@ -89,4 +89,4 @@ def test_password_hashes(name: str) -> None:
     ],
 )
 def test_plain_data_is_shown_without_what_looks_like_a_secret(data: Any, shown: Any) -> None:
-    assert presentable(data) == shown
+    assert redacted(data) == shown

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Resource, State, binding_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.apply import Report, apply
+from routectl.topology.change.apply import ApplyReport, apply
 from routectl.topology.change.diff import diff
 from routectl.topology.change.refusals import refusals
 from routectl.topology.errors import AccessRefused, BrokerError, Refused, Rejected, Unreachable
@@ -24,16 +24,18 @@ SHOP = state(TASKS, HIGH, LOW, BOUND, policy("length", **{"max-length": 5}))
 NO = Rejected("cannot create it", "for reasons of its own", "ask it why")
 
 
-def carry_out(desired: State, broker: MemoryBroker, *allow: str, delete: Collection[Resource] = ()) -> Report:
+def carry_out(
+    desired: State, broker: MemoryBroker, *allow: str, delete: Collection[Resource] = ()
+) -> ApplyReport:
     deleted = [item.key for item in delete]
     return apply(planned(desired, broker, delete=deleted), lambda _what, _done, _total: None, allow=allow)
 
 
-def statuses(report: Report) -> dict[str, str]:
+def statuses(report: ApplyReport) -> dict[str, str]:
     return {str(outcome.change.key): outcome.status for outcome in report.outcomes}
 
 
-def errors(report: Report) -> dict[str, str | None]:
+def errors(report: ApplyReport) -> dict[str, str | None]:
     return {str(outcome.change.key): outcome.error for outcome in report.having("failed")}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.desired import desired
+from routectl.topology.change.desired import desired_state
 from routectl.topology.model import Topology
 from tests.fakes import exchange, queue, vhost_key
 
@@ -22,7 +22,7 @@ ROUTED: dict[str, Any] = {
 
 
 def wanted(here: str = "/", /, **sections: Any) -> State:
-    return desired(Topology.model_validate({"version": 1, **sections}), here)
+    return desired_state(Topology.model_validate({"version": 1, **sections}), here)
 
 
 def listed(found: State) -> list[str]:

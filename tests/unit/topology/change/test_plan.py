@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, moved_on
+from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, stale_reasons
 from routectl.topology.errors import UsageError
 
 QUEUE: dict[str, Any] = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
@@ -74,7 +74,7 @@ def test_a_plan_survives_json(made: Plan) -> None:
 
 @given(PLANS)
 def test_a_saved_plan_has_not_moved_on(made: Plan) -> None:
-    assert moved_on(Plan.from_dict(json.loads(json.dumps(made.as_dict()))), made) == []
+    assert stale_reasons(Plan.from_dict(json.loads(json.dumps(made.as_dict()))), made) == []
 
 
 def test_no_secret_is_in_a_plan() -> None:
@@ -118,12 +118,12 @@ def test_differences_are_laid_out_by_name() -> None:
 
 def test_more_messages_are_no_reason_to_review_a_plan_again() -> None:
     deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 1, 0)
-    assert moved_on(plan(deletion), plan(replace(deletion, messages=7, consumers=2))) == []
+    assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2))) == []
 
 
 def test_what_has_moved_on_is_told_by_object() -> None:
     low = replace(HIGH, key=queue_key("/", "low"))
-    assert moved_on(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
+    assert stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
         "queue high: no longer differs",
         "policy p: differs in another way than then",
         "queue low: did not differ then, and would be created now",
@@ -139,13 +139,13 @@ def test_what_has_moved_on_is_told_by_object() -> None:
     ],
 )
 def test_a_plan_for_elsewhere_is_no_plan_for_here(elsewhere: dict[str, Any], told: str) -> None:
-    assert moved_on(EMPTY, replace(EMPTY, **elsewhere)) == [told]
+    assert stale_reasons(EMPTY, replace(EMPTY, **elsewhere)) == [told]
 
 
 def test_without_the_clusters_name_brokers_are_told_apart_by_their_address() -> None:
     here = replace(EMPTY, cluster="")
-    assert moved_on(here, here) == []
-    assert moved_on(here, replace(here, broker="amqp://far")) == [
+    assert stale_reasons(here, here) == []
+    assert stale_reasons(here, replace(here, broker="amqp://far")) == [
         "the plan was made for amqp://localhost by AMQP alone, vhosts /"
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.topology.delivery.network import Link, Network, headers_match, topic_matches
+from routectl.topology.delivery.network import Link, Network, headers_match
 
 WORDS = st.lists(st.sampled_from(["a", "b", "*", "#"]), max_size=5).map(".".join)
 KEYS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=5).map(".".join)
@@ -36,6 +36,12 @@ KEYS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=5).map(".".join)
 )
 def test_topic_keys(binding: str, key: str, expected: bool) -> None:
     assert topic_matches(binding, key) is expected
+
+
+def topic_matches(binding: str, key: str) -> bool:
+    """Whether a topic exchange sends a key along a binding."""
+    network = Network({"t": "topic"}, ["q"], [Link("t", "q", True, binding)])
+    return network.deliver("t", key) == {"q"}
 
 
 @given(WORDS, KEYS)

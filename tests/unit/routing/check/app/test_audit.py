@@ -9,22 +9,22 @@ import pytest
 from routectl.routing.check import file_tests
 from routectl.routing.check.app import audit
 from routectl.routing.check.app.destination import destinations
-from routectl.routing.check.app.facts import App, Sender, Sent
-from routectl.routing.check.problem import Part, Problem
+from routectl.routing.check.app.facts import AppFacts, PublishTarget, TaskSource
+from routectl.routing.check.problem import Problem, VhostContext
 from routectl.routing.rules.call import Call
 from routectl.topology.base.finding import Severity
 from routectl.topology.file.load import load
 
 
-def part(folder: Path, text: str) -> Part:
+def part(folder: Path, text: str) -> VhostContext:
     (folder / "queues.yaml").write_text("version: 1\n" + text)
-    return Part.of(load(folder / "queues.yaml"), None)
+    return VhostContext.of(load(folder / "queues.yaml"), None)
 
 
 def found(folder: Path, text: str) -> list[tuple[str, int | None, str]]:
     return [
         (problem.code, problem.position and problem.position.line, problem.message)
-        for problem in file_tests.problems(part(folder, text))
+        for problem in file_tests.file_problems(part(folder, text))
     ]
 
 
@@ -64,7 +64,7 @@ routes:
   - {tasks: '/a\.b.*/', queue: q}
   - {tasks: '/a\..+/', queue: r}
 """
-    (problem,) = file_tests.problems(part(tmp_path, routes))
+    (problem,) = file_tests.file_problems(part(tmp_path, routes))
     assert problem.message == (
         r"the pattern `/a\..+/` never has a task: `/a\.[^b].*/` and `/a\.b.*/` take all of its names"
     )
@@ -74,7 +74,7 @@ routes:
 
 def test_a_pattern_that_stands_twice_is_no_matter_of_order(tmp_path: Path) -> None:
     text = "queues: {q: , r: }\nroutes:\n  - {tasks: a.*, queue: q}\n  - {tasks: a.*, queue: r}\n"
-    (problem,) = file_tests.problems(part(tmp_path, text))
+    (problem,) = file_tests.file_problems(part(tmp_path, text))
     assert problem.message == "the pattern `a.*` never has a task: it stands in an earlier rule as well"
     assert problem.help == f"take it out here, or at {tmp_path / 'queues.yaml'}:4"
 
@@ -188,14 +188,14 @@ routes:
 """,
     )
     senders = (
-        Sender("a", Sent("q", "tasks", "q")),
-        Sender("a", Sent(error="Oops: no"), schedule="nightly"),
-        Sender("b", Sent("gold", "", "gold")),  # as a call with 1 goes, but not one without
-        Sender("celery.chord", Sent("celery", "", "celery")),
-        Sender("c", Sent("q", "tasks", "q")),
+        TaskSource("a", PublishTarget("q", "tasks", "q")),
+        TaskSource("a", PublishTarget(error="Oops: no"), schedule="nightly"),
+        TaskSource("b", PublishTarget("gold", "", "gold")),  # as a call with 1 goes, but not one without
+        TaskSource("celery.chord", PublishTarget("celery", "", "celery")),
+        TaskSource("c", PublishTarget("q", "tasks", "q")),
     )
-    app = App("shop", senders)
-    problems = list(audit.problems(file, app, destinations(file, app)))
+    app = AppFacts("shop", senders)
+    problems = list(audit.app_problems(file, app, destinations(file, app)))
     assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
         ("refused-task", Severity.ERROR, "c"),
         ("own-routes", Severity.ERROR, "a"),
@@ -211,17 +211,22 @@ def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_pat
     file = part(tmp_path, "queues: {q: , r: }\nroutes: [{tasks: a, queue: q, when: {args.0: 1}}]\n")
     pinned = {"queue": "q"}
     told = [
-        (Sender("a", Sent("q", "", "q"), pinned), []),
-        (Sender("a", Sent("r", "", "r"), {"queue": "r"}), ["no rule takes it without arguments"]),
-        (Sender("a", Sent("q", "", "q"), pinned, "nightly", Call((1,)), known=True), []),
+        (TaskSource("a", PublishTarget("q", "", "q"), pinned), []),
         (
-            Sender("a", Sent("q", "", "q"), pinned, "nightly", Call((2,)), known=True),
+            TaskSource("a", PublishTarget("r", "", "r"), {"queue": "r"}),
+            ["no rule takes it without arguments"],
+        ),
+        (TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((1,)), known=True), []),
+        (
+            TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((2,)), known=True),
             ["no rule takes it as it is called"],
         ),
     ]
     for sender, says in told:
-        app = App("shop", (sender,))
+        app = AppFacts("shop", (sender,))
         found = [
-            each for each in audit.problems(file, app, destinations(file, app)) if each.code == "own-options"
+            each
+            for each in audit.app_problems(file, app, destinations(file, app))
+            if each.code == "own-options"
         ]
         assert [each.message.rpartition("; ")[2] for each in found] == says

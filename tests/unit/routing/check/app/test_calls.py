@@ -12,7 +12,7 @@ from celery.app.utils import find_app
 from celery.beat import Scheduler
 
 from routectl.routing.check.app import reader
-from routectl.routing.check.problem import Part
+from routectl.routing.check.problem import VhostContext
 from routectl.topology.file.load import load
 
 from ....checking import checked, module
@@ -240,7 +240,7 @@ def test_what_a_router_is_asked_is_what_celery_and_beat_ask_it(
     setup: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = write(folder, SENDERS, SCHEDULE, setup)
-    part = Part.of(load("queues.yaml"), None)
+    part = VhostContext.of(load("queues.yaml"), None)
     senders = [each for each in reader.read(name, part.body).senders if each.task.startswith("acme.")]
     app = find_app(name)
     asked = record(app, monkeypatch)

@@ -10,15 +10,18 @@ import pytest
 from routectl.topology.broker.sandbox import setup
 from routectl.topology.broker.sandbox.node import STATE_FILE, Node
 from routectl.topology.broker.sandbox.process import Process
-from routectl.topology.broker.sandbox.server import Server
+from routectl.topology.broker.sandbox.server import Installation
 from routectl.topology.broker.sandbox.setup import Ports, environment, inside, write
 
-SERVER = Server(Path("/usr/lib/rabbitmq/bin/rabbitmq-server"))
+SERVER = Installation(Path("/usr/lib/rabbitmq/bin/rabbitmq-server"))
 
 
 def test_state_survives_the_process(tmp_path: Path) -> None:
     node = Node(
-        tmp_path, Server(SERVER.command, Path("/elsewhere")), ports=Ports(1, 2, 3, 4, 5), conf=("a = b",)
+        tmp_path,
+        Installation(SERVER.command, Path("/elsewhere")),
+        ports=Ports(1, 2, 3, 4, 5),
+        conf=("a = b",),
     )
     node.process = Process(123, "456")
     node.save()
@@ -78,7 +81,7 @@ def test_environment_holds_nothing_of_the_machines_rabbitmq(
 
 def test_only_a_server_from_elsewhere_needs_mounts() -> None:
     assert inside(SERVER) == []
-    assert inside(Server(SERVER.command, Path("/elsewhere")))[:2] == ["unshare", "--mount"]
+    assert inside(Installation(SERVER.command, Path("/elsewhere")))[:2] == ["unshare", "--mount"]
 
 
 def test_ports_named_are_kept_and_the_others_picked() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from routectl.topology.broker.sandbox import server
-from routectl.topology.broker.sandbox.server import Server, find
+from routectl.topology.broker.sandbox.server import Installation, find
 from routectl.topology.errors import BrokerError, UsageError
 
 Script = Callable[[str, str], None]
@@ -63,14 +63,14 @@ def test_with_nothing_at_hand_the_error_names_the_ways_out(script: Script) -> No
 
 def test_one_on_the_path_is_taken(script: Script, tmp_path: Path) -> None:
     script("rabbitmq-server", "true")
-    assert find(install=True) == Server(tmp_path / "bin/rabbitmq-server")
+    assert find(install=True) == Installation(tmp_path / "bin/rabbitmq-server")
 
 
 def test_debians_own_script_comes_before_the_path(script: Script) -> None:
     script("rabbitmq-server", "true")
     server.DEBIAN_SERVER.parent.mkdir()
     server.DEBIAN_SERVER.touch()
-    assert find() == Server(server.DEBIAN_SERVER)
+    assert find() == Installation(server.DEBIAN_SERVER)
 
 
 @pytest.mark.parametrize("version", [None, "3.10"])

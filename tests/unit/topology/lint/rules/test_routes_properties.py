@@ -145,7 +145,7 @@ def test_every_queue_that_delayed_tasks_keep_from_its_key_is_warned_of(data: dic
     if found is None:
         return
     book = AddressBook(found.topology)
-    kept = {queue for queue, (_, others) in book.overtaken.items() if others}
+    kept = {queue for queue, (_, others) in book.ambiguous_when_delayed.items() if others}
     if book.delays and found.topology.delayed_delivery != "never":
         kept |= {queue for queue, _, _ in book.shared()}
     warned = [warning for warning in found.warnings if warning.code == "delay-key"]
