@@ -10,7 +10,8 @@ from ..rules.call import Call
 from ..rules.explanation import explain
 from .precedence import outranked_rules
 from .problem import Problem, line_prefix, rule_name
-from .reachability import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
+from .reachability import bypassed_rules, unconsumed_queues, unreached_queues
+from .shadowing import shadowed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

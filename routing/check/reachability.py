@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ...topology.delivery.addresses import possible_queues
 from ...topology.delivery.network import links
-from ...topology.matching import inclusion
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
 from ..rules.builtin_tasks import UNLOCKS_CHORDS
 from ..rules.default_queues import consuming_profiles, dead_letter_queues
-from .implication import BroaderRules
 from .problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from ...topology.base.finding import Position
     from ...topology.model import Body
-    from ..rules.decision import PatternEntry
     from .problem import VhostContext
-
-
-def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
-    """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
-    for entry, earlier in _shadowed(part.router.table.entries):
-        if not earlier:
-            message = f"the pattern `{entry.pattern.text}` never has a task: it matches no name at all"
-            yield Problem("shadowed-rule", message, part.pattern(entry), "take it out")
-            continue
-        taken = " and ".join(f"`{one.pattern.text}`" for one in earlier)
-        places = (f"{one.position.file}:{one.position.line}" for one in earlier if one.position)
-        lines = " and ".join(dict.fromkeys(places))
-        verb = "takes" if len(earlier) == 1 else "take"
-        what = "name" if entry.pattern.kind == "exact" else "pattern"
-        all_ = "calls" if any(one.depends_on_call for one in earlier) else "names"
-        why, help_ = f"{taken} {verb} all of its {all_}", f"move it above {lines}, or take it out"
-        if _says_the_same(earlier[0], entry):
-            why, help_ = "it stands in an earlier rule as well", f"take it out here, or at {lines}"
-        yield Problem(
-            "shadowed-rule",
-            f"the {what} `{entry.pattern.text}` never has a task: {why}",
-            part.pattern(entry),
-            help_ if lines else None,
-        )
-
-
-def _says_the_same(one: PatternEntry, other: PatternEntry) -> bool:
-    """Whether two patterns are for the same calls of the same names."""
-    says = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
-    return says[0] == says[1]
-
-
-def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, tuple[PatternEntry, ...]]]:
-    """Each pattern that can never match, with those that take its names."""
-    exact: defaultdict[str, BroaderRules] = defaultdict(BroaderRules)
-    always: list[PatternEntry] = []
-    some: list[tuple[int, PatternEntry]] = []
-    for entry in entries:
-        if entry.pattern.kind == "exact":
-            earlier = exact[entry.pattern.text].of(entry.route)
-            if earlier:
-                yield entry, (earlier[0],)
-            else:
-                exact[entry.pattern.text].add(entry)
-        elif entry.depends_on_call or placeholders(entry.route.queue):
-            some.append((len(always), entry))
-        else:
-            always.append(entry)
-    for at, cover in inclusion.shadowed([entry.pattern for entry in always]).items():
-        yield always[at], tuple(always[one] for one in cover)
-    wider = BroaderRules()
-    for before, entry in some:
-        takers_ = [*always[:before], *wider.of(entry.route)]
-        if not placeholders(entry.route.queue):
-            wider.add(entry)
-        patterns = [one.pattern for one in takers_]
-        if inclusion.covers(patterns, entry.pattern):
-            cover = inclusion.shadowed([*patterns, entry.pattern]).get(len(patterns), ())
-            yield entry, tuple(takers_[one] for one in cover)
 
 
 def bypassed_rules(part: VhostContext) -> Iterator[Problem]:

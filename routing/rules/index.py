@@ -7,14 +7,11 @@ to a few patterns, which are tried in their order; only those without any text, 
 
 from __future__ import annotations
 
-import re
-import warnings
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from re import _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ...topology.matching.pattern import glob_items
+from ...topology.matching.pattern import Wildcard, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,13 +37,6 @@ _START, _END, _ANYWHERE = range(3)
 #: Where a text stands: which side it is counted from, how many characters from there, and the text. From the end it is
 #: read backwards.
 _Key = tuple[int, int, str]
-
-#: What a pattern consists of from left to right: texts, single characters of any kind, and what has any length.
-_Item = str | bool
-_ONE, _ANY = True, False
-
-_BRACES = re.compile(r"\{[^{}]*\}")
-_ONE_CHARACTER = {"ANY", "IN", "NOT_LITERAL"}
 
 
 class Index(Generic[T]):
@@ -131,7 +121,7 @@ class _Prefixes:
 
 def _file(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
     """The patterns' numbers under the text that each shares with the fewest others, and those without text."""
-    items = [_items(pattern) for pattern in patterns]
+    items = [items_of(pattern) for pattern in patterns]
     keys = _frequent([_fixed_keys(pattern) for pattern in items])
     filed: dict[_Key, list[int]] = {}
     left = list(range(len(patterns)))
@@ -167,7 +157,7 @@ def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
     return [[key for key in some if key[:2] in frequent] for some in keys]
 
 
-def _fixed_keys(items: list[_Item]) -> list[_Key]:
+def _fixed_keys(items: list[str | Wildcard]) -> list[_Key]:
     """The texts of a pattern that stand at a certain distance from the start or the end of a name."""
     backwards = [item[::-1] if isinstance(item, str) else item for item in reversed(items)]
     return [
@@ -176,18 +166,18 @@ def _fixed_keys(items: list[_Item]) -> list[_Key]:
     ]
 
 
-def _fixed(items: list[_Item]) -> Iterator[tuple[int, str]]:
+def _fixed(items: list[str | Wildcard]) -> Iterator[tuple[int, str]]:
     """The texts before anything that has any length, each with its distance from the start."""
     distance = 0
     for item in items:
-        if item is _ANY:
-            return
         if isinstance(item, str):
             yield distance, item
+        elif item is not Wildcard.ONE:
+            return
         distance += len(item) if isinstance(item, str) else 1
 
 
-def _gram_keys(items: list[_Item]) -> list[_Key]:
+def _gram_keys(items: list[str | Wildcard]) -> list[_Key]:
     """The pieces of a pattern's texts, which stand anywhere in a name."""
     return [
         (_ANYWHERE, 0, item[at : at + _GRAM])
@@ -195,53 +185,3 @@ def _gram_keys(items: list[_Item]) -> list[_Key]:
         if isinstance(item, str)
         for at in range(max(len(item) - _GRAM, 0) + 1)
     ]
-
-
-def _items(pattern: Pattern) -> list[_Item]:
-    """What a pattern consists of."""
-    if pattern.kind == "exact":
-        return [pattern.text]
-    if pattern.kind == "regex":
-        return _regex_items(pattern.text[1:-1])
-    if pattern.kind == "glob":
-        return _glob_items(pattern.text)
-    items: list[_Item] = []
-    for literal in _BRACES.split(pattern.text):
-        items += _glob_items(literal) if "*" in pattern.text else [literal] * bool(literal)
-        items.append(_ANY)
-    return items[:-1]
-
-
-def _glob_items(text: str) -> list[_Item]:
-    return _joined(
-        _ANY if item[0] == "*" else _ONE if item == "?" or (item[0] == "[" and item != "[") else item
-        for item in glob_items(text)
-    )
-
-
-def _regex_items(source: str) -> list[_Item]:
-    """What every match of an expression consists of; what is not plain has any length."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = _parser.parse(source)
-    except RecursionError:
-        return []
-    if tree.state.flags & re.IGNORECASE:
-        return []
-    return _joined(
-        chr(value) if str(code) == "LITERAL" else _ONE if str(code) in _ONE_CHARACTER else _ANY
-        for code, value in tree
-        if str(code) != "AT"
-    )
-
-
-def _joined(items: Iterable[_Item]) -> list[_Item]:
-    """Items with neighbouring texts put together."""
-    joined: list[_Item] = []
-    for item in items:
-        if isinstance(item, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += item
-        else:
-            joined.append(item)
-    return joined

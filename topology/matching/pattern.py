@@ -14,11 +14,14 @@ import fnmatch
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import expressions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PatternKind = Literal["exact", "glob", "capture", "regex"]
 
@@ -26,10 +29,21 @@ PatternKind = Literal["exact", "glob", "capture", "regex"]
 #: match grows with its length to this power, and once more.
 FREE = 2
 
+#: Items of a parsed expression that match one character out of several.
+_ONE_CHARACTER = frozenset({"ANY", "IN", "NOT_LITERAL"})
+
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
 _GLOB_ITEM = re.compile(r"\*+|\?|\[!?+\]?+[^\]]*\]|\[|[^*?\[]+")
 _SEGMENT = "[^.:]"
+
+
+class Wildcard(Enum):
+    """What is open in a pattern."""
+
+    ONE = "one character"
+    SEGMENT = "one or more characters, without `.` and `:`"
+    ANY = "any characters, or none"
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,69 @@ def parse(text: str) -> Pattern:
 def glob_items(text: str) -> list[str]:
     """The items of a glob, as `fnmatch` reads it: runs of `*`, `?`, `[...]`, and the text between."""
     return _GLOB_ITEM.findall(text)
+
+
+def items_of(pattern: Pattern) -> list[str | Wildcard]:
+    """What every name that a pattern matches consists of, from left to right: texts, and characters that are open.
+
+    Of a regular expression, this may allow more names than it matches.
+    """
+    if pattern.kind == "exact":
+        return [pattern.text]
+    if pattern.kind == "regex":
+        return _regex_items(pattern.text[1:-1])
+    if pattern.kind == "glob":
+        return _glob_items(pattern.text)
+    items: list[str | Wildcard] = []
+    for literal in _BRACES.split(pattern.text)[0::2]:
+        items += _glob_items(literal) if "*" in pattern.text else [literal] * bool(literal)
+        items.append(Wildcard.SEGMENT)
+    return items[:-1]
+
+
+def _glob_items(text: str) -> list[str | Wildcard]:
+    return _joined(
+        Wildcard.ANY
+        if item[0] == "*"
+        else Wildcard.ONE
+        if item == "?" or (item[0] == "[" and item != "[")
+        else item
+        for item in glob_items(text)
+    )
+
+
+def _regex_items(source: str) -> list[str | Wildcard]:
+    try:
+        tree = expressions.parse(source)
+    except RecursionError:
+        return [Wildcard.ANY]
+    if tree.state.flags & re.IGNORECASE:
+        return [Wildcard.ANY]
+    items: list[str | Wildcard] = []
+    for code, value in tree:
+        kind = str(code)
+        if kind in ("MAX_REPEAT", "MIN_REPEAT") and value[0] and _is_one_character(value[2]):
+            items.append(Wildcard.ONE)
+        if kind != "AT":
+            items.append(
+                chr(value) if kind == "LITERAL" else Wildcard.ONE if kind in _ONE_CHARACTER else Wildcard.ANY
+            )
+    return _joined(items)
+
+
+def _is_one_character(items: Any) -> bool:
+    return len(items) == 1 and str(items[0][0]) in _ONE_CHARACTER
+
+
+def _joined(items: Iterable[str | Wildcard]) -> list[str | Wildcard]:
+    """Items with neighbouring texts put together."""
+    joined: list[str | Wildcard] = []
+    for item in items:
+        if isinstance(item, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += item
+        else:
+            joined.append(item)
+    return joined
 
 
 def placeholders(template: str) -> tuple[str, ...]:

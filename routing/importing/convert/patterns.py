@@ -11,7 +11,7 @@ import re
 from re import _constants, _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
 from typing import Any
 
-from ....topology.matching.expressions import problem
+from ....topology.matching.equivalents import problem
 from ....topology.matching.pattern import parse
 
 _GLOBAL_FLAGS = re.compile(r"\(\?[aimsux]+\)")

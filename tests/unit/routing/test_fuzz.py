@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from routectl.routing.rules.index import Index
-from routectl.topology.matching.expressions import problem
+from routectl.topology.matching.equivalents import problem
 from routectl.topology.matching.pattern import Pattern, parse
 
 PATTERNS = int(os.environ.get("ROUTECTL_TEST_FUZZ", "4000"))

@@ -8,7 +8,7 @@ from functools import cache
 from ...base.finding import ValuePath, did_you_mean
 from ...matching import pattern
 from ...matching.conditions import comparison_operator, contradiction
-from ...matching.expressions import problem
+from ...matching.equivalents import REMEDY, problem
 from ...model import Body, Route
 from ...model.support import Version
 from ...model.topology import REFUSE
@@ -186,6 +186,7 @@ class _Scope:
         if why is not None:
             reason, _, remedy = why.partition("; ")
             shown = self._report.written(place, text)
+            remedy = REMEDY if self._report.is_from_outside(place) else remedy
             self._report.add(
                 place, "bad-pattern", f"the regular expression `{shown}` is refused: {reason}", remedy
             )

@@ -55,10 +55,9 @@ def test_a_rule_whose_calls_an_earlier_one_takes(tmp_path: Path, earlier: str, l
         problems = found(
             tmp_path, names[0], f"queue: q, when: {earlier}", names[1], f"queue: r, when: {later}"
         )
-        what = "name" if names[1] == "a.b" else "pattern"
         place = tmp_path / "queues.yaml"
-        help_ = f"move it above {place}:4, or take it out"
-        message = f"the {what} `{names[1]}` never has a task: `{names[0]}` takes all of its calls"
+        help_ = f"move it above {place}:4, or remove it"
+        message = f"`{names[1]}` is unreachable: `{names[0]}` already matches all of its calls"
         assert problems == [(message, help_)]
     assert found(tmp_path, "a.b.*", f"queue: q, when: {earlier}", "a.*", f"queue: r, when: {later}") == []
 
@@ -105,8 +104,8 @@ def test_a_rule_with_shards_takes_the_calls_that_have_one(
 def test_a_pattern_that_stands_twice_with_the_same_conditions_is_no_matter_of_order(tmp_path: Path) -> None:
     rule = "queue: q, when: {kwargs.x: {gt: 5}}"
     ((message, help_),) = found(tmp_path, "a.*", rule, "a.*", rule)
-    assert message == "the pattern `a.*` never has a task: it stands in an earlier rule as well"
-    assert help_ == f"take it out here, or at {tmp_path / 'queues.yaml'}:4"
+    assert message == "`a.*` is unreachable: an earlier rule has the same pattern"
+    assert help_ == f"remove it here or at {tmp_path / 'queues.yaml'}:4"
 
 
 values = st.sampled_from([0, 1, 2, 3, 0.5, 2**40, "a", "b", "", True, False])

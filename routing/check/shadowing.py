@@ -1,0 +1,146 @@
+"""Rules that no task reaches, because an earlier rule already matches all of its names and calls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from ...topology.matching.equivalents import as_glob
+from ...topology.matching.expressions import parse as parse_expression
+from ...topology.matching.pattern import Pattern, Wildcard, items_of, parse, placeholders
+from ..rules.index import Index
+from .implication import BroaderRules
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..rules.decision import PatternEntry
+    from .problem import VhostContext
+
+#: Characters that no pattern spells.
+_FRESH = "\ue000\ue000\ue000"
+
+#: What to put in the place of a wildcard, so that a glob which matches all of these matches whatever is there.
+_FILLINGS = {
+    Wildcard.ONE: (_FRESH[0], _FRESH[0], _FRESH[0], "."),
+    Wildcard.SEGMENT: (_FRESH[0], _FRESH),
+    Wildcard.ANY: ("", _FRESH[0], _FRESH, f"{_FRESH}.{_FRESH}:{_FRESH}"),
+}
+_MOST_FILLINGS = max(map(len, _FILLINGS.values()))
+
+
+def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
+    """The patterns that are unreachable, since an earlier one matches all of their names whatever a call is like."""
+    for entry, earlier in _shadowed(part.router.table.entries):
+        text = entry.pattern.text
+        if earlier is None:
+            yield Problem("shadowed-rule", f"`{text}` matches no name", part.pattern(entry), "remove it")
+            continue
+        place = earlier.position
+        line = f"{place.file}:{place.line}" if place else "the earlier rule"
+        if _is_same(earlier, entry):
+            message = f"`{text}` is unreachable: an earlier rule has the same pattern"
+            help_ = f"remove it here or at {line}"
+        else:
+            what = "matches all of its calls" if earlier.depends_on_call else "matches it"
+            message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {what}"
+            help_ = f"move it above {line}, or remove it"
+        yield Problem("shadowed-rule", message, part.pattern(entry), help_)
+
+
+def covers(earlier: Pattern, later: Pattern) -> bool:
+    """Whether every name that a pattern matches is matched by an earlier one; False also if that is not proved.
+
+    Parameters:
+      earlier: The pattern that is tried first.
+      later: The pattern that may be unreachable.
+    """
+    if earlier.text == later.text or later.kind == "exact":
+        return earlier.match(later.text) is not None or earlier.text == later.text
+    plain = _plain(earlier)
+    return plain is not None and all(plain.match(name) is not None for name in _examples(later))
+
+
+def _plain(pattern: Pattern) -> Pattern | None:
+    """A pattern as a glob or a capture without sets of characters, which examples prove to match all that is open."""
+    if pattern.kind == "regex":
+        glob = as_glob(pattern.text[1:-1])
+        return None if glob is None else parse(glob)
+    return pattern if pattern.kind != "exact" and "[" not in pattern.text else None
+
+
+def _examples(pattern: Pattern) -> list[str]:
+    """Names with each wildcard filled in every way, all wildcards in the same way; no name is empty."""
+    items = items_of(pattern)
+    names = (
+        "".join(
+            item if isinstance(item, str) else _FILLINGS[item][min(at, len(_FILLINGS[item]) - 1)]
+            for item in items
+        )
+        for at in range(_MOST_FILLINGS)
+    )
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, PatternEntry | None]]:
+    """Each unreachable pattern, with an earlier one that matches all that it could, if it could match any name."""
+    exact: defaultdict[str, BroaderRules] = defaultdict(BroaderRules)
+    always: list[PatternEntry] = []
+    conditional: list[tuple[int, PatternEntry]] = []
+    for entry in entries:
+        if entry.pattern.kind == "exact":
+            earlier = exact[entry.pattern.text].of(entry.route)
+            if earlier:
+                yield entry, earlier[0]
+            else:
+                exact[entry.pattern.text].add(entry)
+        elif entry.pattern.kind == "regex" and not parse_expression(entry.pattern.text[1:-1]).getwidth()[1]:
+            yield entry, None
+        elif entry.depends_on_call or placeholders(entry.route.queue):
+            conditional.append((len(always), entry))
+        else:
+            always.append(entry)
+    finder = _Finder(always)
+    for before, entry in enumerate(always):
+        if (found := finder.covering(entry, before)) is not None:
+            yield entry, found
+    broader = BroaderRules()
+    for before, entry in conditional:
+        found = finder.covering(entry, before) or next(
+            (one for one in broader.of(entry.route) if covers(one.pattern, entry.pattern)), None
+        )
+        if found is not None:
+            yield entry, found
+        if not placeholders(entry.route.queue):
+            broader.add(entry)
+
+
+class _Finder:
+    """Finds the first of many patterns that covers another."""
+
+    def __init__(self, entries: Sequence[PatternEntry]) -> None:
+        self._index = Index((_plain(entry.pattern) or entry.pattern, at) for at, entry in enumerate(entries))
+        self._by_text: dict[str, int] = {}
+        for at, entry in enumerate(entries):
+            self._by_text.setdefault(entry.pattern.text, at)
+        self._entries = entries
+
+    def covering(self, entry: PatternEntry, before: int) -> PatternEntry | None:
+        """The first of the patterns before a number that covers one."""
+        same = self._by_text.get(entry.pattern.text, before)
+        if same < before:
+            return self._entries[same]
+        for name in _examples(entry.pattern)[-1:]:
+            likely = takewhile(lambda at: at < before, (at for at, _ in self._index.matching(name)))
+            return next(
+                (self._entries[at] for at in likely if covers(self._entries[at].pattern, entry.pattern)), None
+            )
+        return None
+
+
+def _is_same(one: PatternEntry, other: PatternEntry) -> bool:
+    """Whether two patterns are for the same calls of the same names."""
+    keys = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
+    return keys[0] == keys[1]

@@ -1,0 +1,131 @@
+"""Why an unsafe regular expression is refused, and safe patterns that match the same names."""
+
+from __future__ import annotations
+
+import re
+from re import _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
+from typing import Any
+
+from .expressions import is_safe, parse
+
+_ATOM = r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\()\[\]{}*+?|]"
+_TOKEN = re.compile(rf"{_ATOM}|\((?:\?:)?|.", re.DOTALL)
+#: What refers to a group by its number.
+_BY_NUMBER = re.compile(r"\\[1-9]|\(\?\(")
+_STARS = re.compile(r"\*+")
+
+
+#: What to do about an expression without a known equivalent.
+REMEDY = "let fewer repeats match the same text, such as `[^.]+` instead of `.+`, or use globs"
+
+
+def problem(source: str) -> str | None:
+    """Why an expression is refused, and after a semicolon what to write instead; None if it is safe.
+
+    Parameters:
+      source: An expression that `re` compiles.
+    """
+    if is_safe(source):
+        return None
+    equivalent = safe_equivalent(source)
+    remedy = f"write {equivalent}, which matches the same names" if equivalent else REMEDY
+    return f"catastrophic backtracking on names that do not match; {remedy}"
+
+
+def safe_equivalent(source: str) -> str | None:
+    """One or more patterns of a rule that match the same names as an unsafe expression; None if none is known.
+
+    Parameters:
+      source: An expression that `re` compiles.
+    """
+    glob = as_glob(source)
+    if glob is not None:
+        return f"`{glob}`"
+    tree = parse(source)
+    if tree.state.flags != re.UNICODE or tree.state.groupdict or _BY_NUMBER.search(source):
+        return None
+    flat = _flattened(source)
+    if flat != source and is_safe(flat):
+        return f"`/{flat}/`"
+    branches = _branches(flat)
+    if len(branches) > 1 and all(map(is_safe, branches)):
+        return "a pattern for each alternative, " + ", ".join(f"`/{branch}/`" for branch in branches)
+    return None
+
+
+def as_glob(source: str) -> str | None:
+    """The glob that matches the same names as an expression, if it is plain text and repeats of any character.
+
+    Parameters:
+      source: An expression that `re` compiles.
+    """
+    tree = parse(source)
+    if tree.state.flags & ~(re.UNICODE | re.DOTALL) or tree.state.groupdict:
+        return None
+    glob = _as_glob(tree)
+    return _STARS.sub("*", glob) if glob is not None and "*" in glob else None
+
+
+def _as_glob(tree: Any) -> str | None:
+    found = ""
+    for code, value in tree:
+        kind = str(code)
+        if kind == "LITERAL" and chr(value) not in "*?[]{}/":
+            found += chr(value)
+        elif kind == "ANY":
+            found += "?"
+        elif (
+            kind == "SUBPATTERN"
+            and value[1] in (0, re.DOTALL)
+            and not value[2]
+            and (inner := _as_glob(value[3])) is not None
+        ):
+            found += inner
+        elif kind in ("MAX_REPEAT", "MIN_REPEAT") and value[1] == _parser.MAXREPEAT and _is_any(value[2]):
+            found += "?" * value[0] + "*"
+        else:
+            return None
+    return found
+
+
+def _is_any(items: Any) -> bool:
+    return len(items) == 1 and str(items[0][0]) == "ANY"
+
+
+def _flattened(source: str) -> str:
+    """An expression without repeats of one repeat: `(a+)+` is `a+`, `(a*)+` is `a*`, and `a+a+` is `aa+`."""
+    tokens = _TOKEN.findall(source)
+    at = 0
+    while at < len(tokens):
+        match tokens[at : at + 6]:
+            case ["(" | "(?:", atom, "*" | "+" | "?" as inner, ")", "*" | "+" as outer, *rest] if (
+                not rest or rest[0] not in "?+"
+            ):
+                tokens[at : at + 5] = [atom, "+" if inner == outer == "+" else "*"]
+            case [atom, "*" | "+" as one, same, "*" | "+" as other, *rest] if (
+                atom == same and _is_atom(atom) and (not rest or rest[0] not in "?+")
+            ):
+                tokens[at : at + 4] = [atom] * (one == other == "+") + [
+                    atom,
+                    "*" if one == other == "*" else "+",
+                ]
+            case _:
+                at += 1
+                continue
+        at = max(at - 2, 0)
+    return "".join(tokens)
+
+
+def _is_atom(token: str) -> bool:
+    return len(token) > 1 or token not in "()|*+?"
+
+
+def _branches(source: str) -> list[str]:
+    """The alternatives of an expression that is nothing but a choice."""
+    depth, start, found = 0, 0, []
+    for token in _TOKEN.finditer(source):
+        depth += (token[0][0] == "(") - (token[0] == ")")
+        if token[0] == "|" and not depth:
+            found.append(source[start : token.start()])
+            start = token.end()
+    return [*found, source[start:]]
