@@ -55,7 +55,7 @@ class Annotations:
         if self._unsupported:
             names = ", ".join(f"`{name}`" for name in sorted(self._unsupported))
             notes.append(
-                f"`task_annotations` also sets {names}, which a rule cannot: keep it in Celery's settings"
+                f"`task_annotations` also sets {names}, which rules do not support: keep that in Celery's settings"
             )
         return notes
 

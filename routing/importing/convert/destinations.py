@@ -67,7 +67,7 @@ class DestinationResolver:
         fields, unsupported = message_fields({**options, "priority": self._priority(options)})
         if unsupported:
             names = ", ".join(unsupported)
-            self.notes.add(f"written without {names}, whose values the file does not support", subject)
+            self.notes.add(f"written without {names}: unsupported value", subject)
         if "delivery_mode" not in fields and self._is_transient(options):
             fields["delivery_mode"] = "transient"
         return RuleOutcome(queue, {"key": key, **fields} if key else fields)

@@ -26,12 +26,12 @@ _ANNOTATIONS = "From task_annotations, which do not change where a task goes."
 _CODE = "code"
 _UNSUPPORTED = "a mapping with an expression that the file does not support"
 _SAMPLED = (
-    "{name} is {what}, which cannot be written as rules. These rules are its results for the tasks of the app, without "
-    "arguments; add a rule for each task that you add later."
+    "{name} is {what}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
+    "add a rule for each task that you add later."
 )
 _BY_ARGUMENTS = (
-    "What it decides by arguments is not in the file. Add rules with `when` for it; list each task that has an exact "
-    "rule in this file by name in their `tasks`, and place them above that rule."
+    "What it decides by arguments is not in the file. Add rules with `when` for it. For a task with an exact rule in "
+    "this file, add them above that rule, and list the task by name in `tasks`."
 )
 _LEFT_TO_UNMATCHED = "Tasks that it sends to {queue} have no rule, since `unmatched` sends them there."
 

@@ -263,9 +263,7 @@ def test_code_whose_result_celery_cannot_send_is_noted_with_its_tasks(write: Imp
 def test_a_value_that_is_not_plain_data_is_left_out_with_a_note(write: Importer) -> None:
     found = write(task_routes={"a.*": {"queue": "q", "priority": "high", "link": object(), "foo": (1, None)}})
     assert found.rules == ["- {tasks: a.*, queue: q, options: {foo: [1, null]}}"]
-    assert found.notes == (
-        "task_routes: `a.*`: written without `priority`, `link`, whose values the file does not support",
-    )
+    assert found.notes == ("task_routes: `a.*`: written without `priority`, `link`: unsupported value",)
 
 
 def test_a_key_of_a_route_is_kept_and_may_reach_another_queue(write: Importer) -> None:
@@ -365,7 +363,7 @@ def test_annotations_that_are_code_or_not_supported_are_noted(write: Importer) -
     assert found.notes == (
         f"`{__name__}.Slowly` in `task_annotations` is code: it was called once for each registered task; add "
         "rules for tasks that you add later",
-        "`task_annotations` also sets `acks_late`, `on_failure`, which a rule cannot: keep it in Celery's settings",
+        "`task_annotations` also sets `acks_late`, `on_failure`, which rules do not support: keep that in Celery's settings",
     )
 
 
