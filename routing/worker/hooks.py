@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -106,14 +107,12 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     if router is None:
         return
     _require_patched(options.get("pool"))
-    excluded = _queues(instance.app, router, options.get("exclude_queues"))
-    queues = _queues(instance.app, router, options.get("queues")) or _profile_queues(
-        router, options.get("profile")
-    )
+    select, share = partial(queue_selection.select_queues, instance.app, router), options.get("share")
     try:
-        text = options.get("share")
+        excluded = select(_names(options.get("exclude_queues")))
+        queues = select(_names(options.get("queues"))) or _profile_queues(router, options.get("profile"))
         queues = sharing.queues_of_share(
-            router.body, queues, None if text is None else sharing.parse_share(text)
+            router.body, queues, None if share is None else sharing.parse_share(share)
         )
     except UsageError as error:
         _fail(error.message, error.hint)
@@ -143,14 +142,6 @@ def replace_consumer(sender: Any, **_: Any) -> None:
 def _profile_queues(router: Router, profile: str | None) -> tuple[str, ...]:
     found = router.body.workers.get(profile or "")
     return router.body.consumed(found) if found else consumed_by_default(router.body)
-
-
-def _queues(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The queues of `-Q` or `-X`, with a queue with shards replaced by its shards."""
-    try:
-        return queue_selection.select_queues(app, router, _names(value))
-    except UsageError as error:
-        _fail(error.message, error.hint)
 
 
 def _names(value: str | Sequence[str] | None) -> list[str]:

@@ -81,8 +81,8 @@ def test_an_apps_own_file_counts_and_another_one_is_warned_of(project: Project) 
     (project.folder / "own.py").write_text(PLAIN + CONFIGURE.format("own.yaml"))
     with project.worker("worker", "high", "-A", "own", "--", *QUICK, program=ROUTECTL) as worker:
         assert (
-            f"warning: app `own` is set up from own.yaml, which differs from {project.folder}/queues.yaml: the worker uses "
-            "the profile, queues and routes of own.yaml\n"
+            f"warning: app `own` is set up from own.yaml, which differs from {project.folder}/queues.yaml: the worker "
+            "uses the profile, queues and routes of own.yaml\n"
             "hint: pass the app's file with `-f`, and its vhost with `--vhost`\n"
         ) in worker.text
         assert ".> low" in worker.text

@@ -88,8 +88,8 @@ class _Reader:
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
         self._router = copy(app_router(app, source))
         settings = self._conf.task_routes or ()
-        listed_routers = settings if isinstance(settings, list | tuple) else [settings]
-        self._settings_and_routers = tuple(_flatten(zip(listed_routers, self._router.routes, strict=False)))
+        settings = settings if isinstance(settings, list | tuple) else [settings]
+        self._settings_and_routers = tuple(_flatten(zip(settings, self._router.routes, strict=False)))
         self._routers = tuple(router for _, router in self._settings_and_routers)
         self._router.routes = self._routers
 

@@ -46,9 +46,8 @@ class QueueConverter:
             self.notes.add(
                 f"consumer arguments, such as `x-priority`, are not supported in the file and left out: queues {names}"
             )
-        self._celerys = frozenset(self.queues)
-        self._add_dead_letter_targets()
-        self._add_alternate_exchanges()
+        self._from_celery = frozenset(self.queues)
+        self._add_external_targets()
 
     def body(self) -> Body:
         """The file's queues and exchanges, with a worker that consumes all queues so that each has an address."""
@@ -61,7 +60,7 @@ class QueueConverter:
         return tuple(
             name
             for name, queue in self.queues.items()
-            if queue.get("type") != "stream" and name in self._celerys
+            if queue.get("type") != "stream" and name in self._from_celery
         )
 
     def _add(self, queue: CeleryQueue) -> None:
@@ -124,28 +123,19 @@ class QueueConverter:
         self.exchanges[name] = fields
         return True
 
-    def _add_dead_letter_targets(self) -> None:
-        """Adds where queues dead-letter to, unless Celery declares it."""
+    def _add_external_targets(self) -> None:
+        """Adds the targets of dead letters and alternate exchanges that Celery does not declare."""
         for name, queue in list(self.queues.items()):
-            settings = queue.get("dead_letter")
-            if not settings:
-                continue
-            reason = f"queue `{name}` dead-letters to it"
-            if settings["exchange"] != "":
-                self._add_external("exchange", settings["exchange"], reason)
-            elif settings.get("routing_key"):
-                self._add_external("queue", settings["routing_key"], reason)
-
-    def _add_alternate_exchanges(self) -> None:
+            if settings := queue.get("dead_letter"):
+                kind, field = ("exchange", "exchange") if settings["exchange"] else ("queue", "routing_key")
+                self._add_external(kind, settings.get(field), f"queue `{name}` dead-letters to it")
         for name, exchange in list(self.exchanges.items()):
-            if exchange.get("alternate_exchange"):
-                self._add_external(
-                    "exchange", exchange["alternate_exchange"], f"it is the alternate of exchange `{name}`"
-                )
+            alternate = exchange.get("alternate_exchange")
+            self._add_external("exchange", alternate, f"it is the alternate of exchange `{name}`")
 
-    def _add_external(self, kind: str, name: str, reason: str) -> None:
+    def _add_external(self, kind: str, name: str | None, reason: str) -> None:
         known = self.queues if kind == "queue" else self.exchanges
-        if name in known or (kind == "exchange" and name in BUILT_IN_EXCHANGES):
+        if not name or name in known or (kind == "exchange" and name in BUILT_IN_EXCHANGES):
             return
         known[name] = {"external": True}
         self.comments[f"{kind} {name}"] = ("not declared by Celery: it must be created elsewhere",)

@@ -1,4 +1,4 @@
-"""A Celery consumer that checks queues instead of declaring them, and that no other worker has its node name."""
+"""A Celery consumer that checks its queues instead of declaring them, and that its node name is not taken."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ class QueueChecksMixin(ReconnectMixin):
             if time.monotonic() >= deadline:
                 connection.close()
                 self._shut_down(name_taken_message(node))
-            time.sleep(
-                _POLL_INTERVAL
-            )  # the broker may not have noticed yet that this worker's last connection is lost
+            time.sleep(_POLL_INTERVAL)  # it may be this worker's own lost connection
 
     def _shut_down(self, reason: str) -> NoReturn:
         _logger.critical(reason)

@@ -363,7 +363,8 @@ def test_annotations_that_are_code_or_not_supported_are_noted(write: Importer) -
     assert found.notes == (
         f"`{__name__}.Slowly` in `task_annotations` is code: it was called once for each registered task; add "
         "rules for tasks that you add later",
-        "`task_annotations` also sets `acks_late`, `on_failure`, which rules do not support: keep that in Celery's settings",
+        "`task_annotations` also sets `acks_late`, `on_failure`, which rules do not support: keep that in "
+        "Celery's settings",
     )
 
 
