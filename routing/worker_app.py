@@ -1,8 +1,8 @@
-"""The app that `routectl worker` has Celery load: the user's own, set up from the file if it was not.
+"""The app that Celery loads for `routectl worker`: the user's app, set up from the file unless it already is.
 
     ROUTECTL_APP=proj ROUTECTL_FILES='["queues.yaml"]' celery -A routectl.routing.worker_app worker
 
-The variables are inherited by whatever the worker starts, so restarting and detaching find them again.
+Environment variables, unlike arguments, are kept when the worker restarts or detaches.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .publishing.router import router_of
 from .rules.vhost import located_body, routes_alike
 from .worker import hooks
 
-#: What `celery -A` would take for the user's app.
+#: The user's app, as for `celery -A`.
 APP_VARIABLE = "ROUTECTL_APP"
 
 #: The file and its overlays, as a JSON list.
@@ -32,22 +32,22 @@ FILES_VARIABLE = "ROUTECTL_FILES"
 #: One of the file's `vhosts`.
 VHOST_VARIABLE = "ROUTECTL_VHOST"
 
-_OTHER = (
-    "warning: app `{app}` is set up from {own}, which says otherwise than {given}: the worker's profile and queues, "
-    "and where its tasks go, are those of {own}\n"
-    "hint: name the app's file by `-f`, and its vhost by `--vhost`"
+_DIFFERENT_FILE = (
+    "warning: app `{app}` is set up from {own}, which differs from {given}: the worker uses the profile, queues and "
+    "routes of {own}\n"
+    "hint: pass the app's file with `-f`, and its vhost with `--vhost`"
 )
 
 
 def load(name: str, files: list[str], vhost: str | None = None) -> Any:
-    """The user's app, set up from `files` unless it already is from a file, which then counts: a warning says so.
+    """The user's app, set up from `files` unless it already is from a file; warns if that one differs.
 
     Raises:
-      RoutectlError: The file is wrong, or there is no such app.
+      RoutectlError: The file has errors, or the app was not found.
     """
     try:
         found = _find(name)
-        found.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
+        found.conf.task_routes  # noqa: B018 loads the configuration, which sets the router
     except FileError as error:
         raise app_error(f"app `{name}` cannot be imported", error) from error
     router = router_of(found)
@@ -56,20 +56,20 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     elif not routes_alike(
         router.body, located_body(load_file(files, only_routing=True), vhost)[0], workers=True
     ):
-        click.echo(_OTHER.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
-    hooks.add_options(found)  # which an app that took `settings` does not have yet
+        click.echo(_DIFFERENT_FILE.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
+    hooks.add_options(found)  # an app that uses `settings` does not have them yet
     return found
 
 
 def _find(name: str) -> Any:
-    """The user's app. What its own code raises is left as it is: the traceback says where."""
+    """The user's app. Exceptions of its own code are not caught, since their traceback shows the place."""
     try:
         return find_app(name)
     except (AttributeError, ModuleNotFoundError) as error:
-        lacks = reason_not_found(name, error)
-        if lacks is None:
+        reason = reason_not_found(name, error)
+        if reason is None:
             raise
-        raise UsageError(f"app `{name}` was not found: {lacks}", HINT) from None
+        raise UsageError(f"app `{name}` was not found: {reason}", HINT) from None
 
 
 def _load_or_exit() -> Any:

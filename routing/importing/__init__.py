@@ -1,6 +1,6 @@
-"""From a Celery app's settings to `queues.yaml`.
+"""Converts a Celery app's settings to `queues.yaml`.
 
-    find, app  ->  configuration  ->  convert (queues, destinations, routes)  ->  write  ->  compare
+    app (reads the app)  ->  configuration  ->  convert  ->  yaml_text  ->  verify
 
-Only `find`, `app`, `asked`, `annotations` and `declared` know Celery and kombu; all else is data in, data out.
+Only `app` depends on Celery and kombu; the other modules work on plain data.
 """

@@ -1,4 +1,4 @@
-"""What a Celery app is configured with, as plain data: what there is to convert. Pure."""
+"""A Celery app's configuration, and the file that it is converted to, as plain data."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class CeleryExchange:
     Parameters:
       name: Its name; empty for the default exchange.
       type: Its type.
-      durable: Whether it survives a restart.
-      auto_delete: Whether it goes with its last binding.
+      durable: Whether it survives a broker restart.
+      auto_delete: Whether it is deleted with its last binding.
       arguments: Its arguments.
-      external: Whether Celery leaves it to somebody else.
-      transient: Whether messages by it are not written to disk.
+      external: Whether Celery does not declare it (`no_declare`).
+      transient: Whether messages published to it are not written to disk.
     """
 
     name: str
@@ -40,7 +40,7 @@ class CeleryBinding:
     """A binding as Celery declares it.
 
     Parameters:
-      exchange: Where messages come from.
+      exchange: The source exchange.
       key: The binding key.
       arguments: The binding's arguments.
     """
@@ -55,18 +55,18 @@ class CeleryQueue:
     """A queue as Celery declares it.
 
     Parameters:
-      name: Its name; empty if the broker makes one up.
-      exchange: What Celery publishes to for this queue.
-      key: What Celery publishes with.
-      bindings: Every binding.
-      durable: Whether it survives a restart.
-      auto_delete: Whether it goes with its last consumer.
-      exclusive: Whether it belongs to one connection.
+      name: Its name; empty if the broker generates one.
+      exchange: The exchange that Celery publishes to for this queue.
+      key: The routing key that Celery publishes with.
+      bindings: All bindings.
+      durable: Whether it survives a broker restart.
+      auto_delete: Whether it is deleted with its last consumer.
+      exclusive: Whether only the declaring connection can use it.
       arguments: All arguments, such as `x-max-priority`.
-      consumer_arguments: Those of its consumers.
-      external: Whether Celery leaves it to somebody else.
-      auto_created: Whether nobody declared it, so that Celery makes it up.
-      broadcast: Whether every worker makes one of its own.
+      consumer_arguments: The arguments of its consumers.
+      external: Whether Celery does not declare it (`no_declare`).
+      auto_created: Whether Celery creates it only because something names it.
+      broadcast: Whether every worker declares its own queue.
     """
 
     name: str
@@ -85,12 +85,12 @@ class CeleryQueue:
 
 @dataclass(frozen=True, eq=False)
 class RouteEntry:
-    """One line of a mapping in `task_routes`.
+    """One entry of a mapping in `task_routes`.
 
     Parameters:
       key: A name, a glob (with a `*`), or a compiled expression.
-      options: The route, its queue by name; None if Celery can make nothing of it.
-      problem: Why not.
+      options: The route, with its queue by name; None if Celery cannot use it.
+      problem: Why Celery cannot use it.
     """
 
     key: str | re.Pattern[Any]
@@ -99,11 +99,11 @@ class RouteEntry:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether it is tried only when no exact name of the mapping fits."""
+        """Whether it is tried only if no exact name of the mapping matches."""
         return not isinstance(self.key, str) or "*" in self.key
 
     def matches(self, name: str) -> bool:
-        """Whether Celery takes a name for one of this pattern's."""
+        """Whether this pattern matches a task name in Celery."""
         return self._expression.match(name) is not None
 
     @cached_property
@@ -112,7 +112,7 @@ class RouteEntry:
 
     @property
     def text(self) -> str:
-        """The key as people write it."""
+        """The key as it is written in Python."""
         return self.key if isinstance(self.key, str) else f"re.compile({self.key.pattern!r})"
 
 
@@ -121,8 +121,8 @@ class CeleryRoutes:
     """One router of `task_routes`.
 
     Parameters:
-      name: What to call it.
-      entries: The lines of a mapping, without those that a later one replaces; None for code.
+      name: Its name in notes and comments.
+      entries: The entries of a mapping, without those that a later one replaces; None for code.
     """
 
     name: str
@@ -130,22 +130,22 @@ class CeleryRoutes:
 
     @property
     def exact(self) -> tuple[RouteEntry, ...]:
-        """The lines for one name each."""
+        """The entries for a single name each."""
         return tuple(entry for entry in self.entries or () if not entry.is_pattern)
 
     @cached_property
     def patterns(self) -> tuple[RouteEntry, ...]:
-        """The lines that are tried after them, in their order."""
+        """The entries with patterns, in order; they are tried after the exact names."""
         return tuple(entry for entry in self.entries or () if entry.is_pattern)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Where Celery sends a task, by its name alone.
+class RoutingResult:
+    """Where Celery sends a task without arguments.
 
     Parameters:
-      options: What it publishes with, the queue by name.
-      router: The router that answered; None if none did.
+      options: The publish options, with the queue by name.
+      router: The index of the router that matched; None if none did.
       problem: Why Celery cannot send the task; empty if it can.
     """
 
@@ -155,61 +155,61 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Scheduled:
-    """An entry of the beat schedule that says how its task is published.
+class BeatEntry:
+    """An entry of the beat schedule with its own publish options.
 
     Parameters:
-      entry: The entry's name.
+      name: The entry's name.
       task: The task's name.
-      options: Its options, the queue by name.
+      options: The publish options, with the queue by name.
     """
 
-    entry: str
+    name: str
     task: str
     options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that an app says about queues and routes.
+    """An app's queues and routes.
 
     Parameters:
-      source: What `celery -A` would be given.
-      queues: Every queue that is declared, or that something names, by name.
-      routers: The routers, in their order.
-      answers: For every name that is known: registered tasks, exact names of routes and of annotations.
-      decorated: The tasks whose own attributes say where they go, with those attributes.
-      annotated: What `task_annotations` says of tasks that a rule can say, by the task's name.
-      annotated_all: What it says of all tasks.
-      default_queue: Where tasks go that nothing routes; None if they are errors.
-      scheduled: Entries of the beat schedule with options of their own.
-      zero_first: Whether a message with priority 0, or none, goes first, as on Redis.
-      remarks: What the reader saw that has no place in a file.
+      source: The app, as for `celery -A`.
+      queues: Every queue that is declared or referred to, by name.
+      routers: The routers, in order.
+      results: Where Celery sends each known name: registered tasks, exact names of routes and annotations.
+      task_attributes: Tasks with their own queue, key or priority, and these attributes.
+      annotations: The settings of `task_annotations` that a rule can express, by task name.
+      annotations_for_all: Those for all tasks.
+      default_queue: The queue of tasks without a route; None if they are errors.
+      beat_entries: Beat entries with their own publish options.
+      zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
+      notes: Notes of the reader.
     """
 
     source: str
     queues: Mapping[str, CeleryQueue] = field(default_factory=dict)
     routers: tuple[CeleryRoutes, ...] = ()
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-    decorated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    annotated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    annotated_all: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, RoutingResult] = field(default_factory=dict)
+    task_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    annotations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    annotations_for_all: Mapping[str, Any] = field(default_factory=dict)
     default_queue: str | None = "celery"
-    scheduled: tuple[Scheduled, ...] = ()
+    beat_entries: tuple[BeatEntry, ...] = ()
     zero_first: bool = False
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
-    def prioritised(self) -> bool:
-        """Whether any route or task has a priority."""
+    def inverts_priorities(self) -> bool:
+        """Whether there are priorities, and 0 is served first."""
         routes = [entry.options or {} for router in self.routers for entry in router.entries or ()]
-        answers = [answer.options for answer in self.answers.values()]
-        return any(options.get("priority") is not None for options in (*routes, *answers))
+        results = [result.options for result in self.results.values()]
+        return self.zero_first and any(options.get("priority") is not None for options in (*routes, *results))
 
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What a rule says besides which tasks it is for.
+    """A rule's queue and message settings.
 
     Parameters:
       queue: The queue.
@@ -225,8 +225,8 @@ class Rule:
     """One rule of the file.
 
     Parameters:
-      tasks: Its patterns, as the file spells them.
-      outcome: What it says.
+      tasks: Its patterns, as written in the file.
+      outcome: Its queue and message settings.
     """
 
     tasks: tuple[str, ...]
@@ -235,11 +235,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Section:
-    """Rules that come from one place.
+    """Rules with a common origin.
 
     Parameters:
-      comment: What to say above them, a paragraph each.
-      rules: The rules; none if there is only something to say.
+      comment: The comment above them, by paragraphs.
+      rules: The rules; none if there is only a comment.
     """
 
     comment: tuple[str, ...]
@@ -248,28 +248,28 @@ class Section:
 
 @dataclass(frozen=True)
 class FileDraft:
-    """What the file will say.
+    """The contents of the file.
 
     Parameters:
       source: The app.
       exchanges: The file's exchanges.
       queues: The file's queues.
-      remarks: What to say above an exchange or a queue, by `exchange NAME` or `queue NAME`.
+      comments: Comments by the place that they are above: `queues`, `exchange NAME` or `queue NAME`.
       sections: The file's routes.
       unmatched: The file's `unmatched`.
       consumed: The queues of the worker profile.
-      closing: What to say at the end of the routes.
-      notes: What could not be written, or needs a look.
-      expected: What the rule says, of every name that is known.
+      beat_comment: Lines about beat entries that override the rules.
+      notes: What was left out, or differs from Celery.
+      expected: Queue and settings of every known name, to verify the file.
     """
 
     source: str
     exchanges: Mapping[str, Mapping[str, Any]]
     queues: Mapping[str, Mapping[str, Any]]
-    remarks: Mapping[str, tuple[str, ...]]
+    comments: Mapping[str, tuple[str, ...]]
     sections: tuple[Section, ...]
     unmatched: str
     consumed: tuple[str, ...]
-    closing: tuple[str, ...]
+    beat_comment: tuple[str, ...]
     notes: tuple[str, ...]
     expected: Mapping[str, RuleOutcome]

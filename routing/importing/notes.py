@@ -1,4 +1,4 @@
-"""What the file does not say, or says otherwise: one note for all that it is true of. Pure."""
+"""Notes on what was left out of the file or differs from Celery, grouped by text."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Of more names than this, a note holds the first ones and a number.
-MOST = 5
+_MAX_NAMES = 5
+_PLURAL_KINDS = frozenset({"task", "queue"})
 
-_COUNTED = frozenset({"task", "queue"})
-
-#: How Celery's own tasks begin, which come after the user's.
-_CELERYS = "celery."
+#: Prefix of Celery's own tasks, which are listed after the user's.
+_BUILT_IN = "celery."
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a note is about.
+    """The object of a note.
 
     Parameters:
-      kind: `task`, `queue`, or where it stands, such as `task_routes[0]`.
-      name: Its name, or the key of a route; empty if the kind says all.
+      kind: `task`, `queue`, or a place such as `task_routes[0]`.
+      name: Its name, or the key of a route; empty if the kind alone identifies it.
     """
 
     kind: str
@@ -31,38 +29,38 @@ class Subject:
 
 
 class Notes:
-    """Notes in the order in which they came up."""
+    """Notes in order of occurrence."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], dict[str, None]] = {}
+        self._names: dict[tuple[str, str], dict[str, None]] = {}
 
     def add(self, text: str, subject: Subject | None = None) -> None:
-        """Takes a note, once.
+        """Adds a note; one with the same text and kind of subject gets the subject's name added.
 
         Parameters:
-          text: The same for every subject that it is true of.
-          subject: What it is about, if the text does not say it.
+          text: The note, without its subject.
+          subject: What the note is about, unless the text names it.
         """
-        names = self._found.setdefault((subject.kind if subject else "", text), {})
+        names = self._names.setdefault((subject.kind if subject else "", text), {})
         if subject is not None and subject.name:
             names[subject.name] = None
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """A sentence each."""
-        return tuple(f"{_about(kind, list(names))}{text}" for (kind, text), names in self._found.items())
+        """One line for each note."""
+        return tuple(f"{_prefix(kind, list(names))}{text}" for (kind, text), names in self._names.items())
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as a note has them: the first few, and how many more."""
-    shown = ", ".join(f"`{name}`" for name in names[:MOST])
-    return shown if len(names) <= MOST else f"{shown} and {len(names) - MOST} more"
+    """The first few names, and how many more there are."""
+    shown = ", ".join(f"`{name}`" for name in names[:_MAX_NAMES])
+    return shown if len(names) <= _MAX_NAMES else f"{shown} and {len(names) - _MAX_NAMES} more"
 
 
-def _about(kind: str, names: Sequence[str]) -> str:
+def _prefix(kind: str, names: Sequence[str]) -> str:
     if not names:
         return f"{kind}: " if kind else ""
-    if kind in _COUNTED:
-        names = sorted(names, key=lambda name: name.startswith(_CELERYS))
+    if kind in _PLURAL_KINDS:
+        names = sorted(names, key=lambda name: name.startswith(_BUILT_IN))
         return f"{kind}{'s' if len(names) > 1 else ''} {listed(names)}: "
     return f"{kind}: {listed(names)}: "

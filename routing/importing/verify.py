@@ -1,4 +1,4 @@
-"""Whether the file sends every known task where Celery sends it."""
+"""Checks that the file routes every known task as Celery does."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def differences(text: str, expected: Mapping[str, RuleOutcome]) -> list[str]:
-    """Every task that the file sends elsewhere, one sentence each; what is wrong with the file, if something is.
+    """One sentence for each task that the file routes differently, or the errors of a file that does not load.
 
     Parameters:
       text: The file.
-      expected: Where every known task goes in Celery.
+      expected: Where Celery sends every known task.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "queues.yaml"
@@ -36,14 +36,14 @@ def differences(text: str, expected: Mapping[str, RuleOutcome]) -> list[str]:
 
 
 def _difference(router: Router, name: str, outcome: RuleOutcome) -> str | None:
-    wanted = _told(outcome.queue, outcome.fields.get("priority"))
+    wanted = _destination(outcome.queue, outcome.fields.get("priority"))
     try:
         decision = router.route(name)
-        found = _told(decision.queue, decision.priority)
+        found = _destination(decision.queue, decision.priority)
     except RoutingError:
         found = "nowhere"
-    return None if found == wanted else f"task `{name}` goes {wanted} in Celery, and {found} by the file"
+    return None if found == wanted else f"task `{name}` goes {wanted} in Celery, but {found} with the file"
 
 
-def _told(queue: str, priority: int | None) -> str:
+def _destination(queue: str, priority: int | None) -> str:
     return f"to `{queue}`" + (f" with priority {priority}" if priority is not None else "")

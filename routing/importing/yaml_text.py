@@ -1,6 +1,6 @@
-"""The file's text. Pure.
+"""Writes the file as YAML text.
 
-Names are quoted whenever YAML, or the file's own variables, might read them as something else.
+Names are quoted wherever YAML, or the file's variables, could read them differently.
 """
 
 from __future__ import annotations
@@ -20,43 +20,41 @@ _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.*/+-]|:(?=[A-Za-z0-9_.*]))*\Z|[1-9
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _PRINTABLE = re.compile(r"[\x20-\x7e\u00a1-\u167f\u1681-\u1fff\u3001-\ud7ff]*\Z")
 _HEAD = (
-    "Written by `routectl import celery {source}`, from the queues, routes, tasks and annotations of that app. "
-    "`routectl plan` shows what the broker has of it.",
+    "Written by `routectl import celery {source}`, from the queues, routes, tasks and annotations of that app. Run "
+    "`routectl plan` to compare it with the broker."
 )
-_UNMATCHED = "Where Celery sends what nothing routes (task_default_queue)."
-_NO_UNMATCHED = "Celery has no default queue: a task that nothing routes is an error."
+_ROUTES = "Exact names are tried before patterns, and patterns from top to bottom."
+_UNMATCHED = "The queue of tasks that no rule matches (Celery's task_default_queue)."
+_NO_UNMATCHED = "Celery has no default queue: a task that no rule matches is an error."
 _WORKERS = (
-    "A worker without `-Q`, and with it every queue above. Divide it into the workers that you run, such as "
+    "Consumes every queue above, as a Celery worker without `-Q` does. Split it into the workers that you run, such as "
     "`high: {{queues: [{queue}], concurrency: 4}}`."
 )
 
 
 def file_text(document: FileDraft, *, workers: bool = True) -> str:
-    """The file.
+    """The text of the file.
 
     Parameters:
-      document: What it says.
-      workers: With a worker profile.
+      document: Its contents.
+      workers: Whether to write a worker profile.
     """
-    lines = [*_comment(paragraph.format(source=document.source) for paragraph in _HEAD), "version: 1"]
-    for name, things, word in (
-        ("exchanges", document.exchanges, "exchange"),
-        ("queues", document.queues, "queue"),
-    ):
-        if things:
-            lines += ["", *_comment(document.remarks.get(name, ())), f"{name}:"]
-            for key, value in things.items():
-                lines += _comment(document.remarks.get(f"{word} {key}", ()), "  ")
-                lines += _entry(key, value)
+    lines = [*_comment([_HEAD.format(source=document.source)]), "version: 1"]
+    for kind, declared in (("exchange", document.exchanges), ("queue", document.queues)):
+        if declared:
+            lines += ["", *_comment(document.comments.get(f"{kind}s", ())), f"{kind}s:"]
+            for name, fields in declared.items():
+                lines += _comment(document.comments.get(f"{kind} {name}", ()), "  ")
+                lines += _entry(name, fields)
     if document.sections:
-        lines += ["", "# Exact names are asked before patterns, and patterns from top to bottom.", "routes:"]
+        lines += ["", *_comment([_ROUTES]), "routes:"]
         for number, section in enumerate(document.sections):
             lines += [""] if number else []
             lines += _section(section)
         if not any(section.rules for section in document.sections):
             lines.append("  []")
-    if document.closing:
-        lines += ["", *(f"# {_shown(line)}" for line in document.closing)]
+    if document.beat_comment:
+        lines += ["", *(f"# {_escaped(line)}" for line in document.beat_comment)]
     refused = document.unmatched == "refuse"
     lines += ["", *_comment([_NO_UNMATCHED if refused else _UNMATCHED])]
     lines.append(f"unmatched: {_text(document.unmatched)}")
@@ -90,7 +88,7 @@ def _rule(rule: Rule) -> Iterator[str]:
 
 
 def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
-    """A named thing on one line, or a line for each of its fields."""
+    """A key and its mapping on one line, or with one line for each field."""
     line = f"  {_key(key)}: {_flow(value)}"
     if len(line) <= _WIDTH:
         return [f"  {_key(key)}:" if not value else line]
@@ -106,7 +104,7 @@ def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """Any plain value, on one line."""
+    """A value on one line, in flow style."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -126,12 +124,12 @@ def _float(value: float) -> str:
 
 
 def _text(value: str) -> str:
-    """Text, with quotes if it needs some."""
+    """A string, quoted if necessary."""
     return _key(value.replace("${", "$${"))
 
 
 def _key(value: str) -> str:
-    """A name before a colon, with quotes if it needs some: variables do not count there."""
+    """A mapping key, quoted if necessary; the file does not expand variables there."""
     if _PLAIN.match(value) and value.lower() not in _WORDS:
         return value
     if ("\\" in value or '"' in value) and _PRINTABLE.match(value):
@@ -150,10 +148,10 @@ def _character(character: str) -> str:
 def _comment(paragraphs: Iterable[str], indent: str = "") -> Iterator[str]:
     width = _WIDTH - len(indent) - 2
     for paragraph in paragraphs:
-        for line in wrap(_shown(paragraph), width, break_long_words=False, break_on_hyphens=False):
+        for line in wrap(_escaped(paragraph), width, break_long_words=False, break_on_hyphens=False):
             yield f"{indent}# {line}"
 
 
-def _shown(line: str) -> str:
-    """A line of a comment: without line breaks and whatever else would end it."""
+def _escaped(line: str) -> str:
+    """A line of a comment, without line breaks and other characters that would end it."""
     return "".join(map(_character, line))

@@ -1,1 +1,1 @@
-"""Worker profiles: which queues a worker takes, and how it runs."""
+"""Worker profiles: which queues a worker consumes, and how it runs."""

@@ -1,8 +1,9 @@
-"""What a Celery worker does differently once its app was set up from a file: profiles, shares, queue checks."""
+"""Celery signal handlers and worker options of apps set up from a file: profiles, shares, queue checks."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -32,7 +33,7 @@ _logger = get_logger(__name__)
 
 
 def connect() -> None:
-    """Has this module called when a worker starts; apps that were not set up from a file pass untouched."""
+    """Registers the signal handlers, which do nothing for apps that are not set up from a file."""
     signals.celeryd_init.connect(choose_queues, weak=False, dispatch_uid=_UID)
     signals.worker_init.connect(replace_consumer, weak=False, dispatch_uid=_UID)
     signals.celeryd_after_setup.connect(log_shards, weak=False, dispatch_uid=_UID)
@@ -47,7 +48,7 @@ def add_options(app: Any) -> None:
                 "--profile",
                 "NAME",
                 profiles.PROFILE_VARIABLE,
-                "Profile of the app's routectl file: queues and how the worker runs. Other options win.",
+                "Worker profile of the app's routectl file: queues and options. Other options override it.",
             )
         )
         options.add(
@@ -55,7 +56,7 @@ def add_options(app: Any) -> None:
                 "--share",
                 "K/N",
                 sharing.SHARE_VARIABLE,
-                "Of each queue with shards, take every N-th shard, from the K-th.  [default: all]",
+                "Of each queue with shards, consume every N-th shard, from the K-th.  [default: all]",
             )
         )
 
@@ -73,11 +74,11 @@ def _option(name: str, metavar: str, variable: str, text: str) -> Any:
 
 
 def apply_profile(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Once `--profile` and `--share` are both read, makes them the defaults of the worker's other options."""
-    known = {**ctx.params, param.name: value}
-    if {"profile", "share"} <= known.keys() and (known["profile"], known["share"]) != (None, None):
+    """Once both `--profile` and `--share` are parsed, sets the defaults of the worker's other options."""
+    parsed = {**ctx.params, param.name: value}
+    if {"profile", "share"} <= parsed.keys() and (parsed["profile"], parsed["share"]) != (None, None):
         try:
-            _set_defaults(ctx, known["profile"], known["share"])
+            _set_defaults(ctx, parsed["profile"], parsed["share"])
         except UsageError as error:
             _fail(error.message, error.hint)
     return value
@@ -85,11 +86,11 @@ def apply_profile(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def _set_defaults(ctx: click.Context, name: str | None, text: str | None) -> None:
     app = ctx.obj.app
-    app.conf.task_routes  # noqa: B018 reads the configuration, which sets the router
+    app.conf.task_routes  # noqa: B018 loads the configuration, which sets the router
     router = router_of(app)
     if router is None:
         option = f"--share {text}" if name is None else f"--profile {name}"
-        _fail(f"`{option}` needs an app that `configure` set up")
+        _fail(f"`{option}` needs an app that is set up by `configure`")
     share = None if text is None else sharing.parse_share(text)
     if name is None:
         values: dict[str, Any] = {"hostname": profiles.node_name(NODENAME_DEFAULT, share)}
@@ -101,28 +102,26 @@ def _set_defaults(ctx: click.Context, name: str | None, text: str | None) -> Non
 
 
 def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
-    """Takes the profile's queues where the command line names none, and stops at a name that is no queue."""
+    """Selects the profile's queues unless the command line has some, and exits on an unknown queue."""
     router = router_of(instance.app)
     if router is None:
         return
-    _stop_unpatched(options.get("pool"))
-    excluded = _known(instance.app, router, options.get("exclude_queues"))
-    queues = _known(instance.app, router, options.get("queues")) or _by_profile(
-        router, options.get("profile")
-    )
+    _require_patched(options.get("pool"))
+    select, share = partial(queue_selection.select_queues, instance.app, router), options.get("share")
     try:
-        text = options.get("share")
+        excluded = select(_names(options.get("exclude_queues")))
+        queues = select(_names(options.get("queues"))) or _profile_queues(router, options.get("profile"))
         queues = sharing.queues_of_share(
-            router.body, queues, None if text is None else sharing.parse_share(text)
+            router.body, queues, None if share is None else sharing.parse_share(share)
         )
     except UsageError as error:
         _fail(error.message, error.hint)
-    # What this signal is given is a copy of the options; Celery asks `prepare_args` for those that count.
+    # This signal has a copy of the options; Celery uses those that `prepare_args` returns.
     instance.prepare_args = lambda **others: {**others, "queues": queues, "exclude_queues": excluded}
 
 
 def log_shards(instance: Any, **_: Any) -> None:
-    """Says in the worker's log which shards it takes."""
+    """Logs which shards the worker consumes."""
     router = router_of(instance.app)
     if router is not None:
         share = instance.options.get("share")
@@ -131,57 +130,49 @@ def log_shards(instance: Any, **_: Any) -> None:
 
 
 def replace_consumer(sender: Any, **_: Any) -> None:
-    """Gives the worker a consumer that lasts and, unless it declares its queues, checks them; its retries any delay."""
+    """Replaces the worker's consumer by one that reconnects and, unless it declares queues, checks them."""
     router = router_of(sender.app)
     if router is None:
         return
-    support_subsecond_delays(sender.app)  # before the first task, which may itself be the first to send one
-    made = reconnecting_class if router.declare else consumer_class
-    sender.consumer_cls = made(sender.consumer_cls)
+    support_subsecond_delays(sender.app)  # before the first task runs, which may send one
+    adapt = reconnecting_class if router.declare else consumer_class
+    sender.consumer_cls = adapt(sender.consumer_cls)
 
 
-def _by_profile(router: Router, profile: str | None) -> tuple[str, ...]:
+def _profile_queues(router: Router, profile: str | None) -> tuple[str, ...]:
     found = router.body.workers.get(profile or "")
     return router.body.consumed(found) if found else consumed_by_default(router.body)
 
 
-def _known(app: Any, router: Router, value: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The queues that `-Q` or `-X` names, each shard of a queue with shards among them."""
-    try:
-        return queue_selection.select_queues(app, router, _names(value))
-    except UsageError as error:
-        _fail(error.message, error.hint)
-
-
 def _names(value: str | Sequence[str] | None) -> list[str]:
-    """The words of `-Q` or `-X`."""
+    """The names in `-Q` or `-X`."""
     if value is None:
         return []
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
 
 
 def _parse(ctx: click.Context, words: Sequence[str], name: str) -> dict[str, Any]:
-    """A profile's `options` by parameter name."""
+    """A profile's `options`, by parameter name."""
     try:
         values, rest, _ = ctx.command.make_parser(ctx).parse_args(list(words))
     except click.UsageError as error:
-        _fail(f"the options of profile `{name}` are wrong: {error.format_message()}")
+        _fail(f"profile `{name}` has invalid `options`: {error.format_message()}")
     if rest:
-        _fail(f"profile `{name}` has options that `celery worker` does not know: {' '.join(rest)}")
+        _fail(f"profile `{name}` has `options` that `celery worker` does not have: {' '.join(rest)}")
     for option in sorted({"profile", "share"} & values.keys()):
-        _fail(f"`--{option}` cannot stand among the options of profile `{name}`: it is read before them")
+        _fail(f"profile `{name}` cannot have `--{option}` in `options`: it is read before the profile")
     return dict(values)
 
 
-def _stop_unpatched(pool: Any) -> None:
-    """Green pools patch the standard library before the app is imported, which only `-P` brings about."""
+def _require_patched(pool: Any) -> None:
+    """Exits unless a green pool has patched the standard library, which only `-P` does before the app is imported."""
     wanted = getattr(pool, "__module__", str(pool)).rpartition(".")[2]
     if wanted in profiles.GREEN_POOLS and _detect_environment() != wanted:
-        _fail(f"the profile's pool has to stand on the command line as well: add `-P {wanted}`")
+        _fail(f"also pass the pool on the command line: add `-P {wanted}`")
 
 
 def _fail(message: str, hint: str | None = None) -> NoReturn:
-    """Ends the command with a sentence: Celery would log what a signal's receiver raises and go on."""
+    """Exits with an error message: Celery only logs what a signal handler raises."""
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)

@@ -1,4 +1,4 @@
-"""Worker profiles as commands, and as what starts them: systemd, Procfile, compose, Kubernetes. Pure."""
+"""Commands and manifests for worker profiles: systemd, Procfile, compose, Kubernetes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...topology.model import Body
     from .share import Share
 
-#: Seconds that a worker is given to finish its tasks when its profile has no time limit.
+#: Seconds that a worker has to finish its tasks if its profile has no time limit.
 DEFAULT_STOP_TIMEOUT = 60
 
 
@@ -28,9 +28,9 @@ class WorkerUnit:
 
     Parameters:
       profile: The profile's name.
-      queues: The queues that it takes.
+      queues: The queues that it consumes.
       command: The words of the command.
-      stop_timeout: Seconds that it is given to finish its tasks when it is stopped.
+      stop_timeout: Seconds that it has to finish its tasks when it is stopped.
       share: Its share of queues with shards.
     """
 
@@ -42,13 +42,13 @@ class WorkerUnit:
 
     @property
     def label(self) -> str:
-        """The profile's name, and which share it is, as a DNS label: lower case letters, digits and `-`."""
+        """The profile's name and share as a DNS label: lower case letters, digits and `-`."""
         name = re.sub(r"[^a-z0-9]+", "-", self.profile.lower()).strip("-")[:40] or "worker"
         return name if self.share is None else f"{name}-{self.share.part}"
 
     @property
     def title(self) -> str:
-        """What it is, for people: `orders`, or `orders 2/3`."""
+        """The name to display: `orders`, or `orders 2/3`."""
         return self.profile if self.share is None else f"{self.profile} {self.share}"
 
 
@@ -63,9 +63,9 @@ def worker_command(
 
     Parameters:
       profile: The profile's name.
-      pool: The profile's pool; green ones have to stand on the command line to be patched early enough.
-      app: What `celery -A` takes.
-      program: How to call Celery.
+      pool: The profile's pool; green ones must be on the command line to be patched early enough.
+      app: The app, as for `celery -A`.
+      program: The command that runs Celery.
       share: The worker's share of queues with shards.
     """
     green = ("-P", pool) if pool in GREEN_POOLS and pool else ()
@@ -74,7 +74,7 @@ def worker_command(
 
 
 def worker_units(body: Body, app: str, program: Sequence[str] = ("celery",)) -> list[WorkerUnit]:
-    """A worker for every profile, or for each of its `shares`, in the file's order.
+    """A worker for every profile, or for each of its `shares`, in the order of the file.
 
     Raises:
       UsageError: A profile has more `shares` than its queues have shards.
@@ -92,12 +92,12 @@ def worker_units(body: Body, app: str, program: Sequence[str] = ("celery",)) -> 
     ]
 
 
-def shell_commands(found: Sequence[WorkerUnit]) -> str:
-    """One shell command a line."""
-    return "\n".join(shlex.join(worker.command) for worker in found)
+def shell_commands(workers: Sequence[WorkerUnit]) -> str:
+    """One shell command per line."""
+    return "\n".join(shlex.join(worker.command) for worker in workers)
 
 
-def documents(found: Sequence[WorkerUnit]) -> list[dict[str, Any]]:
+def documents(workers: Sequence[WorkerUnit]) -> list[dict[str, Any]]:
     """The workers as plain data for JSON."""
     return [
         {
@@ -106,22 +106,22 @@ def documents(found: Sequence[WorkerUnit]) -> list[dict[str, Any]]:
             "queues": list(worker.queues),
             "command": list(worker.command),
         }
-        for worker in found
+        for worker in workers
     ]
 
 
-def procfile(found: Sequence[WorkerUnit]) -> str:
-    """A Procfile, as honcho, foreman and Heroku read it."""
-    return "\n".join(f"{label}: {shlex.join(worker.command)}" for label, worker in _labelled(found))
+def procfile(workers: Sequence[WorkerUnit]) -> str:
+    """A Procfile for honcho, foreman or Heroku."""
+    return "\n".join(f"{label}: {shlex.join(worker.command)}" for label, worker in _labelled(workers))
 
 
-def systemd(found: Sequence[WorkerUnit], directory: str = "/srv/app", user: str = "celery") -> str:
-    """One service after the other, each under the name of its file.
+def systemd(workers: Sequence[WorkerUnit], directory: str = "/srv/app", user: str = "celery") -> str:
+    """systemd services, each with the path of its unit file in a comment.
 
     Parameters:
-      found: The workers.
-      directory: Where the app is imported from.
-      user: Whom the workers run as; systemd would take root.
+      workers: The workers.
+      directory: The working directory, from which the app is imported.
+      user: The user that the workers run as; the default of systemd is root.
     """
     return "\n\n".join(
         f"# /etc/systemd/system/{label}.service\n"
@@ -142,15 +142,15 @@ def systemd(found: Sequence[WorkerUnit], directory: str = "/srv/app", user: str 
         "\n"
         "[Install]\n"
         "WantedBy=multi-user.target"
-        for label, worker in _labelled(found)
+        for label, worker in _labelled(workers)
     )
 
 
-def compose(found: Sequence[WorkerUnit], image: str = "app") -> str:
+def compose(workers: Sequence[WorkerUnit], image: str = "app") -> str:
     """Services of a compose file.
 
     Parameters:
-      found: The workers.
+      workers: The workers.
       image: The image that holds the app.
     """
     services = {
@@ -160,19 +160,19 @@ def compose(found: Sequence[WorkerUnit], image: str = "app") -> str:
             "stop_grace_period": f"{worker.stop_timeout}s",
             "restart": "unless-stopped",
         }
-        for label, worker in _labelled(found)
+        for label, worker in _labelled(workers)
     }
     return _yaml({"services": services})
 
 
-def kubernetes(found: Sequence[WorkerUnit], image: str = "app") -> str:
+def kubernetes(workers: Sequence[WorkerUnit], image: str = "app") -> str:
     """A Deployment for each worker.
 
     Parameters:
-      found: The workers.
+      workers: The workers.
       image: The image that holds the app.
     """
-    return "\n---\n".join(_yaml(_deployment(worker, label, image)) for label, worker in _labelled(found))
+    return "\n---\n".join(_yaml(_deployment(worker, label, image)) for label, worker in _labelled(workers))
 
 
 def _deployment(worker: WorkerUnit, label: str, image: str) -> dict[str, Any]:
@@ -196,10 +196,10 @@ def _deployment(worker: WorkerUnit, label: str, image: str) -> dict[str, Any]:
     }
 
 
-def _labelled(found: Sequence[WorkerUnit]) -> list[tuple[str, WorkerUnit]]:
-    """Every worker with a label unlike any other's."""
+def _labelled(workers: Sequence[WorkerUnit]) -> list[tuple[str, WorkerUnit]]:
+    """Every worker with a unique label."""
     labels: dict[str, WorkerUnit] = {}
-    for worker in found:
+    for worker in workers:
         label, number = f"worker-{worker.label}", 2
         while label in labels:
             label, number = f"worker-{worker.label}-{number}", number + 1
@@ -212,12 +212,12 @@ def _yaml(document: Any) -> str:
 
 
 def _systemd_text(value: str) -> str:
-    """A value in which `%` stands for itself."""
+    """A value with `%` escaped."""
     return value.replace("%", "%%").replace("\n", " ")
 
 
 def _systemd_word(word: str) -> str:
-    """A word of `ExecStart`, quoted where it has to be."""
+    """A word of `ExecStart`, quoted if necessary."""
     escaped = word.replace("%", "%%").replace("$", "$$")
     if re.fullmatch(r"[\w@%+=:,./$-]+", escaped):
         return escaped

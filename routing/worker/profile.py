@@ -1,4 +1,4 @@
-"""Worker profiles as plain data: what a profile means to Celery. Pure; imports no Celery."""
+"""Converts worker profiles to Celery options and settings. Does not import Celery."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ...topology.model import Body, Profile
     from .share import Share
 
-#: Pools that have to patch the standard library before anything else is imported.
+#: Pools that must patch the standard library before anything else is imported.
 GREEN_POOLS = frozenset({"eventlet", "gevent"})
 
-#: The name of the environment variable that chooses a profile as `--profile` does.
+#: The environment variable for `--profile`.
 PROFILE_VARIABLE = "ROUTECTL_PROFILE"
 
-#: Profile field -> parameter of `celery worker`. The rest has no option of its own.
+#: Profile fields that are parameters of `celery worker`.
 _PARAMETERS = (
     "concurrency",
     "prefetch_multiplier",
@@ -30,24 +30,24 @@ _PARAMETERS = (
 
 
 def find_profile(body: Body, name: str, origin: str = "the file") -> Profile:
-    """The profile called `name`.
+    """The profile named `name`.
 
     Raises:
-      UsageError: There is none.
+      UsageError: It does not exist.
     """
     try:
         return body.workers[name]
     except KeyError:
         known = ", ".join(f"`{each}`" for each in body.workers) or "none"
-        hint = did_you_mean(name, body.workers) or f"its profiles: {known}"
+        hint = did_you_mean(name, body.workers) or f"its profiles are: {known}"
         raise UsageError(f"{origin} has no worker profile `{name}`", hint) from None
 
 
 def option_values(name: str, profile: Profile, share: Share | None = None) -> dict[str, Any]:
-    """What the profile sets of `celery worker`'s options, by parameter name.
+    """The options of `celery worker` that a profile sets, by parameter name.
 
     Parameters:
-      name: The profile's name, which becomes the first part of the worker's node name.
+      name: The profile's name, used as the first part of the worker's node name.
       profile: The profile.
       share: The worker's share of queues with shards.
     """
@@ -57,12 +57,12 @@ def option_values(name: str, profile: Profile, share: Share | None = None) -> di
 
 
 def node_name(profile: str, share: Share | None) -> str:
-    """The node name of a worker, unlike that of any other share."""
+    """The node name of a worker, distinct for each share."""
     return f"{profile}@%h" if share is None else f"{profile}-{share.part}@%h"
 
 
 def settings(profile: Profile) -> dict[str, Any]:
-    """What the profile sets that is a Celery setting and no option."""
-    # Celery takes a zero on the command line for "not named".
+    """The Celery settings of a profile that have no option."""
+    # Celery treats 0 on the command line as "not given".
     unlimited = {"worker_prefetch_multiplier": 0} if profile.prefetch_multiplier == 0 else {}
     return unlimited if profile.acks_late is None else {**unlimited, "task_acks_late": profile.acks_late}

@@ -1,4 +1,4 @@
-"""Queues as a worker is told them: by `-Q` and `-X`, and while it runs by remote control."""
+"""Resolves queue names of `-Q`, `-X` and remote control."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def select_queues(app: Any, router: Router, names: Iterable[str]) -> tuple[str, ...]:
-    """The queues of these names, each shard of a queue with shards among them.
+    """The queues of these names, with a queue with shards replaced by its shards.
 
     Parameters:
       app: The worker's app.
       router: Its router.
-      names: Names of queues, of queues with shards, and what Celery calls aliases.
+      names: Names of queues and of queues with shards, and Celery's aliases.
 
     Raises:
-      UsageError: Neither the file nor the app has such a queue.
+      UsageError: A name is not a queue of the file or the app.
     """
     names = tuple(names)
     known, shards = app.amqp.queues, router.body.shards

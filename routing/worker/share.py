@@ -1,4 +1,4 @@
-"""A worker's share of queues with shards: `2/3` is every third shard, from the second. Pure; imports no Celery."""
+"""A worker's share of queues with shards: `2/3` is every third shard, from the second. Does not import Celery."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from ...topology.model import Body
 
-#: The name of the environment variable that gives a share as `--share` does.
+#: The environment variable for `--share`.
 SHARE_VARIABLE = "ROUTECTL_SHARE"
 
-_FORM = re.compile(r"\s*(\d{1,4})/(\d{1,4})\s*", re.ASCII)
+_SHARE = re.compile(r"\s*(\d{1,4})/(\d{1,4})\s*", re.ASCII)
 
-#: Shards whose numbers a log line lists; of more, it names the first and the last.
-_SHOWN = 16
+#: A log line lists up to this many shards; of more, only the first three and the last.
+_MAX_LISTED = 16
 
-_EXAMPLE = "the second of three workers takes `2/3`"
+_EXAMPLE = "write `2/3` for the second of three workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +40,46 @@ class Share:
         return f"{self.part}/{self.of}"
 
     def has(self, number: int) -> bool:
-        """Whether the shard with this number belongs to it."""
+        """Whether it includes the shard with this number."""
         return number % self.of == self.part - 1
 
 
 def parse_share(text: str) -> Share:
-    """A share as it is written: `2/3`.
+    """Parses a share such as `2/3`.
 
     Raises:
-      UsageError: It is not one.
+      UsageError: The text is not a share.
     """
-    found = _FORM.fullmatch(text)
+    found = _SHARE.fullmatch(text)
     if found is None:
         raise UsageError(f"`{text}` is not a share", _EXAMPLE)
     part, of = map(int, found.groups())
     if not 1 <= part <= of:
-        known = f"its parts are 1/{of} to {of}/{of}" if of else _EXAMPLE
-        raise UsageError(f"there is no share `{part}/{of}`", known)
+        hint = f"use a share from 1/{of} to {of}/{of}" if of else _EXAMPLE
+        raise UsageError(f"there is no share `{part}/{of}`", hint)
     return Share(part, of)
 
 
 def shares(count: int | None) -> list[Share | None]:
-    """Every share of so many workers; a single worker needs none."""
+    """The shares of `count` workers; a single worker has none."""
     return [Share(part, count) for part in range(1, count + 1)] if count and count > 1 else [None]
 
 
 def expand_shards(body: Body, names: Iterable[str]) -> tuple[str, ...]:
-    """Queues by name, with its shards in the place of every queue that has some."""
+    """Queue names, with every queue with shards replaced by its shards."""
     return tuple(queue for name in names for queue in body.shards.get(name, (name,)))
 
 
 def queues_of_share(body: Body, queues: Iterable[str], share: Share | None) -> tuple[str, ...]:
-    """Those of `queues` that a worker with a share takes: what is no shard, and its part of what is.
+    """The queues that a worker with a share consumes: all that are not shards, and its part of the shards.
 
     Parameters:
       body: The vhost's part of the file.
       queues: Names of queues and shards.
-      share: The worker's share; None takes all.
+      share: The worker's share; None for all shards.
 
     Raises:
-      UsageError: There is nothing to share, or too little for so many workers.
+      UsageError: None of the queues is a shard, or there are fewer shards than workers.
     """
     queues = tuple(queues)
     if share is None:
@@ -89,20 +89,20 @@ def queues_of_share(body: Body, queues: Iterable[str], share: Share | None) -> t
     if not shared:
         raise UsageError(
             f"there is nothing to share: none of {_listed(queues)} has `shards`",
-            "leave the share out, or give one of the queues `shards`",
+            "omit the share, or set `shards` for one of the queues",
         )
     idle = share.of - len({numbers[queue] % share.of for queue in shared})
     if idle:
         names = _listed(name for name, shards in body.shards.items() if not set(shards).isdisjoint(shared))
         raise UsageError(
             f"of {share.of} workers, {idle} would have none of the {len(shared)} shards of {names}",
-            "share them among fewer workers, or give the queue more `shards`",
+            "use fewer workers, or set more `shards` for the queue",
         )
     return tuple(queue for queue in queues if queue not in numbers or share.has(numbers[queue]))
 
 
 def describe_shards(body: Body, queues: Iterable[str]) -> list[str]:
-    """The shards among `queues`, by the queue that they stand for: "shards 1, 4, 7 of the 8 of `orders`"."""
+    """The shards in `queues`, by queue with shards: "shards 1, 4, 7 of the 8 of `orders`"."""
     queues = frozenset(queues)
     found = []
     for name, shards in body.shards.items():
@@ -110,7 +110,7 @@ def describe_shards(body: Body, queues: Iterable[str]) -> list[str]:
         if len(numbers) == len(shards):
             found.append(f"all {len(shards)} shards of `{name}`")
         elif numbers:
-            some = numbers if len(numbers) <= _SHOWN else [*numbers[:3], "…", numbers[-1]]
+            some = numbers if len(numbers) <= _MAX_LISTED else [*numbers[:3], "…", numbers[-1]]
             word = "shard" if len(numbers) == 1 else "shards"
             found.append(f"{word} {', '.join(some)} of the {len(shards)} of `{name}`")
     return found

@@ -1,4 +1,4 @@
-"""Apps, what `routectl import celery` makes of them, and apps that are set up from that."""
+"""Imports apps with `routectl import celery`, and sets up apps from the result."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .routing.task_routes.test_router_properties import celery_app
 
 @dataclass
 class Imported:
-    """What was written for an app.
+    """The result of importing an app.
 
     Parameters:
       app: The app.
       file: The file.
-      document: What it says, as data.
+      document: Its contents as data.
     """
 
     app: Celery
@@ -41,12 +41,12 @@ class Imported:
 
     @property
     def rules(self) -> list[str]:
-        """The lines of the file's rules."""
+        """The lines of the file that are rules."""
         return [line.strip() for line in self.text.splitlines() if line.startswith("  - ")]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is said on stderr."""
+        """The notes on stderr."""
         return self.document.notes
 
     @property
@@ -55,7 +55,7 @@ class Imported:
         return Router.from_loaded(load(self.file, {}))
 
     def configured(self, *tasks: str) -> Celery:
-        """An app that has nothing but the file, and tasks of these names without options."""
+        """An app set up from the file alone, with tasks of these names without options."""
         app = add_tasks(celery_app(), {name: {} for name in tasks if not name.startswith("celery.")})
         configure(app, self.file)
         return app
@@ -63,7 +63,7 @@ class Imported:
 
 @dataclass
 class Importer:
-    """Imports apps that it makes.
+    """Creates apps and imports them.
 
     Parameters:
       folder: Where to write the file.
@@ -72,12 +72,12 @@ class Importer:
     folder: Path
 
     def __call__(self, tasks: dict[str, dict[str, Any]] | None = None, **conf: Any) -> Imported:
-        """Imports an app with these settings, and tasks with these options of their decorators."""
+        """Imports an app with these settings, and tasks with these decorator options."""
         return imported(add_tasks(celery_app(**conf), tasks or {}), self.folder)
 
 
 def imported(app: Celery, folder: Path) -> Imported:
-    """Imports an app as the command does, which compares every task that it knows with Celery.
+    """Imports an app as the command does, and checks that the file agrees with Celery.
 
     Parameters:
       app: The app.
@@ -95,7 +95,7 @@ def add_tasks(app: Celery, tasks: dict[str, dict[str, Any]]) -> Celery:
 
     Parameters:
       app: The app.
-      tasks: The options of their decorators, by name.
+      tasks: Decorator options by task name.
     """
     for name, options in tasks.items():
         app.task(name=name, shared=False, **options)(_run)
@@ -104,4 +104,4 @@ def add_tasks(app: Celery, tasks: dict[str, dict[str, Any]]) -> Celery:
 
 
 def _run() -> None:
-    """What the tasks do."""
+    """The body of every task."""

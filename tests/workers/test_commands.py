@@ -81,10 +81,9 @@ def test_an_apps_own_file_counts_and_another_one_is_warned_of(project: Project) 
     (project.folder / "own.py").write_text(PLAIN + CONFIGURE.format("own.yaml"))
     with project.worker("worker", "high", "-A", "own", "--", *QUICK, program=ROUTECTL) as worker:
         assert (
-            "warning: app `own` is set up from own.yaml, which says otherwise than "
-            f"{project.folder}/queues.yaml: the worker's profile and queues, and where its tasks go, are those of "
-            "own.yaml\n"
-            "hint: name the app's file by `-f`, and its vhost by `--vhost`\n"
+            f"warning: app `own` is set up from own.yaml, which differs from {project.folder}/queues.yaml: the worker "
+            "uses the profile, queues and routes of own.yaml\n"
+            "hint: pass the app's file with `-f`, and its vhost with `--vhost`\n"
         ) in worker.text
         assert ".> low" in worker.text
         assert ".> high" not in worker.text

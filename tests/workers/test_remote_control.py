@@ -96,11 +96,11 @@ def test_a_queue_is_taken_and_left_also_after_the_connection_was_lost(
     until(lambda: taken(app, worker) == {"high"})
 
 
-#: Commands that the worker hears while the broker closes its connection, which Celery learns during another command.
+#: A command during which the broker closes the connection, as Celery notices while it runs the command.
 CLOSE = """
 from celery.worker.control import control_command
 from proj import app
-from routectl.routing.worker import remote
+from routectl.routing.worker.consumer import remote_control
 
 @control_command(args=[("command", str), ("queue", str)])
 def close_and(state, command, queue):
@@ -108,7 +108,7 @@ def close_and(state, command, queue):
 
     for _ in range(8):  # in no order: Celery forgets what comes after the first that raises
         state.consumer.call_soon(connection._on_close, 320, "CONNECTION_FORCED", 0, 0)
-    getattr(remote, command)(state, queue)
+    getattr(remote_control, command)(state, queue)
 """
 
 

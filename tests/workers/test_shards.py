@@ -218,21 +218,21 @@ def test_a_share_by_environment_variable_outlives_a_restart(project: Project) ->
     [
         (
             ("--profile=orders", "--share=0/3"),
-            "there is no share `0/3`\nhint: its parts are 1/3 to 3/3",
+            "there is no share `0/3`\nhint: use a share from 1/3 to 3/3",
         ),
         (
             ("--profile=orders", "--share=x"),
-            "`x` is not a share\nhint: the second of three workers takes `2/3`",
+            "`x` is not a share\nhint: write `2/3` for the second of three workers",
         ),
         (
             ("--profile=orders", "--share=1/7"),
             "of 7 workers, 1 would have none of the 6 shards of `orders`\n"
-            "hint: share them among fewer workers, or give the queue more `shards`",
+            "hint: use fewer workers, or set more `shards` for the queue",
         ),
         (
             ("--profile=normal", "--share=1/2"),
             "there is nothing to share: none of `normal` has `shards`\n"
-            "hint: leave the share out, or give one of the queues `shards`",
+            "hint: omit the share, or set `shards` for one of the queues",
         ),
         (("-Q", "ordesr"), "queues.yaml has no queue `ordesr`\nhint: did you mean `orders`?"),
     ],

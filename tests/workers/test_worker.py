@@ -177,8 +177,8 @@ def test_a_second_worker_of_a_name_says_so_and_exits(
         done = project.run(*CELERY, "-A", "proj", "worker", "--profile=high", "-P", pool, *QUICK)
         assert done.returncode == 1
         assert (
-            f"a worker called `{first.node}` runs on this broker and vhost already: give this one another name, "
-            "such as `-n high2@%h`"
+            f"a worker named `{first.node}` is already running on this broker and vhost: choose another name, such as "
+            "`-n high2@%h`"
         ) in done.stderr
         assert "Traceback" not in done.stderr
         with project.worker("--profile=high", "-n", "high2@%h", "-P", pool, *QUICK) as second:
@@ -199,7 +199,7 @@ def test_of_two_workers_of_a_name_that_start_at_once_one_says_so(
         (lost,) = (number for number, twin in enumerate(twins) if twin.poll() is not None)
         assert twins[lost].returncode == 1
         text = logs[lost].read_text()
-        assert "runs on this broker and vhost already" in text
+        assert "is already running on this broker and vhost" in text
         assert "Traceback" not in text
     finally:
         for twin in twins:

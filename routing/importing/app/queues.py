@@ -1,4 +1,4 @@
-"""Kombu's queues and exchanges as plain data."""
+"""Converts kombu's queues and exchanges to plain data."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
 _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_priority")
 
-#: The end of a broadcast queue's name that was not chosen by anybody.
-_OWN_NAME = re.compile(r"(^|\.)[0-9a-f-]{36}$")
+#: How the name of a broadcast queue ends if kombu generated it.
+_GENERATED_NAME = re.compile(r"(^|\.)[0-9a-f-]{36}$")
 
 
 def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
-    """A queue.
+    """A queue as plain data.
 
     Parameters:
-      queue: Kombu's.
-      auto_created: Whether nobody declared it, so that Celery makes it up.
+      queue: Kombu's queue.
+      auto_created: Whether Celery creates it only because something names it.
     """
     exchange = celery_exchange(queue.exchange)
     bindings = [CeleryBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
@@ -29,7 +29,7 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
         CeleryBinding(celery_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
         for each in queue.bindings or ()
     ]
-    bindings += sorted(others, key=lambda each: (each.exchange.name, each.key))  # kombu holds a set
+    bindings += sorted(others, key=lambda each: (each.exchange.name, each.key))  # kombu has a set
     return CeleryQueue(
         name=str(queue.name or ""),
         exchange=exchange,
@@ -44,15 +44,15 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
         consumer_arguments=dict(queue.consumer_arguments or {}),
         external=bool(queue.no_declare),
         auto_created=auto_created,
-        broadcast=isinstance(queue, Broadcast) and _OWN_NAME.search(queue.name) is not None,
+        broadcast=isinstance(queue, Broadcast) and _GENERATED_NAME.search(queue.name) is not None,
     )
 
 
 def celery_exchange(exchange: Any) -> CeleryExchange:
-    """An exchange.
+    """An exchange as plain data.
 
     Parameters:
-      exchange: Kombu's, its name, or None for the default exchange.
+      exchange: Kombu's exchange, its name, or None for the default exchange.
     """
     if exchange is None or isinstance(exchange, str):
         return CeleryExchange(exchange or "")

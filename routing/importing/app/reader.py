@@ -1,4 +1,4 @@
-"""Reads what a Celery app is configured with, and asks its own router where it sends every task."""
+"""Reads a Celery app's configuration, and runs its router for every task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ....topology.errors import UsageError
 from ...app_loader import app_error, describe_exception
 from ...publishing.router import router_of
 from ...task_routes.router import CeleryRouter
-from ..configuration import Answer, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, Scheduled
+from ..configuration import BeatEntry, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, RoutingResult
 from ..notes import listed
 from .annotations import Annotations
 from .queues import celery_queue
@@ -28,7 +28,7 @@ from .recording import RecordingRouter, app_router
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: Attributes of a task that say where it goes, with the setting that they have by default.
+#: Attributes by which a task routes itself, with the setting that is their default.
 _ATTRIBUTES = {
     "queue": None,
     "exchange": None,
@@ -37,31 +37,32 @@ _ATTRIBUTES = {
     "delivery_mode": None,
 }
 
-#: What Celery copies from its settings onto every task, where it beats what a route says.
+#: Settings that Celery copies to every task, which overrides routes.
 _COPIED = {"priority": "task_default_priority", "serializer": "task_serializer"}
 
-_SCHEDULED = ("queue", "exchange", "routing_key", "priority")
+_BEAT_OPTIONS = ("queue", "exchange", "routing_key", "priority")
 _REDIS = frozenset({"redis", "rediss", "sentinel"})
 _AMQP = frozenset({"amqp", "amqps", "pyamqp", "librabbitmq"})
 
 
 def read(app: Any, source: str) -> Configuration:
-    """What an app is configured with.
+    """The configuration of an app.
 
     Parameters:
-      app: A Celery app, its tasks imported.
-      source: What to call it.
+      app: A Celery app whose tasks are imported.
+      source: Its name in messages.
 
     Raises:
-      UsageError: Celery itself could make nothing of its settings, or the app is set up from a file already.
-      FileError: The settings are from a file that is wrong.
+      UsageError: Celery cannot read the settings, or the app is already set up from a file.
+      FileError: The app is set up from a file with errors.
     """
     with redirect_stdout(sys.stderr):
         try:
-            known = router_of(app)
-            if known is not None:
+            router = router_of(app)
+            if router is not None:
                 raise UsageError(
-                    f"`{source}` is set up from {known.origin} already", "its queues and routes are there"
+                    f"`{source}` is already set up from {router.origin}",
+                    "that file has its queues and routes",
                 )
             return _Reader(app, source).configuration()
         except UsageError:
@@ -75,7 +76,7 @@ class _Reader:
 
     Parameters:
       app: The app.
-      source: What to call it.
+      source: Its name in messages.
     """
 
     def __init__(self, app: Any, source: str) -> None:
@@ -84,82 +85,82 @@ class _Reader:
         self._source = source
         self._tasks = sorted(app.tasks)
         self._queues: dict[str, CeleryQueue] = {}
-        self._remarks: list[str] = []
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
         self._router = copy(app_router(app, source))
-        given = self._conf.task_routes or ()
-        several = given if isinstance(given, list | tuple) else [given]
-        self._given = tuple(_in_place(zip(several, self._router.routes, strict=False)))
-        self._routers = tuple(asked for _, asked in self._given)
+        settings = self._conf.task_routes or ()
+        settings = settings if isinstance(settings, list | tuple) else [settings]
+        self._settings_and_routers = tuple(_flatten(zip(settings, self._router.routes, strict=False)))
+        self._routers = tuple(router for _, router in self._settings_and_routers)
         self._router.routes = self._routers
 
     def configuration(self) -> Configuration:
-        """All of it."""
+        """The app's configuration."""
         for name in list(self._app.amqp.queues):
             self._queue(name)
-        default = self._default()
+        default_queue = self._default_queue()
         routers = tuple(self._router_data())
-        decorated = {name: found for name in self._tasks if (found := self._decoration(name))}
+        attributes = {name: found for name in self._tasks if (found := self._task_attributes(name))}
         annotations = Annotations(self._app)
-        annotated = annotations.of(self._tasks)
+        annotated = annotations.by_task(self._tasks)
         exact = [str(entry.key) for router in routers for entry in router.exact]
         names = dict.fromkeys([*self._tasks, *exact, *annotated])
-        answers = {name: self._answer(name, decorated.get(name, {})) for name in names}
-        scheduled = tuple(self._scheduled())
+        results = {name: self._route(name, attributes.get(name, {})) for name in names}
+        beat_entries, beat_notes = self._beat_entries()
         broker = _broker(self._conf)
-        remarks = [
-            *self._remarks,
-            *annotations.remarks,
-            *self._beaten(answers, decorated),
-            *self._only_with_code(answers, decorated),
-            *_said_of(broker),
+        notes = [
+            *beat_notes,
+            *annotations.notes,
+            *self._overridden_by_settings(results, attributes),
+            *self._routed_by_attributes(results, attributes),
+            *_broker_notes(broker),
         ]
         return Configuration(
             source=self._source,
             queues=self._queues,
             routers=routers,
-            answers=answers,
-            decorated=decorated,
-            annotated=annotated,
-            annotated_all=annotations.of_all,
-            default_queue=default,
-            scheduled=scheduled,
+            results=results,
+            task_attributes=attributes,
+            annotations=annotated,
+            annotations_for_all=annotations.for_all,
+            default_queue=default_queue,
+            beat_entries=beat_entries,
             zero_first=broker in _REDIS,
-            remarks=tuple(remarks),
+            notes=tuple(notes),
         )
 
-    def _default(self) -> str | None:
+    def _default_queue(self) -> str | None:
         try:
             return self._queue(self._conf.task_default_queue) if self._conf.task_default_queue else None
         except KeyError:
             return None
 
     def _queue(self, queue: Any) -> str:
-        """The name of a queue that something names, which is noted.
+        """Records a queue, given as such or by name, and returns its name.
 
         Raises:
-          KeyError: Celery would not make such a queue.
+          KeyError: Celery would not create such a queue.
         """
         found = queue if isinstance(queue, Queue) else self._app.amqp.queues[queue]
         name = str(found.name or "")
         if name not in self._queues or not name:
             auto_created = name not in self._declared and self._app.amqp.queues.get(name) is found
-            # Nameless queues are many, and none of them is asked for by its name.
+            # Several queues may have no name; nothing looks them up.
             self._queues[name or f"\0{len(self._queues)}"] = celery_queue(found, auto_created=auto_created)
         return name
 
     def _router_data(self) -> Iterator[CeleryRoutes]:
-        for at, (raw, asked) in enumerate(self._given):
-            if isinstance(raw, Mapping | list | tuple):
-                name = f"task_routes[{at}]" if len(self._given) > 1 else "task_routes"
-                yield CeleryRoutes(name, self._entries(raw))
+        several = len(self._settings_and_routers) > 1
+        for index, (setting, router) in enumerate(self._settings_and_routers):
+            if isinstance(setting, Mapping | list | tuple):
+                name = f"task_routes[{index}]" if several else "task_routes"
+                yield CeleryRoutes(name, self._entries(setting))
             else:
-                yield CeleryRoutes(raw if isinstance(raw, str) else asked.called)
+                yield CeleryRoutes(setting if isinstance(setting, str) else router.name)
 
-    def _entries(self, raw: Any) -> tuple[RouteEntry, ...]:
+    def _entries(self, routes: Any) -> tuple[RouteEntry, ...]:
         entries: dict[Any, RouteEntry] = {}
-        for key, value in raw.items() if isinstance(raw, Mapping) else raw:
-            # Patterns that compile to the same are one: the first's place, the last's value.
+        for key, value in routes.items() if isinstance(routes, Mapping) else routes:
+            # Celery keeps one of several equal patterns: the position of the first, the value of the last.
             same = re.compile(fnmatch.translate(key)) if isinstance(key, str) and "*" in key else key
             entries[same] = self._entry(entries[same].key if same in entries else key, value)
         return tuple(entries.values())
@@ -170,11 +171,11 @@ class _Reader:
         except ValueError:
             options = {"queue": value}
         except TypeError:
-            return RouteEntry(key, None, f"{type(value).__name__} is no route")
+            return RouteEntry(key, None, f"{type(value).__name__} is not a route")
         try:
             return RouteEntry(key, self._options(options))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            return RouteEntry(key, None, f"Celery has no queue for it ({type(error).__name__})")
+            return RouteEntry(key, None, f"Celery cannot resolve its queue ({type(error).__name__})")
 
     def _options(self, options: Mapping[Any, Any]) -> dict[str, Any]:
         """Publish options with queue and exchange by name."""
@@ -187,8 +188,8 @@ class _Reader:
             named.setdefault("exchange_type", exchange.type)
         return named
 
-    def _decoration(self, name: str) -> dict[str, Any]:
-        """What a registered task says itself of where it goes."""
+    def _task_attributes(self, name: str) -> dict[str, Any]:
+        """The attributes by which a registered task routes itself."""
         task = self._app.tasks[name]
         found = {}
         for attribute, setting in _ATTRIBUTES.items():
@@ -197,87 +198,96 @@ class _Reader:
                 found[attribute] = value
         return found
 
-    def _answer(self, name: str, decoration: Mapping[str, Any]) -> Answer:
+    def _route(self, name: str, attributes: Mapping[str, Any]) -> RoutingResult:
         """Where Celery sends a task without arguments."""
-        for asked in self._routers:
-            asked.answered = False
+        for router in self._routers:
+            router.matched = False
         try:
-            options = self._router.route(dict(decoration), name, (), {}, self._app.tasks.get(name))
-            first = next((at for at, asked in enumerate(self._routers) if asked.answered), None)
-            return Answer(self._options(options), first)
+            options = self._router.route(dict(attributes), name, (), {}, self._app.tasks.get(name))
+            first = next((index for index, router in enumerate(self._routers) if router.matched), None)
+            return RoutingResult(self._options(options), first)
         except QueueNotFound as error:
-            return Answer(problem=str(error.args[0]))
+            return RoutingResult(problem=str(error.args[0]))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's router may raise anything
-            return Answer(problem=describe_exception(error))
+            return RoutingResult(problem=describe_exception(error))
 
-    def _scheduled(self) -> Iterator[Scheduled]:
-        for entry, said in (self._conf.beat_schedule or {}).items():
-            get = said.get if isinstance(said, Mapping) else vars(said).get
+    def _beat_entries(self) -> tuple[tuple[BeatEntry, ...], list[str]]:
+        """The beat entries with their own publish options, and notes on those that Celery cannot send."""
+        entries, notes = [], []
+        for name, entry in (self._conf.beat_schedule or {}).items():
+            get = entry.get if isinstance(entry, Mapping) else vars(entry).get
             options = get("options") or {}
-            kept = {name: options[name] for name in _SCHEDULED if options.get(name) is not None}
+            kept = {option: options[option] for option in _BEAT_OPTIONS if options.get(option) is not None}
             if not kept:
                 continue
             try:
-                yield Scheduled(str(entry), str(get("task")), self._options(kept))
+                entries.append(BeatEntry(str(name), str(get("task")), self._options(kept)))
             except KeyError:
-                self._remarks.append(f"beat entry `{entry}` names a queue that Celery does not make")
+                notes.append(
+                    f"beat entry `{name}` names a queue that Celery does not create: correct its `options`"
+                )
+        return tuple(entries), notes
 
-    def _beaten(self, answers: Mapping[str, Answer], decorated: Mapping[str, Any]) -> Iterator[str]:
-        """What routes say in vain, as a setting stands at every task instead."""
+    def _overridden_by_settings(
+        self, results: Mapping[str, RoutingResult], attributes: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """Notes on routes whose options a setting overrides in Celery, but not with the file."""
         for option, setting in _COPIED.items():
             value = self._conf[setting]
             names = [
                 name
                 for name in self._tasks
                 if value is not None
-                and option not in decorated.get(name, {})
-                and answers[name].options.get(option, value) not in (None, value)
+                and option not in attributes.get(name, {})
+                and results[name].options.get(option, value) not in (None, value)
                 and getattr(self._app.tasks[name], option, None) == value
             ]
             if names:
                 yield (
-                    f"in Celery `{setting}` ({value}) beats the {option} that a route has for a registered task; by "
-                    f"the file the rule's counts: {listed(names)}"
+                    f"in Celery, `{setting}` ({value}) overrides the {option} that a route sets for a registered task; "
+                    f"with the file, the rule's {option} applies: {listed(names)}"
                 )
 
-    def _only_with_code(self, answers: Mapping[str, Answer], decorated: Mapping[str, Any]) -> Iterator[str]:
-        """Tasks that go elsewhere if their sender has not their code, and so not their decorator."""
-        names = [name for name in decorated if self._answer(name, {}).options != answers[name].options]
+    def _routed_by_attributes(
+        self, results: Mapping[str, RoutingResult], attributes: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """A note on tasks that Celery sends elsewhere if the sender has not imported them."""
+        names = [name for name in attributes if self._route(name, {}).options != results[name].options]
         if names:
             which = f"`{names[0]}`" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
             yield (
-                f"{which}: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
-                "the task says, whoever sends it"
+                f"{which}: in Celery, a sender that has not imported the task ignores the queue, key or priority set "
+                "on it; with the file, every sender uses them"
             )
 
 
-def _in_place(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, RecordingRouter]]:
-    """Routers of `task_routes`, each as it is written and as it is asked; for one of ours, those that it holds.
+def _flatten(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, RecordingRouter]]:
+    """Routers of `task_routes`; a `Router.from_celery` is replaced by the routers that it contains.
 
     Parameters:
-      routers: Each as it is written, and as Celery has it.
+      routers: Each as in the settings, and as Celery prepared it.
     """
-    for raw, prepared in routers:
+    for setting, prepared in routers:
         router = maybe_evaluate(prepared)
         if isinstance(router, CeleryRouter):
-            yield from _in_place(zip(router.given, prepare(router.given), strict=True))
+            yield from _flatten(zip(router.given, prepare(router.given), strict=True))
         else:
-            yield raw, RecordingRouter(router)
+            yield setting, RecordingRouter(router)
 
 
 def _broker(conf: Any) -> str:
-    """What kind of broker there is, by its URL's scheme; nothing else of the URL is looked at."""
+    """The kind of broker, by its URL's scheme; no other part of the URL is read."""
     url = conf.broker_write_url or conf.broker_url or ""
     first = str(url[0] if isinstance(url, list | tuple) else url)
     scheme, found, _ = first.partition("://")
     return scheme.partition("+")[0].lower() if found else str(conf.broker_transport or "amqp")
 
 
-def _said_of(broker: str) -> Iterator[str]:
+def _broker_notes(broker: str) -> Iterator[str]:
     if broker in _REDIS:
         yield (
-            "the broker is Redis: it has no exchanges and bindings, and `priority_steps` and `queue_order_strategy` "
-            "stay in `broker_transport_options`"
+            "the broker is Redis: exchanges and bindings are not used there; keep `priority_steps` and "
+            "`queue_order_strategy` in `broker_transport_options`"
         )
     elif broker not in _AMQP and broker != "memory":
         yield f"the broker is {broker}, not RabbitMQ: exchanges and bindings are not used there"

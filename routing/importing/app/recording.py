@@ -1,4 +1,4 @@
-"""The routers of a Celery app: all of them as Celery made them, and each, asked for what it says of a task."""
+"""A Celery app's routers, wrapped to record which of them routes a task."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ....topology.errors import UsageError
 
 
 def app_router(app: Any, source: str) -> Any:
-    """The app's own router.
+    """The app's Celery router.
 
     Parameters:
       app: The app.
-      source: What to call it.
+      source: Its name in messages.
 
     Raises:
-      UsageError: The routes are a list of pairs, which Celery takes for a list of routers.
+      UsageError: `task_routes` is a list of pairs, which Celery reads as a list of routers.
     """
     try:
         return app.amqp.router
@@ -27,37 +27,37 @@ def app_router(app: Any, source: str) -> Any:
         routes = app.conf.task_routes
         if isinstance(routes, list | tuple) and any(map(_is_pair, routes)):
             raise UsageError(
-                f"Celery cannot read `task_routes` of `{source}`: it is a list of routers, and a pair of a name and a "
-                "route is none",
-                "write a mapping, or a list of pairs within the list: `[[(name, route), …]]`",
+                f"Celery cannot read `task_routes` of `{source}`: a list must contain routers, not pairs of a name and "
+                "a route",
+                "use a mapping, or put the pairs into a list within the list: `[[(name, route), …]]`",
             ) from error
         raise
 
 
 class RecordingRouter:
-    """One router of the app's, which remembers whether it answered.
+    """One of the app's routers, which records whether it returned a route.
 
     Parameters:
-      router: As Celery has it.
+      router: The router that Celery uses.
     """
 
     def __init__(self, router: Any) -> None:
         self._router = maybe_evaluate(router)
-        self.answered = False
+        self.matched = False
 
     def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
-        """What it says, as Celery asks it; a mapping is a copy."""
+        """The router's result for a task; a mapping is copied."""
         if hasattr(self._router, "route_for_task"):
             route = self._router.route_for_task(name, args, kwargs)
         else:
             route = self._router(name, args, kwargs, options, task=task)
-        self.answered = route is not None
-        # Celery writes into what it gets, which may be a router's only copy.
+        self.matched = route is not None
+        # Celery modifies the mapping, which the router may return again.
         return dict(route) if isinstance(route, Mapping) else route
 
     @property
-    def called(self) -> str:
-        """What to call the router."""
+    def name(self) -> str:
+        """Where the router is defined, for notes."""
         code = self._router if hasattr(self._router, "__qualname__") else type(self._router)
         return f"{code.__module__}.{code.__qualname__}"
 

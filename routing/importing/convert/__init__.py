@@ -1,1 +1,1 @@
-"""From an app's configuration, as plain data, to what the file says."""
+"""Converts an app's configuration to the contents of the file."""

@@ -1,4 +1,4 @@
-"""What a route of Celery's comes to: the queue that its messages reach, and the fields of a rule. Pure."""
+"""Resolves Celery's publish options to the queue that messages reach and the settings of a rule."""
 
 from __future__ import annotations
 
@@ -20,71 +20,72 @@ if TYPE_CHECKING:
     from ..configuration import Configuration
 
 
-def no_rule(outcome: RuleOutcome) -> str | None:
-    """Why no rule can say where tasks go, though `unmatched` may; None if one can."""
+def rule_problem(outcome: RuleOutcome) -> str | None:
+    """Why a rule cannot have this queue or key, though `unmatched` may; None if it can."""
     for name in (outcome.queue, outcome.fields.get("key", "")):
         if pattern.placeholders(name):
-            return f"left out: a rule takes what is in braces in `{name}` for a capture"
+            return f"left out: a rule would read the braces in `{name}` as a capture"
     return None
 
 
-class Destinations:
-    """Finds the queue behind publish options.
+class DestinationResolver:
+    """Finds the queue that publish options lead to.
 
     Parameters:
-      configuration: The app's.
-      body: What the file declares.
+      configuration: The app's configuration.
+      body: The file's queues and exchanges.
     """
 
     def __init__(self, configuration: Configuration, body: Body) -> None:
         self._configuration = configuration
-        self._prioritised = configuration.prioritised
+        self._inverts_priorities = configuration.inverts_priorities
         self._body = body
         self._network = Network.of(body)
         self._book = AddressBook(body)
         self.notes = Notes()
 
-    def outcome(self, options: Mapping[str, Any], what: Subject) -> RuleOutcome | None:
-        """What a rule for these options says; None if the file cannot say it, which is noted.
+    def outcome(self, options: Mapping[str, Any], subject: Subject) -> RuleOutcome | None:
+        """The queue and settings of a rule for these options; None, with a note, if the file cannot express it.
 
         Parameters:
-          options: As Celery publishes with them.
-          what: What notes are about.
+          options: The options that Celery publishes with.
+          subject: The subject of notes.
         """
         named = self._configuration.queues.get(str(options.get("queue")))
         if named is not None and named.broadcast:
-            self.notes.add(f"left out: broadcast `{named.exchange.name}` is no queue", what)
+            self.notes.add(f"left out: broadcast `{named.exchange.name}` is not a queue", subject)
             return None
-        queue, key = self._target(options, what)
+        queue, key = self._target(options, subject)
         if queue is None:
             return None
         if queue not in self._body.queues:
-            self.notes.add(f"left out: queue `{queue}` is not in the file", what)
+            self.notes.add(f"left out: queue `{queue}` is not in the file", subject)
             return None
         if self._body.queues[queue].type == "stream":
-            self.notes.add(f"left out: queue `{queue}` is a stream, which workers cannot consume", what)
+            self.notes.add(f"left out: queue `{queue}` is a stream, which workers cannot consume", subject)
             return None
-        fields, problems = message_fields({**options, "priority": self._priority(options)})
-        if problems:
-            self.notes.add(f"written without {', '.join(problems)}, which the file cannot hold", what)
+        fields, unsupported = message_fields({**options, "priority": self._priority(options)})
+        if unsupported:
+            names = ", ".join(unsupported)
+            self.notes.add(f"written without {names}: unsupported value", subject)
         if "delivery_mode" not in fields and self._is_transient(options):
             fields["delivery_mode"] = "transient"
         return RuleOutcome(queue, {"key": key, **fields} if key else fields)
 
-    def by_direct_exchange(self, queue: str) -> bool:
-        """Whether the file publishes through a direct exchange, as Celery does not."""
+    def uses_direct_exchange(self, queue: str) -> bool:
+        """Whether tasks for a queue are published to a direct exchange with the file, which Celery does not do."""
         address = self._book.of(queue)
         return address.exchange != "" and address.exchange_type == "direct"
 
-    def by_wildcard(self, queue: str) -> bool:
-        """Whether Celery publishes with a key that is a pattern."""
-        given = self._configuration.queues[queue]
-        return given.exchange.type == "topic" and is_wildcard(given.key)
+    def has_wildcard_key(self, queue: str) -> bool:
+        """Whether Celery publishes tasks for a queue with a key that contains wildcards."""
+        declared = self._configuration.queues[queue]
+        return declared.exchange.type == "topic" and is_wildcard(declared.key)
 
     def _priority(self, options: Mapping[str, Any]) -> Any:
-        """The priority as the file means it: higher goes first, and none goes last."""
+        """The priority in the file, where the highest is served first, and none last."""
         priority = options.get("priority")
-        if not (self._configuration.zero_first and self._prioritised):
+        if not self._inverts_priorities:
             return priority
         if priority is None:
             return HIGHEST
@@ -94,50 +95,49 @@ class Destinations:
         queue = options.get("queue")
         if queue is None and options.get("exchange") is None:
             queue = self._configuration.default_queue
-        given = self._configuration.queues.get(str(queue))
-        return given is not None and given.exchange.transient
+        declared = self._configuration.queues.get(str(queue))
+        return declared is not None and declared.exchange.transient
 
-    def _target(self, options: Mapping[str, Any], what: Subject) -> tuple[str | None, str | None]:
-        """The queue that a message published with these options reaches, and the key if it is not the queue's own.
+    def _target(self, options: Mapping[str, Any], subject: Subject) -> tuple[str | None, str | None]:
+        """The queue that a message with these options reaches, and the key if it is not the queue's own.
 
-        By way of a direct exchange, Celery publishes only if both exchange and key are named.
+        Celery publishes to a direct exchange only if both exchange and key are named.
         """
         queue, exchange, key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
         if queue is None and exchange is None:
             queue = self._configuration.default_queue
             if queue is None:
-                self.notes.add("left out: no queue is named, and there is no default queue", what)
+                self.notes.add("left out: it names no queue, and there is no default queue", subject)
                 return None, None
-        given = self._configuration.queues.get(str(queue)) if queue is not None else None
-        own = None
-        if given is not None:
-            own = QueueAddress(given.name, given.exchange.name, given.exchange.type, given.key)
-        to, kind, routing_key = publish_address(own, exchange, key, options.get("exchange_type"))
+        declared = self._configuration.queues.get(str(queue)) if queue is not None else None
+        address = None
+        if declared is not None:
+            address = QueueAddress(
+                declared.name, declared.exchange.name, declared.exchange.type, declared.key
+            )
+        to, kind, routing_key = publish_address(address, exchange, key, options.get("exchange_type"))
         if kind == "direct" and not (exchange and key):
             if queue is None:
-                self.notes.add("left out: an exchange is named, but no key and no queue", what)
+                self.notes.add("left out: it names an exchange, but neither a key nor a queue", subject)
             return queue, None
-        return self._reached(
-            self._network.deliver(to, routing_key), queue, routing_key, what, given is None or not key
-        )
-
-    def _reached(
-        self, reached: frozenset[str], queue: str | None, key: str, what: Subject, own: bool
-    ) -> tuple[str | None, str | None]:
+        reached = self._network.deliver(to, routing_key)
         names = " and ".join(f"`{name}`" for name in sorted(reached)) or "no queue"
         if len(reached) != 1:
             if queue is None:
-                text = f"left out: key `{key}` reaches {names}, and a rule sends a task to one queue"
+                text = f"left out: key `{routing_key}` reaches {names}, but a rule must route to exactly one queue"
             else:
-                text = f"key `{key}` reaches {names} by its exchange; the file sends to `{queue}` alone"
-            self.notes.add(text, what)
+                text = f"key `{routing_key}` reaches {names} through its exchange; the file sends only to `{queue}`"
+            self.notes.add(text, subject)
             return queue, None
         (found,) = reached
         if queue is not None and queue != found:
-            text = (
-                f"queue `{queue}` is named, but by its exchange key `{key}` leads to {names}, as in the file"
+            self.notes.add(
+                f"it names queue `{queue}`, but key `{routing_key}` reaches {names} through its exchange; the file "
+                f"routes to {names}",
+                subject,
             )
-            self.notes.add(text, what)
-        address = None if own and queue is not None else self._book.with_key(found, key)
-        keep = address is not None and address.exchange and key != self._book.of(found).key
-        return found, key if keep else None
+        if queue is not None and (declared is None or not key):
+            return found, None  # the queue's own key
+        with_key = self._book.with_key(found, routing_key)
+        keep = with_key is not None and with_key.exchange and routing_key != self._book.of(found).key
+        return found, routing_key if keep else None

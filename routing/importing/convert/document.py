@@ -1,4 +1,4 @@
-"""From what an app is configured with to what the file says. Pure."""
+"""Converts an app's configuration to the contents of the file."""
 
 from __future__ import annotations
 
@@ -9,124 +9,128 @@ from ...publishing.transport import HIGHEST
 from ...router import SETTLED
 from ..configuration import FileDraft
 from ..notes import Notes, Subject
-from .destinations import Destinations, no_rule
-from .queues import Declarations, is_made_up
-from .routes import Rules, default_outcome
+from .destinations import DestinationResolver, rule_problem
+from .queues import QueueConverter, is_implicit
+from .routes import RouteConverter, default_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..configuration import Configuration
 
-_MADE = (
-    "Queues without bindings are those that Celery makes up where something names them. It also makes a direct "
-    "exchange for each, and sends nothing through it: tasks reach a queue by its name. What the broker has of those "
-    "exchanges may stay."
+_IMPLICIT_QUEUES = (
+    "Queues without bindings are those that Celery creates because something names them. Celery declares a direct "
+    "exchange for each, too, but publishes to the queue by name. These exchanges are not needed; they may stay on the "
+    "broker."
 )
 _DIRECT = (
-    "Celery publishes past direct exchanges, to a queue by its name; by the file a task goes by the exchange and the "
-    "binding's key, and ends in the same queue"
+    "Celery publishes to the queue by name where its exchange is direct; with the file, tasks are published to that "
+    "exchange with the binding's key (producers need permission to write to it), and reach the same queue"
 )
 _WILDCARD = (
-    "Celery publishes with a topic binding's wildcards as they stand; by the file the key is one that the binding "
-    "matches, and leads to the same queue"
+    "Celery publishes with a topic exchange's wildcard binding key as the routing key; with the file, tasks have a key "
+    "that the binding matches, and reach the same queue"
 )
 _UNSENDABLE = (
-    "Celery itself cannot send such a task, since its route says {names} (TypeError); by the file it is sent, and has "
-    "what the rule says"
+    "Celery cannot send such a task (TypeError), since the route sets {names}; with the file, it is sent "
+    "with the rule's value: check that you want this"
 )
-_TURNED = (
-    f"priorities are turned round ({HIGHEST} less what Celery has): on Redis 0 goes first, and what has none; by the "
-    "file the highest does, and what has none goes last"
+_INVERTED = (
+    f"priorities are inverted ({HIGHEST} minus Celery's value): Redis serves 0 first, as well as tasks without a "
+    "priority; with the file, the highest priority is served first, and tasks without one last"
 )
 
 
 def convert(configuration: Configuration) -> FileDraft:
-    """What the file says, and what it cannot say.
+    """The contents of the file, with notes on what it cannot express.
 
     Parameters:
-      configuration: What the app is configured with.
+      configuration: The app's configuration.
     """
-    declared = Declarations(configuration.queues.values())
-    destinations = Destinations(configuration, declared.body())
-    default = default_outcome(configuration, destinations)
-    rules = Rules(configuration, destinations)
+    queues = QueueConverter(configuration.queues.values())
+    resolver = DestinationResolver(configuration, queues.body())
+    default = default_outcome(configuration, resolver)
+    rules = RouteConverter(configuration, resolver)
     sections = tuple(rules.sections(default))
     expected = {
         name: outcome
-        for name, answer in configuration.answers.items()
-        if not answer.problem
-        and name not in rules.unspelled
-        and (outcome := destinations.outcome(answer.options, Subject("task", name))) is not None
-        and (outcome == default or no_rule(outcome) is None)
+        for name, result in configuration.results.items()
+        if not result.problem
+        and name not in rules.unwritable
+        and (outcome := resolver.outcome(result.options, Subject("task", name))) is not None
+        and (outcome == default or rule_problem(outcome) is None)
     }
-    ways = list(_ways(configuration, declared, destinations))
+    publishing = list(_publishing_notes(configuration, queues, resolver))
     notes = [
-        *configuration.remarks,
-        *ways,
-        *declared.notes.lines,
+        *configuration.notes,
+        *publishing,
+        *queues.notes.lines,
         *rules.notes.lines,
-        *destinations.notes.lines,
+        *resolver.notes.lines,
         *_unsendable(configuration),
     ]
-    if configuration.scheduled:
-        entries = ", ".join(f"`{each.entry}`" for each in configuration.scheduled)
+    if configuration.beat_entries:
+        names = ", ".join(f"`{entry.name}`" for entry in configuration.beat_entries)
         notes.append(
-            f"the beat schedule says itself how its tasks are published, which beats the rules: {entries}"
+            "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these "
+            f"options to use the rules: {names}"
         )
     return FileDraft(
         source=configuration.source,
-        exchanges=declared.exchanges,
-        queues=declared.queues,
-        remarks={**declared.remarks, "queues": tuple(_about_queues(configuration, declared, ways))},
+        exchanges=queues.exchanges,
+        queues=queues.queues,
+        comments={**queues.comments, "queues": tuple(_queues_comment(configuration, queues, publishing))},
         sections=sections,
         unmatched=REFUSE if default is None else default.queue,
-        consumed=declared.consumed(),
-        closing=tuple(_closing(configuration)),
+        consumed=queues.consumed(),
+        beat_comment=tuple(_beat_comment(configuration)),
         notes=tuple(dict.fromkeys(notes)),
         expected=expected,
     )
 
 
-def _ways(configuration: Configuration, declared: Declarations, destinations: Destinations) -> Iterator[str]:
-    """How messages travel otherwise than Celery sends them."""
-    queues = declared.consumed()
-    if any(destinations.by_direct_exchange(queue) for queue in queues):
+def _publishing_notes(
+    configuration: Configuration, queues: QueueConverter, resolver: DestinationResolver
+) -> Iterator[str]:
+    """How messages are published differently with the file."""
+    consumed = queues.consumed()
+    if any(map(resolver.uses_direct_exchange, consumed)):
         yield _DIRECT
-    if any(destinations.by_wildcard(queue) for queue in queues):
+    if any(map(resolver.has_wildcard_key, consumed)):
         yield _WILDCARD
-    if configuration.zero_first and configuration.prioritised:
-        yield _TURNED
+    if configuration.inverts_priorities:
+        yield _INVERTED
 
 
 def _unsendable(configuration: Configuration) -> tuple[str, ...]:
-    """The routes by which a task is an error in Celery, and none by the file."""
+    """Notes on routes by which Celery cannot send a task, though the file can."""
     notes = Notes()
 
-    def look(options: Mapping[str, Any], subject: Subject) -> None:
+    def check(options: Mapping[str, Any], subject: Subject) -> None:
         names = [f"`{name}`" for name in sorted(SETTLED) if options.get(name) is not None]
         if names:
             notes.add(_UNSENDABLE.format(names=", ".join(names)), subject)
 
     for router in configuration.routers:
         for entry in router.entries or ():
-            look(entry.options or {}, Subject(router.name, entry.text))
-    for name, answer in configuration.answers.items():
-        if answer.router is not None and configuration.routers[answer.router].entries is None:
-            look(answer.options, Subject("task", name))
+            check(entry.options or {}, Subject(router.name, entry.text))
+    for name, result in configuration.results.items():
+        if result.router is not None and configuration.routers[result.router].entries is None:
+            check(result.options, Subject("task", name))
     return notes.lines
 
 
-def _about_queues(configuration: Configuration, declared: Declarations, ways: list[str]) -> Iterator[str]:
-    if any(is_made_up(queue) for queue in configuration.queues.values()) and declared.queues:
-        yield _MADE
-    yield from (f"{way}." for way in ways)
+def _queues_comment(
+    configuration: Configuration, queues: QueueConverter, publishing: list[str]
+) -> Iterator[str]:
+    if any(map(is_implicit, configuration.queues.values())) and queues.queues:
+        yield _IMPLICIT_QUEUES
+    yield from (f"{note}." for note in publishing)
 
 
-def _closing(configuration: Configuration) -> Iterator[str]:
-    """What to say of what beats the rules."""
-    if configuration.scheduled:
-        yield "The beat schedule says how these are published, which beats the rules:"
-        for each in configuration.scheduled:
-            said = ", ".join(f"{name} {value}" for name, value in each.options.items())
-            yield f"  {each.entry} ({each.task}): {said}"
+def _beat_comment(configuration: Configuration) -> Iterator[str]:
+    if configuration.beat_entries:
+        yield "These entries of the beat schedule override the rules:"
+        for entry in configuration.beat_entries:
+            options = ", ".join(f"{name} {value}" for name, value in entry.options.items())
+            yield f"  {entry.name} ({entry.task}): {options}"

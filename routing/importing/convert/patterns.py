@@ -1,21 +1,21 @@
-"""How the file spells what Celery's routes match. Pure.
+"""Converts the names and patterns of Celery's routes to patterns of the file.
 
-A name or glob is spelled as it is, unless the file would read it as something else: with braces, a leading `/`, or
-white space around it. Celery does not ask an expression to match to a name's end, and the file does.
+A name or glob is kept unless the file would read it differently, as with braces, a leading `/` or surrounding white
+space. Expressions match a prefix in Celery, but whole names in the file.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from re import _constants, _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
+from re import _constants, _parser  # type: ignore[attr-defined]  # there is no public parser of expressions
 from typing import Any
 
 from ....topology.matching.equivalents import problem
 from ....topology.matching.pattern import parse
 
 _GLOBAL_FLAGS = re.compile(r"\(\?[aimsux]+\)")
-_LETTERS = {
+_FLAG_LETTERS = {
     re.ASCII: "a",
     re.IGNORECASE: "i",
     re.MULTILINE: "m",
@@ -24,65 +24,66 @@ _LETTERS = {
 }
 
 
-def spelled_name(name: str) -> str:
-    """The pattern for one name.
+def name_pattern(name: str) -> str:
+    """The pattern that matches one name.
 
     Raises:
-      ValueError: There is none.
+      ValueError: The file cannot express it.
     """
-    return _spelled(name, "exact", re.escape(name))
+    return _kept_or_regex(name, "exact", re.escape(name))
 
 
 def is_exact(text: str) -> bool:
-    """Whether a pattern is a plain name, which beats all others."""
+    """Whether a pattern is a plain name, which takes precedence over all others."""
     return parse(text).kind == "exact"
 
 
-def spelled_key(key: str | re.Pattern[Any]) -> str:
+def key_pattern(key: str | re.Pattern[Any]) -> str:
     """The pattern for a key of `task_routes` that is a glob or an expression.
 
     Raises:
-      ValueError: There is none; the message says why.
+      ValueError: The file cannot express it; the message gives the reason.
     """
     if isinstance(key, str):
-        # What `fnmatch` adds to match to the end.
-        return _spelled(key, "glob", fnmatch.translate(key)[:-2])
+        # Without the `\Z` that `fnmatch` appends.
+        return _kept_or_regex(key, "glob", fnmatch.translate(key)[:-2])
     if not isinstance(key.pattern, str):
-        raise ValueError("it matches bytes, and names are text")
-    expression = _expression(key)
+        raise ValueError("it matches bytes, but names are text")
+    expression = _full_match(key)
     if expression in (".*", "(?s:.*)"):
         return "*"
-    return _between_slashes(expression)
+    return _regex(expression)
 
 
-def _spelled(text: str, kind: str, expression: str) -> str:
-    text.encode()  # a lone surrogate is a ValueError
+def _kept_or_regex(text: str, kind: str, expression: str) -> str:
+    """The text if the file reads it as a pattern of this kind, or else the expression."""
+    text.encode()  # raises a ValueError for lone surrogates
     try:
         if parse(text).kind == kind:
             return text
     except ValueError:
         pass
-    return _between_slashes(expression)
+    return _regex(expression)
 
 
-def _between_slashes(expression: str) -> str:
-    """An expression as the file has it, which refuses those that could take long."""
+def _regex(expression: str) -> str:
+    """An expression as the file writes it; the file refuses expressions that may be slow."""
     text = f"/{expression}/"
     if parse(text).kind != "regex":
-        raise ValueError("the file has no such expression")
-    why = problem(expression)
-    if why is not None:
-        raise ValueError(why)
+        raise ValueError("the file does not support this expression")
+    reason = problem(expression)
+    if reason is not None:
+        raise ValueError(reason)
     return text
 
 
-def _expression(regex: re.Pattern[str]) -> str:
-    """An expression that matches whole names where this one matches their beginning."""
+def _full_match(regex: re.Pattern[str]) -> str:
+    """An expression that matches the whole of each name that starts with a match of this one."""
     source = regex.pattern
     source.encode()
     while found := _GLOBAL_FLAGS.match(source):
         source = source[found.end() :]
-    letters = "".join(letter for flag, letter in _LETTERS.items() if regex.flags & flag)
+    letters = "".join(letter for flag, letter in _FLAG_LETTERS.items() if regex.flags & flag)
     tree = list(_parser.parse(source, regex.flags & ~re.UNICODE & ~re.DEBUG))
     if regex.flags & re.VERBOSE:
         source += "\n"  # ends a comment
@@ -90,11 +91,11 @@ def _expression(regex: re.Pattern[str]) -> str:
         source = f"(?{letters}:{source})"
     elif "|" in source and tree and tree[-1][0] in (_constants.BRANCH, _constants.IN):
         source = f"(?:{source})"
-    return source if _takes_the_rest(tree) else f"{source}(?s:.*)"
+    return source if _matches_to_the_end(tree) else f"{source}(?s:.*)"
 
 
-def _takes_the_rest(tree: list[Any]) -> bool:
-    """Whether an expression ends in `.*` or at the end, so that it matches a whole line anyway."""
+def _matches_to_the_end(tree: list[Any]) -> bool:
+    """Whether an expression ends in `.*` or `\\Z`, so that it matches whole names anyway."""
     if not tree or tree[-1][0] is not _constants.MAX_REPEAT:
         return tree[-1:] == [(_constants.AT, _constants.AT_END_STRING)]
     low, high, repeated = tree[-1][1]

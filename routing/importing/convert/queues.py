@@ -1,7 +1,7 @@
-"""Celery's queues and exchanges as the file has them. Pure.
+"""Converts Celery's queues and exchanges to those of the file.
 
-What somebody declared is written as it stands, so that it is what the broker already has. A queue that Celery makes
-up comes with a direct exchange of its own name, which Celery itself passes by: such a queue is written alone.
+Declared queues are written unchanged, so that they match those on the broker. A queue that Celery creates only because
+something names it is written without its direct exchange, to which Celery does not publish.
 """
 
 from __future__ import annotations
@@ -16,145 +16,134 @@ from ..notes import Notes, Subject
 from .values import plain, queue_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
-_ELSEWHERE = "not among Celery's queues: somebody else declares it"
 
-
-class Declarations:
+class QueueConverter:
     """The file's `queues` and `exchanges`.
 
     Parameters:
-      given: Celery's queues.
+      queues: Celery's queues.
     """
 
-    def __init__(self, given: Iterable[CeleryQueue]) -> None:
+    def __init__(self, queues: Iterable[CeleryQueue]) -> None:
         self.exchanges: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
-        self.remarks: dict[str, tuple[str, ...]] = {}
+        self.comments: dict[str, tuple[str, ...]] = {}
         self.notes = Notes()
         self._seen: dict[str, CeleryExchange] = {}
-        self._consumers: list[str] = []
-        for queue in given:
-            reason = _no_place(queue)
+        self._with_consumer_arguments: list[str] = []
+        for queue in queues:
+            reason = _unsupported(queue)
             if reason:
                 self.notes.add(reason)
             else:
                 self._add(queue)
-        if self._consumers:
-            names = ", ".join(self._consumers)
+        if self._with_consumer_arguments:
+            names = ", ".join(self._with_consumer_arguments)
             self.notes.add(
-                f"consumer arguments, such as `x-priority`, have no place in the file: queues {names}"
+                f"consumer arguments, such as `x-priority`, are not supported in the file and left out: queues {names}"
             )
-        self._dead_letters()
-        self._alternates()
+        self._from_celery = frozenset(self.queues)
+        self._add_external_targets()
 
-    def body(self, profile: bool = True) -> Body:
-        """The part of the file that says what exists.
-
-        Parameters:
-          profile: With a worker that takes every queue, so that each has an address by its bindings.
-        """
+    def body(self) -> Body:
+        """The file's queues and exchanges, with a worker that consumes all queues so that each has an address."""
         consumed = self.consumed()
-        workers = {"default": {"queues": consumed}} if profile and consumed else {}
+        workers = {"default": {"queues": consumed}} if consumed else {}
         return Body.model_validate({"exchanges": self.exchanges, "queues": self.queues, "workers": workers})
 
     def consumed(self) -> tuple[str, ...]:
-        """The queues that a worker can take."""
+        """The queues that a worker can consume."""
         return tuple(
             name
             for name, queue in self.queues.items()
-            if queue.get("type") != "stream" and _ELSEWHERE not in self.remarks.get(f"queue {name}", ())
+            if queue.get("type") != "stream" and name in self._from_celery
         )
 
     def _add(self, queue: CeleryQueue) -> None:
-        written, refused = queue_fields(queue.arguments)
-        own = {"durable": queue.durable, "auto_delete": queue.auto_delete, "external": queue.external}
-        written |= {name: value for name, value in own.items() if value != Queue.model_fields[name].default}
-        written = {"type": written["type"], **written} if "type" in written else written
-        refused += _take_out_refused(written)
-        bindings = [] if is_made_up(queue) else list(self._bindings(queue))
+        fields, invalid = queue_fields(queue.arguments)
+        fields |= _non_default(queue, Queue)
+        fields = {"type": fields["type"], **fields} if "type" in fields else fields
+        invalid += _remove_invalid(fields)
+        bindings = [] if is_implicit(queue) else list(self._bindings(queue))
         if bindings:
-            written["bindings"] = bindings
-        self.queues[queue.name] = written
-        remarks = []
-        if refused:
-            names = ", ".join(f"`{name}`" for name in sorted(set(refused)))
-            remarks.append(f"left out, since it would be refused on this queue: {names}")
-            self.notes.add(remarks[-1], Subject("queue", queue.name))
+            fields["bindings"] = bindings
+        self.queues[queue.name] = fields
+        comments = []
+        if invalid:
+            names = ", ".join(f"`{name}`" for name in sorted(set(invalid)))
+            comments.append(f"left out, not valid for this queue: {names}")
+            self.notes.add(comments[-1], Subject("queue", queue.name))
         if queue.consumer_arguments:
-            names = ", ".join(f"{name}: {value}" for name, value in queue.consumer_arguments.items())
-            remarks.append(f"consumer arguments have no place here: {names}")
-            self._consumers.append(f"`{queue.name}`")
-        if remarks:
-            self.remarks[f"queue {queue.name}"] = tuple(remarks)
+            arguments = ", ".join(f"{name}: {value}" for name, value in queue.consumer_arguments.items())
+            comments.append(f"left out, consumer arguments are not supported: {arguments}")
+            self._with_consumer_arguments.append(f"`{queue.name}`")
+        if comments:
+            self.comments[f"queue {queue.name}"] = tuple(comments)
 
     def _bindings(self, queue: CeleryQueue) -> Iterator[dict[str, Any]]:
         seen = []
         for binding in queue.bindings:
-            if not self._exchange(binding.exchange):
+            if not self._can_bind_to(binding.exchange):
                 continue
-            written = _binding(binding)
-            if written is None:
-                text = "has arguments that the file cannot hold"
-                self.notes.add(f"queue `{queue.name}`: its binding to `{binding.exchange.name}` {text}")
-            elif written not in seen:
-                seen.append(written)
-                yield written
+            fields = _binding(binding)
+            if fields is None:
+                name = binding.exchange.name
+                self.notes.add(
+                    f"queue `{queue.name}` is written without its binding to `{name}`: the arguments are not plain data"
+                )
+            elif fields not in seen:
+                seen.append(fields)
+                yield fields
 
-    def _exchange(self, given: CeleryExchange) -> bool:
-        """Whether a queue can be bound to an exchange, which is declared on the way."""
-        known = self._seen.get(given.name)
+    def _can_bind_to(self, exchange: CeleryExchange) -> bool:
+        """Whether a queue can be bound to an exchange; adds the exchange to the file."""
+        name = exchange.name
+        known = self._seen.get(name)
         if known is not None:
-            if known != given:
-                self.notes.add(f"exchange `{given.name}` is declared in two ways; the first is written")
-            return given.name in self.exchanges or given.name in BUILT_IN_EXCHANGES
-        self._seen[given.name] = given
-        if given.name in BUILT_IN_EXCHANGES:
-            return given.name != ""
-        written = _exchange(given)
+            if known != exchange:
+                self.notes.add(
+                    f"exchange `{name}` is declared twice, with different settings: the file has the first"
+                )
+            return name in self.exchanges or name in BUILT_IN_EXCHANGES
+        self._seen[name] = exchange
+        if name in BUILT_IN_EXCHANGES:
+            return name != ""
+        fields = _exchange(exchange)
         try:
-            Body.model_validate({"exchanges": {given.name: written}})
+            Body.model_validate({"exchanges": {name: fields}})
         except ValueError:
-            text = f"exchange `{given.name}` ({given.type}) is none that the file can hold; left out with its bindings"
-            self.notes.add(text)
+            self.notes.add(
+                f"exchange `{name}` ({exchange.type}) is left out with its bindings: the file does not support it"
+            )
             return False
-        self.exchanges[given.name] = written
+        self.exchanges[name] = fields
         return True
 
-    def _dead_letters(self) -> None:
-        """Declares where dead letters go, if nothing else does."""
+    def _add_external_targets(self) -> None:
+        """Adds the targets of dead letters and alternate exchanges that Celery does not declare."""
         for name, queue in list(self.queues.items()):
-            letter = queue.get("dead_letter")
-            if not letter:
-                continue
-            if letter["exchange"] == "":
-                key = letter.get("routing_key")
-                if key and key not in self.queues:
-                    self._elsewhere("queue", key, f"queue `{name}` sends its dead letters there", {})
-            else:
-                self._needed(letter["exchange"], f"queue `{name}` sends its dead letters there")
-
-    def _alternates(self) -> None:
+            if settings := queue.get("dead_letter"):
+                kind, field = ("exchange", "exchange") if settings["exchange"] else ("queue", "routing_key")
+                self._add_external(kind, settings.get(field), f"queue `{name}` dead-letters to it")
         for name, exchange in list(self.exchanges.items()):
-            if exchange.get("alternate_exchange"):
-                self._needed(exchange["alternate_exchange"], f"exchange `{name}` has it for an alternate")
+            alternate = exchange.get("alternate_exchange")
+            self._add_external("exchange", alternate, f"it is the alternate of exchange `{name}`")
 
-    def _needed(self, exchange: str, why: str) -> None:
-        if exchange not in self.exchanges and exchange not in BUILT_IN_EXCHANGES:
-            self._elsewhere("exchange", exchange, why, {})
-
-    def _elsewhere(self, kind: str, name: str, why: str, fields: Mapping[str, Any]) -> None:
+    def _add_external(self, kind: str, name: str | None, reason: str) -> None:
         known = self.queues if kind == "queue" else self.exchanges
-        known[name] = {"external": True, **fields}
-        self.remarks[f"{kind} {name}"] = (_ELSEWHERE,)
-        self.notes.add(f"{kind} `{name}` is `external`: {why}, and Celery does not declare it")
+        if not name or name in known or (kind == "exchange" and name in BUILT_IN_EXCHANGES):
+            return
+        known[name] = {"external": True}
+        self.comments[f"{kind} {name}"] = ("not declared by Celery: it must be created elsewhere",)
+        self.notes.add(f"{kind} `{name}` is marked `external`: {reason}, but Celery does not declare it")
 
 
-def is_made_up(queue: CeleryQueue) -> bool:
-    """Whether Celery made a queue with a direct exchange for it alone, which nothing else needs."""
+def is_implicit(queue: CeleryQueue) -> bool:
+    """Whether Celery creates a queue only because something names it, with a direct exchange for it alone."""
     return queue.auto_created and (queue.exchange.name, queue.exchange.type, queue.key) == (
         queue.name,
         "direct",
@@ -162,63 +151,63 @@ def is_made_up(queue: CeleryQueue) -> bool:
     )
 
 
-def _no_place(queue: CeleryQueue) -> str | None:
-    """Why the file cannot have a queue, or None if it can."""
+def _unsupported(queue: CeleryQueue) -> str | None:
+    """Why the file cannot contain a queue, or None if it can."""
     if queue.broadcast:
-        name = queue.exchange.name
-        return f"broadcast `{name}` is left out: every worker makes a queue for it, under a name of its own"
+        return f"broadcast `{queue.exchange.name}` is left out: every worker declares its own queue for it"
     if not queue.name:
         where = f", bound to `{queue.exchange.name}`," if queue.exchange.name else ""
-        return f"a queue without a name{where} is left out: the broker makes its name up"
+        return f"a queue without a name{where} is left out: the broker generates its name"
     if queue.exclusive:
-        return (
-            f"queue `{queue.name}` is left out: it is exclusive, so the worker that uses it has to declare it"
-        )
+        return f"queue `{queue.name}` is left out: it is exclusive, so the worker that consumes it must declare it"
     try:
         Body.model_validate({"queues": {queue.name: {}}})
     except ValueError:
-        return f"queue {queue.name!r} is left out: RabbitMQ takes no queue of this name from the file"
+        return f"queue {queue.name!r} is left out: the file does not allow this name"
     return None
 
 
-def _take_out_refused(written: dict[str, Any]) -> list[str]:
-    """Takes out of a queue what RabbitMQ refuses on a queue of its type; gives the fields' names."""
-    refused: list[str] = []
+def _remove_invalid(fields: dict[str, Any]) -> list[str]:
+    """Removes the fields that RabbitMQ refuses on a queue of this type, and returns their names."""
+    invalid: list[str] = []
 
     def report(path: tuple[Any, ...], _code: str, *_: Any, **__: Any) -> None:
-        refused.append(str(path[0]))
+        invalid.append(str(path[0]))
 
-    ArgumentCheck(report, (), "").queue((), Queue.model_validate(written))
-    for name in refused:
-        written.pop(name, None)
-    return refused
+    ArgumentCheck(report, (), "").queue((), Queue.model_validate(fields))
+    for name in invalid:
+        fields.pop(name, None)
+    return invalid
 
 
-def _exchange(given: CeleryExchange) -> dict[str, Any]:
-    written: dict[str, Any] = {"type": given.type}
-    own = {"durable": given.durable, "auto_delete": given.auto_delete, "external": given.external}
-    written |= {name: value for name, value in own.items() if value != Exchange.model_fields[name].default}
-    for name, value in given.arguments.items():
+def _non_default(given: CeleryQueue | CeleryExchange, model: type[Queue | Exchange]) -> dict[str, bool]:
+    settings = {"durable": given.durable, "auto_delete": given.auto_delete, "external": given.external}
+    return {name: value for name, value in settings.items() if value != model.model_fields[name].default}
+
+
+def _exchange(exchange: CeleryExchange) -> dict[str, Any]:
+    fields: dict[str, Any] = {"type": exchange.type, **_non_default(exchange, Exchange)}
+    for name, value in exchange.arguments.items():
         if name in FIELD_OF_ARGUMENT:
-            written[FIELD_OF_ARGUMENT[name]] = value
+            fields[FIELD_OF_ARGUMENT[name]] = value
         else:
-            written.setdefault("arguments", {})[str(name)] = value
-    return written
+            fields.setdefault("arguments", {})[str(name)] = value
+    return fields
 
 
-def _binding(given: CeleryBinding) -> dict[str, Any] | None:
-    """A binding, or None if its arguments are no plain values."""
-    written: dict[str, Any] = {"exchange": given.exchange.name}
-    if given.key:
-        written["key"] = given.key
+def _binding(binding: CeleryBinding) -> dict[str, Any] | None:
+    """A binding, or None if its arguments are not plain data."""
+    fields: dict[str, Any] = {"exchange": binding.exchange.name}
+    if binding.key:
+        fields["key"] = binding.key
     try:
-        arguments = plain(dict(given.arguments))
+        arguments = plain(dict(binding.arguments))
     except ValueError:
         return None
-    if given.exchange.type == "headers" and arguments:
+    if binding.exchange.type == "headers" and arguments:
         match = arguments.pop("x-match", None)
-        written |= {"match": match} if match else {}
-        written |= {"headers": arguments} if arguments else {}
+        fields |= {"match": match} if match else {}
+        fields |= {"headers": arguments} if arguments else {}
     elif arguments:
-        written["arguments"] = arguments
-    return written
+        fields["arguments"] = arguments
+    return fields

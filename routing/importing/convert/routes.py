@@ -1,8 +1,8 @@
-"""Celery's routers, decorators and annotations as rules of the file. Pure.
+"""Converts Celery's routers, task options and annotations to rules of the file.
 
-The file asks exact names first and patterns after them. So does each mapping of Celery's, but not a list of routers:
-there a pattern of an earlier router beats an exact name of a later one. What Celery answers for a name decides whether
-the name gets a rule; only patterns are read off the mappings.
+The file tries exact names before patterns. Celery does so within a mapping, but not across a list of routers, where a
+pattern of an earlier router takes precedence over an exact name of a later one. So exact rules are written by where
+Celery sends each known name, and only patterns are taken from the mappings.
 """
 
 from __future__ import annotations
@@ -14,172 +14,177 @@ from typing import TYPE_CHECKING, Any
 from ....topology.model.topology import REFUSE
 from ..configuration import Rule, RuleOutcome, Section
 from ..notes import Notes, Subject
-from .destinations import no_rule
-from .patterns import is_exact, spelled_key, spelled_name
+from .destinations import rule_problem
+from .patterns import is_exact, key_pattern, name_pattern
 
 if TYPE_CHECKING:
     from ..configuration import CeleryRoutes, Configuration, RouteEntry
-    from .destinations import Destinations
+    from .destinations import DestinationResolver
 
-_DECORATED = "From the tasks themselves: what a decorator says of queue, key or priority beats every route."
-_ANNOTATED = "From task_annotations; such a task goes where it would go anyway."
+_TASK_ATTRIBUTES = "From the tasks themselves: a queue, key or priority set on a task overrides every route."
+_ANNOTATIONS = "From task_annotations, which do not change where a task goes."
 _CODE = "code"
-_UNHELD = "a mapping with an expression that the file cannot hold"
+_UNSUPPORTED = "a mapping with an expression that the file does not support"
 _SAMPLED = (
-    "{name} is {what}, which no rule can express. It was asked for each task of the app, without arguments; a task "
-    "that is added later needs a rule of its own."
+    "{name} is {what}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
+    "add a rule for each task that you add later."
 )
 _BY_ARGUMENTS = (
-    "What it decides by arguments is not in the file. Add rules with `when` for it, and name in their `tasks` each "
-    "task that has an exact rule in this file, above that rule."
+    "What it decides by arguments is not in the file. Add rules with `when` for it. For a task with an exact rule in "
+    "this file, add them above that rule, and list the task by name in `tasks`."
 )
-_LEFT_TO_UNMATCHED = "Tasks that it sends to {queue} have no rule: `unmatched` sends them there."
+_LEFT_TO_UNMATCHED = "Tasks that it sends to {queue} have no rule, since `unmatched` sends them there."
 
 
-class Rules:
+class RouteConverter:
     """The file's `routes`, in sections.
 
     Parameters:
-      configuration: The app's.
-      destinations: What routes come to.
+      configuration: The app's configuration.
+      resolver: Finds the queues of routes.
     """
 
-    def __init__(self, configuration: Configuration, destinations: Destinations) -> None:
-        self._given = configuration
-        self._destinations = destinations
+    def __init__(self, configuration: Configuration, resolver: DestinationResolver) -> None:
+        self._configuration = configuration
+        self._resolver = resolver
         self.notes = Notes()
-        #: The rule of every name that has one of its own.
-        self.exact: dict[str, RuleOutcome] = {}
-        #: The names that need one, which the file cannot have.
-        self.unspelled: set[str] = set()
-        self._odd: list[tuple[str, RuleOutcome]] = []
+        #: Names that need a rule which the file cannot express.
+        self.unwritable: set[str] = set()
+        self._with_rule: set[str] = set()
+        self._as_regex: list[Rule] = []
 
     def sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         """All rules, exact names first.
 
         Parameters:
-          default: Where tasks go that no rule matches, and how; None if they are errors.
+          default: Where tasks go that no rule matches; None if they are errors.
         """
-        by_name = list(self._by_name(default))
-        yield from (section for section in by_name if section.rules or section.comment)
-        if self._odd:
-            comment = ("Names that need an expression, or they would be read as patterns.",)
-            yield Section(comment, tuple(Rule((text,), outcome) for text, outcome in self._odd))
-        patterns = [section for router in self._given.routers for section in self._of_patterns(router)]
+        exact = list(self._exact_sections(default))
+        yield from (section for section in exact if section.rules or section.comment)
+        if self._as_regex:
+            comment = "Names written as expressions, since they would be read as patterns otherwise."
+            yield Section((comment,), tuple(self._as_regex))
+        patterns = [
+            section for router in self._configuration.routers for section in self._pattern_sections(router)
+        ]
         yield from patterns
         if any("*" in rule.tasks for section in patterns for rule in section.rules):
             return
-        # A queue may be called as the word by which `unmatched` refuses tasks.
+        # `unmatched` cannot have message settings, nor a queue whose name is its keyword.
         if default is None or not (default.fields or default.queue == REFUSE):
             return
-        if (why := no_rule(default)) is not None:
-            self.notes.add(why, Subject("the default queue"))
+        if (problem := rule_problem(default)) is not None:
+            self.notes.add(problem, Subject("the default queue"))
         else:
-            yield Section(("Every other task.",), (Rule(("*",), default),))
+            yield Section(("All other tasks.",), (Rule(("*",), default),))
 
-    def _by_name(self, default: RuleOutcome | None) -> Iterator[Section]:
-        given = self._given
-        own = dict.fromkeys(name for name in given.answers if name in given.decorated)
-        annotated = dict.fromkeys(name for name in given.annotated if name not in given.decorated)
-        done = own | annotated
-        for at, router in enumerate(given.routers):
+    def _exact_sections(self, default: RuleOutcome | None) -> Iterator[Section]:
+        given = self._configuration
+        own = [name for name in given.results if name in given.task_attributes]
+        annotated = [name for name in given.annotations if name not in given.task_attributes]
+        done = {*own, *annotated}
+        for index, router in enumerate(given.routers):
             names = [name for entry in router.exact if (name := str(entry.key)) not in done]
-            reached = [name for name in names if self._answered_by(name) == at and name not in self.exact]
-            comment = [f"From {router.name}."] if reached else []
-            comment += self._unreached(at, router)
-            yield Section(tuple(comment), tuple(self._rules(reached)))
-            yield from self._sampled(at, router, default, done)
+            routed = [
+                name for name in names if self._router_of(name) == index and name not in self._with_rule
+            ]
+            comment = [f"From {router.name}."] if routed else []
+            comment += self._shadowed(index, router)
+            yield Section(tuple(comment), tuple(self._rules(routed)))
+            yield from self._sampled_section(index, router, default, done)
         if own:
-            yield Section((_DECORATED,), tuple(self._rules(own)))
+            yield Section((_TASK_ATTRIBUTES,), tuple(self._rules(own)))
         if annotated:
-            yield Section((_ANNOTATED,), tuple(self._rules(annotated)))
+            yield Section((_ANNOTATIONS,), tuple(self._rules(annotated)))
 
-    def _answered_by(self, name: str) -> int | None:
-        answer = self._given.answers[name]
-        if answer.problem:
+    def _router_of(self, name: str) -> int | None:
+        """The index of the router that routes a name; adds a note if Celery cannot route it."""
+        result = self._configuration.results[name]
+        if result.problem:
             self.notes.add(
-                f"no rule: asked without arguments, Celery says {answer.problem}",
+                f"no rule, since Celery cannot route it without arguments: {result.problem}",
                 Subject("task", name),
             )
             return None
-        return answer.router
+        return result.router
 
-    def _unreached(self, at: int, router: CeleryRoutes) -> Iterator[str]:
-        """Exact names that Celery never looks up, since an earlier router has an answer for them."""
+    def _shadowed(self, index: int, router: CeleryRoutes) -> Iterator[str]:
+        """Comments on exact names that Celery does not look up, since an earlier router routes them."""
         for name in (str(entry.key) for entry in router.exact):
-            first = self._given.answers[name].router
-            if first is not None and first < at:
-                earlier = self._given.routers[first].name
-                yield f"Left out, since {earlier} comes first and takes it: {name}"
+            first = self._configuration.results[name].router
+            if first is not None and first < index:
+                earlier = self._configuration.routers[first].name
+                yield f"Left out, since {earlier} comes first and matches it: {name}"
 
-    def _sampled(
-        self, at: int, router: CeleryRoutes, default: RuleOutcome | None, done: Mapping[str, None]
+    def _sampled_section(
+        self, index: int, router: CeleryRoutes, default: RuleOutcome | None, done: set[str]
     ) -> Iterator[Section]:
-        """Rules for the known names that code, or a pattern that cannot be written, answers for."""
+        """Rules for the known names that code, or a pattern that cannot be written, routes."""
         unwritten = [entry for entry in router.patterns if _pattern(entry) is None and entry.options]
         if router.entries is not None and not unwritten:
             return
-        names, left = [], False
-        for name in self._given.answers:
-            if name in done or name in self.exact or self._answered_by(name) != at:
+        names, by_unmatched = [], False
+        for name in self._configuration.results:
+            if name in done or name in self._with_rule or self._router_of(name) != index:
                 continue
-            if router.entries is not None and _first(router, name) not in unwritten:
+            if router.entries is not None and _first_match(router, name) not in unwritten:
                 continue
             if self._is_default(name, default):
-                left = True
+                by_unmatched = True
             else:
                 names.append(name)
-        what = _CODE if router.entries is None else _UNHELD
-        rules = f"{len(names)} task{'s have rules' if len(names) != 1 else ' has a rule'}"
-        note = f"{router.name} is {what}: {rules} by what it answered without arguments"
+        what = _CODE if router.entries is None else _UNSUPPORTED
+        have = "task has a rule" if len(names) == 1 else "tasks have rules"
+        note = f"{router.name} is {what}: {len(names)} {have} from its results without arguments"
         comment = [_SAMPLED.format(name=router.name, what=what)]
         if what == _CODE:
-            note += (
-                "; what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)"
-            )
+            note += "; add rules with `when` for what it decides by arguments (docs/routing.md)"
             comment.append(_BY_ARGUMENTS)
         self.notes.add(note)
-        if left and default is not None:
+        if by_unmatched and default is not None:
             comment.append(_LEFT_TO_UNMATCHED.format(queue=default.queue))
         yield Section(tuple(comment), tuple(self._rules(names)))
 
     def _is_default(self, name: str, default: RuleOutcome | None) -> bool:
-        """Whether a name goes to the default queue without a rule of its own."""
-        if any(_first(router, name) for router in self._given.routers):
+        """Whether a name goes to the default queue without its own rule."""
+        if any(_first_match(router, name) for router in self._configuration.routers):
             return False
         found = self._outcome(name)
         return found is not None and found == default
 
     def _outcome(self, name: str) -> RuleOutcome | None:
-        answer = self._given.answers[name]
-        if answer.problem:
-            self._answered_by(name)
+        given = self._configuration
+        result = given.results[name]
+        if result.problem:
+            self._router_of(name)
             return None
-        said = {**self._given.annotated.get(name, {}), **self._given.annotated_all}
-        return self._destinations.outcome({**answer.options, **said}, Subject("task", name))
+        options = {**result.options, **given.annotations.get(name, {}), **given.annotations_for_all}
+        return self._resolver.outcome(options, Subject("task", name))
 
     def _rules(self, names: Iterable[str]) -> Iterator[Rule]:
-        """Rules for names, one for all that go the same way."""
+        """Rules for names, one for all with the same outcome."""
         grouped: dict[str, tuple[RuleOutcome, list[str]]] = {}
         for name in names:
             outcome = self._outcome(name)
-            text = _spelled(name)
             if outcome is None:
                 continue
-            why = no_rule(outcome) if text else "left out: the file cannot spell such a name"
-            if text is None or why is not None:
-                self.notes.add(str(why), Subject("task", name))
-                self.unspelled.add(name)
+            try:
+                text, problem = name_pattern(name), rule_problem(outcome)
+            except ValueError:
+                text, problem = "", "left out: the file cannot contain such a name"
+            if problem is not None:
+                self.notes.add(problem, Subject("task", name))
+                self.unwritable.add(name)
                 continue
-            self.exact[name] = outcome
-            if not is_exact(text):
-                self._odd.append((text, outcome))
-                continue
-            grouped.setdefault(repr(outcome), (outcome, []))[1].append(text)
+            self._with_rule.add(name)
+            if is_exact(text):
+                grouped.setdefault(repr(outcome), (outcome, []))[1].append(text)
+            else:
+                self._as_regex.append(Rule((text,), outcome))
         for outcome, tasks in grouped.values():
             yield Rule(tuple(tasks), outcome)
 
-    def _of_patterns(self, router: CeleryRoutes) -> Iterator[Section]:
+    def _pattern_sections(self, router: CeleryRoutes) -> Iterator[Section]:
         comment: list[str] = []
         rules: list[Rule] = []
         for entry in router.entries or ():
@@ -189,24 +194,24 @@ class Rules:
             elif entry.is_pattern:
                 self._add_pattern(router, entry, rules, comment)
         if rules or comment:
-            title = f"From {router.name}: patterns, of which the first that matches counts."
-            yield Section((*([title] if rules else []), *comment), tuple(rules))
+            title = [f"Patterns from {router.name}: the first match counts."] if rules else []
+            yield Section((*title, *comment), tuple(rules))
 
     def _add_pattern(
         self, router: CeleryRoutes, entry: RouteEntry, rules: list[Rule], comment: list[str]
     ) -> None:
-        what = Subject(router.name, entry.text)
+        subject = Subject(router.name, entry.text)
         text = _pattern(entry)
         if text is None:
-            self.notes.add("left out: the file has no such pattern", what)
+            self.notes.add("left out: the file does not support this pattern", subject)
             comment.append(f"Left out: {entry.text}")
             return
-        options: dict[str, Any] = {**(entry.options or {}), **self._given.annotated_all}
-        outcome = self._destinations.outcome(options, what)
-        why = outcome and no_rule(outcome)
-        if why:
-            self.notes.add(why, what)
-        if outcome is None or why:
+        options: dict[str, Any] = {**(entry.options or {}), **self._configuration.annotations_for_all}
+        outcome = self._resolver.outcome(options, subject)
+        problem = outcome and rule_problem(outcome)
+        if problem:
+            self.notes.add(problem, subject)
+        if outcome is None or problem:
             comment.append(f"Left out: {entry.text}")
         elif rules and rules[-1].outcome == outcome:
             rules[-1] = Rule((*rules[-1].tasks, text), outcome)
@@ -214,33 +219,27 @@ class Rules:
             rules.append(Rule((text,), outcome))
 
 
-def _spelled(name: str) -> str | None:
-    try:
-        return spelled_name(name)
-    except ValueError:
-        return None
-
-
 def _pattern(entry: RouteEntry) -> str | None:
+    """The pattern of an entry in the file; None if the file cannot express it."""
     try:
-        return spelled_key(entry.key)
+        return key_pattern(entry.key)
     except (ValueError, re.error, RecursionError, OverflowError):
         return None
 
 
-def _first(router: CeleryRoutes, name: str) -> RouteEntry | None:
+def _first_match(router: CeleryRoutes, name: str) -> RouteEntry | None:
     """The first pattern of a mapping that matches a name."""
     return next((entry for entry in router.patterns if entry.matches(name)), None)
 
 
-def default_outcome(configuration: Configuration, destinations: Destinations) -> RuleOutcome | None:
-    """Where a task goes that nothing routes, and how; None if it is an error.
+def default_outcome(configuration: Configuration, resolver: DestinationResolver) -> RuleOutcome | None:
+    """Where a task without a route goes; None if it is an error.
 
     Parameters:
-      configuration: The app's.
-      destinations: What routes come to.
+      configuration: The app's configuration.
+      resolver: Finds the queues of routes.
     """
     if configuration.default_queue is None:
         return None
-    options: Mapping[str, Any] = {"queue": configuration.default_queue, **configuration.annotated_all}
-    return destinations.outcome(options, Subject("the default queue"))
+    options: Mapping[str, Any] = {"queue": configuration.default_queue, **configuration.annotations_for_all}
+    return resolver.outcome(options, Subject("the default queue"))

@@ -1,1 +1,1 @@
-"""Celery's consumer, adapted: queue checks, reconnects, remote control."""
+"""Extensions of Celery's consumer: queue checks, reconnects, remote control."""

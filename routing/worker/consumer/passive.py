@@ -1,4 +1,4 @@
-"""Asks a broker for queues without declaring any."""
+"""Passive declarations: whether queues exist, without creating any."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def missing_queues(connection: Any, queues: Iterable[str]) -> list[str]:
-    """Those of `queues` that do not exist. Asks without declaring anything."""
-    absent = []
+    """Those of `queues` that do not exist."""
+    missing = []
     for queue in queues:
         channel = connection.channel()
         try:
             channel.queue_declare(queue, passive=True)
         except NotFound:
-            absent.append(queue)  # the broker has closed the channel
+            missing.append(queue)  # the broker has closed the channel
         else:
             channel.close()
-    return absent
+    return missing
 
 
 def is_locked(connection: Any, queue: str) -> bool:
-    """Whether a queue belongs to another connection. Asks without declaring anything."""
+    """Whether a queue is exclusive to another connection."""
     channel = connection.channel()
     try:
         channel.queue_declare(queue, passive=True)
@@ -37,8 +37,8 @@ def is_locked(connection: Any, queue: str) -> bool:
     return False
 
 
-def missing_queues_message(absent: list[str], vhost: str) -> str:
-    """What to say about queues that do not exist."""
-    names = ", ".join(f"`{name}`" for name in absent)
-    subject, verb = (f"queue {names}", "does") if len(absent) == 1 else (f"queues {names}", "do")
+def missing_queues_message(missing: list[str], vhost: str) -> str:
+    """The error for queues that do not exist."""
+    names = ", ".join(f"`{name}`" for name in missing)
+    subject, verb = (f"queue {names}", "does") if len(missing) == 1 else (f"queues {names}", "do")
     return f"{subject} {verb} not exist in vhost `{vhost}`: run `routectl apply`"

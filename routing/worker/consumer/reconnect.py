@@ -1,4 +1,4 @@
-"""A Celery consumer that notices when its connections are lost, and waits for nobody else's answers."""
+"""A Celery consumer that notices lost connections, and does not wait for publisher confirms of its events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...publishing import transport
 
 
 def reconnecting_class(base: Any) -> Any:
-    """`base`, whose connections are as `ReconnectMixin` makes them.
+    """A subclass of `base` with the connections of `ReconnectMixin`.
 
     Parameters:
       base: The app's consumer class, or its dotted name.
@@ -27,17 +27,17 @@ class ReconnectMixin:
     """Mixed in before Celery's `Consumer`."""
 
     def connect(self) -> Any:
-        """Connects, once: whatever loses the connection makes Celery start its consumer anew."""
+        """Connects so that a lost connection raises, upon which Celery restarts its consumer."""
         connection = super().connect()  # type: ignore[misc]
         if transport.of(connection.transport.driver_type).amqp:
             connection.drain_events = partial(_drain, connection)
         return connection
 
     def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
-        """The connection for the worker's events, of which the broker confirms none: nobody asks for that.
+        """The connection for the worker's events, without publisher confirms.
 
-        In green pools, one greenlet would wait for the confirm of a heartbeat that another one has read, as long as
-        it keeps a lock that all events need.
+        With confirms, a greenlet in a green pool may wait forever for the confirm of a heartbeat that another one has
+        read, while it holds a lock that all events need.
         """
         connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)  # type: ignore[attr-defined]
         connection.transport_options = {**connection.transport_options, "confirm_publish": False}
@@ -45,9 +45,9 @@ class ReconnectMixin:
 
 
 def _drain(connection: Any, **options: Any) -> Any:
-    """As kombu's own, which makes a lost connection anew without a word, and so without the worker's consumers.
+    """Like kombu's method, which silently reconnects a lost connection, but without the worker's consumers.
 
-    Celery's loop for green pools calls it after commands such as `cancel_consumer`, whose errors it only logs.
+    Celery's loop for green pools calls it after commands such as `cancel_consumer`, whose errors are only logged.
 
     Raises:
       RecoverableConnectionError: The connection was lost.

@@ -1,4 +1,4 @@
-"""`add_consumer` and `cancel_consumer` of a running worker: for queues that there are, and shard by shard."""
+"""The remote control commands `add_consumer` and `cancel_consumer`, for existing queues and for shards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, Any, cast
 
 from celery.utils.log import get_logger
-from celery.worker.consumer.control import Control as CelerysControl
+from celery.worker.consumer.control import Control as CeleryControl
 from celery.worker.control import nok, ok
 
 from ....topology.errors import UsageError
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _logger = get_logger(__name__)
 
 
-class Control(CelerysControl):  # type: ignore[misc]
-    """Celery's step for remote control, of which two commands know the file."""
+class Control(CeleryControl):  # type: ignore[misc]
+    """Celery's step for remote control, with two commands replaced."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
@@ -34,20 +34,20 @@ class Control(CelerysControl):  # type: ignore[misc]
 
 
 def add_consumer(state: Any, queue: str, *_: Any, **__: Any) -> dict[str, str]:
-    """Has the worker take a queue; of one with shards, as many as its share.
+    """Makes the worker consume a queue; of a queue with shards, those in its share.
 
     Parameters:
-      state: What Celery hands to its commands.
-      queue: The queue's name. What else Celery's own command takes is for queues that it declares.
+      state: The worker's state, as Celery passes it to commands.
+      queue: The queue's name. The other parameters of Celery's command are for declaring a queue.
     """
     try:
         queues = _queues(state, queue)
     except UsageError as error:
-        why = f"{error.message}: {error.hint}" if error.hint else error.message
-        _logger.error(why)
-        reply: dict[str, str] = nok(why)
+        text = f"{error.message}: {error.hint}" if error.hint else error.message
+        _logger.error(text)
+        reply: dict[str, str] = nok(text)
         return reply
-    # Selected here and now: of what is to be done soon, Celery forgets some when the connection is lost before.
+    # Selected at once: Celery drops pending `call_soon` calls when the connection is lost.
     selected = state.app.amqp.queues
     for name in queues:
         selected.select_add(selected[name])
@@ -56,10 +56,10 @@ def add_consumer(state: Any, queue: str, *_: Any, **__: Any) -> dict[str, str]:
 
 
 def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
-    """Has the worker take a queue, or all shards of one, no more.
+    """Makes the worker stop consuming a queue, or all shards of one.
 
     Parameters:
-      state: What Celery hands to its commands.
+      state: The worker's state, as Celery passes it to commands.
       queue: The queue's name.
     """
     for name in sharing.expand_shards(_router(state).body, (queue,)):
@@ -69,27 +69,27 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
 
 
 def _queues(state: Any, queue: str) -> tuple[str, ...]:
-    """The queues that a name means to this worker.
+    """The queues that this worker consumes for a name.
 
     Raises:
-      UsageError: There is no such queue, in the file or on the broker.
+      UsageError: The file or the broker has no such queue.
     """
     app, router = state.app, _router(state)
     queues = queue_selection.select_queues(app, router, (queue,))
     share = state.consumer.controller.options.get("share")
     if share is not None and queue in router.body.shards:
         queues = sharing.queues_of_share(router.body, queues, sharing.parse_share(share))
-    known = [app.amqp.queues[name] for name in queues]
+    found = [app.amqp.queues[name] for name in queues]
     with app.connection_for_read() as connection:
         if transport.of(connection.transport.driver_type).amqp:
-            absent = missing_queues(connection, [each.name for each in known if each.no_declare])
-            if absent:
-                raise UsageError(missing_queues_message(absent, connection.virtual_host))
-    return tuple(each.name for each in known)
+            missing = missing_queues(connection, [each.name for each in found if each.no_declare])
+            if missing:
+                raise UsageError(missing_queues_message(missing, connection.virtual_host))
+    return tuple(each.name for each in found)
 
 
 def _router(state: Any) -> Router:
-    """The router of the worker's app, without which the worker would not have this step."""
+    """The router of the worker's app, which only workers with a router have this step for."""
     return cast("Router", router_of(state.app))
 
 

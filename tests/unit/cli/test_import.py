@@ -38,8 +38,8 @@ def report():
 
 
 BY_CODE = (
-    "shop.by_code is code: 1 task has a rule by what it answered without arguments; what it decides by arguments is "
-    "not in the file: add rules with `when` (docs/routing.md)"
+    "shop.by_code is code: 1 task has a rule from its results without arguments; add rules with `when` for what it "
+    "decides by arguments (docs/routing.md)"
 )
 
 
@@ -165,7 +165,7 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
             "app = Celery('other', set_as_current=False)\n"
             "app.conf.task_routes = [('a.*', {'queue': 'q'}), {'b': 'q'}]",
             "other",
-            "Celery cannot read `task_routes` of `other`: it is a list of routers, and a pair ",
+            "Celery cannot read `task_routes` of `other`: a list must contain routers, not pairs ",
         ),
         (
             "import sys\n"
@@ -209,7 +209,10 @@ def test_a_router_that_ends_the_program_is_a_note(celery: Run, folder: Path) -> 
     code, out, err = celery("shop")
     assert code == 0
     assert "  - {tasks: billing.*, queue: high}\n" in out
-    assert "note: task `report`: no rule: asked without arguments, Celery says SystemExit: no tenant\n" in err
+    assert (
+        "note: task `report`: no rule, since Celery cannot route it without arguments: SystemExit: no tenant\n"
+        in err
+    )
 
 
 def test_the_app_of_a_package_may_stand_in_its_module_celery(celery: Run, folder: Path) -> None:
@@ -237,7 +240,7 @@ def test_an_app_that_has_a_file_already_is_not_imported(celery: Run, folder: Pat
     )
     code, out, err = celery("after")
     assert (code, out) == (2, "")
-    assert err.startswith("error: `after` is set up from queues.yaml already\n")
+    assert err.startswith("error: `after` is already set up from queues.yaml\n")
 
 
 def test_an_app_whose_own_file_is_wrong_shows_the_mistake(celery: Run, folder: Path) -> None:

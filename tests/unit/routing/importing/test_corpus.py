@@ -1,8 +1,8 @@
 """Real projects' settings, imported: the file sends every task to the queue that Celery's own code publishes it to.
 
-An app with the project's settings is compared with one that has the file and nothing else. Celery publishes past a
-direct exchange, and with a binding's wildcards as they stand. Where the file takes another way, both ways are proved
-to lead to that queue and no other.
+An app with the project's settings is compared with one that has the file and nothing else. Celery does not
+publish to direct exchanges, and uses the wildcards of a binding as the routing key. Where the file publishes to another
+address, both addresses are proved to reach that queue and no other.
 """
 
 from __future__ import annotations
@@ -30,34 +30,35 @@ CASES = [
 ]
 
 
-def who_has_only_the_name(first: str, count: int) -> list[str]:
+def not_imported_by_senders(first: str, count: int) -> list[str]:
     return [
-        f"`{first}` and {count - 1} more: who has the task's name only sends it where routes do, in Celery; by the "
-        "file it goes where the task says, whoever sends it"
+        f"`{first}` and {count - 1} more: in Celery, a sender that has not imported the task ignores the queue, key or "
+        "priority set on it; with the file, every sender uses them"
     ]
 
 
-#: What the file cannot say of a project, or says otherwise. Where a task goes that is sent with its code is not among
-#: it, but for osf.io's tasks to come.
+#: What the file cannot express of a project, or what differs with it.
 NOTES = {
-    "TencentBlueKing-bk-nodeman": who_has_only_the_name("apps.backend.agent.tasks.collect_log", 7),
-    "bookwyrm-social-bookwyrm": who_has_only_the_name(
+    "TencentBlueKing-bk-nodeman": not_imported_by_senders("apps.backend.agent.tasks.collect_log", 7),
+    "bookwyrm-social-bookwyrm": not_imported_by_senders(
         "bookwyrm.activitypub.base_activity.set_related_field", 50
     ),
-    "codalab-codabench": who_has_only_the_name("apps.analytics.tasks.create_storage_analytics_snapshot", 13),
-    "jumpserver-jumpserver": who_has_only_the_name(
+    "codalab-codabench": not_imported_by_senders(
+        "apps.analytics.tasks.create_storage_analytics_snapshot", 13
+    ),
+    "jumpserver-jumpserver": not_imported_by_senders(
         "accounts.tasks.automation.execute_account_automation_task", 13
     ),
-    "mediacms-io-mediacms": who_has_only_the_name("check_media_states", 19),
-    "packit-packit-service": who_has_only_the_name("task.bodhi_update", 13),
+    "mediacms-io-mediacms": not_imported_by_senders("check_media_states", 19),
+    "packit-packit-service": not_imported_by_senders("task.bodhi_update", 13),
     "CenterForOpenScience-osf.io": [
-        "consumer arguments, such as `x-priority`, have no place in the file: queues `remote`, `low`, `celery`, `med`, "
-        "`high`, `external_high`, `external_low`, `background_migration`",
-        f"{task_routes.__module__}:OsfRouter is code: 61 tasks have rules by what it answered without arguments; "
-        "what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)",
+        "consumer arguments, such as `x-priority`, are not supported in the file and left out: queues `remote`, `low`, "
+        "`celery`, `med`, `high`, `external_high`, `external_low`, `background_migration`",
+        f"{task_routes.__module__}:OsfRouter is code: 61 tasks have rules from its results without arguments; add "
+        "rules with `when` for what it decides by arguments (docs/routing.md)",
     ],
     "libretime-libretime": [
-        "a queue without a name, bound to `celeryresults`, is left out: the broker makes its name up",
+        "a queue without a name, bound to `celeryresults`, is left out: the broker generates its name",
     ],
 }
 
@@ -72,12 +73,12 @@ def app_of(name: str, routes: str) -> Celery:
     return add_tasks(app, own)
 
 
-def is_other_way(note: str) -> bool:
+def is_other_address(note: str) -> bool:
     return note.startswith("Celery publishes ") and note.endswith(" the same queue")
 
 
 @pytest.mark.parametrize(("name", "routes"), CASES)
-def test_every_task_of_a_project_goes_to_the_same_queue_by_the_file(
+def test_every_task_of_a_project_goes_to_the_same_queue_with_the_file(
     name: str, routes: str, tmp_path: Path
 ) -> None:
     data = project(name)
@@ -93,14 +94,14 @@ def test_every_task_of_a_project_goes_to_the_same_queue_by_the_file(
         theirs = by_celery(found.app, task, options)
         assert (ours["queue"], ours["priority"]) == (theirs["queue"], theirs["priority"]), task
         if address(ours) != address(theirs):
-            assert any(map(is_other_way, found.notes)), task
+            assert any(map(is_other_address, found.notes)), task
             assert lands(network, ours) == lands(network, theirs) == {theirs["queue"]}, task
 
 
 @pytest.mark.parametrize(("name", "routes"), CASES)
-def test_what_cannot_be_said_of_a_project_is_named(name: str, routes: str, tmp_path: Path) -> None:
+def test_what_cannot_be_imported_of_a_project_is_noted(name: str, routes: str, tmp_path: Path) -> None:
     notes = imported(app_of(name, routes), tmp_path).notes
-    assert [note for note in notes if not is_other_way(note)] == NOTES.get(name, [])
+    assert [note for note in notes if not is_other_address(note)] == NOTES.get(name, [])
 
 
 def address(destination: dict[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""docs/moving.md shows what the import makes of the app that it shows, and the app that takes it."""
+"""docs/moving.md shows an app, the file that the import writes for it, and the app that uses the file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BEFORE, AFTER = (block.text for block in blocks(PAGE, "python"))
 
 
 class Shop:
-    """A folder with the page's app, `shop.py`, as it was before."""
+    """A folder with the page's app, `shop.py`, as it is before the import."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "shop.py").write_text(BEFORE)
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Runs routectl there, in a process of its own: tasks are known to all apps of a process."""
+        """Runs routectl there in its own process, since all apps of a process share tasks."""
         program = Path(sys.executable).with_name("routectl")
         command = [sys.executable, "-W", "ignore", str(program), *words]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
@@ -44,11 +44,11 @@ def test_the_page_shows_the_file_of_its_app(shop: Shop) -> None:
     file, *_ = blocks(PAGE, "yaml")
     assert without_comments(done.stdout) == without_comments(file.text)
     first, second = done.stderr.splitlines()
-    assert first.startswith("note: `reports.daily`: who has the task's name only")
-    assert second.startswith("note: Celery publishes past direct exchanges")
+    assert first.startswith("note: `reports.daily`: in Celery, a sender that has not imported the task")
+    assert second.startswith("note: Celery publishes to the queue by name where its exchange is direct")
 
 
-def test_checks_are_content_with_the_file_and_the_app_that_takes_it(shop: Shop) -> None:
+def test_lint_and_check_pass_with_the_file_and_the_app_that_uses_it(shop: Shop) -> None:
     assert shop("import", "celery", "shop", "--out", "queues.yaml").returncode == 0
     (shop.folder / "shop.py").write_text(AFTER)
     assert shop("lint").stdout.startswith("No mistakes: ")

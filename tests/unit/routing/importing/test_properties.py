@@ -1,4 +1,4 @@
-"""Whatever an app's settings: the file loads, and sends every task to the queue that Celery's own code sends it to."""
+"""For any settings of an app, the file loads, and sends every task to the queue that Celery sends it to."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compare(found: Imported, names: list[str]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(ROUTES, TASKS, st.lists(NAMES.filter(bool), max_size=5), st.sampled_from(["direct", "topic"]))
-def test_mappings_and_decorators_come_out_as_celery_has_them(
+def test_mappings_and_decorators_are_routed_as_in_celery(
     routes: Any, tasks: Any, names: list[str], kind: str
 ) -> None:
     queues = [Queue(name, Exchange("e", kind), name) for name in ("q1", "celery")]
@@ -59,7 +59,7 @@ def test_mappings_and_decorators_come_out_as_celery_has_them(
 
 @settings(max_examples=150, deadline=None)
 @given(CONF, TASKS)
-def test_whatever_is_configured_the_file_loads_and_agrees(conf: Any, tasks: Any) -> None:
+def test_with_any_settings_the_file_loads_and_agrees(conf: Any, tasks: Any) -> None:
     app = add_tasks(celery_app(**{f"task_{name}": value for name, value in conf.items()}), tasks)
     with TemporaryDirectory() as folder:
         try:

@@ -239,7 +239,7 @@ def test_a_share_that_leaves_workers_without_a_shard_is_an_error(body: Topology)
         UsageError, match=r"^of 10 workers, 2 would have none of the 8 shards of `orders`$"
     ) as caught:
         sharing.queues_of_share(body, queues, sharing.Share(1, 10))
-    assert caught.value.hint == "share them among fewer workers, or give the queue more `shards`"
+    assert caught.value.hint == "use fewer workers, or set more `shards` for the queue"
     with pytest.raises(UsageError, match="of 2 workers, 1 would have none of the 2 shards of `orders`"):
         sharing.queues_of_share(body, ["orders.0", "orders.2"], sharing.Share(1, 2))
     with pytest.raises(UsageError, match="nothing to share: none of `normal` has `shards`"):
@@ -311,7 +311,7 @@ def test_a_share_comes_from_the_environment_too(
 ) -> None:
     monkeypatch.setenv("ROUTECTL_SHARE", "4/3")
     assert run(["worker", "orders", "-A", "proj"]) == 2
-    assert capsys.readouterr().err == "error: there is no share `4/3`\nhint: its parts are 1/3 to 3/3\n"
+    assert capsys.readouterr().err == "error: there is no share `4/3`\nhint: use a share from 1/3 to 3/3\n"
 
 
 @pytest.mark.parametrize(

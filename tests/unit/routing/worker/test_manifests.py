@@ -1,4 +1,4 @@
-"""Worker commands and units: right for plain names, and safe for odd ones."""
+"""Worker commands and manifests: correct for plain names, and safe for unusual ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from routectl.routing.worker import profile as profiles
 from routectl.topology.errors import UsageError
 from routectl.topology.model import Topology
 
-ODD = [
+UNUSUAL = [
     "high",
     "a b",
     'x"y',
@@ -45,15 +45,15 @@ def body(*names: str, **profile: Any) -> Topology:
     )
 
 
-def test_a_command_names_the_profile_and_a_green_pool() -> None:
+def test_a_command_has_the_profile_and_a_green_pool() -> None:
     [plain] = workers("high", pool="threads")
     [green] = workers("high", pool="gevent")
     assert plain.command == ("celery", "-A", "proj", "worker", "--profile=high")
     assert green.command == (*plain.command, "-P", "gevent")
 
 
-def test_text_and_procfile_survive_a_shell() -> None:
-    found = workers(*ODD)
+def test_text_and_procfile_are_quoted_for_a_shell() -> None:
+    found = workers(*UNUSUAL)
     for line, worker in zip(manifests.shell_commands(found).splitlines(), found, strict=True):
         assert tuple(shlex.split(line)) == worker.command
     lines = [line.partition(": ") for line in manifests.procfile(found).splitlines()]
@@ -73,8 +73,8 @@ def test_workers_are_plain_data_for_json() -> None:
     ]
 
 
-def test_compose_and_kubernetes_are_yaml_that_keeps_dollar_signs() -> None:
-    found = workers(*ODD, time_limit="5m")
+def test_compose_and_kubernetes_keep_dollar_signs() -> None:
+    found = workers(*UNUSUAL, time_limit="5m")
     services = yaml.safe_load(manifests.compose(found, "img"))["services"]
     deployments = list(yaml.safe_load_all(manifests.kubernetes(found, "img")))
     assert len(services) == len(deployments) == len(found)
@@ -96,7 +96,7 @@ def test_systemd_units_quote_what_systemd_expands() -> None:
     assert "# /etc/systemd/system/worker-a-h-home-x.service\n" in text
 
 
-def test_an_unknown_profile_is_a_sentence_with_the_nearest_name() -> None:
+def test_an_unknown_profile_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="has no worker profile `hgih`") as caught:
         profiles.find_profile(body("high", "low"), "hgih", "queues.yaml")
     assert caught.value.hint == "did you mean `high`?"
@@ -122,7 +122,7 @@ def test_an_unknown_profile_is_a_sentence_with_the_nearest_name() -> None:
         ),
     ],
 )
-def test_what_a_worker_without_a_profile_takes(file: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_queues_of_a_worker_without_a_profile(file: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert consumed_by_default(Topology.model_validate({"version": 1, **file})) == expected
 
 

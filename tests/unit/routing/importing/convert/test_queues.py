@@ -1,4 +1,4 @@
-"""What `routectl import celery` writes for an app's queues, exchanges and broker, and what it says."""
+"""What `routectl import celery` writes for an app's queues, exchanges and broker, and its notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write(tmp_path: Path) -> Importer:
 
 
 def queues(found: Imported) -> dict[str, Any]:
-    """The file's queues, by what they say."""
+    """The file's queues, with the fields that they set."""
     loaded = load(found.file, {}).topology
     return {name: queue.model_dump(mode="json", exclude_unset=True) for name, queue in loaded.queues.items()}
 
@@ -46,7 +46,7 @@ def test_an_app_without_settings_has_its_default_queue(write: Importer) -> None:
     ]
 
 
-def test_a_queue_that_celery_would_not_make_is_an_error_there_and_no_rule_here(write: Importer) -> None:
+def test_a_route_to_a_queue_that_celery_does_not_create_has_no_rule(write: Importer) -> None:
     found = write(
         task_queues=[Queue("q")], task_create_missing_queues=False, task_routes={"a": "q", "b": "nope"}
     )
@@ -56,7 +56,7 @@ def test_a_queue_that_celery_would_not_make_is_an_error_there_and_no_rule_here(w
     assert any("`b`: no rule" in note and "nope" in note for note in found.notes)
 
 
-def test_declared_queues_come_with_all_that_is_declared(write: Importer) -> None:
+def test_declared_queues_are_written_with_all_settings(write: Importer) -> None:
     found = write(
         task_queues=[
             Queue("high", TASKS, "high", max_priority=9, message_ttl=7 * 86400, max_length=5, expires=3600),
@@ -108,7 +108,7 @@ def test_every_binding_of_a_queue_is_written_and_headers_exchanges_by_their_head
         task_default_queue="two",
     )
     bindings = {name: queue["bindings"] for name, queue in queues(found).items()}
-    own = {"exchange": "two", "key": "two"}  # as Celery binds whatever names no exchange itself
+    own = {"exchange": "two", "key": "two"}  # as Celery binds queues without an exchange
     assert bindings["two"] == [own, {"exchange": "d", "key": "b"}, {"exchange": "tasks", "key": "a"}]
     assert bindings["acme"] == [
         {"exchange": "by", "key": "two", "match": "any", "headers": {"tenant": "acme"}}
@@ -119,12 +119,12 @@ def test_a_dead_letter_exchange_that_celery_does_not_declare_is_external(write: 
     found = write(task_queues=[Queue("q", TASKS, queue_arguments={"x-dead-letter-exchange": "dead"})])
     assert load(found.file, {}).topology.exchanges["dead"].external
     assert (
-        "exchange `dead` is `external`: queue `q` sends its dead letters there, and Celery does not declare it"
+        "exchange `dead` is marked `external`: queue `q` dead-letters to it, but Celery does not declare it"
         in (found.notes)
     )
 
 
-def test_priorities_for_all_queues_are_written_where_they_count(write: Importer) -> None:
+def test_priorities_for_all_queues_are_written_where_they_apply(write: Importer) -> None:
     found = write(
         task_queues=[
             Queue("a"),
@@ -139,10 +139,10 @@ def test_priorities_for_all_queues_are_written_where_they_count(write: Importer)
         "b": 3,
         "c": None,
     }
-    assert "queue `c`: left out, since it would be refused on this queue: `max_priority`" in found.notes
+    assert "queue `c`: left out, not valid for this queue: `max_priority`" in found.notes
 
 
-def test_queues_that_have_no_name_of_their_own_are_left_out_and_said(write: Importer) -> None:
+def test_queues_without_a_fixed_name_are_left_out_with_a_note(write: Importer) -> None:
     found = write(
         task_queues=[Queue("q"), Broadcast("cast"), Queue("", TASKS, "x"), Queue("mine", exclusive=True)],
         task_routes={"cast.*": "cast"},
@@ -150,14 +150,14 @@ def test_queues_that_have_no_name_of_their_own_are_left_out_and_said(write: Impo
     )
     assert list(queues(found)) == ["q"]
     assert [note for note in found.notes if "left out" in note] == [
-        "broadcast `cast` is left out: every worker makes a queue for it, under a name of its own",
-        "a queue without a name, bound to `tasks`, is left out: the broker makes its name up",
-        "queue `mine` is left out: it is exclusive, so the worker that uses it has to declare it",
-        "task_routes: `cast.*`: left out: broadcast `cast` is no queue",
+        "broadcast `cast` is left out: every worker declares its own queue for it",
+        "a queue without a name, bound to `tasks`, is left out: the broker generates its name",
+        "queue `mine` is left out: it is exclusive, so the worker that consumes it must declare it",
+        "task_routes: `cast.*`: left out: broadcast `cast` is not a queue",
     ]
 
 
-def test_a_stream_is_no_queue_of_a_worker(write: Importer) -> None:
+def test_a_stream_is_not_consumed_by_the_worker(write: Importer) -> None:
     stream = Queue("log", TASKS, "log", queue_arguments={"x-queue-type": "stream"})
     found = write(task_queues=[Queue("q"), stream], task_default_queue="q", task_routes={"a.*": "log"})
     assert "default: {queues: [q]}" in found.text
@@ -166,7 +166,7 @@ def test_a_stream_is_no_queue_of_a_worker(write: Importer) -> None:
     )
 
 
-def test_defaults_of_exchange_and_key_are_those_of_queues_that_have_none(write: Importer) -> None:
+def test_default_exchange_and_key_apply_to_queues_without_their_own(write: Importer) -> None:
     found = write(
         task_default_queue="tasks",
         task_default_exchange="all",
@@ -177,45 +177,49 @@ def test_defaults_of_exchange_and_key_are_those_of_queues_that_have_none(write: 
     assert load(found.file, {}).topology.exchanges["all"].type == "topic"
 
 
-def test_beat_entries_are_told_and_their_queues_declared(write: Importer) -> None:
+def test_beat_entries_are_noted_and_their_queues_declared(write: Importer) -> None:
     entry = {"task": "report", "schedule": 60, "options": {"queue": "nightly", "priority": 2}}
     found = write({"report": {}}, beat_schedule={"daily": entry, "plain": {"task": "report", "schedule": 60}})
     assert list(queues(found)) == ["celery", "nightly"]
     assert "#   daily (report): priority 2, queue nightly" in found.text
     assert found.notes == (
-        "the beat schedule says itself how its tasks are published, which beats the rules: `daily`",
+        "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these options to "
+        "use the rules: `daily`",
     )
 
 
-def test_arguments_of_consumers_are_left_out_and_said(write: Importer) -> None:
+def test_consumer_arguments_are_left_out_with_a_note(write: Importer) -> None:
     found = write(task_queues=[Queue("q", consumer_arguments={"x-priority": 10})], task_default_queue="q")
-    assert "# consumer arguments have no place here: x-priority: 10" in found.text
-    assert "consumer arguments, such as `x-priority`, have no place in the file: queues `q`" in found.notes
+    assert "# left out, consumer arguments are not supported: x-priority: 10" in found.text
+    assert (
+        "consumer arguments, such as `x-priority`, are not supported in the file and left out: queues `q`"
+        in found.notes
+    )
 
 
-def test_two_exchanges_of_one_name_are_said(write: Importer) -> None:
+def test_two_exchanges_of_one_name_are_noted(write: Importer) -> None:
     found = write(
         task_queues=[Queue("a", Exchange("e", "topic"), "a"), Queue("b", Exchange("e", "direct"), "b")],
         task_default_queue="a",
     )
-    assert "exchange `e` is declared in two ways; the first is written" in found.notes
+    assert "exchange `e` is declared twice, with different settings: the file has the first" in found.notes
     assert load(found.file, {}).topology.exchanges["e"].type == "topic"
 
 
-def test_an_exchange_of_a_plugin_that_the_file_does_not_know_is_left_out(write: Importer) -> None:
+def test_an_exchange_of_an_unknown_plugin_is_left_out(write: Importer) -> None:
     found = write(task_queues=[Queue("a", Exchange("e", "x-unheard-of"), "a")], task_default_queue="a")
     assert any(
-        note.startswith("exchange `e` (x-unheard-of) is none that the file can hold") for note in found.notes
+        note.startswith("exchange `e` (x-unheard-of) is left out with its bindings: ") for note in found.notes
     )
     assert found.router.route("any").queue == "a"
 
 
-def test_a_queue_may_be_called_as_the_word_that_refuses_tasks(write: Importer) -> None:
+def test_a_queue_may_be_named_like_the_keyword_that_refuses_tasks(write: Importer) -> None:
     found = write(task_default_queue="refuse")
     assert found.router.route("any").queue == "refuse"
 
 
-def test_on_redis_priorities_are_turned_round(tmp_path: Path) -> None:
+def test_on_redis_priorities_are_inverted(tmp_path: Path) -> None:
     app = Celery("app", broker="redis://localhost", set_as_current=False)
     app.conf.task_routes = {
         "now": {"queue": "q", "priority": 0},
@@ -227,7 +231,7 @@ def test_on_redis_priorities_are_turned_round(tmp_path: Path) -> None:
     assert priorities == {"now": 9, "late": 0, "any": 9, "other": 9}
     assert [note.partition(":")[0] for note in found.notes] == [
         "the broker is Redis",
-        "priorities are turned round (9 less what Celery has)",
+        "priorities are inverted (9 minus Celery's value)",
     ]
 
 
@@ -246,12 +250,12 @@ def test_nothing_of_the_brokers_url_is_written(tmp_path: Path, url: Any) -> None
     assert "geheim" not in found.text + " ".join(found.notes)
 
 
-def test_another_broker_than_rabbitmq_is_said(tmp_path: Path) -> None:
+def test_a_broker_other_than_rabbitmq_is_noted(tmp_path: Path) -> None:
     found = imported(Celery("app", broker="sqs://", set_as_current=False), tmp_path)
     assert found.notes == ("the broker is sqs, not RabbitMQ: exchanges and bindings are not used there",)
 
 
-def test_names_of_every_script_come_through(write: Importer) -> None:
+def test_names_in_every_script_are_kept(write: Importer) -> None:
     names = ["ünï * x", "日本", "a b", "#", "{q}", "- x", "null", "1e3", "'", "x: y"]
     found = write(
         task_queues=[Queue(name, TASKS, f"k{at}") for at, name in enumerate(names)], task_default_queue="日本"
@@ -267,11 +271,11 @@ def test_queues_may_be_given_by_name(write: Importer) -> None:
     assert found.router.route("any").queue == "q"
 
 
-def test_the_type_of_queues_that_celery_makes_is_theirs(write: Importer) -> None:
+def test_queues_that_celery_creates_have_their_default_type(write: Importer) -> None:
     found = write(
         task_default_queue_type="quorum", task_create_missing_queue_type="quorum", task_routes={"a": "new"}
     )
-    # Older Celery does not know the setting for missing queues, and makes classic ones whatever the app says.
+    # Older Celery lacks the setting for missing queues, and always creates classic ones.
     missing = "quorum" if "task_create_missing_queue_type" in DEFAULTS else None
     assert {name: queue.get("type") for name, queue in queues(found).items()} == {
         "celery": "quorum",
@@ -279,7 +283,7 @@ def test_the_type_of_queues_that_celery_makes_is_theirs(write: Importer) -> None
     }
 
 
-def test_a_way_that_is_not_celerys_is_said(write: Importer) -> None:
+def test_an_address_that_differs_from_celerys_is_noted(write: Importer) -> None:
     found = write(
         task_queues=[Queue("direct", Exchange("d", "direct"), "d"), Queue("topic", TASKS, "topic.#")],
         task_default_queue="direct",
@@ -291,8 +295,8 @@ def test_a_way_that_is_not_celerys_is_said(write: Importer) -> None:
     assert topic.routing_key == "topic"
     assert by_celery(found.app, "a")["routing_key"] == "topic.#"
     first, second = found.notes
-    assert first.startswith("Celery publishes past direct exchanges")
-    assert second.startswith("Celery publishes with a topic binding's wildcards as they stand")
+    assert first.startswith("Celery publishes to the queue by name where its exchange is direct")
+    assert second.startswith("Celery publishes with a topic exchange's wildcard binding key")
     assert " ".join(first.split()[:5]) in found.text
 
 
@@ -307,7 +311,7 @@ def test_messages_of_a_transient_exchange_are_transient(write: Importer) -> None
     ]
 
 
-def test_a_queue_of_dead_letters_that_celery_does_not_declare_is_external_and_no_workers(
+def test_a_dead_letter_queue_that_celery_does_not_declare_is_external_and_not_consumed(
     write: Importer,
 ) -> None:
     letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
@@ -316,12 +320,12 @@ def test_a_queue_of_dead_letters_that_celery_does_not_declare_is_external_and_no
     assert "default: {queues: [q]}" in found.text
 
 
-def test_no_vhost_is_written_since_the_broker_says_it(tmp_path: Path) -> None:
+def test_no_vhost_is_written_since_the_broker_url_has_it(tmp_path: Path) -> None:
     app = Celery("app", broker="amqp://guest@localhost/prod", set_as_current=False)
     assert "prod" not in imported(app, tmp_path).text
 
 
-def test_queues_with_braces_are_declared_and_what_a_rule_would_read_as_a_capture_is_left_out(
+def test_queues_with_braces_are_declared_but_rules_that_would_read_a_capture_are_left_out(
     write: Importer,
 ) -> None:
     plain = [Queue(name, TASKS, name) for name in ("${DEFAULT}", "dear ${NAME}", "{x}", "$a", "open{")]
@@ -346,7 +350,7 @@ def test_queues_with_braces_are_declared_and_what_a_rule_would_read_as_a_capture
     assert found.router.route("e").options == {"headers": {"${h}": "${v}"}}
     for name in ("dear ${NAME}", "{x}", "one.{y}"):
         assert any(
-            note.endswith(f"left out: a rule takes what is in braces in `{name}` for a capture")
+            note.endswith(f"left out: a rule would read the braces in `{name}` as a capture")
             for note in found.notes
         )
     assert len([note for note in found.notes if "braces" in note]) == 3

@@ -1,4 +1,4 @@
-"""What `routectl import celery` writes for an app's routes, decorators and annotations, and what it says."""
+"""What `routectl import celery` writes for an app's routes, decorators and annotations, and its notes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationW
 
 TASKS = Exchange("tasks", "topic")
 
-#: What is said of code besides how many tasks it was asked for.
-BY_ARGUMENTS = "what it decides by arguments is not in the file: add rules with `when` (docs/routing.md)"
+#: How a note on code ends.
+BY_ARGUMENTS = "add rules with `when` for what it decides by arguments (docs/routing.md)"
 
 
 class ByDepartment:
@@ -74,7 +74,7 @@ def write(tmp_path: Path) -> Importer:
     ],
     ids=["mapping", "list of a mapping", "pairs", "several"],
 )
-def test_every_form_of_a_mapping_is_written_as_it_stands(write: Importer, routes: Any) -> None:
+def test_every_form_of_a_mapping_is_written_unchanged(write: Importer, routes: Any) -> None:
     found = write(task_routes=routes)
     assert found.rules == ["- {tasks: a, queue: q1}", "- {tasks: b.*, queue: q2, priority: 4}"]
     assert found.notes == ()
@@ -98,7 +98,7 @@ OURS = Router.from_celery({"c": "q3"})
     ],
     ids=["alone", "among others", "within another, and by a path"],
 )
-def test_a_router_of_celerys_own_settings_is_read_like_these(write: Importer, routes: Any) -> None:
+def test_a_router_from_celery_is_read_like_its_settings(write: Importer, routes: Any) -> None:
     found = write({"ads.run": {}, "b.run": {}}, task_routes=routes)
     by_code = write({"ads.run": {}, "b.run": {}}, task_routes=PLAIN)
     assert found.text == by_code.text
@@ -107,7 +107,7 @@ def test_a_router_of_celerys_own_settings_is_read_like_these(write: Importer, ro
     assert "- {tasks: ads.run, queue: ads, priority: 3}" in found.rules
 
 
-def test_patterns_stay_in_their_order_and_neighbours_share_a_rule(write: Importer) -> None:
+def test_patterns_keep_their_order_and_neighbours_share_a_rule(write: Importer) -> None:
     found = write(task_routes={"a.b.*": "q1", "c.*": "q1", "*.b.*": "q2", "a.*": "q1"})
     assert found.rules == [
         "- {tasks: [a.b.*, c.*], queue: q1}",
@@ -116,7 +116,7 @@ def test_patterns_stay_in_their_order_and_neighbours_share_a_rule(write: Importe
     ]
 
 
-def test_the_last_of_two_equal_patterns_counts_in_the_place_of_the_first(write: Importer) -> None:
+def test_of_two_equal_patterns_the_last_replaces_the_first(write: Importer) -> None:
     found = write(task_routes=([("a.*", "q1"), ("*.b", "q2"), ("a.*", "q3")],))
     assert found.rules == ["- {tasks: a.*, queue: q3}", '- {tasks: "*.b", queue: q2}']
 
@@ -134,7 +134,7 @@ def test_the_last_of_two_equal_patterns_counts_in_the_place_of_the_first(write: 
         (re.compile(".*"), '"*"', "x", None),
     ],
 )
-def test_an_expression_matches_where_a_name_begins_so(
+def test_an_expression_matches_the_start_of_a_name(
     write: Importer, expression: re.Pattern[str], written: str, like: str, unlike: str | None
 ) -> None:
     found = write(task_routes={expression: "q"})
@@ -144,7 +144,7 @@ def test_an_expression_matches_where_a_name_begins_so(
         assert found.router.route(unlike).queue == by_celery(found.app, unlike)["queue"] == "celery"
 
 
-def test_names_that_the_file_would_read_otherwise_are_spelled_as_expressions(write: Importer) -> None:
+def test_names_that_the_file_would_read_differently_are_written_as_expressions(write: Importer) -> None:
     names = ["{a}", "/a/", "a b", " a", "ünï", "a.?", "a:b", "true", "a$b", "${HOME}", '"', "日本"]
     found = write(task_routes={name: f"q{at}" for at, name in enumerate(names)})
     for at, name in enumerate(names):
@@ -152,7 +152,7 @@ def test_names_that_the_file_would_read_otherwise_are_spelled_as_expressions(wri
     assert "- {tasks: '/\\{a\\}/', queue: q0}" in found.rules
 
 
-def test_a_task_whose_name_has_an_asterisk_is_meant_alone(write: Importer) -> None:
+def test_a_task_name_with_an_asterisk_matches_only_itself(write: Importer) -> None:
     found = write({"a*": {"queue": "q"}})
     assert found.router.route("a*").queue == "q"
     assert found.router.route("ab").queue == "celery"
@@ -168,55 +168,55 @@ def test_a_task_whose_name_has_an_asterisk_is_meant_alone(write: Importer) -> No
     ],
     ids=["object", "function", "path of a class", "path of a function"],
 )
-def test_code_is_asked_for_every_task_and_said_to_be_code(write: Importer, router: Any, name: str) -> None:
+def test_code_is_called_for_every_task_and_noted(write: Importer, router: Any, name: str) -> None:
     found = write({"ads.x": {}, "ads.y": {}, "other": {}}, task_routes=[router, {"later": "q"}])
     assert found.rules == [
         "- {tasks: [ads.x, ads.y], queue: ads, priority: 3}",
         "- {tasks: later, queue: q}",
     ]
     assert found.notes == (
-        f"{name} is code: 2 tasks have rules by what it answered without arguments; {BY_ARGUMENTS}",
+        f"{name} is code: 2 tasks have rules from its results without arguments; {BY_ARGUMENTS}",
     )
     comment = re.sub(r"(?<![:\n])\n  # ", " ", found.text)
-    assert f"# {name} is code, which no rule can express." in comment
+    assert f"# {name} is code, which cannot be written as rules." in comment
     assert "# What it decides by arguments is not in the file." in found.text
 
 
-def test_a_router_that_needs_arguments_is_named_with_the_tasks_that_it_leaves_open(write: Importer) -> None:
+def test_a_router_that_needs_arguments_is_noted_with_the_tasks_that_it_cannot_route(write: Importer) -> None:
     found = write({"mine": {}}, task_routes=(by_tenant,))
     (note,) = (note for note in found.notes if "KeyError" in note)
     assert note.startswith("tasks `mine`, `celery.accumulate`, ")
-    assert note.endswith(": no rule: asked without arguments, Celery says KeyError: 'tenant'")
+    assert note.endswith(": no rule, since Celery cannot route it without arguments: KeyError: 'tenant'")
     assert (
-        f"{__name__}.by_tenant is code: 0 tasks have rules by what it answered without arguments; {BY_ARGUMENTS}"
+        f"{__name__}.by_tenant is code: 0 tasks have rules from its results without arguments; {BY_ARGUMENTS}"
         in found.notes
     )
     assert found.router.route("mine").queue == "celery"
 
 
-def test_a_router_that_gives_its_only_dict_gives_it_unchanged(write: Importer) -> None:
+def test_a_dict_that_a_router_returns_again_is_not_modified(write: Importer) -> None:
     found = write({"a": {"priority": 5}, "b": {}}, task_routes=(by_constant,))
     assert found.router.route("a").priority == 5
     assert found.router.route("b").priority is None
     assert SHARED == {"queue": "ads"}
 
 
-def test_an_exact_name_that_an_earlier_router_takes_is_left_out_and_said(write: Importer) -> None:
+def test_an_exact_name_that_an_earlier_router_matches_is_left_out_with_a_comment(write: Importer) -> None:
     found = write(task_routes=[{"a.*": "q1"}, {"a.b": "q2", "c": "q2"}])
     assert found.rules == ["- {tasks: c, queue: q2}", "- {tasks: a.*, queue: q1}"]
-    assert "# Left out, since task_routes[0] comes first and takes it: a.b" in found.text
+    assert "# Left out, since task_routes[0] comes first and matches it: a.b" in found.text
 
 
-def test_a_route_that_celery_makes_nothing_of_is_left_out_and_said(write: Importer) -> None:
+def test_a_route_that_celery_cannot_use_is_left_out_with_a_note(write: Importer) -> None:
     found = write(task_routes={"a.*": None, "b.*": Queue("q"), "c": "q"})
     assert found.rules == ["- {tasks: c, queue: q}"]
     assert found.notes == (
-        "task_routes: `a.*`: left out: NoneType is no route",
-        "task_routes: `b.*`: left out: Queue is no route",
+        "task_routes: `a.*`: left out: NoneType is not a route",
+        "task_routes: `b.*`: left out: Queue is not a route",
     )
 
 
-def test_what_a_route_says_of_the_message_is_written(write: Importer) -> None:
+def test_message_settings_of_a_route_are_written(write: Importer) -> None:
     route = {
         "queue": "q",
         "priority": 9,
@@ -240,35 +240,33 @@ def test_what_a_route_says_of_the_message_is_written(write: Importer) -> None:
 
 
 @pytest.mark.parametrize("option", ["expires", "time_limit", "soft_time_limit"])
-def test_routes_that_are_errors_in_celery_and_none_in_the_file_are_said(write: Importer, option: str) -> None:
+def test_routes_that_are_errors_only_in_celery_are_noted(write: Importer, option: str) -> None:
     found = write(task_routes={"a.*": {"queue": "q", option: 60}, "b": {"queue": "q", option: 60}, "c": "q"})
     for task in ("a.x", "b"):
         with pytest.raises(TypeError, match=f"multiple values for argument '{option}'"):
             by_celery(found.app, task)
         assert by_celery(found.configured(), task)["queue"] == "q"
     assert found.notes == (
-        f"task_routes: `a.*`, `b`: Celery itself cannot send such a task, since its route says `{option}` (TypeError); "
-        "by the file it is sent, and has what the rule says",
+        f"task_routes: `a.*`, `b`: Celery cannot send such a task (TypeError), since the route sets `{option}`; with "
+        "the file, it is sent with the rule's value: check that you want this",
     )
 
 
-def test_code_that_answers_with_what_celery_cannot_send_is_said_by_its_tasks(write: Importer) -> None:
+def test_code_whose_result_celery_cannot_send_is_noted_with_its_tasks(write: Importer) -> None:
     found = write({"mine": {}, "other": {}}, task_routes=(by_limit,))
     assert [note for note in found.notes if "cannot send" in note] == [
-        "task `mine`: Celery itself cannot send such a task, since its route says `expires`, `time_limit` (TypeError); "
-        "by the file it is sent, and has what the rule says"
+        "task `mine`: Celery cannot send such a task (TypeError), since the route sets `expires`, `time_limit`; with "
+        "the file, it is sent with the rule's value: check that you want this"
     ]
 
 
-def test_a_value_that_is_no_plain_data_is_left_out_and_said(write: Importer) -> None:
+def test_a_value_that_is_not_plain_data_is_left_out_with_a_note(write: Importer) -> None:
     found = write(task_routes={"a.*": {"queue": "q", "priority": "high", "link": object(), "foo": (1, None)}})
     assert found.rules == ["- {tasks: a.*, queue: q, options: {foo: [1, null]}}"]
-    assert found.notes == (
-        "task_routes: `a.*`: written without `priority`, `link`, which the file cannot hold",
-    )
+    assert found.notes == ("task_routes: `a.*`: written without `priority`, `link`: unsupported value",)
 
 
-def test_a_key_of_a_route_is_kept_and_may_lead_to_another_queue(write: Importer) -> None:
+def test_a_key_of_a_route_is_kept_and_may_reach_another_queue(write: Importer) -> None:
     found = write(
         task_queues=[Queue("low", TASKS, "low.#"), Queue("high", TASKS, "high")],
         task_default_queue="low",
@@ -284,27 +282,29 @@ def test_a_key_of_a_route_is_kept_and_may_lead_to_another_queue(write: Importer)
         "- {tasks: [b, c], queue: high}",
     ]
     assert [note for note in found.notes if note.startswith("task")] == [
-        "task `c`: queue `low` is named, but by its exchange key `high` leads to `high`, as in the file",
-        "task_routes: `d.*`: left out: key `nobody` reaches no queue, and a rule sends a task to one queue",
+        "task `c`: it names queue `low`, but key `high` reaches `high` through its exchange; the file routes to `high`",
+        "task_routes: `d.*`: left out: key `nobody` reaches no queue, but a rule must route to exactly one queue",
     ]
 
 
-def test_what_is_true_of_many_tasks_is_said_once_with_the_first_of_them(write: Importer) -> None:
+def test_a_note_on_many_tasks_names_the_first_of_them(write: Importer) -> None:
     queues = [Queue("all", TASKS, "#"), Queue("cold", TASKS, "#.cold")]
     routes = {f"t{number:02}": "cold" for number in range(15)}
     found = write(task_queues=queues, task_default_queue="all", task_routes=routes)
     assert [note for note in found.notes if "reaches" in note] == [
-        "tasks `t00`, `t01`, `t02`, `t03`, `t04` and 10 more: key `#.cold` reaches `all` and `cold` by its exchange; "
-        "the file sends to `cold` alone"
+        "tasks `t00`, `t01`, `t02`, `t03`, `t04` and 10 more: key `#.cold` reaches `all` and `cold` through its "
+        "exchange; the file sends only to `cold`"
     ]
 
 
-def test_up_to_five_are_all_named(write: Importer) -> None:
+def test_a_note_names_up_to_five(write: Importer) -> None:
     found = write(task_routes={f"{name}.*": None for name in "abcde"})
-    assert found.notes == ("task_routes: `a.*`, `b.*`, `c.*`, `d.*`, `e.*`: left out: NoneType is no route",)
+    assert found.notes == (
+        "task_routes: `a.*`, `b.*`, `c.*`, `d.*`, `e.*`: left out: NoneType is not a route",
+    )
 
 
-def test_what_a_decorator_says_beats_routes_and_is_a_rule(write: Importer) -> None:
+def test_a_decorator_overrides_routes_and_becomes_a_rule(write: Importer) -> None:
     found = write(
         {"a": {"queue": "own", "priority": 4}, "b": {"routing_key": "x"}}, task_routes={"*": "all", "a": "q"}
     )
@@ -312,13 +312,13 @@ def test_what_a_decorator_says_beats_routes_and_is_a_rule(write: Importer) -> No
     assert by_task(found.app, "a")["queue"] == by_task(found.configured("a"), "a")["queue"] == "own"
 
 
-def test_tasks_that_go_elsewhere_if_only_their_name_is_known_are_said(write: Importer) -> None:
+def test_tasks_that_go_elsewhere_if_they_are_not_imported_are_noted(write: Importer) -> None:
     found = write(
         {"a": {"queue": "own"}, "b": {"queue": "q"}, "c": {"priority": 3}}, task_routes={"b": "q", "d": "q"}
     )
     assert found.notes == (
-        "`a` and 1 more: who has the task's name only sends it where routes do, in Celery; by the file it goes where "
-        "the task says, whoever sends it",
+        "`a` and 1 more: in Celery, a sender that has not imported the task ignores the queue, key or priority set on "
+        "it; with the file, every sender uses them",
     )
     assert by_celery(celery_app(task_routes={"b": "q", "d": "q"}), "a")["queue"] == "celery"
 
@@ -343,7 +343,7 @@ def test_annotations_are_fields_of_rules_and_those_of_all_tasks_of_every_rule(wr
     assert found.app.tasks["slow"].time_limit == 30
 
 
-def test_a_route_of_all_tasks_leaves_no_other_task_to_say_anything_of(write: Importer) -> None:
+def test_a_route_of_all_tasks_needs_no_last_rule(write: Importer) -> None:
     found = write(task_routes={"*": "q", "a.*": "r"}, task_annotations={"*": {"time_limit": 30}})
     assert found.rules == [
         '- {tasks: "*", queue: q, time_limit: 30s}',
@@ -351,7 +351,7 @@ def test_a_route_of_all_tasks_leaves_no_other_task_to_say_anything_of(write: Imp
     ]
 
 
-def test_annotations_that_are_code_or_no_part_of_a_rule_are_said(write: Importer) -> None:
+def test_annotations_that_are_code_or_not_supported_are_noted(write: Importer) -> None:
     def on_failure(*_: Any) -> None:
         """Called when a task failed."""
 
@@ -361,12 +361,14 @@ def test_annotations_that_are_code_or_no_part_of_a_rule_are_said(write: Importer
     )
     assert found.rules == ["- {tasks: slow, queue: celery, rate_limit: 1/m}"]
     assert found.notes == (
-        f"`{__name__}.Slowly` in `task_annotations` is code: it was asked for each task of the app",
-        "`task_annotations` also has `acks_late`, `on_failure`: that stays in Celery's settings",
+        f"`{__name__}.Slowly` in `task_annotations` is code: it was called once for each registered task; add "
+        "rules for tasks that you add later",
+        "`task_annotations` also sets `acks_late`, `on_failure`, which rules do not support: keep that in "
+        "Celery's settings",
     )
 
 
-def test_a_default_priority_stays_and_the_routes_that_it_beats_in_celery_are_said(write: Importer) -> None:
+def test_routes_that_a_default_priority_overrides_in_celery_are_noted(write: Importer) -> None:
     found = write(
         {"a": {}, "b": {}},
         task_default_priority=5,
@@ -375,17 +377,17 @@ def test_a_default_priority_stays_and_the_routes_that_it_beats_in_celery_are_sai
     assert by_task(found.app, "b")["priority"] == 5
     assert found.router.route("a").priority == 3
     assert found.notes == (
-        "in Celery `task_default_priority` (5) beats the priority that a route has for a registered task; by the file "
-        "the rule's counts: `a`",
+        "in Celery, `task_default_priority` (5) overrides the priority that a route sets for a registered task; with "
+        "the file, the rule's priority applies: `a`",
     )
 
 
-def test_an_expression_that_could_take_long_is_asked_for_each_task(write: Importer) -> None:
+def test_an_expression_that_could_be_slow_is_tried_for_each_task(write: Importer) -> None:
     found = write({"aab": {}, "other": {}}, task_routes={re.compile("(a+)+b"): "q"})
     assert "- {tasks: aab, queue: q}" in found.rules
-    assert any("an expression that the file cannot hold" in note for note in found.notes)
+    assert any("an expression that the file does not support" in note for note in found.notes)
 
 
-def test_an_expression_that_reads_to_the_end_is_written_as_it_is(write: Importer) -> None:
+def test_an_expression_that_matches_to_the_end_is_written_unchanged(write: Importer) -> None:
     found = write(task_routes={re.compile(r"a.*b.*c\Z"): "q"})
     assert found.rules == [r"- {tasks: '/a.*b.*c\Z/', queue: q}"]
