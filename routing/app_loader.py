@@ -23,7 +23,7 @@ HINT = "name it as for `celery -A`: `proj` or `proj.celery:app`, and call this w
 _NAMED_BY_APP = "the app names it; what is no full path counts from the working directory"
 
 #: How much of an error is shown.
-_LONGEST = 300
+_MAX_LENGTH = 300
 
 
 def load_app(name: str) -> Any:
@@ -40,7 +40,7 @@ def load_app(name: str) -> Any:
         sys.path.insert(0, os.getcwd())  # for good: apps import more when they are asked
     # What the user's modules print must not get into a result that stands on stdout.
     with redirect_stdout(sys.stderr):
-        app = _found(name)
+        app = _find(name)
         if not isinstance(app, Celery):
             raise UsageError(f"`{name}` is no Celery app but of type `{type_name(app)}`", HINT)
         try:
@@ -59,7 +59,7 @@ def app_error(what: str, error: BaseException) -> RoutectlError:
       error: What was raised.
     """
     if isinstance(error, FileError):
-        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _of_app(error))
+        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _named_by_app(error))
         found.message = f"{error.message}, so {what}"
         return found
     if isinstance(error, RoutectlError):
@@ -81,7 +81,7 @@ def describe_exception(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 a user's own error may not even have a text
         lines = []
     line = f"{type_name(error)}: {redact(mask_urls(lines[0]))}" if lines else type_name(error)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def type_name(value: Any) -> str:
@@ -107,7 +107,7 @@ def reason_not_found(name: str, error: BaseException) -> str | None:
     return f"there is no module `{error.name}`" if f"{module}.".startswith(f"{error.name}.") else None
 
 
-def _of_app(error: UnreadableFile) -> list[Finding]:
+def _named_by_app(error: UnreadableFile) -> list[Finding]:
     """What is wrong with a file that the app names, and no option of the command."""
     return [
         replace(finding, help=_NAMED_BY_APP) if finding.code == "missing-file" else finding
@@ -115,12 +115,12 @@ def _of_app(error: UnreadableFile) -> list[Finding]:
     ]
 
 
-def _found(name: str) -> Any:
+def _find(name: str) -> Any:
     try:
         return find_app(name)
     except (Exception, SystemExit) as error:
         if isinstance(error, AttributeError) and hasattr(sys.modules.get(name), "__path__"):
-            return _found(f"{name}.celery")  # which Celery has tried, and does not say why in vain
+            return _find(f"{name}.celery")  # which Celery has tried, and does not say why in vain
         lacks = reason_not_found(name, error)
         if lacks is None:
             raise app_error(f"app `{name}` cannot be imported", error) from error

@@ -38,7 +38,7 @@ __all__ = ["Undeliverable", "configure", "settings"]
 _SIGNAL = "routectl"
 
 #: Settings that are the file's; of all others, the app's own value stays.
-_THE_FILES = frozenset(
+_OWNED_SETTINGS = frozenset(
     f"task_{name}"
     for name in (
         "queues",
@@ -55,7 +55,7 @@ _THE_FILES = frozenset(
 _logger = logging.getLogger(__name__)
 
 #: What an app caches of its configuration; forgotten when the configuration changes after its first use.
-_CACHED = (
+_CACHED_BY_AMQP = (
     "queues",
     "router",
     "default_exchange",
@@ -94,17 +94,17 @@ def configure(
       UsageError: `source` names no file.
     """
     router = _router(source, declare, vhost, watch)
-    values = _values(router)
+    values = _celery_settings(router)
 
     def apply(**_: Any) -> None:
-        changes = _beside_its_own(app, values, router)
-        _forget(app)
+        changes = _changes_for_app(app, values, router)
+        _clear_caches(app)
         app.conf.update(changes)
         limit_bound_tasks(app, values.get("task_annotations", ()))
 
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
-    app.__reduce_keys__ = partial(_reduced, app)
+    app.__reduce_keys__ = partial(_pickled_config, app)
     support_subsecond_delays(app)
     if app.configured:
         apply()
@@ -138,26 +138,26 @@ def settings(
       UsageError: `source` names no file.
     """
     values = {
-        **_values(_router(source, declare, vhost, watch)),
+        **_celery_settings(_router(source, declare, vhost, watch)),
         "broker_transport_options": {"confirm_publish": True},
     }
     found: dict[str, Any] = {}
     for name, value in values.items():
         key = name if namespace is None else f"{namespace.rstrip('_')}_{name}".upper()
-        found[key] = _joined(name, value, beside[key]) if beside and key in beside else value
+        found[key] = _merged(name, value, beside[key]) if beside and key in beside else value
     return found
 
 
-def _reduced(app: Any) -> dict[str, Any]:
+def _pickled_config(app: Any) -> dict[str, Any]:
     """What an app is pickled as: an app that was not used yet reads its configuration first, as its copy could not."""
     app.conf.finalize()
     found: dict[str, Any] = type(app).__reduce_keys__(app)
     return found
 
 
-def _joined(name: str, value: Any, own: Any) -> Any:
+def _merged(name: str, value: Any, own: Any) -> Any:
     """The value of a setting that the user has set as well."""
-    if name in _THE_FILES:
+    if name in _OWNED_SETTINGS:
         return value
     if name == "task_annotations":
         return merge_annotations(own, value)
@@ -172,28 +172,28 @@ def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> Publi
     return PublishingRouter(router, declare=declare)
 
 
-def _beside_its_own(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:
+def _changes_for_app(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:
     """What to change of an app's settings: what is the file's, and what the app does not say itself."""
     conf = app.conf
     own = Settings({}, conf.maps[:-1], conf._keys, conf.prefix)
-    changes = {name: value for name, value in values.items() if name in _THE_FILES or name not in own}
+    changes = {name: value for name, value in values.items() if name in _OWNED_SETTINGS or name not in own}
     if router in entries(conf.task_routes):
         changes["task_routes"] = Routes(entries(conf.task_routes))
     elif router_of(app) is None:
-        _warn(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
+        _warn_of_replaced(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
     if "task_annotations" in values:
         changes["task_annotations"] = merge_annotations(conf.task_annotations, values["task_annotations"])
     options = conf.broker_transport_options or {}
     return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
 
 
-def _warn(app: Any, replaced: list[str], router: PublishingRouter) -> None:
+def _warn_of_replaced(app: Any, replaced: list[str], router: PublishingRouter) -> None:
     if replaced:
         names = " and ".join(f"`{name}`" for name in replaced)
         _logger.warning("app `%s`: %s takes the place of its own %s", app.main, router.origin, names)
 
 
-def _values(router: PublishingRouter) -> dict[str, Any]:
+def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
     """Every setting except the transport's options, by Celery's lower-case names."""
     queues = list(kombu_queues(router.body, router.table.addresses, declare=router.declare))
     default = _default_queue(router)
@@ -228,11 +228,11 @@ def _default_queue(router: Router) -> str:
     return queue
 
 
-def _forget(app: Any) -> None:
+def _clear_caches(app: Any) -> None:
     """Drops what an app that was used before remembers of its old configuration."""
     amqp = app.__dict__.get("amqp")
     if amqp is not None:
-        for name in _CACHED:
+        for name in _CACHED_BY_AMQP:
             amqp.__dict__.pop(name, None)
         amqp._producer_pool = amqp._rtable = None
     app._pool = None

@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
-from .rules.builtin_tasks import CALL_ANOTHER
-from .rules.call import Call, called_by, has_address, is_retry, name_of
+from .rules.builtin_tasks import WRAPPER_TASKS
+from .rules.call import Call, wrapped_task, has_address, is_retry, name_of
 from .rules.decision import Decision
 from .rules.explanation import Explanation, explain
 from .rules.overrides import apply_caller_options
-from .rules.table import REMEMBERED, Table
-from .rules.vhost import located_body, select_vhost
+from .rules.table import CACHE_SIZE, Table
+from .rules.vhost import body_and_positions, select_vhost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,10 +36,10 @@ _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 _DELIVERY_MODES = {"transient": 1, "persistent": 2}
 
 #: What Celery has settled before it asks for a route, and would refuse to be told again.
-SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
+SET_BEFORE_ROUTING = frozenset({"expires", "time_limit", "soft_time_limit"})
 
 #: What Celery copies from a setting onto every task, and so hands on as if the caller had said it.
-COPIED = {
+DEFAULT_SETTINGS = {
     "priority": "task_default_priority",
     "serializer": "task_serializer",
     "time_limit": "task_time_limit",
@@ -59,12 +59,12 @@ class RoutingState:
         self.body = body
         self.table = Table(body, position)
         #: What Celery gets for a name that alone decides.
-        self.ready: dict[str, dict[str, Any]] = {}
+        self.final: dict[str, dict[str, Any]] = {}
         #: The same, where it has to be held against what the caller says.
-        self.blended: dict[str, dict[str, Any]] = {}
+        self.mergeable: dict[str, dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "ready": {}, "blended": {}}
+        return {**self.__dict__, "final": {}, "mergeable": {}}
 
 
 class Router:
@@ -82,7 +82,7 @@ class Router:
     """
 
     #: What rules say in vain where nothing hands it to Celery.
-    _left_out = SETTLED
+    _unsupported_options = SET_BEFORE_ROUTING
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Router:
             return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
         from .reload.watch import Watch
 
-        watcher = Watch(path, partial(_state_of, vhost=vhost))
+        watcher = Watch(path, partial(_build_state, vhost=vhost))
         router = cls.from_loaded(watcher.load(), vhost=vhost, mandatory=mandatory)
         router._watch = watcher
         return router
@@ -158,7 +158,7 @@ class Router:
         Raises:
           RoutingError: A rule leads to no queue or several, or the file has no such vhost.
         """
-        body, position = located_body(loaded, vhost)
+        body, position = body_and_positions(loaded, vhost)
         return cls(body, origin=" + ".join(loaded.files), position=position, mandatory=mandatory)
 
     @classmethod
@@ -246,13 +246,13 @@ class Router:
             self._refresh()
         if not (options and has_address(options)):
             state = self._state
-            ready = state.ready.get(name)
-            if ready is not None:
-                return ready.copy()
-            blended = state.blended.get(name)
-            if blended is not None:
-                return self._for_call(blended.copy(), {} if options is None else options, task)
-        return self._answer(name, args, kwargs, {} if options is None else options, task)
+            final = state.final.get(name)
+            if final is not None:
+                return final.copy()
+            mergeable = state.mergeable.get(name)
+            if mergeable is not None:
+                return self._merge_options(mergeable.copy(), {} if options is None else options, task)
+        return self._route_call(name, args, kwargs, {} if options is None else options, task)
 
     def explain(self, name: str, call: Call | None = None) -> Explanation:
         """Where a task goes, why, and which rules were asked before.
@@ -268,7 +268,7 @@ class Router:
         state = self._state
         return explain(state.table, state.body, name, call or Call())
 
-    def _answer(
+    def _route_call(
         self,
         name: str,
         args: Sequence[Any] | None,
@@ -278,42 +278,44 @@ class Router:
     ) -> dict[str, Any] | None:
         """A route that is not at hand yet."""
         state = self._state
-        ready, blended = state.ready, state.blended
+        final, mergeable = state.final, state.mergeable
         named = self._named_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
         asked = name
-        if name in CALL_ANOTHER and not state.table.has_exact_rule(name):
-            asked, call = called_by(name, call), replace(call, args=(), kwargs={})
+        if name in WRAPPER_TASKS and not state.table.has_exact_rule(name):
+            asked, call = wrapped_task(name, call), replace(call, args=(), kwargs={})
         if named is not None:
             to_queue = state.table.to_queue(named)
             if to_queue is not None:
-                return self._to_named(_as_ruled(to_queue, state.table, asked, call), options, task)
+                return self._route_to_queue(
+                    _with_message_options(to_queue, state.table, asked, call), options, task
+                )
             if not is_retry(options):
-                return self._to_unknown(options)
+                return self._route_to_unknown_queue(options)
         if is_retry(options):
-            _forget_address(options)
+            _drop_address(options)
         fixed = state.table.decided_by_name(asked)
         if fixed is not None:
             answer = self._options(fixed)
-            if name not in CALL_ANOTHER:
-                _remember(ready if self._settled_by_name(fixed) else blended, name, answer)
-            return self._for_call(answer.copy(), options, task)
-        found = state.table.any_destination(asked) if _is_unlock(options) else None
-        return self._for_call(self._options(found or state.table.route(asked, call)), options, task)
+            if name not in WRAPPER_TASKS:
+                _cache(final if self._depends_only_on_name(fixed) else mergeable, name, answer)
+            return self._merge_options(answer.copy(), options, task)
+        found = state.table.any_destination(asked) if _is_chord_unlock(options) else None
+        return self._merge_options(self._options(found or state.table.route(asked, call)), options, task)
 
-    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _route_to_queue(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery gets for a queue of the file that the caller named."""
-        return self._for_call(self._options(decision), options, task)
+        return self._merge_options(self._options(decision), options, task)
 
-    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _route_to_unknown_queue(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
         """What Celery gets for a queue that the caller named, and the file does not know."""
         return None
 
-    def _settled_by_name(self, decision: Decision) -> bool:
+    def _depends_only_on_name(self, decision: Decision) -> bool:
         """Whether Celery gets the same for every call that has this decision."""
         return "headers" not in decision.options
 
-    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _merge_options(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
         ruled = answer.get("headers")
         own: Any = options.get("headers")
@@ -341,7 +343,7 @@ class Router:
         if decision.priority is not None:
             options["priority"] = decision.priority
         for name, value in decision.options.items():
-            if name not in self._left_out:
+            if name not in self._unsupported_options:
                 options[name] = _DELIVERY_MODES[value] if name == "delivery_mode" else value
         if self.mandatory:
             options["mandatory"] = True
@@ -365,7 +367,7 @@ class Router:
         return f"<Router {self.origin}: {len(self.body.routes)} rules, {len(self.body.queues)} queues>"
 
 
-def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decision:
+def _with_message_options(to_queue: Decision, table: Table, name: str, call: Call) -> Decision:
     """A queue that the caller named, with what the rule says of the message; the priority is that of its own queue."""
     try:
         options = table.route(name, call).options
@@ -374,13 +376,13 @@ def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decisi
     return replace(to_queue, options=options) if options else to_queue
 
 
-def _forget_address(options: Mapping[str, Any]) -> None:
+def _drop_address(options: Mapping[str, Any]) -> None:
     """Has a retry routed anew: the address that it came by leads to no queue of the file any more."""
     if isinstance(options, dict):
         options |= dict.fromkeys(options.keys() & _ADDRESS)
 
 
-def _is_unlock(options: Mapping[str, Any]) -> bool:
+def _is_chord_unlock(options: Mapping[str, Any]) -> bool:
     """Whether Celery asks where a chord's body goes, to unlock it there: it hands on what the unlock is called with.
 
     See `fallback_chord_unlock` in celery/backends/base.py.
@@ -388,11 +390,11 @@ def _is_unlock(options: Mapping[str, Any]) -> bool:
     return "result" in options
 
 
-def _remember(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, Any]) -> None:
-    if len(memory) >= REMEMBERED:
+def _cache(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, Any]) -> None:
+    if len(memory) >= CACHE_SIZE:
         memory.clear()
     memory[name] = answer
 
 
-def _state_of(loaded: Loaded, vhost: str | None) -> RoutingState:
-    return RoutingState(*located_body(loaded, vhost))
+def _build_state(loaded: Loaded, vhost: str | None) -> RoutingState:
+    return RoutingState(*body_and_positions(loaded, vhost))

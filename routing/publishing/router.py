@@ -11,11 +11,11 @@ from celery.exceptions import ImproperlyConfigured, QueueNotFound
 from celery.utils.nodenames import WORKER_DIRECT_EXCHANGE
 from kombu import Queue
 
-from ..router import COPIED, Router
+from ..router import DEFAULT_SETTINGS, Router
 from ..rules.call import same
 from .kombu_queues import kombu_queues
 from .transport import FilePriority
-from .undeliverable import guard
+from .undeliverable import wrap_publishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ..router import RoutingState
     from ..rules.decision import Decision
 
-#: What of `COPIED` a router is handed; the limits are settled by then.
-_HANDED = ("priority", "serializer")
+#: What of `DEFAULT_SETTINGS` a router is handed; the limits are settled by then.
+_DEFAULTED_OPTIONS = ("priority", "serializer")
 
 
 class PublishingRouter(Router):
@@ -35,44 +35,44 @@ class PublishingRouter(Router):
       declare: Whether Celery declares what the file says, or nothing.
     """
 
-    _left_out = frozenset()
+    _unsupported_options = frozenset()
 
     def __init__(self, router: Router, *, declare: bool = False) -> None:
         self._init(router.origin, copy(router._state), copy(router._watch), mandatory=True)
         self.declare = declare
-        self._swapped = False
-        self.begin()
+        self._reloaded = False
+        self.reset()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Forgets which apps route by this router, and so looks for them when it is asked next."""
-        self._guarding = False
-        self._priority_is_filled_in = False
-        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._has_wrapped_apps = False
+        self._celery_sets_priority = False
+        self._checked_apps: weakref.WeakSet[Any] = weakref.WeakSet()
         #: How many apps there are, if each was looked at: as long as there are no more, none has to be looked for.
-        self._all_seen = -1
-        self._forget()
+        self._checked_app_count = -1
+        self._clear_caches()
 
-    def _forget(self) -> None:
+    def _clear_caches(self) -> None:
         """Forgets what depends on the apps that route by this router."""
-        self._state.ready, self._state.blended = {}, {}
+        self._state.final, self._state.mergeable = {}, {}
 
-    def guard_apps(self) -> None:
-        """Sets the guard in every app that routes by this router; several do if they share their settings."""
+    def wrap_apps(self) -> None:
+        """Sets the wrap_publishing in every app that routes by this router; several do if they share their settings."""
         active = list(_state._get_active_apps())
         configured = [app for app in active if app.configured]
         apps = [app for app in configured if self in _routers(app)]
         for app in apps:
-            guard(app.amqp, self)
-            if self._swapped:
-                self._make_known(app, self._state)
-        self._seen = weakref.WeakSet(configured)
-        self._all_seen = len(active) if len(configured) == len(active) else -1
-        self._priority_is_filled_in = any(
+            wrap_publishing(app.amqp, self)
+            if self._reloaded:
+                self._update_queues(app, self._state)
+        self._checked_apps = weakref.WeakSet(configured)
+        self._checked_app_count = len(active) if len(configured) == len(active) else -1
+        self._celery_sets_priority = any(
             app.conf.task_default_priority is not None or app.conf.task_inherit_parent_priority
             for app in apps
         )
-        self._guarding = bool(apps)
-        self._forget()
+        self._has_wrapped_apps = bool(apps)
+        self._clear_caches()
 
     @property
     def prioritised(self) -> bool:
@@ -88,29 +88,29 @@ class PublishingRouter(Router):
         task: Any = None,
         **_: Any,
     ) -> dict[str, Any] | None:
-        """As `Router` says. An app's first call sets its guard: only then it is sure to be ready.
+        """As `Router` says. An app's first call sets its wrap_publishing: only then it is sure to be ready.
 
         Raises:
           RoutingError: No rule matches it and the file refuses such tasks.
           QueueNotFound: The caller made up a queue that the file does not know.
         """
-        if len(_state._get_active_apps()) != self._all_seen and not self._has_seen(task):
-            self.guard_apps()
+        if len(_state._get_active_apps()) != self._checked_app_count and not self._has_checked(task):
+            self.wrap_apps()
         return super().__call__(name, args, kwargs, options, task)
 
-    def _has_seen(self, task: Any) -> bool:
+    def _has_checked(self, task: Any) -> bool:
         """Whether the app that asks was looked at; without a task, it may be any that has read its configuration."""
         if task is not None:
-            return task.app in self._seen
-        return all(app in self._seen for app in list(_state._get_active_apps()) if app.configured)
+            return task.app in self._checked_apps
+        return all(app in self._checked_apps for app in list(_state._get_active_apps()) if app.configured)
 
-    def _settled_by_name(self, decision: Decision) -> bool:
-        ruled = decision.priority is not None and self._priority_is_filled_in
+    def _depends_only_on_name(self, decision: Decision) -> bool:
+        ruled = decision.priority is not None and self._celery_sets_priority
         return (
-            self._guarding
+            self._has_wrapped_apps
             and not ruled
             and "serializer" not in decision.options
-            and super()._settled_by_name(decision)
+            and super()._depends_only_on_name(decision)
         )
 
     def _options(self, decision: Decision) -> dict[str, Any]:
@@ -119,20 +119,20 @@ class PublishingRouter(Router):
             options["priority"] = FilePriority(decision.priority)
         return options
 
-    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _route_to_queue(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """The file's queue takes the place of the caller's, which Celery would declare as it is."""
-        answer = super()._to_named(decision, options, task)
+        answer = super()._route_to_queue(decision, options, task)
         if isinstance(options, dict) and options.get("queue") is not None:
             options["queue"] = None
         return answer
 
-    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _route_to_unknown_queue(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
         """An app's own queue and a worker's direct one are kept; Celery would declare one that the caller makes up."""
         queue = options.get("queue")
         if self.declare or not isinstance(queue, Queue) or queue.no_declare:
             return {"mandatory": True}
         if queue.exchange == WORKER_DIRECT_EXCHANGE:
-            own = _declared_by_its_worker(queue)
+            own = _direct_queue(queue)
         else:
             own = next(filter(None, (app.amqp.queues.get(queue.name) for app in self._apps())), None)
         if own is None:
@@ -143,28 +143,28 @@ class PublishingRouter(Router):
             options["queue"] = None
         return {"queue": own, "mandatory": True}
 
-    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+    def _merge_options(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """What Celery filled in itself yields to the rule."""
-        answer = super()._for_call(answer, options, task)
+        answer = super()._merge_options(answer, options, task)
         if isinstance(options, dict):
-            for name in _HANDED:
+            for name in _DEFAULTED_OPTIONS:
                 value = options.get(name)
-                if value is not None and name in answer and _is_filled_in(name, value, options, task):
+                if value is not None and name in answer and _is_default(name, value, options, task):
                     options[name] = None
         return answer
 
     def _swap(self, state: RoutingState) -> None:
         """Makes the queues known before a task is routed to them."""
-        self._swapped = True
+        self._reloaded = True
         for app in self._apps():
-            self._make_known(app, state)
+            self._update_queues(app, state)
         super()._swap(state)
 
     def _apps(self) -> list[Any]:
         """The apps that route by this router."""
         return [app for app in list(_state._get_active_apps()) if app.configured and self in _routers(app)]
 
-    def _make_known(self, app: Any, state: RoutingState) -> None:
+    def _update_queues(self, app: Any, state: RoutingState) -> None:
         """Has an app know the file's queues as they are now; a worker goes on with those that it consumes.
 
         They take the place of those that it knew, which another thread may be going through.
@@ -178,26 +178,26 @@ class PublishingRouter(Router):
             amqp.router.queues = known
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_seen"}
+        return {name: value for name, value in self.__dict__.items() if name != "_checked_apps"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.begin()
+        self.reset()
 
 
-def _is_filled_in(name: str, value: Any, options: Mapping[str, Any], task: Any) -> bool:
+def _is_default(name: str, value: Any, options: Mapping[str, Any], task: Any) -> bool:
     """Whether Celery said an option in the caller's place: it is the app's default, or a parent's priority."""
-    default = None if task is None else task.app.conf[COPIED[name]]
+    default = None if task is None else task.app.conf[DEFAULT_SETTINGS[name]]
     inherits = name == "priority" and "origin" not in options
-    return same(value, default) or (inherits and same(value, _inherited()))
+    return same(value, default) or (inherits and same(value, _inherited_priority()))
 
 
-def _declared_by_its_worker(queue: Queue) -> Queue:
+def _direct_queue(queue: Queue) -> Queue:
     """A worker's direct queue, which its producers do not declare: of a worker that never ran, nobody would take it."""
     return Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
 
 
-def _inherited() -> int | None:
+def _inherited_priority() -> int | None:
     """The priority that callbacks and the next step of a chain get from the task that is being run."""
     parent = _state.get_current_worker_task()
     if parent is None or not parent.app.conf.task_inherit_parent_priority:
@@ -207,12 +207,12 @@ def _inherited() -> int | None:
 
 
 class Routes(tuple[Any, ...]):
-    """The value of `task_routes`. Every app goes through it once, before its first task: its guard is then due."""
+    """The value of `task_routes`. Every app goes through it once, before its first task: its wrap_publishing is then due."""
 
     def __iter__(self) -> Iterator[Any]:
         for entry in super().__iter__():
             if isinstance(entry, PublishingRouter):
-                entry.begin()
+                entry.reset()
             yield entry
 
 

@@ -18,7 +18,7 @@ from amqp.exceptions import NotFound
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
-from ..router import COPIED, SETTLED
+from ..router import DEFAULT_SETTINGS, SET_BEFORE_ROUTING
 from . import transport as transports
 from .subsecond_delays import support_subsecond_delays
 
@@ -59,8 +59,8 @@ class Undeliverable(RoutingError):
         self.routing_key = routing_key
 
 
-class PublishRules(Protocol):
-    """What the guard asks of the app's router."""
+class AppRouter(Protocol):
+    """What the wrap_publishing asks of the app's router."""
 
     @property
     def body(self) -> Body:
@@ -89,39 +89,41 @@ class _Returned(threading.local):
 _returned = _Returned()
 
 
-def guard(amqp: Any, router: PublishRules) -> None:
+def wrap_publishing(amqp: Any, router: AppRouter) -> None:
     """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes, and obey rules' limits.
 
     Parameters:
       amqp: A `celery.app.amqp.AMQP`. Guarding it again changes nothing.
       router: The app's router.
     """
-    if not hasattr(amqp.send_task_message, "guarded_by_routectl"):
+    if not hasattr(amqp.send_task_message, "wrapped_by_routectl"):
         amqp.send_task_message = _wrap_send(amqp.send_task_message, router)
-    if not hasattr(amqp.create_task_message, "guarded_by_routectl"):
+    if not hasattr(amqp.create_task_message, "wrapped_by_routectl"):
         amqp.create_task_message = _wrap_create(amqp.create_task_message, amqp.app.conf)
-    if not hasattr(amqp.app.producer_or_acquire, "guarded_by_routectl"):
+    if not hasattr(amqp.app.producer_or_acquire, "wrapped_by_routectl"):
         amqp.app.producer_or_acquire = _wrap_acquire(amqp.app.producer_or_acquire)
     support_subsecond_delays(amqp.app)
 
 
-def _wrap_send(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any]:
+def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any]:
     """`send_task_message`, for which a task that no queue takes is an error."""
 
-    def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
-        _expire(options)
+    def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
+        _set_expiration(options)
         if not options.get("mandatory"):
             return send(producer, name, message, **options)
         transport = transports.of(producer.connection.transport.driver_type)
         if not transport.amqp:
             adapted = transports.adapt(options, transport, prioritised=router.prioritised)
             return send(producer, name, message, **adapted)
-        if not _listen(producer):
+        if not _collect_returns(producer):
             return send(producer, name, message, **options)
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
-            exchange = _name(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
+            exchange = _exchange_name(
+                options.get("exchange") or getattr(options.get("queue"), "exchange", None)
+            )
             if f"no exchange '{exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would hand out again.
@@ -131,27 +133,33 @@ def _wrap_send(send: Callable[..., Any], router: PublishRules) -> Callable[..., 
         _raise_if_returned(name, settled["id"], router)
         return result
 
-    send_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
-    return send_guarded
+    send_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
+    return send_wrapped
 
 
 def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     """`create_task_message`, which is handed the caller's limits by place and the rule's by name."""
-    at = {name: index for index, name in enumerate(inspect.signature(make).parameters) if name in SETTLED}
+    at = {
+        name: index
+        for index, name in enumerate(inspect.signature(make).parameters)
+        if name in SET_BEFORE_ROUTING
+    }
 
-    def make_guarded(*args: Any, **options: Any) -> Any:
-        if SETTLED.isdisjoint(options):
+    def create_wrapped(*args: Any, **options: Any) -> Any:
+        if SET_BEFORE_ROUTING.isdisjoint(options):
             return make(*args, **options)
         settled = list(args)
         for name, index in at.items():
             if name in options and index < len(args):
                 ruled = options.pop(name)
-                if args[index] is None or (name in COPIED and args[index] == conf[COPIED[name]]):
+                if args[index] is None or (
+                    name in DEFAULT_SETTINGS and args[index] == conf[DEFAULT_SETTINGS[name]]
+                ):
                     settled[index] = ruled
         return make(*settled, **options)
 
-    make_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
-    return make_guarded
+    create_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
+    return create_wrapped
 
 
 def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,11 +176,11 @@ def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
         if lost is not None:
             raise lost
 
-    keeping.guarded_by_routectl = True  # type: ignore[attr-defined]
+    keeping.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return keeping
 
 
-def _expire(options: dict[str, Any]) -> None:
+def _set_expiration(options: dict[str, Any]) -> None:
     """Takes out a rule's limits, which the message has by now, and tells the broker when it expires, as Celery does."""
     options.pop("time_limit", None)
     options.pop("soft_time_limit", None)
@@ -181,26 +189,26 @@ def _expire(options: dict[str, Any]) -> None:
         options.setdefault("expiration", expires)
 
 
-def _listen(producer: Any) -> bool:
+def _collect_returns(producer: Any) -> bool:
     """Has returned messages reported by this producer's channel, now and after a reconnect."""
     if producer.connection.transport.driver_name != "py-amqp":
         return False
     if producer.on_return is None:
-        producer.on_return = _remember
+        producer.on_return = _on_return
     # `channel` is a promise until it is used; then kombu adds `on_return` to it itself.
     events = getattr(producer.__dict__["_channel"], "events", None)
     if events is not None:
-        events["basic_return"].add(_remember)
+        events["basic_return"].add(_on_return)
     return True
 
 
-def _remember(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
+def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
     """Called by py-amqp while a publish waits for its confirm."""
     headers = message.properties.get("application_headers") or {}
     _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str, router: PublishRules) -> None:
+def _raise_if_returned(name: str, task_id: str, router: AppRouter) -> None:
     """Raises for this task's own return; another's came too late for its publisher and is at least logged."""
     messages, _returned.messages = _returned.messages, []
     own = None
@@ -213,7 +221,7 @@ def _raise_if_returned(name: str, task_id: str, router: PublishRules) -> None:
         raise _no_queue(name, own[1], own[2], router)
 
 
-def _no_queue(task: str, exchange: str, key: str, router: PublishRules) -> Undeliverable:
+def _no_queue(task: str, exchange: str, key: str, router: AppRouter) -> Undeliverable:
     where = (
         f"exchange `{exchange}` has no queue bound for key `{key}`"
         if exchange
@@ -229,7 +237,7 @@ def _no_queue(task: str, exchange: str, key: str, router: PublishRules) -> Undel
 
 
 def _no_exchange(
-    task: str, exchange: str, options: dict[str, Any], vhost: str, router: PublishRules
+    task: str, exchange: str, options: dict[str, Any], vhost: str, router: AppRouter
 ) -> Undeliverable:
     key = str(options.get("routing_key") or "")
     return Undeliverable(
@@ -241,7 +249,7 @@ def _no_exchange(
     )
 
 
-def _hint(exchange: str, key: str, router: PublishRules) -> str:
+def _hint(exchange: str, key: str, router: AppRouter) -> str:
     """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make.
 
     What it has, a worker makes if the app has Celery declare it.
@@ -258,6 +266,6 @@ def _hint(exchange: str, key: str, router: PublishRules) -> str:
     return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
 
 
-def _name(exchange: Any) -> str:
+def _exchange_name(exchange: Any) -> str:
     """The name of an exchange that is given as such or as kombu's."""
     return str(getattr(exchange, "name", exchange) or "")

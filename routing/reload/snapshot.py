@@ -17,7 +17,7 @@ from typing import NamedTuple
 _TICK = 2.0
 
 #: No file that is read has more bytes than this.
-_MOST = 64 * 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
 
 
 class FileState(NamedTuple):
@@ -26,25 +26,25 @@ class FileState(NamedTuple):
     Parameters:
       stamp: Its numbers and dates; None if it is not there.
       digest: Of its content; None if it has none that could be read.
-      settled: A change would change the stamp.
+      reliable: A change would change the stamp.
     """
 
     stamp: tuple[int, ...] | None
     digest: bytes | None
-    settled: bool
+    reliable: bool
 
 
 class Changes(list[str]):
     """The names of files that have changed, and patterns that other files match now."""
 
-    def younger_than(self, seconds: float) -> bool:
+    def modified_within(self, seconds: float) -> bool:
         """Whether one of the files was written to so shortly ago.
 
         Parameters:
           seconds: How shortly.
         """
         now = time.time()
-        return any(0 <= now - _written(name) < seconds for name in self)
+        return any(0 <= now - _modified(name) < seconds for name in self)
 
 
 class FileSnapshot:
@@ -57,7 +57,7 @@ class FileSnapshot:
     def file(self, name: str) -> None:
         """Takes a look at a file, there or not."""
         if name not in self._files:
-            self._files[name] = _look(name)
+            self._files[name] = _read_state(name)
 
     def pattern(self, text: str) -> None:
         """Takes a look at which files match."""
@@ -71,16 +71,16 @@ class FileSnapshot:
 
     def _has_changed(self, name: str) -> bool:
         before = self._files[name]
-        if before.settled and _stamp(name) == before.stamp:
+        if before.reliable and _stamp(name) == before.stamp:
             return False
-        now = _look(name)
+        now = _read_state(name)
         if now.digest != before.digest:
             return True
         self._files[name] = now
         return False
 
 
-def _look(name: str) -> FileState:
+def _read_state(name: str) -> FileState:
     stamp = _stamp(name)
     latest = max(stamp[-2:]) / 1e9 if stamp else 0.0
     return FileState(stamp, _digest(name), time.time() - latest > _TICK)
@@ -99,12 +99,12 @@ def _digest(name: str) -> bytes | None:
         if not stat.S_ISREG(os.stat(name).st_mode):
             return None
         with open(name, "rb") as file:
-            return blake2b(file.read(_MOST), digest_size=16).digest()
+            return blake2b(file.read(_MAX_BYTES), digest_size=16).digest()
     except (OSError, ValueError):
         return None
 
 
-def _written(name: str) -> float:
+def _modified(name: str) -> float:
     try:
         return os.stat(name).st_mtime
     except (OSError, ValueError):

@@ -47,9 +47,9 @@ class Watch(Generic[T]):
 
         self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
         self._build = build
-        self._seen = FileSnapshot()
-        self._noticed: float | None = None
-        self._next = 0.0
+        self._snapshot = FileSnapshot()
+        self._changed_since: float | None = None
+        self._next_check = 0.0
         #: Who wants to read, in each process: only the first does. No lock, since a time limit that arrives behind
         #: `acquire` would leave it locked; by process, since a child may be forked while another thread reads.
         self._queues: dict[int, list[object]] = {}
@@ -60,9 +60,9 @@ class Watch(Generic[T]):
         Raises:
           FileError: The file is wrong.
         """
-        self._seen = FileSnapshot()
-        loaded = self._load(self._seen)
-        self._next = time.monotonic() + INTERVAL
+        self._snapshot = FileSnapshot()
+        loaded = self._load(self._snapshot)
+        self._next_check = time.monotonic() + INTERVAL
         return loaded
 
     def refresh(self, take: Callable[[T], None]) -> None:
@@ -74,45 +74,45 @@ class Watch(Generic[T]):
           take: Takes it over. Called by one thread at a time.
         """
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next_check:
             return
         queue, mine = self._queues.setdefault(os.getpid(), []), object()
         try:
             queue.append(mine)
             if queue[0] is mine:
-                self._next = now + INTERVAL
-                self._look(now, take)
+                self._next_check = now + INTERVAL
+                self._check(now, take)
         finally:
             if mine in queue:
                 queue.remove(mine)
 
-    def _look(self, now: float, take: Callable[[T], None]) -> None:
-        changes = self._seen.changes()
+    def _check(self, now: float, take: Callable[[T], None]) -> None:
+        changes = self._snapshot.changes()
         if not changes:
-            self._noticed = None
+            self._changed_since = None
             return
-        self._noticed = self._noticed or now
-        if now - self._noticed < INTERVAL and changes.younger_than(INTERVAL / 5):
-            self._next = now + INTERVAL / 5  # it may be half written
+        self._changed_since = self._changed_since or now
+        if now - self._changed_since < INTERVAL and changes.modified_within(INTERVAL / 5):
+            self._next_check = now + INTERVAL / 5  # it may be half written
             return
         seen, built = FileSnapshot(), list[T]()
-        trouble = self._trouble(lambda: built.append(self._build(self._load(seen))))
+        problem = self._try(lambda: built.append(self._build(self._load(seen))))
         if seen.changes():
-            self._next = now + INTERVAL / 5  # some of it was read before a change, and some after
+            self._next_check = now + INTERVAL / 5  # some of it was read before a change, and some after
             return
-        trouble = trouble or self._trouble(lambda: take(built[0]))
-        self._seen, self._noticed = seen, None
-        if trouble is None:
+        problem = problem or self._try(lambda: take(built[0]))
+        self._snapshot, self._changed_since = seen, None
+        if problem is None:
             _logger.info("routes taken over from %s", self._name)
         else:
-            _logger.error("the routes stay as they were: %s", trouble)
+            _logger.error("the routes stay as they were: %s", problem)
 
     def _load(self, seen: FileSnapshot) -> Loaded:
         from ...topology.file.load import load
 
         return load(self._paths, only_routing=True, witness=seen)
 
-    def _trouble(self, step: Callable[[], None]) -> str | None:
+    def _try(self, step: Callable[[], None]) -> str | None:
         """Takes a step, and says what went wrong: a publisher has nothing to do with it."""
         try:
             step()
@@ -129,4 +129,4 @@ class Watch(Generic[T]):
         return " + ".join(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_queues": {}, "_next": 0.0}  # the clock is another machine's, perhaps
+        return {**self.__dict__, "_queues": {}, "_next_check": 0.0}  # the clock is another machine's, perhaps

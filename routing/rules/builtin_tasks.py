@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CELERYS_OWN = frozenset(
+BUILTIN_TASKS = frozenset(
     f"celery.{name}"
     for name in (
         "accumulate",
@@ -18,14 +18,14 @@ CELERYS_OWN = frozenset(
 )
 
 #: Celery's tasks that call another one for each of many arguments.
-CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+WRAPPER_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
 #: The task that asks whether the tasks of a chord are done.
-UNLOCKS_CHORDS = "celery.chord_unlock"
+CHORD_UNLOCK = "celery.chord_unlock"
 
 #: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
 FOLLOWS = {
-    UNLOCKS_CHORDS: "the chord's body",
+    CHORD_UNLOCK: "the chord's body",
     **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
 }
 
@@ -37,4 +37,4 @@ def follows(task: str, *, named: bool) -> str | None:
       task: The task's name.
       named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
     """
-    return None if task != UNLOCKS_CHORDS and named else FOLLOWS.get(task)
+    return None if task != CHORD_UNLOCK and named else FOLLOWS.get(task)

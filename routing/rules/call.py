@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
 
 #: A value that is there, and nothing that could be compared.
-_ODD: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
+_INCOMPARABLE: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Call:
         return value
 
 
-def unmet(route: Route, call: Call) -> str | None:
+def when_mismatch(route: Route, call: Call) -> str | None:
     """Why a call is not what a rule's `when` asks for, in a few words; None if it is.
 
     Parameters:
@@ -72,15 +72,17 @@ def unmet(route: Route, call: Call) -> str | None:
     """
     for path, condition in route.when.items():
         value = call.part(path)
-        name = _unmet(condition, value)
+        name = _failed_comparison(condition, value)
         if name is not None:
-            return f"`{path}` {_why(name, condition, value, path)}"
+            return f"`{path}` {_describe_mismatch(name, condition, value, path)}"
     return None
 
 
-def holds(route: Route, call: Call) -> bool:
+def matches_when(route: Route, call: Call) -> bool:
     """Whether a call is what a rule's `when` asks for."""
-    return all(_unmet(condition, call.part(path)) is None for path, condition in route.when.items())
+    return all(
+        _failed_comparison(condition, call.part(path)) is None for path, condition in route.when.items()
+    )
 
 
 def shard_text(route: Route, call: Call) -> str | None:
@@ -94,7 +96,7 @@ def shard_text(route: Route, call: Call) -> str | None:
     return None
 
 
-def no_shard(route: Route) -> str:
+def shard_mismatch(route: Route) -> str:
     """Why a call has no shard, in a few words.
 
     Parameters:
@@ -127,7 +129,7 @@ def shard(text: str, count: int) -> int:
     return found
 
 
-def called_by(name: str, call: Call) -> str:
+def wrapped_task(name: str, call: Call) -> str:
     """The task that `celery.map` and the like call, which decides where they run."""
     for path in ("kwargs.task.task", "kwargs.task"):
         inner = _plain(call.part(path))
@@ -150,7 +152,7 @@ def name_of(thing: Any) -> str | None:
 def same(value: Any, other: Any) -> bool:
     """Whether a value is a certain text or number."""
     plain = _plain(value)
-    return plain is not _ODD and bool(plain == other)
+    return plain is not _INCOMPARABLE and bool(plain == other)
 
 
 def is_retry(options: Mapping[str, Any]) -> bool:
@@ -172,20 +174,20 @@ def _step(value: Any, step: str) -> Any:
     return MISSING
 
 
-def _unmet(condition: Condition, value: Any) -> str | None:
+def _failed_comparison(condition: Condition, value: Any) -> str | None:
     """The first field of a condition that a value does not meet."""
     if value is MISSING or condition.present is False:
         return None if value is MISSING and condition.present is False else "present"
     plain = _plain(value)
     for name, holds_for in COMPARISONS.items():
         asked = getattr(condition, name)
-        if asked is not None and (plain is _ODD or not holds_for(plain, asked)):
+        if asked is not None and (plain is _INCOMPARABLE or not holds_for(plain, asked)):
             return name
     return None
 
 
 def _plain(value: Any) -> Any:
-    """A value as the message will hold it: an exact `str`, `int`, `float` or `bool`; `_ODD` if it is none of them.
+    """A value as the message will hold it: an exact `str`, `int`, `float` or `bool`; `_INCOMPARABLE` if it is none of them.
 
     The type is asked, never the value: a proxy may say that it is of another class, and do much to find out.
     """
@@ -201,8 +203,8 @@ def _plain(value: Any) -> Any:
     elif issubclass(kind, Decimal) and not Decimal.is_snan(value):
         number = Decimal.__float__(value)
     else:
-        return _ODD
-    return _ODD if math.isnan(number) else number
+        return _INCOMPARABLE
+    return _INCOMPARABLE if math.isnan(number) else number
 
 
 def _text_of(value: Any) -> str | None:
@@ -216,7 +218,7 @@ def _text_of(value: Any) -> str | None:
 
 
 #: What is said of a value for which a comparison does not hold.
-_SAYS = {
+_FAILED_COMPARISON = {
     "eq": "is not",
     "ne": "is",
     "one_of": "is none of",
@@ -228,7 +230,7 @@ _SAYS = {
 }
 
 
-def _why(name: str, condition: Condition, value: Any, path: str) -> str:
+def _describe_mismatch(name: str, condition: Condition, value: Any, path: str) -> str:
     """Why a value does not meet a condition; of another kind than what that asks for, it looks as if it did.
 
     Parameters:
@@ -240,15 +242,15 @@ def _why(name: str, condition: Condition, value: Any, path: str) -> str:
     if name == "present":
         return "is missing" if value is MISSING else "is there"
     plain, asked = _plain(value), getattr(condition, name)
-    if plain is _ODD:
+    if plain is _INCOMPARABLE:
         return "cannot be compared"
-    shown = _shown(condition.presentable(name, path))
+    shown = _format(condition.presentable(name, path))
     if isinstance(asked, tuple) or name == "ne" or kind(plain) == kind(asked):
-        return f"{_SAYS[name]} {shown}"
-    return f"is a {kind(plain)}, and {_SAYS[name].removeprefix('is ')} the {kind(asked)} {shown}"
+        return f"{_FAILED_COMPARISON[name]} {shown}"
+    return f"is a {kind(plain)}, and {_FAILED_COMPARISON[name].removeprefix('is ')} the {kind(asked)} {shown}"
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(_format, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...topology.base.redaction import redacted
-from .call import holds, no_shard, shard, shard_text, unmet
+from .call import matches_when, shard_mismatch, shard, shard_text, when_mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,7 @@ class PatternEntry:
     depends_on_call: bool = False
 
 
-class Step(NamedTuple):
+class RuleMatch(NamedTuple):
     """A rule that takes a certain name, if the call is what the rule asks for.
 
     Parameters:
@@ -105,15 +105,15 @@ class Step(NamedTuple):
     def decide(self, call: Call) -> Decision | None:
         """The destination of a call; None if the rule passes it over."""
         route = self.entry.route
-        if route.when and not holds(route, call):
+        if route.when and not matches_when(route, call):
             return None
         if not route.shard_by:
             return self.decisions[0]
         text = shard_text(route, call)
         return None if text is None else self.decisions[shard(text, len(self.decisions))]
 
-    def passes_by(self, call: Call) -> str | None:
+    def mismatch(self, call: Call) -> str | None:
         """Why the rule passes a call over, in a few words; None if it takes it."""
         if self.decide(call) is not None:
             return None
-        return unmet(self.entry.route, call) or no_shard(self.entry.route)
+        return when_mismatch(self.entry.route, call) or shard_mismatch(self.entry.route)

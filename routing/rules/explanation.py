@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import RoutingError
-from .decision import Decision, Step
+from .decision import Decision, RuleMatch
 from .default_queues import consuming_profiles
 from .overrides import apply_caller_options
 
@@ -133,7 +133,7 @@ def _attempts(table: Table, name: str, call: Call, decision: Decision | None) ->
         decisions = matching[id(entry)]
         if decisions is None:
             yield _attempt(entry, "captures the name of no declared queue", matched=True)
-        elif (why := Step(entry, decisions).passes_by(call)) is not None:
+        elif (why := RuleMatch(entry, decisions).mismatch(call)) is not None:
             yield _attempt(entry, why, matched=True)
 
 
@@ -143,7 +143,7 @@ def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attem
         return None
     for entry, decisions in table.candidates(name):
         above = entry.pattern.kind != "exact" and entry.index < decision.rule
-        if above and decisions and Step(entry, decisions).decide(call) is not None:
+        if above and decisions and RuleMatch(entry, decisions).decide(call) is not None:
             return _attempt(entry, "exact names come first", matched=True)
     return None
 

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: So many patterns under one text are few enough to be tried one by one.
-_FEW = 8
+_MAX_SHARED = 8
 
 #: How often texts are counted anew for the patterns that have found none with few others.
 _ROUNDS = 4
 
 #: At how many places, such as two characters from the end, texts are looked up.
-_PLACES = 12
+_MAX_PLACES = 12
 
 #: How long a text is at most that may stand anywhere.
-_GRAM = 4
+_GRAM_LENGTH = 4
 
 _START, _END, _ANYWHERE = range(3)
 
@@ -60,7 +60,7 @@ class Index(Generic[T]):
 
     def __init__(self, entries: Iterable[tuple[Pattern, T]]) -> None:
         self._entries = tuple(entries)
-        filed, self._rest = _file([pattern for pattern, _ in self._entries])
+        filed, self._unkeyed = _assign_keys([pattern for pattern, _ in self._entries])
         fixed: defaultdict[tuple[int, int], dict[str, list[int]]] = defaultdict(dict)
         for (side, distance, text), numbers in filed.items():
             fixed[side, distance][text] = numbers
@@ -95,8 +95,8 @@ class Index(Generic[T]):
             for gram in {name[at : at + size] for at in range(len(name) - size + 1)}:
                 found += self._grams.get(gram, ())
         if not found:
-            return self._rest
-        found += self._rest
+            return self._unkeyed
+        found += self._unkeyed
         found.sort()
         return found
 
@@ -129,21 +129,21 @@ class _Prefixes:
             at = shorter[at]
 
 
-def _file(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
+def _assign_keys(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
     """The patterns' numbers under the text that each shares with the fewest others, and those without text."""
     items = [_items(pattern) for pattern in patterns]
     keys = _frequent([_fixed_keys(pattern) for pattern in items])
     filed: dict[_Key, list[int]] = {}
     left = list(range(len(patterns)))
     for _ in range(_ROUNDS):
-        left = _file_some(left, keys, _FEW, filed)
+        left = _assign_some(left, keys, _MAX_SHARED, filed)
     for number in left:
         keys[number] += _gram_keys(items[number])
-    left = _file_some(left, keys, len(patterns), filed)
+    left = _assign_some(left, keys, len(patterns), filed)
     return filed, left
 
 
-def _file_some(
+def _assign_some(
     numbers: list[int], keys: list[list[_Key]], most: int, filed: dict[_Key, list[int]]
 ) -> list[int]:
     """Files the patterns that have a text which at most so many of them offer; returns the others."""
@@ -161,9 +161,9 @@ def _file_some(
 def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
     """The keys at those places that most patterns have text at."""
     places = Counter((side, distance) for some in keys for side, distance, _ in some)
-    if len(places) <= _PLACES:
+    if len(places) <= _MAX_PLACES:
         return keys
-    frequent = {place for place, _ in places.most_common(_PLACES)}
+    frequent = {place for place, _ in places.most_common(_MAX_PLACES)}
     return [[key for key in some if key[:2] in frequent] for some in keys]
 
 
@@ -190,10 +190,10 @@ def _fixed(items: list[_Item]) -> Iterator[tuple[int, str]]:
 def _gram_keys(items: list[_Item]) -> list[_Key]:
     """The pieces of a pattern's texts, which stand anywhere in a name."""
     return [
-        (_ANYWHERE, 0, item[at : at + _GRAM])
+        (_ANYWHERE, 0, item[at : at + _GRAM_LENGTH])
         for item in items
         if isinstance(item, str)
-        for at in range(max(len(item) - _GRAM, 0) + 1)
+        for at in range(max(len(item) - _GRAM_LENGTH, 0) + 1)
     ]
 
 
@@ -213,7 +213,7 @@ def _items(pattern: Pattern) -> list[_Item]:
 
 
 def _glob_items(text: str) -> list[_Item]:
-    return _joined(
+    return _merge_texts(
         _ANY if item[0] == "*" else _ONE if item == "?" or (item[0] == "[" and item != "[") else item
         for item in glob_items(text)
     )
@@ -229,14 +229,14 @@ def _regex_items(source: str) -> list[_Item]:
         return []
     if tree.state.flags & re.IGNORECASE:
         return []
-    return _joined(
+    return _merge_texts(
         chr(value) if str(code) == "LITERAL" else _ONE if str(code) in _ONE_CHARACTER else _ANY
         for code, value in tree
         if str(code) != "AT"
     )
 
 
-def _joined(items: Iterable[_Item]) -> list[_Item]:
+def _merge_texts(items: Iterable[_Item]) -> list[_Item]:
     """Items with neighbouring texts put together."""
     joined: list[_Item] = []
     for item in items:

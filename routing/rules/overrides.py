@@ -31,8 +31,8 @@ def apply_caller_options(table: Table, name: str, call: Call) -> Decision:
         return table.route(name, call)
     refuse_address(call)
     if not _is_given(call.headers):
-        call = replace(call, headers=_own(call, "headers"))
-    return _with_own(table.route(name, call), call)
+        call = replace(call, headers=_caller_option(call, "headers"))
+    return _override(table.route(name, call), call)
 
 
 def refuse_address(call: Call) -> None:
@@ -42,7 +42,7 @@ def refuse_address(call: Call) -> None:
       UsageError: The caller names a queue, an exchange or a key, which decide instead.
     """
     for option in ADDRESS:
-        if _own(call, option) is not None:
+        if _caller_option(call, option) is not None:
             raise UsageError(GOES_THERE.format(name=option), f"leave `{option}` out of the options")
 
 
@@ -50,16 +50,16 @@ def _is_given(value: Any) -> bool:
     return value is not None and not (type(value) is dict and not value)
 
 
-def _own(call: Call, option: str) -> Any:
+def _caller_option(call: Call, option: str) -> Any:
     """What the caller says of an option, None if nothing."""
     value = call.part(f"options.{option}")
     return None if value is MISSING else value
 
 
-def _with_own(decision: Decision, call: Call) -> Decision:
+def _override(decision: Decision, call: Call) -> Decision:
     """A decision with what the caller says otherwise; of headers, each by itself."""
-    priority = _own(call, "priority")
-    own = {name: value for name in decision.options if (value := _own(call, name)) is not None}
+    priority = _caller_option(call, "priority")
+    own = {name: value for name in decision.options if (value := _caller_option(call, name)) is not None}
     if "headers" in decision.options and _is_given(call.headers):
         mine: Any = call.headers
         one_by_one = issubclass(type(mine), dict)

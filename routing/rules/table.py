@@ -16,9 +16,9 @@ from ...topology.delivery.addresses import AddressBook, consumable_queues, possi
 from ...topology.errors import RoutingError
 from ...topology.matching import pattern
 from ...topology.model.topology import REFUSE
-from .builtin_tasks import CELERYS_OWN
+from .builtin_tasks import BUILTIN_TASKS
 from .call import Call
-from .decision import Decision, PatternEntry, Step
+from .decision import Decision, PatternEntry, RuleMatch
 from .default_queues import default_queue
 from .index import Index
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ...topology.model import Body, Route
 
 #: Names remembered with their destination; beyond that the memory starts afresh.
-REMEMBERED = 10_000
+CACHE_SIZE = 10_000
 
 
 _MESSAGE_FIELDS = (
@@ -64,7 +64,7 @@ class Table:
         self._queues = frozenset(consumable_queues(body))
         #: Where rules are written; None if there are none, or they came from no file.
         self._file = position(0).file if position and body.routes else None
-        self._memory: dict[str, tuple[Step | Decision, ...]] = {}
+        self._cache: dict[str, tuple[RuleMatch | Decision, ...]] = {}
         self._exact: dict[str, list[tuple[PatternEntry, dict[str, str]]]] = {}
         self.entries: list[PatternEntry] = []
         problems: list[str] = []
@@ -72,7 +72,7 @@ class Table:
         for index, route in enumerate(body.routes):
             place = position(index) if position else None
             try:
-                entries = list(_entries(index, route, place, self._prove(index, place)))
+                entries = list(_entries(index, route, place, self._fixed_destinations(index, place)))
             except RoutingError as error:
                 problems.append(f"{place or f'routes[{index}]'}: {error.message}")
                 continue
@@ -83,10 +83,10 @@ class Table:
                 else:
                     patterns.append((entry.pattern, entry))
         self._patterns = Index(patterns)
-        self.unmatched = self._fallback(problems)
-        self._celerys_own = self.unmatched or self._of_celerys_own()
+        self.unmatched = self._unmatched_destination(problems)
+        self._builtin_fallback = self.unmatched or self._builtin_destination()
         if problems:
-            raise _lead_nowhere(problems)
+            raise _invalid_routes(problems)
 
     def route(self, name: str, call: Call = _NO_CALL) -> Decision:
         """Where a task goes.
@@ -99,16 +99,16 @@ class Table:
           RoutingError: No rule matches, and the file has no queue for that; or what was captured makes a key
             that reaches no queue or several.
         """
-        steps = self._steps(name)
+        steps = self._rules_for(name)
         for step in steps:
             decision = step if isinstance(step, Decision) else step.decide(call)
             if decision is not None:
                 return decision
-        raise _refused(name, call, [step for step in steps if isinstance(step, Step)], self._file)
+        raise _no_route(name, call, [step for step in steps if isinstance(step, RuleMatch)], self._file)
 
     def decided_by_name(self, name: str) -> Decision | None:
         """The destination of a task if its name alone decides, else None."""
-        steps = self._steps(name)
+        steps = self._rules_for(name)
         return steps[0] if steps and isinstance(steps[0], Decision) else None
 
     def any_destination(self, name: str) -> Decision | None:
@@ -116,10 +116,10 @@ class Table:
 
         What asks for nothing comes first, and of shards the first.
         """
-        steps = self._steps(name)
+        steps = self._rules_for(name)
         free = (step for step in steps if isinstance(step, Decision) or not step.entry.route.when)
         step = next(free, steps[0] if steps else None)
-        return step.decisions[0] if isinstance(step, Step) else step
+        return step.decisions[0] if isinstance(step, RuleMatch) else step
 
     def has_exact_rule(self, name: str) -> bool:
         """Whether a rule names exactly this task."""
@@ -146,21 +146,21 @@ class Table:
         None stands for a captured queue that is not declared.
         """
         for entry, captures in self._matching(name):
-            yield entry, entry.decisions or self._fill(entry, captures)
+            yield entry, entry.decisions or self._captured_destinations(entry, captures)
 
     def in_order(self) -> Iterator[PatternEntry]:
         """Every pattern of every rule as names meet them: exact names first, then patterns in the file's order."""
         yield from (entry for entry in self.entries if entry.pattern.kind == "exact")
         yield from (entry for entry in self.entries if entry.pattern.kind != "exact")
 
-    def _steps(self, name: str) -> tuple[Step | Decision, ...]:
+    def _rules_for(self, name: str) -> tuple[RuleMatch | Decision, ...]:
         """The rules that may take a name, up to the first that takes it whatever it is called with."""
-        steps = self._memory.get(name)
+        steps = self._cache.get(name)
         if steps is None:
-            steps = self._search(name)
-            if len(self._memory) >= REMEMBERED:
-                self._memory.clear()
-            self._memory[name] = steps
+            steps = self._find_rules(name)
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
+            self._cache[name] = steps
         return steps
 
     def _matching(self, name: str) -> Iterable[tuple[PatternEntry, dict[str, str]]]:
@@ -168,21 +168,23 @@ class Table:
         patterns = self._patterns.matching(name)
         return patterns if exact is None else chain(exact, patterns)
 
-    def _search(self, name: str) -> tuple[Step | Decision, ...]:
-        steps: list[Step | Decision] = []
+    def _find_rules(self, name: str) -> tuple[RuleMatch | Decision, ...]:
+        steps: list[RuleMatch | Decision] = []
         for entry, captures in self._matching(name):
-            decisions = entry.decisions or self._fill(entry, captures)
+            decisions = entry.decisions or self._captured_destinations(entry, captures)
             if decisions is not None and not entry.depends_on_call:
                 return (*steps, decisions[0])
             if decisions is not None:
-                steps.append(Step(entry, decisions))
-        fallback = self._celerys_own if name in CELERYS_OWN else self.unmatched
+                steps.append(RuleMatch(entry, decisions))
+        fallback = self._builtin_fallback if name in BUILTIN_TASKS else self.unmatched
         return tuple(steps) if fallback is None else (*steps, fallback)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_memory": {}}
+        return {**self.__dict__, "_cache": {}}
 
-    def _fill(self, entry: PatternEntry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
+    def _captured_destinations(
+        self, entry: PatternEntry, captures: Mapping[str, str]
+    ) -> tuple[Decision, ...] | None:
         """Where a rule with captures in its queue or key leads; None if the queue is not declared."""
         route = entry.route
         queue = pattern.fill(route.queue, captures)
@@ -190,9 +192,9 @@ class Table:
         if bool(shards) != bool(route.shard_by) or not (shards or queue in self._queues):
             return None
         key = None if route.key is None else pattern.fill(route.key, captures)
-        return self._decide(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
+        return self._destinations(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
 
-    def _prove(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
+    def _fixed_destinations(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
         """Where a rule leads, or None if that depends on what is captured; what is fixed is proved."""
         body = self._body
         route = body.routes[index]
@@ -209,10 +211,10 @@ class Table:
             raise RoutingError(f"`shard_by` needs a queue with `shards`, and `{route.queue}` has none")
         if route.key is not None and pattern.placeholders(route.key):
             return None
-        decisions = self._decide(index, queues, route.key, place, None)
+        decisions = self._destinations(index, queues, route.key, place, None)
         return decisions if route.queue in body.queues or route.queue in body.shards else None
 
-    def _decide(
+    def _destinations(
         self, index: int, queues: tuple[str, ...], key: str | None, place: Position | None, text: str | None
     ) -> tuple[Decision, ...]:
         """The destinations of a rule."""
@@ -237,7 +239,7 @@ class Table:
             )
         return address
 
-    def _fallback(self, problems: list[str]) -> Decision | None:
+    def _unmatched_destination(self, problems: list[str]) -> Decision | None:
         """Where tasks go that no rule matches."""
         unmatched = self._body.unmatched
         if unmatched == REFUSE:
@@ -247,7 +249,7 @@ class Table:
             return None
         return Decision(unmatched, *self.addresses.of(unmatched))
 
-    def _of_celerys_own(self) -> Decision | None:
+    def _builtin_destination(self) -> Decision | None:
         """Where Celery's own tasks go if every other task without a rule is refused."""
         queue = default_queue(self._body)
         return Decision(queue, *self.addresses.of(queue), celerys_own=True) if queue else None
@@ -270,10 +272,10 @@ def _entries(
     depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield PatternEntry(index, route, _parsed(text), place, decisions, depends_on_call)
+        yield PatternEntry(index, route, _parse(text), place, decisions, depends_on_call)
 
 
-def _parsed(text: str) -> Pattern:
+def _parse(text: str) -> Pattern:
     """A pattern of a topology that may be made by hand."""
     try:
         return pattern.parse(text)
@@ -281,7 +283,7 @@ def _parsed(text: str) -> Pattern:
         raise RoutingError(str(error)) from None
 
 
-def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) -> RoutingError:
+def _no_route(name: str, call: Call, passed: Sequence[RuleMatch], file: str | None) -> RoutingError:
     """The error for a task that no rule takes, or none as it is called."""
     if not passed:
         to_file = f" to {file}" if file else ""
@@ -290,14 +292,14 @@ def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) ->
             f"add a route for it{to_file}, or name a queue in `unmatched`",
         )
     places = (f"{place.file}:{place.line} " if (place := step.entry.position) else "" for step in passed)
-    why = "; ".join(f"{place}{step.passes_by(call)}" for place, step in zip(places, passed, strict=True))
+    why = "; ".join(f"{place}{step.mismatch(call)}" for place, step in zip(places, passed, strict=True))
     return RoutingError(
         f"no route takes task `{name}` as it is called: {why}",
         "add a route for such calls, or name a queue in `unmatched`",
     )
 
 
-def _lead_nowhere(problems: list[str]) -> RoutingError:
+def _invalid_routes(problems: list[str]) -> RoutingError:
     """One error for every rule without a proved destination."""
     if len(problems) == 1:
         return RoutingError(problems[0])

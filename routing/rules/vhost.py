@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
 
-def located_body(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
+def body_and_positions(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
     """One vhost's part of a file, and where its rules stand.
 
     Raises:
@@ -49,7 +49,7 @@ def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str
     raise RoutingError(f"vhost `{vhost}` is not in the file", hint)
 
 
-def routes_alike(one: Body, other: Body, *, workers: bool = False) -> bool:
+def same_routing(one: Body, other: Body, *, workers: bool = False) -> bool:
     """Whether two files say the same of routing; whoever sends tasks does not read the rest.
 
     Parameters:

@@ -12,7 +12,7 @@ from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ...topology.matching.pattern import parse
 from ..rules.index import Index
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 
 if TYPE_CHECKING:
     from ...topology.matching.pattern import Pattern
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _UNKNOWN = object()
 
 
-class _Nowhere:
+class _NoRoute:
     """The route of names that no pattern matches. A class stays itself when it is pickled."""
 
 
-_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _Nowhere), {})
+_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _NoRoute), {})
 
 
 class MapRouter:
@@ -44,12 +44,12 @@ class MapRouter:
         try:
             for key, value in routes.items() if isinstance(routes, Mapping) else routes:
                 if isinstance(key, re.Pattern):
-                    patterns[key] = _plain(value)
+                    patterns[key] = _normalised(value)
                 elif "*" in key:
                     regex = re.compile(fnmatch.translate(key))
-                    globs[regex], patterns[regex] = key, _plain(value)
+                    globs[regex], patterns[regex] = key, _normalised(value)
                 else:
-                    self._exact[key] = _plain(value)
+                    self._exact[key] = _normalised(value)
         except (TypeError, ValueError) as error:
             hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
             text = f"`{redacted_repr(routes)}` in task_routes does not map names to routes: {error}"
@@ -57,7 +57,7 @@ class MapRouter:
         indexed: list[tuple[Pattern, tuple[int, Any]]] = []
         self._others: list[tuple[int, re.Pattern[Any], Any]] = []
         for place, (regex, route) in enumerate(patterns.items()):
-            pattern = _parsed(globs[regex], "glob") if regex in globs else _open_ended(regex)
+            pattern = _parse(globs[regex], "glob") if regex in globs else _open_ended(regex)
             if pattern:
                 indexed.append((pattern, (place, route)))
             else:
@@ -75,11 +75,11 @@ class MapRouter:
         route = self.known.get(name, _UNKNOWN)
         if route is _UNKNOWN:
             route = self._search(name)
-            if len(self.known) >= REMEMBERED + len(self._exact):
+            if len(self.known) >= CACHE_SIZE + len(self._exact):
                 self.known.clear()
                 self.known.update(self._exact)
             self.known[name] = route
-        if route is _Nowhere:
+        if route is _NoRoute:
             return None
         try:
             return dict(route)
@@ -102,11 +102,11 @@ class MapRouter:
 def _open_ended(regex: re.Pattern[Any]) -> Pattern | None:
     """The pattern of ours that says what an expression does, which need not match to the end; None if it has flags."""
     if isinstance(regex.pattern, str) and regex.flags == re.UNICODE:
-        return _parsed(f"/(?:{regex.pattern})(?s:.*)/", "regex")
+        return _parse(f"/(?:{regex.pattern})(?s:.*)/", "regex")
     return None
 
 
-def _parsed(text: str, kind: str) -> Pattern | None:
+def _parse(text: str, kind: str) -> Pattern | None:
     """The pattern of ours that a text spells; None if it spells none of that kind."""
     try:
         found = parse(text)
@@ -115,7 +115,7 @@ def _parsed(text: str, kind: str) -> Pattern | None:
     return found if found.kind == kind else None
 
 
-def _plain(value: Any) -> Any:
+def _normalised(value: Any) -> Any:
     """A value of a mapping that nobody else changes; a queue's name as the dict that it stands for."""
     if type(value) is str and value:
         return {"queue": value}

@@ -10,7 +10,7 @@ from kombu import Exchange, Queue
 from ...topology.base.finding import did_you_mean
 from ...topology.base.redaction import redacted_repr
 from ...topology.errors import RoutingError, UsageError
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 
 
 class CompletedQueues(dict[Any, Any]):
@@ -48,7 +48,7 @@ class CompletedQueues(dict[Any, Any]):
             near = did_you_mean(str(name), [known for known in self if isinstance(known, str)])
             raise RoutingError(f"queue `{name}` is not in task_queues", near)
         queue = Queue(name, Exchange(name, self._missing), name)
-        if len(self) < REMEMBERED:
+        if len(self) < CACHE_SIZE:
             self[name] = queue
         return queue
 

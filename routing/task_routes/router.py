@@ -17,7 +17,7 @@ from kombu.utils.imports import symbol_by_name
 from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ..rules.decision import Decision
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 from .address import QueueAddress, name_of, publish_address
 from .mapping import MapRouter
 from .queues import CompletedQueues
@@ -67,11 +67,11 @@ class CeleryRouter:
         self._queues = CompletedQueues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
         #: The routers as they were given, for whoever reads them rather than asks.
-        self.given = _listed(task_routes)
+        self.given = _as_tuple(task_routes)
         self._routers = tuple(map(_router, self.given))
         first = next(iter(self._routers), None)
         self._known = first.known if isinstance(first, MapRouter) else {}
-        self._asks = any(isinstance(router, _AskedRouter) for router in self._routers)
+        self._has_functions = any(isinstance(router, _FunctionRouter) for router in self._routers)
         self._decisions: dict[str, Decision] = {}
 
     def __call__(
@@ -122,12 +122,12 @@ class CeleryRouter:
           RoutingError: The queue is not in `task_queues`, and none may be created.
           Exception: Whatever a router raises; TypeError for a value of a mapping that is no route.
         """
-        if options or self._asks:
+        if options or self._has_functions:
             return self._decide(name, args, kwargs, dict(options or {}), task)
         decision = self._decisions.get(name)
         if decision is None:
             decision = self._decide(name, args, kwargs, {}, task)
-            if len(self._decisions) >= REMEMBERED:
+            if len(self._decisions) >= CACHE_SIZE:
                 self._decisions.clear()
             self._decisions[name] = decision
         return decision
@@ -169,7 +169,7 @@ class CeleryRouter:
         return f"<CeleryRouter: {len(self._routers)} routers, {len(self._queues)} queues>"
 
 
-class _AskedRouter:
+class _FunctionRouter:
     """A function or an object with `route_for_task`, asked for every task.
 
     Parameters:
@@ -193,7 +193,7 @@ class _AskedRouter:
         return dict(found) if isinstance(found, dict) else found
 
 
-def _listed(task_routes: Any) -> tuple[Any, ...]:
+def _as_tuple(task_routes: Any) -> tuple[Any, ...]:
     """The entries of the setting."""
     if task_routes is None:
         return ()
@@ -205,7 +205,7 @@ def _router(route: Any) -> Any:
     if isinstance(route, Mapping | list | tuple):
         return MapRouter(route)
     if isinstance(route, str) or callable(route) or hasattr(route, "route_for_task"):
-        return _AskedRouter(route)
+        return _FunctionRouter(route)
     raise UsageError(
         f"`{redacted_repr(route)}` in task_routes is no router",
         "a router is a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",

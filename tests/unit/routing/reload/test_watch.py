@@ -225,7 +225,7 @@ def test_a_file_that_was_written_to_just_now_is_left_until_it_is_whole(
     monkeypatch.setattr(watch.time, "monotonic", lambda: clock)
     clock = watch.time.time()
     assert router._watch is not None
-    router._watch._next = 0
+    router._watch._next_check = 0
     file.write_text(SECOND[:-20])
     assert goes_to(router) == "q1"
     file.write_text(SECOND)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from routectl.routing.router import Router
 from routectl.routing.rules.call import Call
 from routectl.routing.rules.index import Index
-from routectl.routing.rules.table import REMEMBERED, Table
+from routectl.routing.rules.table import CACHE_SIZE, Table
 from routectl.topology.base.finding import Position
 from routectl.topology.delivery.addresses import AddressBook, consumable_queues, task_queues
 from routectl.topology.delivery.network import Network
@@ -275,9 +275,9 @@ def never(*_: Any) -> Any:
 
 def test_the_memory_is_bounded() -> None:
     found = table({"tasks": "*", "queue": "low"})
-    for number in range(REMEMBERED + 10):
+    for number in range(CACHE_SIZE + 10):
         found.route(f"t{number}")
-    assert len(found._memory) <= REMEMBERED
+    assert len(found._cache) <= CACHE_SIZE
 
 
 names = st.text("ab.*", min_size=1, max_size=6).filter(lambda text: text == text.strip())

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from routectl.routing import Router
-from routectl.routing.rules.call import Call, holds, unmet
+from routectl.routing.rules.call import Call, matches_when, when_mismatch
 from routectl.topology.errors import FileError
 from routectl.topology.file.load import load
 from routectl.topology.model import Topology
@@ -53,7 +53,7 @@ def takes(condition: Any, value: Any) -> bool:
         rule = router.body.routes[0]
         decision = router.route("t", call.args, call.kwargs, headers=call.headers, options=call.options)
         found.add(decision.queue == "rule0")
-        assert holds(rule, call) is (unmet(rule, call) is None) is (decision.queue == "rule0")
+        assert matches_when(rule, call) is (when_mismatch(rule, call) is None) is (decision.queue == "rule0")
     assert len(found) == 1
     return found.pop()
 
@@ -368,4 +368,4 @@ def test_the_documentation_says_where_its_calls_go(block: Block, tmp_path: Path)
 )
 def test_a_value_of_another_kind_is_called_so(condition: Any, value: Any, why: str) -> None:
     rule = routers({"args.0": condition}).body.routes[0]
-    assert unmet(rule, Call(args=(value,))) == why
+    assert when_mismatch(rule, Call(args=(value,))) == why

@@ -342,7 +342,7 @@ def test_a_missing_queue_is_an_error_if_none_may_be_made() -> None:
 
 def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (task_routes.mapping, task_routes.queues, task_routes.router):
-        monkeypatch.setattr(module, "REMEMBERED", 3)
+        monkeypatch.setattr(module, "CACHE_SIZE", 3)
     router = CeleryRouter([{"x": "exact", "*": "any"}, lambda name, *_, **__: None])
     for number in range(20):
         assert router.route("a", options={"queue": f"q{number}"}).queue == f"q{number}"
