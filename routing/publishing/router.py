@@ -12,7 +12,7 @@ from celery.utils.nodenames import WORKER_DIRECT_EXCHANGE
 from kombu import Queue
 
 from ..router import DEFAULT_SETTINGS, Router
-from ..rules.call import same
+from ..rules.call import equals
 from .kombu_queues import kombu_queues
 from .transport import FilePriority
 from .undeliverable import wrap_publishing
@@ -189,7 +189,7 @@ def _is_default(name: str, value: Any, options: Mapping[str, Any], task: Any) ->
     """Whether Celery said an option in the caller's place: it is the app's default, or a parent's priority."""
     default = None if task is None else task.app.conf[DEFAULT_SETTINGS[name]]
     inherits = name == "priority" and "origin" not in options
-    return same(value, default) or (inherits and same(value, _inherited_priority()))
+    return equals(value, default) or (inherits and equals(value, _inherited_priority()))
 
 
 def _direct_queue(queue: Queue) -> Queue:

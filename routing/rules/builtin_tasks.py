@@ -1,4 +1,4 @@
-"""Tasks that Celery itself registers in every app and sends without being asked (celery.app.builtins)."""
+"""The tasks that Celery registers in every app (celery.app.builtins)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BUILTIN_TASKS = frozenset(
     )
 )
 
-#: Celery's tasks that call another one for each of many arguments.
+#: Built-in tasks that call another task for each item.
 WRAPPER_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
-#: The task that asks whether the tasks of a chord are done.
+#: The task that polls whether a chord's header is complete.
 CHORD_UNLOCK = "celery.chord_unlock"
 
-#: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
+#: Built-in tasks that are routed like another task, even if a pattern matches them, and which task that is.
 FOLLOWS = {
     CHORD_UNLOCK: "the chord's body",
     **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
@@ -31,10 +31,10 @@ FOLLOWS = {
 
 
 def follows(task: str, *, named: bool) -> str | None:
-    """Which task a task goes along with, in words; None if it goes by its own name.
+    """Describes the task that decides where a built-in task goes; None if it is routed by its own name.
 
     Parameters:
       task: The task's name.
-      named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
+      named: Whether a rule names exactly this task. It makes no difference for `chord_unlock`: Celery passes a queue.
     """
     return None if task != CHORD_UNLOCK and named else FOLLOWS.get(task)

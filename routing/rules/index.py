@@ -1,8 +1,8 @@
-"""Which patterns match a name, without trying them all.
+"""An index that finds the patterns that match a name without trying them all.
 
-Each pattern is filed under one piece of text that every name has which it matches: near the name's start, near its end,
-or anywhere in it. Of the pieces that a pattern offers, the one is taken that the fewest others share. So a name leads
-to a few patterns, which are tried in their order; only those without any text, such as `*`, are tried for every name.
+Each pattern is indexed by one key: a literal text that every matching name contains, at a fixed distance from its start
+or end, or anywhere. Of a pattern's possible keys, the one shared with the fewest other patterns is used. So only a few
+patterns are tried for a name, in order; those without literal text, such as `*`, are tried for every name.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: So many patterns under one text are few enough to be tried one by one.
+#: At most so many patterns share a key in the first rounds: few enough to try one by one.
 _MAX_SHARED = 8
 
-#: How often texts are counted anew for the patterns that have found none with few others.
+#: How often keys are counted again for the patterns that have no key yet.
 _ROUNDS = 4
 
-#: At how many places, such as two characters from the end, texts are looked up.
+#: At most so many places, such as two characters from the end, are looked up.
 _MAX_PLACES = 12
 
-#: How long a text is at most that may stand anywhere.
+#: The maximum length of a text that may be anywhere.
 _GRAM_LENGTH = 4
 
 _START, _END, _ANYWHERE = range(3)
 
-#: Where a text stands: which side it is counted from, how many characters from there, and the text. From the end it is
-#: read backwards.
+#: A text and its place: the side it is counted from, the distance in characters, and the text, reversed if from the
+#: end.
 _Key = tuple[int, int, str]
 
-#: What a pattern consists of from left to right: texts, single characters of any kind, and what has any length.
+#: A pattern consists of these, from left to right: a literal text, any one character, or anything of any length.
 _Item = str | bool
 _ONE, _ANY = True, False
 
@@ -50,19 +50,17 @@ _ONE_CHARACTER = {"ANY", "IN", "NOT_LITERAL"}
 
 
 class Index(Generic[T]):
-    """Ordered patterns: which match a name?
-
-    The answers are those of asking each pattern's `match` in turn.
+    """Finds the patterns that match a name, with the same results as calling each pattern's `match` in order.
 
     Parameters:
-      entries: The patterns in their order, each with what it stands for.
+      entries: The patterns in order, each with its value.
     """
 
     def __init__(self, entries: Iterable[tuple[Pattern, T]]) -> None:
         self._entries = tuple(entries)
-        filed, self._unkeyed = _assign_keys([pattern for pattern, _ in self._entries])
+        by_key, self._unkeyed = _assign_keys([pattern for pattern, _ in self._entries])
         fixed: defaultdict[tuple[int, int], dict[str, list[int]]] = defaultdict(dict)
-        for (side, distance, text), numbers in filed.items():
+        for (side, distance, text), numbers in by_key.items():
             fixed[side, distance][text] = numbers
         self._grams = fixed.pop((_ANYWHERE, 0), {})
         self._sizes = sorted({len(gram) for gram in self._grams})
@@ -71,7 +69,7 @@ class Index(Generic[T]):
         self._ends = [(distance, texts) for side, distance, texts in places if side == _END]
 
     def matching(self, name: str) -> Iterator[tuple[T, dict[str, str]]]:
-        """Every entry that matches, in the given order, with what its pattern captured.
+        """Yields the value of every matching pattern, in order, with its captures.
 
         Parameters:
           name: The name of a task.
@@ -102,7 +100,7 @@ class Index(Generic[T]):
 
 
 class _Prefixes:
-    """Texts with numbers: which of them does a name start with?
+    """Maps texts to numbers, and finds the texts that a name starts with.
 
     The longest is the name's predecessor in sorted order or a prefix of that; the others are prefixes of the longest.
     """
@@ -110,7 +108,7 @@ class _Prefixes:
     def __init__(self, numbers: Mapping[str, list[int]]) -> None:
         self._texts = sorted(numbers)
         self._numbers = [numbers[text] for text in self._texts]
-        self._shorter: list[int] = []  # where the longest prefix of each text stands, or -1
+        self._shorter: list[int] = []  # the index of each text's longest prefix, or -1
         chain: list[int] = []
         for at, text in enumerate(self._texts):
             while chain and not text.startswith(self._texts[chain[-1]]):
@@ -130,36 +128,36 @@ class _Prefixes:
 
 
 def _assign_keys(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
-    """The patterns' numbers under the text that each shares with the fewest others, and those without text."""
+    """The patterns' numbers by the key that each shares with the fewest others, and those without a key."""
     items = [_items(pattern) for pattern in patterns]
     keys = _frequent([_fixed_keys(pattern) for pattern in items])
-    filed: dict[_Key, list[int]] = {}
+    by_key: dict[_Key, list[int]] = {}
     left = list(range(len(patterns)))
     for _ in range(_ROUNDS):
-        left = _assign_some(left, keys, _MAX_SHARED, filed)
+        left = _assign_some(left, keys, _MAX_SHARED, by_key)
     for number in left:
         keys[number] += _gram_keys(items[number])
-    left = _assign_some(left, keys, len(patterns), filed)
-    return filed, left
+    left = _assign_some(left, keys, len(patterns), by_key)
+    return by_key, left
 
 
 def _assign_some(
-    numbers: list[int], keys: list[list[_Key]], most: int, filed: dict[_Key, list[int]]
+    numbers: list[int], keys: list[list[_Key]], limit: int, by_key: dict[_Key, list[int]]
 ) -> list[int]:
-    """Files the patterns that have a text which at most so many of them offer; returns the others."""
-    crowd = Counter(key for number in numbers for key in keys[number])
+    """Assigns a key to the patterns that have one which at most `limit` of them share; returns the others."""
+    counts = Counter(key for number in numbers for key in keys[number])
     left = []
     for number in numbers:
-        key = min(keys[number], key=lambda key: (crowd[key], key[0], -len(key[2])), default=None)
-        if key is None or crowd[key] > most:
+        key = min(keys[number], key=lambda key: (counts[key], key[0], -len(key[2])), default=None)
+        if key is None or counts[key] > limit:
             left.append(number)
         else:
-            filed.setdefault(key, []).append(number)
+            by_key.setdefault(key, []).append(number)
     return left
 
 
 def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
-    """The keys at those places that most patterns have text at."""
+    """The keys at the places where the most patterns have text."""
     places = Counter((side, distance) for some in keys for side, distance, _ in some)
     if len(places) <= _MAX_PLACES:
         return keys
@@ -168,7 +166,7 @@ def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
 
 
 def _fixed_keys(items: list[_Item]) -> list[_Key]:
-    """The texts of a pattern that stand at a certain distance from the start or the end of a name."""
+    """A pattern's texts at a fixed distance from the start or the end of a name."""
     backwards = [item[::-1] if isinstance(item, str) else item for item in reversed(items)]
     return [
         *((_START, distance, text) for distance, text in _fixed(items)),
@@ -177,7 +175,7 @@ def _fixed_keys(items: list[_Item]) -> list[_Key]:
 
 
 def _fixed(items: list[_Item]) -> Iterator[tuple[int, str]]:
-    """The texts before anything that has any length, each with its distance from the start."""
+    """The texts before the first item of any length, each with its distance from the start."""
     distance = 0
     for item in items:
         if item is _ANY:
@@ -188,7 +186,7 @@ def _fixed(items: list[_Item]) -> Iterator[tuple[int, str]]:
 
 
 def _gram_keys(items: list[_Item]) -> list[_Key]:
-    """The pieces of a pattern's texts, which stand anywhere in a name."""
+    """The n-grams of a pattern's texts, which may be anywhere in a name."""
     return [
         (_ANYWHERE, 0, item[at : at + _GRAM_LENGTH])
         for item in items
@@ -198,7 +196,7 @@ def _gram_keys(items: list[_Item]) -> list[_Key]:
 
 
 def _items(pattern: Pattern) -> list[_Item]:
-    """What a pattern consists of."""
+    """Splits a pattern into items."""
     if pattern.kind == "exact":
         return [pattern.text]
     if pattern.kind == "regex":
@@ -220,7 +218,7 @@ def _glob_items(text: str) -> list[_Item]:
 
 
 def _regex_items(source: str) -> list[_Item]:
-    """What every match of an expression consists of; what is not plain has any length."""
+    """Splits an expression into items; all but literals and single characters has any length."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -237,7 +235,7 @@ def _regex_items(source: str) -> list[_Item]:
 
 
 def _merge_texts(items: Iterable[_Item]) -> list[_Item]:
-    """Items with neighbouring texts put together."""
+    """Joins adjacent texts."""
     joined: list[_Item] = []
     for item in items:
         if isinstance(item, str) and joined and isinstance(joined[-1], str):

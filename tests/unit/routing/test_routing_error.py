@@ -22,7 +22,7 @@ routes:
 #: Where rules are written does not matter to the sentence: this stands for the file's path.
 LOST = "no route matches task `lost`: add a route for it to {}, or name a queue in `unmatched`"
 PASSED = (
-    "no route takes task `known` as it is called: {0}:4 `args.0` is missing: "
+    "no route matches this call of task `known`: {0}:4 `args.0` is missing: "
     "add a route for such calls, or name a queue in `unmatched`"
 )
 

@@ -87,7 +87,7 @@ def test_a_call_that_no_rule_takes_is_told_why() -> None:
     found = table({"tasks": "a", "queue": "low", "when": {"args.0": {"gt": 5}}})
     with pytest.raises(RoutingError) as caught:
         found.route("a", Call(args=(3,)))
-    assert caught.value.message == "no route takes task `a` as it is called: `args.0` is not more than `5`"
+    assert caught.value.message == "no route matches this call of task `a`: `args.0` is not greater than `5`"
 
 
 def test_a_decision_names_file_and_line() -> None:
@@ -116,7 +116,7 @@ def test_every_route_that_leads_nowhere_is_named_at_once() -> None:
             queues={**TIERS["queues"], "log": {"type": "stream"}},
         )
     text = str(caught.value)
-    assert text.startswith("5 routes lead nowhere")
+    assert text.startswith("5 routes are invalid")
     assert "routes[0]: queue `hihg` does not exist" in text
     assert "routes[1]: key `low` reaches `low`, not `high` alone" in text
     assert "routes[2]: key `nothing` reaches no queue" in text

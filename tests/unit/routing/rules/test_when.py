@@ -360,10 +360,10 @@ def test_the_documentation_says_where_its_calls_go(block: Block, tmp_path: Path)
 @pytest.mark.parametrize(
     ("condition", "value", "why"),
     [
-        ({"gt": "1000"}, 1001, "`args.0` is a number, and not more than the text `1000`"),
+        ({"gt": "1000"}, 1001, "`args.0` is a number, and not greater than the text `1000`"),
         ("1", 1, "`args.0` is a number, and not the text `1`"),
         (1, True, "`args.0` is a boolean, and not the number `1`"),
-        ({"gt": 1000}, 7, "`args.0` is not more than `1000`"),
+        ({"gt": 1000}, 7, "`args.0` is not greater than `1000`"),
     ],
 )
 def test_a_value_of_another_kind_is_called_so(condition: Any, value: Any, why: str) -> None:
