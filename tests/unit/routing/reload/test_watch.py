@@ -244,7 +244,7 @@ def test_a_broken_file_is_logged_once_and_the_mended_one_taken(
     file.write_text(BROKEN)
     assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
     (line,) = logged(caplog)
-    assert line.startswith("the routes stay as they were: 1 mistake in the file\n")
+    assert line.startswith("reload failed, keeping the previous routes: 1 mistake in the file\n")
     assert f"{file}:3:28: error[unknown-name]: there is no queue `q9`" in line
     os.utime(file)
     assert goes_to(router) == "q1"
@@ -265,7 +265,7 @@ def test_a_mistake_that_only_a_router_sees_is_logged_with_what_to_do(
     file.write_text("vhost: mian\n" + SECOND)
     assert goes_to(router) == "q1"
     assert logged(caplog) == [
-        "the routes stay as they were: vhost `main` is not in the file (did you mean `mian`?)"
+        "reload failed, keeping the previous routes: vhost `main` is not in the file (did you mean `mian`?)"
     ]
 
 
@@ -341,7 +341,9 @@ def test_what_nobody_foresaw_is_logged_by_its_kind_and_not_raised(
         patch.setattr(load, "read", fail)
         file.write_text(SECOND)
         assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
-    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: RuntimeError"]
+    assert logged(caplog) == [
+        f"reload failed, keeping the previous routes: {file} cannot be loaded: RuntimeError"
+    ]
 
 
 def test_what_fails_when_a_right_file_is_taken_over_is_logged_and_not_raised(
@@ -354,7 +356,9 @@ def test_what_fails_when_a_right_file_is_taken_over_is_logged_and_not_raised(
         patch.setattr(router, "_swap", fail)
         file.write_text(SECOND)
         assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
-    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: LookupError"]
+    assert logged(caplog) == [
+        f"reload failed, keeping the previous routes: {file} cannot be loaded: LookupError"
+    ]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, SoftTimeLimitExceeded])

@@ -360,6 +360,6 @@ def test_a_file_that_may_not_be_read_any_more_and_may_again() -> None:
         )
         assert done.stderr == ""
         first, finding, *rest = done.stdout.splitlines()
-        assert first == "the routes stay as they were: 1 mistake in the file"
+        assert first == "reload failed, keeping the previous routes: 1 mistake in the file"
         assert f"`{file}` cannot be read: permission denied" in finding
         assert rest == [" ".join([f"v{number}.task1"] * 3) for number in (1, 1, 2)]

@@ -295,7 +295,7 @@ def test_a_bare_list_of_pairs_is_told_where_it_belongs() -> None:
 
 @pytest.mark.parametrize("routes", [5, [None], {"a"}, [object()]])
 def test_what_is_no_router_is_a_usage_error(routes: Any) -> None:
-    with pytest.raises(UsageError, match="is no router"):
+    with pytest.raises(UsageError, match="is not a router"):
         CeleryRouter(routes)
 
 
