@@ -103,7 +103,7 @@ def test_routes_and_queues_that_are_replaced_are_said_once(
         app.conf.task_queues  # noqa: B018 reads the configuration
         configure(app, file)
     messages = [record.getMessage() for record in caplog.records if record.name.startswith("routectl")]
-    assert messages == [f"app `mine`: {file} takes the place of its own {names}" for names in said]
+    assert messages == [f"app `mine`: {file} replaces its own {names}" for names in said]
 
 
 def test_transport_options_are_merged(file: Path) -> None:
