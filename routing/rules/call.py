@@ -91,7 +91,7 @@ def shard_text(route: Route, call: Call) -> str | None:
     for path in route.shard_by:
         value = call.part(path)
         key = value if issubclass(type(value), UUID) else _plain(value)
-        text = _text_of(key) if isinstance(key, UUID) or type(key) in (str, int) else None
+        text = _as_text(key) if isinstance(key, UUID) or type(key) in (str, int) else None
         if text is not None:
             return text
     return None
@@ -180,9 +180,9 @@ def _failed_comparison(condition: Condition, value: Any) -> str | None:
     if value is MISSING or condition.present is False:
         return None if value is MISSING and condition.present is False else "present"
     plain = _plain(value)
-    for name, holds_for in COMPARISONS.items():
-        asked = getattr(condition, name)
-        if asked is not None and (plain is _INCOMPARABLE or not holds_for(plain, asked)):
+    for name, compare in COMPARISONS.items():
+        expected = getattr(condition, name)
+        if expected is not None and (plain is _INCOMPARABLE or not compare(plain, expected)):
             return name
     return None
 
@@ -208,7 +208,7 @@ def _plain(value: Any) -> Any:
     return _INCOMPARABLE if math.isnan(number) else number
 
 
-def _text_of(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     """A value as text; None if that fails: Python does not convert integers of more than 4300 digits."""
     try:
         return str(value)
@@ -242,13 +242,15 @@ def _describe_mismatch(name: str, condition: Condition, value: Any, path: str) -
     """
     if name == "present":
         return "is missing" if value is MISSING else "is present"
-    plain, asked = _plain(value), getattr(condition, name)
+    plain, expected = _plain(value), getattr(condition, name)
     if plain is _INCOMPARABLE:
         return "cannot be compared"
     shown = _format(condition.presentable(name, path))
-    if isinstance(asked, tuple) or name == "ne" or kind(plain) == kind(asked):
+    if isinstance(expected, tuple) or name == "ne" or kind(plain) == kind(expected):
         return f"{_FAILED_COMPARISON[name]} {shown}"
-    return f"is a {kind(plain)}, and {_FAILED_COMPARISON[name].removeprefix('is ')} the {kind(asked)} {shown}"
+    return (
+        f"is a {kind(plain)}, and {_FAILED_COMPARISON[name].removeprefix('is ')} the {kind(expected)} {shown}"
+    )
 
 
 def _format(value: Any) -> str:

@@ -113,7 +113,7 @@ def test_a_queue_of_the_app_itself_is_declared_and_takes_tasks(app: Celery, proj
 def test_a_broadcast_that_nobody_takes_is_refused(project: Project) -> None:
     with (
         with_queue(project, Broadcast("nobody")) as own,
-        pytest.raises(Undeliverable, match=r"exchange `nobody` does not exist .* does not have it"),
+        pytest.raises(Undeliverable, match=r"exchange `nobody` does not exist .* it is not in .*queues.yaml"),
     ):
         own.send_task("who", queue="nobody", ignore_result=True)
 
