@@ -35,7 +35,7 @@ _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 _DELIVERY_MODES = {"transient": 1, "persistent": 2}
 
 #: Options that Celery evaluates before it calls the router; it raises an error if a route sets them again.
-SET_BEFORE_ROUTING = frozenset({"expires", "time_limit", "soft_time_limit"})
+EARLY_OPTIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
 
 #: Options that Celery copies from these settings onto every task, and then passes as if the caller had set them.
 DEFAULT_SETTINGS = {
@@ -81,7 +81,7 @@ class Router:
     """
 
     #: Message settings that a plain router cannot pass on to Celery.
-    _unsupported_options = SET_BEFORE_ROUTING
+    _unsupported_options = EARLY_OPTIONS
 
     def __init__(
         self,

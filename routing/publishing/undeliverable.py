@@ -18,7 +18,7 @@ from amqp.exceptions import NotFound
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
-from ..router import DEFAULT_SETTINGS, SET_BEFORE_ROUTING
+from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from . import transport as transports
 from .subsecond_delays import support_subsecond_delays
 
@@ -121,9 +121,7 @@ def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
-            exchange = _exchange_name(
-                options.get("exchange") or getattr(options.get("queue"), "exchange", None)
-            )
+            exchange = _name_of(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
             if f"no exchange '{exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would otherwise reuse.
@@ -139,22 +137,18 @@ def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any
 
 def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     """Wraps `create_task_message`, which gets the caller's limits as positional and the rule's as keyword arguments."""
-    at = {
-        name: index
-        for index, name in enumerate(inspect.signature(make).parameters)
-        if name in SET_BEFORE_ROUTING
-    }
+    parameters = list(inspect.signature(make).parameters)
+    positions = {name: parameters.index(name) for name in EARLY_OPTIONS if name in parameters}
 
     def create_wrapped(*args: Any, **options: Any) -> Any:
-        if SET_BEFORE_ROUTING.isdisjoint(options):
+        if EARLY_OPTIONS.isdisjoint(options):
             return make(*args, **options)
         merged = list(args)
-        for name, index in at.items():
+        for name, index in positions.items():
             if name in options and index < len(args):
                 from_rule = options.pop(name)
-                if args[index] is None or (
-                    name in DEFAULT_SETTINGS and args[index] == conf[DEFAULT_SETTINGS[name]]
-                ):
+                default = conf[DEFAULT_SETTINGS[name]] if name in DEFAULT_SETTINGS else None
+                if args[index] is None or args[index] == default:
                     merged[index] = from_rule
         return make(*merged, **options)
 
@@ -263,6 +257,6 @@ def _hint(exchange: str, key: str, router: AppRouter) -> str:
     return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
 
 
-def _exchange_name(exchange: Any) -> str:
+def _name_of(exchange: Any) -> str:
     """The name of an exchange, given as a string or as a kombu object."""
     return str(getattr(exchange, "name", exchange) or "")

@@ -219,7 +219,7 @@ def _as_text(value: Any) -> str | None:
 
 
 #: How to describe a value that fails a comparison.
-_FAILED_COMPARISON = {
+_MISMATCHES = {
     "eq": "is not",
     "ne": "is",
     "one_of": "is not one of",
@@ -247,10 +247,8 @@ def _describe_mismatch(name: str, condition: Condition, value: Any, path: str) -
         return "cannot be compared"
     shown = _format(condition.presentable(name, path))
     if isinstance(expected, tuple) or name == "ne" or kind(plain) == kind(expected):
-        return f"{_FAILED_COMPARISON[name]} {shown}"
-    return (
-        f"is a {kind(plain)}, and {_FAILED_COMPARISON[name].removeprefix('is ')} the {kind(expected)} {shown}"
-    )
+        return f"{_MISMATCHES[name]} {shown}"
+    return f"is a {kind(plain)}, and {_MISMATCHES[name].removeprefix('is ')} the {kind(expected)} {shown}"
 
 
 def _format(value: Any) -> str:

@@ -45,9 +45,7 @@ def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str
     if vhost == top:
         return topology, ()
     names = " and ".join(f"`{name}`" for name in topology.vhosts) or f"`{top}` alone"
-    hint = (
-        did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; omit the vhost to use the top level"
-    )
+    hint = did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; omit the vhost for the top level"
     raise RoutingError(f"vhost `{vhost}` is not in the file", hint)
 
 

@@ -159,10 +159,8 @@ class CeleryRouter:
                 queue.exchange.type,
                 queue.routing_key or self._default_key,
             )
-        destination = publish_address(
-            address, exchange, options.get("routing_key"), options.get("exchange_type")
-        )
-        return Decision("" if queue is None else queue.name, *destination, priority=options.get("priority"))
+        target = publish_address(address, exchange, options.get("routing_key"), options.get("exchange_type"))
+        return Decision("" if queue is None else queue.name, *target, priority=options.get("priority"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CeleryRouter:
         return self  # Celery copies its configuration; a user's router functions must not be copied

@@ -68,7 +68,7 @@ def test_an_unknown_vhost_is_named(file: Path, tmp_path: Path) -> None:
     ("vhost", "hint"),
     [
         ("othr", "did you mean `other`?"),
-        ("reports", "it has `other`; omit the vhost to use the top level"),
+        ("reports", "it has `other`; omit the vhost for the top level"),
     ],
 )
 def test_an_unknown_vhost_is_not_the_top_level_of_a_file_with_vhosts(
