@@ -168,8 +168,8 @@ def _sentence(found: Explanation) -> str:
 
 def _way(found: Explanation) -> str:
     """The exchanges, binding keys and queue that the message comes by."""
-    steps = [found.way[0].source or "(default)"] if found.way else []
-    for link in found.way:
+    steps = [found.path[0].source or "(default)"] if found.path else []
+    for link in found.path:
         steps += [f'"{link.key}"', link.destination]
     return " -> ".join(steps)
 

@@ -1,4 +1,4 @@
-"""Which queue a task goes to, and which worker takes it from there. May import `topology`, never `cli`."""
+"""Maps tasks to queues, and workers to the queues they consume. May import `topology`, never `cli`."""
 
 from .router import Router
 from .rules.call import Call

@@ -1,4 +1,4 @@
-"""Finds a Celery app by its name, as `celery -A` does, with all its tasks; and says why it cannot."""
+"""Loads a Celery app by its name, as `celery -A` does, with all its tasks, or reports why that failed."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
     from ..topology.base.finding import Finding
 
 #: How to name an app.
-HINT = "name it as for `celery -A`: `proj` or `proj.celery:app`, and call this where the module is"
+HINT = (
+    "name the app as for `celery -A`, `proj` or `proj.celery:app`, and run this in the folder of its module"
+)
 
-_NAMED_BY_APP = "the app names it; what is no full path counts from the working directory"
+_NAMED_BY_APP = "the app names this file; relative paths are resolved from the working directory"
 
-#: How much of an error is shown.
-_LONGEST = 300
+#: The maximum length of an error's text.
+_MAX_LENGTH = 300
 
 
 def load_app(name: str) -> Any:
-    """The app that a name means, its tasks imported.
+    """Loads the app with a name, and imports its tasks.
 
     Parameters:
-      name: `MODULE`, `MODULE:APP` or `MODULE.APP`; modules are looked for in the working directory, too.
+      name: `MODULE`, `MODULE:APP` or `MODULE.APP`; modules are also searched in the working directory.
 
     Raises:
-      UsageError: There is no such app, or its code raises.
-      FileError: The file that the app sets itself up from is wrong.
+      UsageError: There is no such app, or its code raises an error.
+      FileError: The file that the app is configured from is invalid.
     """
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # for good: apps import more when they are asked
-    # What the user's modules print must not get into a result that stands on stdout.
+        sys.path.insert(0, os.getcwd())  # kept there: apps import more modules later
+    # The user's modules must not print into a result on stdout.
     with redirect_stdout(sys.stderr):
-        app = _found(name)
+        app = _find(name)
         if not isinstance(app, Celery):
-            raise UsageError(f"`{name}` is no Celery app but of type `{type_name(app)}`", HINT)
+            raise UsageError(f"`{name}` is of type `{type_name(app)}`, not a Celery app", HINT)
         try:
             app.loader.import_default_modules()
             app.finalize()
@@ -52,14 +54,14 @@ def load_app(name: str) -> Any:
 
 
 def app_error(what: str, error: BaseException) -> RoutectlError:
-    """The error for what the user's own code raised, or what this package raised there: that is told in full.
+    """The error for an exception in the user's code; one of this package keeps its findings and hint.
 
     Parameters:
-      what: What did not work.
-      error: What was raised.
+      what: What failed.
+      error: The exception.
     """
     if isinstance(error, FileError):
-        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _of_app(error))
+        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _named_by_app(error))
         found.message = f"{error.message}, so {what}"
         return found
     if isinstance(error, RoutectlError):
@@ -68,38 +70,36 @@ def app_error(what: str, error: BaseException) -> RoutectlError:
 
 
 def describe_exception(error: BaseException) -> str:
-    """An exception in one line, with its kind and without passwords: its text may hold a broker's URL.
-
-    What this package would advise is left to whoever tells it.
+    """Describes an exception in one line, with its type but no hint; passwords, as in broker URLs, are masked.
 
     Parameters:
-      error: What was raised.
+      error: The exception.
     """
     try:
         text = error.message if isinstance(error, RoutectlError) else str(error)
         lines = text.strip().splitlines()
-    except Exception:  # noqa: BLE001 a user's own error may not even have a text
+    except Exception:  # noqa: BLE001 `str()` of a user's own exception may fail
         lines = []
     line = f"{type_name(error)}: {redact(mask_urls(lines[0]))}" if lines else type_name(error)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def type_name(value: Any) -> str:
-    """The name of a value's type."""
+    """Returns the name of a value's type."""
     return type(value).__name__
 
 
 def reason_not_found(name: str, error: BaseException) -> str | None:
-    """What there is not, if an app's name is wrong; None if the app's own code failed.
+    """Explains what is missing if an app's name is wrong; None if the app's own code failed.
 
     Parameters:
       name: The name.
-      error: What looking for it raised.
+      error: The exception that looking for it raised.
     """
     module, _, attribute = name.partition(":")
     if isinstance(error, AttributeError):
-        celerys = error.name in ("app", "celery") or "celery module" in str(error)
-        return f"`{module}` has no `app`, no `celery`, and nothing else that is one" if celerys else None
+        from_celery = error.name in ("app", "celery") or "celery module" in str(error)
+        return f"`{module}` has no `app` or `celery`, and no other Celery app" if from_celery else None
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return None
     if attribute and error.name.startswith(f"{module}:"):
@@ -107,20 +107,20 @@ def reason_not_found(name: str, error: BaseException) -> str | None:
     return f"there is no module `{error.name}`" if f"{module}.".startswith(f"{error.name}.") else None
 
 
-def _of_app(error: UnreadableFile) -> list[Finding]:
-    """What is wrong with a file that the app names, and no option of the command."""
+def _named_by_app(error: UnreadableFile) -> list[Finding]:
+    """The findings in a file that the app names, not a command line option."""
     return [
         replace(finding, help=_NAMED_BY_APP) if finding.code == "missing-file" else finding
         for finding in error.findings
     ]
 
 
-def _found(name: str) -> Any:
+def _find(name: str) -> Any:
     try:
         return find_app(name)
     except (Exception, SystemExit) as error:
         if isinstance(error, AttributeError) and hasattr(sys.modules.get(name), "__path__"):
-            return _found(f"{name}.celery")  # which Celery has tried, and does not say why in vain
+            return _find(f"{name}.celery")  # Celery has tried this, too, but hides why it failed
         lacks = reason_not_found(name, error)
         if lacks is None:
             raise app_error(f"app `{name}` cannot be imported", error) from error

@@ -1,11 +1,11 @@
-"""Sets up Celery from the file: queues, routes, defaults, confirms, delays and worker profiles.
+"""Configures Celery from the file: queues, routes, defaults, confirms, delays and worker profiles.
 
     configure(app, "queues.yaml")                                    # an app
     globals().update(settings("queues.yaml", namespace="CELERY", beside=globals()))    # Django settings
     globals().update(settings("queues.yaml", beside=globals()))                        # celeryconfig.py
 
-Celery then declares nothing, unless `declare=True`: what is missing on the broker is an error at the
-publisher and one sentence in the worker's log.
+Celery then declares nothing, unless `declare=True`: a missing queue or exchange is an error at the publisher and one
+line in the worker's log.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ __all__ = ["Undeliverable", "configure", "settings"]
 
 _SIGNAL = "routectl"
 
-#: Settings that are the file's; of all others, the app's own value stays.
-_THE_FILES = frozenset(
+#: Settings that the file overrides; for all others, the app's own value is kept.
+_OWNED_SETTINGS = frozenset(
     f"task_{name}"
     for name in (
         "queues",
@@ -54,8 +54,8 @@ _THE_FILES = frozenset(
 
 _logger = logging.getLogger(__name__)
 
-#: What an app caches of its configuration; forgotten when the configuration changes after its first use.
-_CACHED = (
+#: What `app.amqp` caches of the configuration; cleared when the configuration changes after its first use.
+_CACHED_BY_AMQP = (
     "queues",
     "router",
     "default_exchange",
@@ -73,38 +73,37 @@ def configure(
     vhost: str | None = None,
     watch: bool = False,
 ) -> Router:
-    """Sets up an app from a file, now and whenever it reads its configuration again.
+    """Configures an app from a file, now and whenever it loads its configuration again.
 
-    What the app says itself stays as it is, but for its queues and routes. Adds `--profile` to the app's
-    worker command.
+    The app's own settings are kept, except its queues and routes. Adds `--profile` to the app's worker command.
 
     Parameters:
       app: The app, used before or not.
       source: The file, a file and its overlays, or a router.
-      declare: Let Celery declare exactly what the file says, instead of nothing.
+      declare: Let Celery declare exactly what is in the file, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
-      watch: Take over the file's routes whenever it changes, see `Router.from_file`. Not for a router, which knows.
+      watch: Reload the routes when the file changes, see `Router.from_file`. Ignored if `source` is a router.
 
     Returns:
       The app's router.
 
     Raises:
-      FileError: The file is wrong.
-      RoutingError: A route leads to no queue or several.
-      UsageError: `source` names no file.
+      FileError: The file is invalid.
+      RoutingError: A rule does not route to exactly one queue.
+      UsageError: `source` is not a path.
     """
     router = _router(source, declare, vhost, watch)
-    values = _values(router)
+    values = _celery_settings(router)
 
     def apply(**_: Any) -> None:
-        changes = _beside_its_own(app, values, router)
-        _forget(app)
+        changes = _changes_for_app(app, values, router)
+        _clear_caches(app)
         app.conf.update(changes)
         limit_bound_tasks(app, values.get("task_annotations", ()))
 
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
-    app.__reduce_keys__ = partial(_reduced, app)
+    app.__reduce_keys__ = partial(_pickled_config, app)
     support_subsecond_delays(app)
     if app.configured:
         apply()
@@ -121,43 +120,43 @@ def settings(
     vhost: str | None = None,
     watch: bool = False,
 ) -> dict[str, Any]:
-    """The file as Celery settings, to be put into a settings module.
+    """Returns the file as Celery settings, for a settings module.
 
     Parameters:
       source: The file, a file and its overlays, or a router.
-      namespace: `CELERY` for names such as `CELERY_TASK_ROUTES`, as Django has them; None for Celery's own.
-      beside: Your own settings, such as `globals()`: what they say that is not about routes and queues is kept, and
-        annotations and transport options are joined with the file's.
-      declare: Let Celery declare exactly what the file says, instead of nothing.
+      namespace: `CELERY` for names such as `CELERY_TASK_ROUTES`, as in Django; None for Celery's own names.
+      beside: Your own settings, such as `globals()`: they are kept, except those of routes and queues; annotations and
+        transport options are merged with the file's.
+      declare: Let Celery declare exactly what is in the file, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
-      watch: Take over the file's routes whenever it changes, see `Router.from_file`. Not for a router, which knows.
+      watch: Reload the routes when the file changes, see `Router.from_file`. Ignored if `source` is a router.
 
     Raises:
-      FileError: The file is wrong.
-      RoutingError: A route leads to no queue or several.
-      UsageError: `source` names no file.
+      FileError: The file is invalid.
+      RoutingError: A rule does not route to exactly one queue.
+      UsageError: `source` is not a path.
     """
     values = {
-        **_values(_router(source, declare, vhost, watch)),
+        **_celery_settings(_router(source, declare, vhost, watch)),
         "broker_transport_options": {"confirm_publish": True},
     }
     found: dict[str, Any] = {}
     for name, value in values.items():
         key = name if namespace is None else f"{namespace.rstrip('_')}_{name}".upper()
-        found[key] = _joined(name, value, beside[key]) if beside and key in beside else value
+        found[key] = _merged(name, value, beside[key]) if beside and key in beside else value
     return found
 
 
-def _reduced(app: Any) -> dict[str, Any]:
-    """What an app is pickled as: an app that was not used yet reads its configuration first, as its copy could not."""
+def _pickled_config(app: Any) -> dict[str, Any]:
+    """The pickled configuration of an app, loaded before, since the unpickled app could not load it."""
     app.conf.finalize()
     found: dict[str, Any] = type(app).__reduce_keys__(app)
     return found
 
 
-def _joined(name: str, value: Any, own: Any) -> Any:
-    """The value of a setting that the user has set as well."""
-    if name in _THE_FILES:
+def _merged(name: str, value: Any, own: Any) -> Any:
+    """The value of a setting that the user has set, too."""
+    if name in _OWNED_SETTINGS:
         return value
     if name == "task_annotations":
         return merge_annotations(own, value)
@@ -172,29 +171,29 @@ def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> Publi
     return PublishingRouter(router, declare=declare)
 
 
-def _beside_its_own(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:
-    """What to change of an app's settings: what is the file's, and what the app does not say itself."""
+def _changes_for_app(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:
+    """The app's settings to change: those the file overrides, and those the app does not set."""
     conf = app.conf
     own = Settings({}, conf.maps[:-1], conf._keys, conf.prefix)
-    changes = {name: value for name, value in values.items() if name in _THE_FILES or name not in own}
+    changes = {name: value for name, value in values.items() if name in _OWNED_SETTINGS or name not in own}
     if router in entries(conf.task_routes):
         changes["task_routes"] = Routes(entries(conf.task_routes))
     elif router_of(app) is None:
-        _warn(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
+        _warn_of_replaced(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
     if "task_annotations" in values:
         changes["task_annotations"] = merge_annotations(conf.task_annotations, values["task_annotations"])
     options = conf.broker_transport_options or {}
     return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
 
 
-def _warn(app: Any, replaced: list[str], router: PublishingRouter) -> None:
+def _warn_of_replaced(app: Any, replaced: list[str], router: PublishingRouter) -> None:
     if replaced:
         names = " and ".join(f"`{name}`" for name in replaced)
-        _logger.warning("app `%s`: %s takes the place of its own %s", app.main, router.origin, names)
+        _logger.warning("app `%s`: %s replaces its own %s", app.main, router.origin, names)
 
 
-def _values(router: PublishingRouter) -> dict[str, Any]:
-    """Every setting except the transport's options, by Celery's lower-case names."""
+def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
+    """All settings except the transport options, by Celery's lower-case names."""
     queues = list(kombu_queues(router.body, router.table.addresses, declare=router.declare))
     default = _default_queue(router)
     values = {
@@ -202,12 +201,12 @@ def _values(router: PublishingRouter) -> dict[str, Any]:
         "task_routes": Routes((router,)),
         "task_create_missing_queues": False,
         "task_default_queue": default,
-        # The default exchange knows every queue by its name. Any other would be put in the place of queues'
-        # own default exchange (`Queues._add`).
+        # The default exchange reaches every queue by its name. Any other would replace the default exchange of
+        # queues that use it (`Queues._add`).
         "task_default_exchange": "",
         "task_default_exchange_type": "direct",
         "task_default_routing_key": default,
-        "task_queue_max_priority": None,  # an argument more on every queue, which quorum queues refuse
+        "task_queue_max_priority": None,  # adds an argument to every queue, which quorum queues reject
         "worker_detect_quorum_queues": True,
         "broker_native_delayed_delivery_queue_type": "quorum",
         "control_queue_exclusive": True,
@@ -222,17 +221,15 @@ def _default_queue(router: Router) -> str:
     """The queue of tasks without a route."""
     queue = default_queue(router.body)
     if queue is None:
-        raise RoutingError(
-            f"{router.origin} has no queue that tasks could go to", "declare one under `queues`"
-        )
+        raise RoutingError(f"{router.origin} has no queue for tasks", "declare one under `queues`")
     return queue
 
 
-def _forget(app: Any) -> None:
-    """Drops what an app that was used before remembers of its old configuration."""
+def _clear_caches(app: Any) -> None:
+    """Clears what an app that was used before caches of its old configuration."""
     amqp = app.__dict__.get("amqp")
     if amqp is not None:
-        for name in _CACHED:
+        for name in _CACHED_BY_AMQP:
             amqp.__dict__.pop(name, None)
         amqp._producer_pool = amqp._rtable = None
     app._pool = None

@@ -1,6 +1,6 @@
 """The router: which queue a task goes to, as a plain object and as an entry of Celery's `task_routes`.
 
-Imports neither Celery nor kombu: a producer that only asks `route()` needs neither.
+Imports neither Celery nor kombu, so `route()` works without them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
-from .rules.builtin_tasks import CALL_ANOTHER
-from .rules.call import Call, called_by, has_address, is_retry, name_of
+from .rules.builtin_tasks import WRAPPER_TASKS
+from .rules.call import Call, has_address, is_retry, name_of, wrapped_task
 from .rules.decision import Decision
 from .rules.explanation import Explanation, explain
 from .rules.overrides import apply_caller_options
-from .rules.table import REMEMBERED, Table
-from .rules.vhost import located_body, select_vhost
+from .rules.table import CACHE_SIZE, Table
+from .rules.vhost import body_and_positions, select_vhost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,18 +28,17 @@ if TYPE_CHECKING:
     from .reload.watch import Watch
     from .task_routes.router import CeleryRouter
 
-
-#: Where Celery sends a retry.
+#: The options with which Celery sends a retry back to where it came from.
 _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 
-#: As AMQP numbers them.
+#: The values of AMQP's `delivery-mode`.
 _DELIVERY_MODES = {"transient": 1, "persistent": 2}
 
-#: What Celery has settled before it asks for a route, and would refuse to be told again.
-SETTLED = frozenset({"expires", "time_limit", "soft_time_limit"})
+#: Options that Celery evaluates before it calls the router; it raises an error if a route sets them again.
+EARLY_OPTIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
 
-#: What Celery copies from a setting onto every task, and so hands on as if the caller had said it.
-COPIED = {
+#: Options that Celery copies from these settings onto every task, and then passes as if the caller had set them.
+DEFAULT_SETTINGS = {
     "priority": "task_default_priority",
     "serializer": "task_serializer",
     "time_limit": "task_time_limit",
@@ -48,41 +47,41 @@ COPIED = {
 
 
 class RoutingState:
-    """What a file says, and what it was asked already; swapped whole when the file changes.
+    """The routes of one version of the file, with a cache of answers; replaced as a whole on reload.
 
     Parameters:
       body: One vhost's part of the file.
-      position: Says where the rule with an index stands in the file.
+      position: Maps a rule's index to its position in the file.
     """
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None) -> None:
         self.body = body
         self.table = Table(body, position)
-        #: What Celery gets for a name that alone decides.
-        self.ready: dict[str, dict[str, Any]] = {}
-        #: The same, where it has to be held against what the caller says.
-        self.blended: dict[str, dict[str, Any]] = {}
+        #: Routes for Celery, by task name, that are the same for every call.
+        self.final: dict[str, dict[str, Any]] = {}
+        #: Routes by task name that must be merged with the caller's options.
+        self.mergeable: dict[str, dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "ready": {}, "blended": {}}
+        return {**self.__dict__, "final": {}, "mergeable": {}}
 
 
 class Router:
-    """Where every task of one vhost goes, as the file says.
+    """Routes the tasks of one vhost as the file specifies.
 
     Parameters:
       body: One vhost's part of the file.
-      origin: What to call the file in messages.
-      position: Says where the rule with an index stands in the file.
-      mandatory: Whether the broker hands back a task that no queue takes. `routectl.routing.celery` sets it,
-        which also makes such a task an error at the publisher.
+      origin: The file's name in messages.
+      position: Maps a rule's index to its position in the file.
+      mandatory: Whether to publish tasks as mandatory, so that the broker returns those that reach no queue.
+        `routectl.routing.celery` sets it, and raises an error at the publisher for a returned task.
 
     Raises:
-      RoutingError: A rule leads to no queue or several, or has a wrong pattern.
+      RoutingError: A rule does not route to exactly one queue, or has an invalid pattern.
     """
 
-    #: What rules say in vain where nothing hands it to Celery.
-    _left_out = SETTLED
+    #: Message settings that a plain router cannot pass on to Celery.
+    _unsupported_options = EARLY_OPTIONS
 
     def __init__(
         self,
@@ -109,7 +108,7 @@ class Router:
 
     @property
     def table(self) -> Table:
-        """Where every task goes."""
+        """The compiled rules."""
         return self._state.table
 
     @classmethod
@@ -121,34 +120,34 @@ class Router:
         mandatory: bool = False,
         watch: bool = False,
     ) -> Router:
-        """The router of a file, or of a file and its overlays.
+        """Creates a router from a file, or from a file and its overlays.
 
         Parameters:
-          path: The file; of several, later ones win.
+          path: The file; if several are given, later ones override earlier ones.
           vhost: One of the file's `vhosts`, or None for its top level.
           mandatory: See `Router`.
-          watch: Take over the file whenever it, an overlay or an included file changes: whoever routes looks twice a
-            second at most. A file with a mistake is logged once and left alone.
+          watch: Reload when the file, an overlay or an included file changes. Routing a task checks for changes, at
+            most twice a second. An invalid file is logged once, and the previous routes are kept.
 
         Raises:
-          FileError: The file is wrong.
-          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+          FileError: The file is invalid.
+          RoutingError: A rule does not route to exactly one queue, or the file has no such vhost.
         """
-        # Imported here so that a router made from data does not need the YAML reader.
+        # Imported here so that a router built from data does not need the YAML reader.
         if not watch:
             from ..topology.file.load import load
 
             return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
         from .reload.watch import Watch
 
-        watcher = Watch(path, partial(_state_of, vhost=vhost))
+        watcher = Watch(path, partial(_build_state, vhost=vhost))
         router = cls.from_loaded(watcher.load(), vhost=vhost, mandatory=mandatory)
         router._watch = watcher
         return router
 
     @classmethod
     def from_loaded(cls, loaded: Loaded, *, vhost: str | None = None, mandatory: bool = False) -> Router:
-        """The router of a file that was read already.
+        """Creates a router from a file that is already loaded.
 
         Parameters:
           loaded: The file.
@@ -156,27 +155,27 @@ class Router:
           mandatory: See `Router`.
 
         Raises:
-          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+          RoutingError: A rule does not route to exactly one queue, or the file has no such vhost.
         """
-        body, position = located_body(loaded, vhost)
+        body, position = body_and_positions(loaded, vhost)
         return cls(body, origin=" + ".join(loaded.files), position=position, mandatory=mandatory)
 
     @classmethod
     def from_topology(
         cls, topology: Topology, *, vhost: str | None = None, mandatory: bool = False
     ) -> Router:
-        """The router of a topology that is already loaded; its decisions have no file and line.
+        """Creates a router from a topology; its decisions have no file and line.
 
-        What `load` finds in a file is not looked for again, but for rules that lead nowhere: of a topology made by
-        hand, every regular expression is taken, however long it may take on some name.
+        Only the rules' destinations are checked, not what `load` checks: in a topology built in code, a regular
+        expression with catastrophic backtracking is accepted.
 
         Parameters:
-          topology: The file's content.
+          topology: The topology.
           vhost: One of the file's `vhosts`, or None for its top level.
           mandatory: See `Router`.
 
         Raises:
-          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+          RoutingError: A rule does not route to exactly one queue, or the file has no such vhost.
         """
         return cls(select_vhost(topology, vhost)[0], mandatory=mandatory)
 
@@ -184,17 +183,17 @@ class Router:
     def from_celery(
         task_routes: Any, task_queues: Iterable[Any] | Mapping[str, Any] | None = None, **defaults: Any
     ) -> CeleryRouter:
-        """A router of Celery's own settings: the same destinations, whatever the number of patterns.
+        """Creates a router from Celery's own settings: same destinations, fast with any number of patterns.
 
         Parameters:
-          task_routes: Whatever Celery's setting of this name accepts.
+          task_routes: Any value that Celery's setting of this name accepts.
           task_queues: Likewise.
           defaults: See `routectl.routing.task_routes.CeleryRouter`.
 
         Raises:
-          UsageError: The settings are none that Celery could use.
+          UsageError: Celery could not use these settings.
         """
-        # Imported here since it needs kombu.
+        # Imported here because it needs kombu.
         from .task_routes.router import CeleryRouter
 
         return CeleryRouter(task_routes, task_queues, **defaults)
@@ -208,18 +207,18 @@ class Router:
         headers: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Decision:
-        """Where a task goes.
+        """Returns where a task goes.
 
         Parameters:
           name: The task's name.
-          args: What it is called with, for rules with `when` or `shard_by`.
-          kwargs: Likewise.
+          args: Its positional arguments, for rules with `when` or `shard_by`.
+          kwargs: Its keyword arguments, likewise.
           headers: The message's headers, likewise.
-          options: Other options of `apply_async`, likewise; what they say of the message counts before the rule.
+          options: Other options of `apply_async`, likewise; they override the rule's message settings.
 
         Raises:
-          RoutingError: No rule matches it and the file refuses such tasks.
-          UsageError: The options name a queue, an exchange or a key, which decide instead of the file.
+          RoutingError: No rule matches the task and `unmatched` is not a queue.
+          UsageError: The options name a queue, an exchange or a key, which override the file.
         """
         self._refresh()
         return apply_caller_options(self.table, name, Call(args, kwargs, headers, options))
@@ -233,42 +232,42 @@ class Router:
         task: Any = None,
         **_: Any,
     ) -> dict[str, Any] | None:
-        """A route as Celery takes it, for `task_routes = (router,)`.
+        """Returns the route in the form that Celery expects, for `task_routes = (router,)`.
 
-        A queue that the caller named is kept, and so is the queue of a retry, which Celery sends on with the
-        exchange and key it came by. The rule then says how the message is, without its priority. None for a
-        queue that the file does not know, except of a retry, which is routed anew.
+        A queue given by the caller is kept, and so is the queue of a retry, which Celery sends with the exchange and
+        key of the first attempt. The rule then only contributes its message settings, without the priority. Returns
+        None for a queue that is not in the file, unless the task is a retry, which is routed again.
 
         Raises:
-          RoutingError: No rule matches it and the file refuses such tasks.
+          RoutingError: No rule matches the task and `unmatched` is not a queue.
         """
         if self._watch is not None:
             self._refresh()
         if not (options and has_address(options)):
             state = self._state
-            ready = state.ready.get(name)
-            if ready is not None:
-                return ready.copy()
-            blended = state.blended.get(name)
-            if blended is not None:
-                return self._for_call(blended.copy(), {} if options is None else options, task)
-        return self._answer(name, args, kwargs, {} if options is None else options, task)
+            final = state.final.get(name)
+            if final is not None:
+                return final.copy()
+            mergeable = state.mergeable.get(name)
+            if mergeable is not None:
+                return self._merge_options(mergeable.copy(), {} if options is None else options, task)
+        return self._route_call(name, args, kwargs, {} if options is None else options, task)
 
     def explain(self, name: str, call: Call | None = None) -> Explanation:
-        """Where a task goes, why, and which rules were asked before.
+        """Returns where a task goes, why, and which rules were tried before.
 
         Parameters:
           name: The task's name.
-          call: What it is called with.
+          call: Its arguments and options.
 
         Raises:
-          UsageError: The call names a queue, an exchange or a key, which decide instead.
+          UsageError: The call names a queue, an exchange or a key, which override the file.
         """
         self._refresh()
         state = self._state
         return explain(state.table, state.body, name, call or Call())
 
-    def _answer(
+    def _route_call(
         self,
         name: str,
         args: Sequence[Any] | None,
@@ -276,62 +275,68 @@ class Router:
         options: Mapping[str, Any],
         task: Any,
     ) -> dict[str, Any] | None:
-        """A route that is not at hand yet."""
+        """Computes a route that is not cached."""
         state = self._state
-        ready, blended = state.ready, state.blended
-        named = self._named_queue(state.table, options) if options else None
+        # Taken before deciding: `PublishingRouter` replaces both when an answer may no longer be the same.
+        final, mergeable = state.final, state.mergeable
+        given = self._given_queue(state.table, options) if options else None
         call = Call(args, kwargs, options.get("headers"), options)
-        asked = name
-        if name in CALL_ANOTHER and not state.table.has_exact_rule(name):
-            asked, call = called_by(name, call), replace(call, args=(), kwargs={})
-        if named is not None:
-            to_queue = state.table.to_queue(named)
-            if to_queue is not None:
-                return self._to_named(_as_ruled(to_queue, state.table, asked, call), options, task)
+        routed_name = name
+        if name in WRAPPER_TASKS and not state.table.has_exact_rule(name):
+            routed_name, call = wrapped_task(name, call), replace(call, args=(), kwargs={})
+        if given is not None:
+            decision = state.table.to_queue(given)
+            if decision is not None:
+                decision = _with_message_options(decision, state.table, routed_name, call)
+                return self._route_to_queue(decision, options, task)
             if not is_retry(options):
-                return self._to_unknown(options)
+                return self._route_to_unknown_queue(options)
         if is_retry(options):
-            _forget_address(options)
-        fixed = state.table.decided_by_name(asked)
+            _drop_address(options)
+        fixed = state.table.decided_by_name(routed_name)
         if fixed is not None:
             answer = self._options(fixed)
-            if name not in CALL_ANOTHER:
-                _remember(ready if self._settled_by_name(fixed) else blended, name, answer)
-            return self._for_call(answer.copy(), options, task)
-        found = state.table.any_destination(asked) if _is_unlock(options) else None
-        return self._for_call(self._options(found or state.table.route(asked, call)), options, task)
+            if name not in WRAPPER_TASKS:
+                cache = final if self._depends_only_on_name(fixed) else mergeable
+                if len(cache) >= CACHE_SIZE:
+                    cache.clear()
+                cache[name] = answer
+            return self._merge_options(answer.copy(), options, task)
+        decision = state.table.any_destination(routed_name) if _is_chord_unlock(options) else None
+        decision = decision or state.table.route(routed_name, call)
+        return self._merge_options(self._options(decision), options, task)
 
-    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
-        """What Celery gets for a queue of the file that the caller named."""
-        return self._for_call(self._options(decision), options, task)
+    def _route_to_queue(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Returns the route to a queue of the file that the caller named."""
+        return self._merge_options(self._options(decision), options, task)
 
-    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What Celery gets for a queue that the caller named, and the file does not know."""
+    def _route_to_unknown_queue(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the route to a queue that the caller named and the file does not contain."""
         return None
 
-    def _settled_by_name(self, decision: Decision) -> bool:
-        """Whether Celery gets the same for every call that has this decision."""
+    def _depends_only_on_name(self, decision: Decision) -> bool:
+        """Whether every call with this decision gets the same route."""
         return "headers" not in decision.options
 
-    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
-        """What Celery gets for one call. It puts the caller's `options` over that, except those that are None."""
-        ruled = answer.get("headers")
-        own: Any = options.get("headers")
-        if ruled and issubclass(type(own), dict) and isinstance(options, dict):
-            answer["headers"] = {**ruled, **own}
+    def _merge_options(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Merges headers. Celery then overrides the answer with the caller's `options`, except those that are None."""
+        rule_headers = answer.get("headers")
+        headers: Any = options.get("headers")
+        if rule_headers and issubclass(type(headers), dict) and isinstance(options, dict):
+            answer["headers"] = {**rule_headers, **headers}
             options["headers"] = None
         return answer
 
-    def _named_queue(self, table: Table, options: Mapping[str, Any]) -> str | None:
-        """The queue that the caller's options mean, if they mean one."""
+    def _given_queue(self, table: Table, options: Mapping[str, Any]) -> str | None:
+        """The queue that the caller's options address, if any."""
         queue = options.get("queue")
         if queue is not None:
-            return name_of(queue) or ""  # what has no name is no queue of the file
+            return name_of(queue) or ""  # a queue without a name is not in the file
         exchange, key = name_of(options.get("exchange")), name_of(options.get("routing_key"))
         return None if exchange is None or key is None else table.addresses.queue_at(exchange, key)
 
     def _options(self, decision: Decision) -> dict[str, Any]:
-        """What Celery needs to publish: a queue alone would bypass direct exchanges and break countdowns."""
+        """The publish options for Celery: with a queue alone, it bypasses direct exchanges and breaks countdowns."""
         options: dict[str, Any] = {
             "queue": decision.queue,
             "exchange": decision.exchange,
@@ -341,14 +346,14 @@ class Router:
         if decision.priority is not None:
             options["priority"] = decision.priority
         for name, value in decision.options.items():
-            if name not in self._left_out:
+            if name not in self._unsupported_options:
                 options[name] = _DELIVERY_MODES[value] if name == "delivery_mode" else value
         if self.mandatory:
             options["mandatory"] = True
         return options
 
     def _refresh(self) -> None:
-        """Takes over a changed file, if this router watches it."""
+        """Reloads a watched file that has changed."""
         if self._watch is not None:
             self._watch.refresh(self._swap)
 
@@ -359,40 +364,34 @@ class Router:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Router:
-        return self  # Celery copies its configuration, and a copy would decide as this one does
+        return self  # Celery copies its configuration, and a copy would return the same routes
 
     def __repr__(self) -> str:
         return f"<Router {self.origin}: {len(self.body.routes)} rules, {len(self.body.queues)} queues>"
 
 
-def _as_ruled(to_queue: Decision, table: Table, name: str, call: Call) -> Decision:
-    """A queue that the caller named, with what the rule says of the message; the priority is that of its own queue."""
+def _with_message_options(decision: Decision, table: Table, name: str, call: Call) -> Decision:
+    """Adds the matching rule's message options, without its priority, which is meant for the rule's own queue."""
     try:
         options = table.route(name, call).options
     except RoutingError:
-        return to_queue
-    return replace(to_queue, options=options) if options else to_queue
+        return decision
+    return replace(decision, options=options) if options else decision
 
 
-def _forget_address(options: Mapping[str, Any]) -> None:
-    """Has a retry routed anew: the address that it came by leads to no queue of the file any more."""
+def _drop_address(options: Mapping[str, Any]) -> None:
+    """Removes a retry's address, which no longer reaches a queue of the file, so that the retry is routed again."""
     if isinstance(options, dict):
         options |= dict.fromkeys(options.keys() & _ADDRESS)
 
 
-def _is_unlock(options: Mapping[str, Any]) -> bool:
-    """Whether Celery asks where a chord's body goes, to unlock it there: it hands on what the unlock is called with.
+def _is_chord_unlock(options: Mapping[str, Any]) -> bool:
+    """Whether Celery routes a chord's body to find the queue for `chord_unlock`: it then passes the unlock's arguments.
 
     See `fallback_chord_unlock` in celery/backends/base.py.
     """
     return "result" in options
 
 
-def _remember(memory: dict[str, dict[str, Any]], name: str, answer: dict[str, Any]) -> None:
-    if len(memory) >= REMEMBERED:
-        memory.clear()
-    memory[name] = answer
-
-
-def _state_of(loaded: Loaded, vhost: str | None) -> RoutingState:
-    return RoutingState(*located_body(loaded, vhost))
+def _build_state(loaded: Loaded, vhost: str | None) -> RoutingState:
+    return RoutingState(*body_and_positions(loaded, vhost))

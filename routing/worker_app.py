@@ -20,7 +20,7 @@ from ..topology.file.load import load as load_file
 from .app_loader import HINT, app_error, reason_not_found
 from .celery import configure
 from .publishing.router import router_of
-from .rules.vhost import located_body, routes_alike
+from .rules.vhost import body_and_positions, same_routing
 from .worker import hooks
 
 #: The user's app, as for `celery -A`.
@@ -53,8 +53,8 @@ def load(name: str, files: list[str], vhost: str | None = None) -> Any:
     router = router_of(found)
     if router is None:
         configure(found, files, vhost=vhost)
-    elif not routes_alike(
-        router.body, located_body(load_file(files, only_routing=True), vhost)[0], workers=True
+    elif not same_routing(
+        router.body, body_and_positions(load_file(files, only_routing=True), vhost)[0], workers=True
     ):
         click.echo(_DIFFERENT_FILE.format(app=name, own=router.origin, given=" + ".join(files)), err=True)
     hooks.add_options(found)  # an app that uses `settings` does not have them yet

@@ -8,7 +8,7 @@ from ...topology.delivery.addresses import possible_queues
 from ...topology.delivery.network import links
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
-from ..rules.builtin_tasks import UNLOCKS_CHORDS
+from ..rules.builtin_tasks import CHORD_UNLOCK
 from ..rules.default_queues import consuming_profiles, dead_letter_queues
 from .problem import Problem
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 def bypassed_rules(part: VhostContext) -> Iterator[Problem]:
     """The rules for a task whose queue Celery names itself."""
     for index, route in enumerate(part.body.routes):
-        if UNLOCKS_CHORDS in route.tasks:
+        if CHORD_UNLOCK in route.tasks:
             yield Problem(
                 "rule-in-vain",
-                f"no rule decides where `{UNLOCKS_CHORDS}` goes: Celery sends it to the queue of the chord's body",
-                part.position("routes", index, "tasks", route.tasks.index(UNLOCKS_CHORDS)),
+                f"no rule decides where `{CHORD_UNLOCK}` goes: Celery sends it to the queue of the chord's body",
+                part.position("routes", index, "tasks", route.tasks.index(CHORD_UNLOCK)),
                 "take it out; the rules for the bodies of chords decide",
             )
 

@@ -1,1 +1,1 @@
-"""What an app needs to publish by the file: its router, queues, rate limits, and errors for undeliverable tasks."""
+"""Publishing with a file: the app's router, queues and rate limits, and errors for undeliverable tasks."""

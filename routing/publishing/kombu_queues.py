@@ -1,4 +1,4 @@
-"""The file's queues as kombu has them, for Celery's `task_queues`."""
+"""The file's queues as kombu queues, for Celery's `task_queues`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class FileQueue(Queue):  # type: ignore[misc]
-    """A queue that Celery declares with the file's bindings, not with the key that tasks are published by."""
+    """A queue that Celery declares with the file's bindings, not with the routing key of its tasks."""
 
     attrs = (*Queue.attrs, ("file_bindings", None))
 
     def as_dict(self, recurse: bool = False) -> dict[str, Any]:
-        """As kombu's, with the file's bindings as kombu says its own where all has to be plain.
+        """Returns kombu's dict, with the file's bindings in kombu's format if it must be serializable.
 
         Parameters:
-          recurse: Whether the answer is to be sent, as that of `celery inspect active_queues`.
+          recurse: Whether it must be serializable, as for `celery inspect active_queues`.
         """
         found: dict[str, Any] = super().as_dict(recurse)
         if recurse:
@@ -48,12 +48,12 @@ class FileQueue(Queue):  # type: ignore[misc]
 
 
 def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Iterator[Queue]:
-    """All queues that a worker can consume.
+    """Yields all queues that a worker can consume.
 
     Parameters:
       body: One vhost's part of the file.
       book: The addresses of its queues.
-      declare: Whether Celery declares what the file says, or nothing.
+      declare: Whether Celery declares what is in the file, or nothing.
     """
     hidden = hidden_queues(body, book)
     for name in consumable_queues(body):
@@ -64,15 +64,15 @@ def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Itera
             arguments = {} if name in hidden else queue.declare_arguments()
             yield _existing_queue(name, book.of(name), arguments)
     if book.delay is not None and not any(queue.type == "quorum" for queue in body.queues.values()):
-        # Celery delays on the broker only if it sees a quorum queue: the first level's is one.
+        # Celery uses native delayed delivery only if there is a quorum queue: the first level's queue is one.
         level = delayed.level_name(0)
         yield _existing_queue(level, ("", "direct", level), {"x-queue-type": "quorum"})
 
 
 def hidden_queues(body: model.Body, book: AddressBook) -> frozenset[str]:
-    """The quorum queues that Celery is not to see as such, unless it declares them itself.
+    """Returns the quorum queues whose type Celery must not see, unless it declares them itself.
 
-    As soon as it sees one, it delays tasks on the broker, which needs more to exist.
+    With a quorum queue, Celery uses native delayed delivery, whose queues and exchanges may not exist.
 
     Parameters:
       body: One vhost's part of the file.
@@ -112,7 +112,7 @@ def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) 
 
 
 def _exchange(body: model.Body, name: str) -> Exchange:
-    """An exchange as the file declares it; one that is external or not in the file is left alone."""
+    """An exchange as the file declares it; an external one, or one not in the file, is not declared."""
     exchange = body.exchanges.get(name)
     if exchange is None:
         return Exchange(name, BUILT_IN_EXCHANGES.get(name, "direct"), no_declare=True)

@@ -1,4 +1,4 @@
-"""Rules' rate limits, as Celery takes them: an annotation of every task, which a worker reads."""
+"""The rules' rate limits as Celery task annotations, which workers apply."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _first_match = firstmethod("annotate")
 
 
 class RateLimits:
-    """An entry of `task_annotations`. What the app says of a task itself, there or at the task, wins.
+    """An entry of `task_annotations`. The app's own annotation or task option wins.
 
     Parameters:
-      router: Knows the rules.
+      router: The router with the rules.
     """
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
     def annotate(self, task: Any) -> dict[str, Any] | None:
-        """What a task is given when it is bound to its app.
+        """Returns the annotations of a task, when it is bound to its app.
 
-        Celery asks no further entry once one has answered, so the answer holds that of the others.
+        Celery uses only the first entry that returns any, so the result includes those of the other entries.
 
         Parameters:
           task: The task's class.
@@ -38,7 +38,7 @@ class RateLimits:
         return own if limit is None else {"rate_limit": limit, **(own or {})}
 
     def of(self, name: str) -> str | None:
-        """The limit of a task: that of the first rule for its name, of those that ask nothing of a call.
+        """Returns the rate limit of a task: that of the first rule without `when` that matches its name.
 
         Parameters:
           name: The task's name.
@@ -48,10 +48,10 @@ class RateLimits:
 
 
 def merge_annotations(theirs: Any, ours: Iterable[Any]) -> list[Any]:
-    """The setting `task_annotations` of an app that may have its own.
+    """Merges the setting `task_annotations` of an app with the file's entries.
 
     Parameters:
-      theirs: What the app says, in any form that Celery knows.
+      theirs: The app's value, in any form that Celery accepts.
       ours: The file's entries.
     """
     entries = theirs if isinstance(theirs, list | tuple) else [theirs]
@@ -59,7 +59,7 @@ def merge_annotations(theirs: Any, ours: Iterable[Any]) -> list[Any]:
 
 
 def limit_bound_tasks(app: Any, ours: Iterable[RateLimits]) -> None:
-    """Gives their limits to tasks that are bound to their app already, which Celery annotates no more.
+    """Sets the rate limits of tasks that are already bound to their app, which Celery does not annotate again.
 
     Parameters:
       app: The app.
@@ -73,5 +73,5 @@ def limit_bound_tasks(app: Any, ours: Iterable[RateLimits]) -> None:
 
 
 def _has_own(task: Any) -> bool:
-    """Whether a task has a limit that is not the default of all tasks, which Celery copies onto each."""
+    """Whether a task has a limit other than the default, which Celery copies onto every task."""
     return task.rate_limit not in (None, task.app.conf.task_default_rate_limit)

@@ -1,4 +1,4 @@
-"""The router of apps that were set up from a file: rules' message settings, and apps that hear of lost tasks."""
+"""The router of apps that are configured from a file: adds message settings, and errors for undeliverable tasks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from celery.exceptions import ImproperlyConfigured, QueueNotFound
 from celery.utils.nodenames import WORKER_DIRECT_EXCHANGE
 from kombu import Queue
 
-from ..router import COPIED, Router
-from ..rules.call import same
+from ..router import DEFAULT_SETTINGS, Router
+from ..rules.call import equals
 from .kombu_queues import kombu_queues
 from .transport import FilePriority
-from .undeliverable import guard
+from .undeliverable import wrap_publishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,56 +23,56 @@ if TYPE_CHECKING:
     from ..router import RoutingState
     from ..rules.decision import Decision
 
-#: What of `COPIED` a router is handed; the limits are settled by then.
-_HANDED = ("priority", "serializer")
+#: The options of `DEFAULT_SETTINGS` that Celery passes to a router; the time limits are set before.
+_DEFAULTED_OPTIONS = ("priority", "serializer")
 
 
 class PublishingRouter(Router):
-    """A router whose undeliverable tasks are errors where they are published, in every app that routes by it.
+    """A router that makes undeliverable tasks errors at the publisher, in every app that uses it.
 
     Parameters:
-      router: What to route by. Both watch the file by themselves, if it does.
-      declare: Whether Celery declares what the file says, or nothing.
+      router: The router to use. If it watches the file, both do so independently.
+      declare: Whether Celery declares what is in the file, or nothing.
     """
 
-    _left_out = frozenset()
+    _unsupported_options = frozenset()
 
     def __init__(self, router: Router, *, declare: bool = False) -> None:
         self._init(router.origin, copy(router._state), copy(router._watch), mandatory=True)
         self.declare = declare
-        self._swapped = False
-        self.begin()
+        self._reloaded = False
+        self.reset()
 
-    def begin(self) -> None:
-        """Forgets which apps route by this router, and so looks for them when it is asked next."""
-        self._guarding = False
-        self._priority_is_filled_in = False
-        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
-        #: How many apps there are, if each was looked at: as long as there are no more, none has to be looked for.
-        self._all_seen = -1
-        self._forget()
+    def reset(self) -> None:
+        """Forgets which apps use this router, so that the next call finds them again."""
+        self._has_wrapped_apps = False
+        self._celery_sets_priority = False
+        self._checked_apps: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: The number of apps if all are checked, else -1: while it is unchanged, no app needs to be found.
+        self._checked_app_count = -1
+        self._clear_caches()
 
-    def _forget(self) -> None:
-        """Forgets what depends on the apps that route by this router."""
-        self._state.ready, self._state.blended = {}, {}
+    def _clear_caches(self) -> None:
+        """Clears the routes that depend on the settings of the apps that use this router."""
+        self._state.final, self._state.mergeable = {}, {}
 
-    def guard_apps(self) -> None:
-        """Sets the guard in every app that routes by this router; several do if they share their settings."""
+    def wrap_apps(self) -> None:
+        """Wraps publishing in every app that uses this router; several do if they share their settings."""
         active = list(_state._get_active_apps())
         configured = [app for app in active if app.configured]
         apps = [app for app in configured if self in _routers(app)]
         for app in apps:
-            guard(app.amqp, self)
-            if self._swapped:
-                self._make_known(app, self._state)
-        self._seen = weakref.WeakSet(configured)
-        self._all_seen = len(active) if len(configured) == len(active) else -1
-        self._priority_is_filled_in = any(
+            wrap_publishing(app.amqp, self)
+            if self._reloaded:
+                self._update_queues(app, self._state)
+        self._checked_apps = weakref.WeakSet(configured)
+        self._checked_app_count = len(active) if len(configured) == len(active) else -1
+        self._celery_sets_priority = any(
             app.conf.task_default_priority is not None or app.conf.task_inherit_parent_priority
             for app in apps
         )
-        self._guarding = bool(apps)
-        self._forget()
+        self._has_wrapped_apps = bool(apps)
+        self._clear_caches()
 
     @property
     def prioritised(self) -> bool:
@@ -88,29 +88,29 @@ class PublishingRouter(Router):
         task: Any = None,
         **_: Any,
     ) -> dict[str, Any] | None:
-        """As `Router` says. An app's first call sets its guard: only then it is sure to be ready.
+        """See `Router`. Wraps an app at its first call, since only then the app is fully set up.
 
         Raises:
-          RoutingError: No rule matches it and the file refuses such tasks.
-          QueueNotFound: The caller made up a queue that the file does not know.
+          RoutingError: No rule matches the task and `unmatched` is not a queue.
+          QueueNotFound: The caller names a queue that neither the file nor the app contains.
         """
-        if len(_state._get_active_apps()) != self._all_seen and not self._has_seen(task):
-            self.guard_apps()
+        if len(_state._get_active_apps()) != self._checked_app_count and not self._has_checked(task):
+            self.wrap_apps()
         return super().__call__(name, args, kwargs, options, task)
 
-    def _has_seen(self, task: Any) -> bool:
-        """Whether the app that asks was looked at; without a task, it may be any that has read its configuration."""
+    def _has_checked(self, task: Any) -> bool:
+        """Whether the calling app was checked; without a task, it may be any configured app."""
         if task is not None:
-            return task.app in self._seen
-        return all(app in self._seen for app in list(_state._get_active_apps()) if app.configured)
+            return task.app in self._checked_apps
+        return all(app in self._checked_apps for app in list(_state._get_active_apps()) if app.configured)
 
-    def _settled_by_name(self, decision: Decision) -> bool:
-        ruled = decision.priority is not None and self._priority_is_filled_in
+    def _depends_only_on_name(self, decision: Decision) -> bool:
+        ruled = decision.priority is not None and self._celery_sets_priority
         return (
-            self._guarding
+            self._has_wrapped_apps
             and not ruled
             and "serializer" not in decision.options
-            and super()._settled_by_name(decision)
+            and super()._depends_only_on_name(decision)
         )
 
     def _options(self, decision: Decision) -> dict[str, Any]:
@@ -119,86 +119,86 @@ class PublishingRouter(Router):
             options["priority"] = FilePriority(decision.priority)
         return options
 
-    def _to_named(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
-        """The file's queue takes the place of the caller's, which Celery would declare as it is."""
-        answer = super()._to_named(decision, options, task)
+    def _route_to_queue(self, decision: Decision, options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Replaces the caller's queue, which Celery would declare, with the file's queue."""
+        answer = super()._route_to_queue(decision, options, task)
         if isinstance(options, dict) and options.get("queue") is not None:
             options["queue"] = None
         return answer
 
-    def _to_unknown(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
-        """An app's own queue and a worker's direct one are kept; Celery would declare one that the caller makes up."""
+    def _route_to_unknown_queue(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Keeps an app's own queue and a worker's direct queue; any other one Celery would declare."""
         queue = options.get("queue")
         if self.declare or not isinstance(queue, Queue) or queue.no_declare:
             return {"mandatory": True}
         if queue.exchange == WORKER_DIRECT_EXCHANGE:
-            own = _declared_by_its_worker(queue)
+            own = _direct_queue(queue)
         else:
             own = next(filter(None, (app.amqp.queues.get(queue.name) for app in self._apps())), None)
         if own is None:
             raise QueueNotFound(
-                f"queue `{queue.name}` is not in {self.origin}, and Celery is to declare nothing"
+                f"queue `{queue.name}` is not in {self.origin}, and Celery is configured to declare nothing"
             )
         if isinstance(options, dict):
             options["queue"] = None
         return {"queue": own, "mandatory": True}
 
-    def _for_call(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
-        """What Celery filled in itself yields to the rule."""
-        answer = super()._for_call(answer, options, task)
+    def _merge_options(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
+        """Lets the rule override defaults that Celery filled in."""
+        answer = super()._merge_options(answer, options, task)
         if isinstance(options, dict):
-            for name in _HANDED:
+            for name in _DEFAULTED_OPTIONS:
                 value = options.get(name)
-                if value is not None and name in answer and _is_filled_in(name, value, options, task):
+                if value is not None and name in answer and _is_default(name, value, options, task):
                     options[name] = None
         return answer
 
     def _swap(self, state: RoutingState) -> None:
-        """Makes the queues known before a task is routed to them."""
-        self._swapped = True
+        """Adds the new queues to the apps before a task is routed to them."""
+        self._reloaded = True
         for app in self._apps():
-            self._make_known(app, state)
+            self._update_queues(app, state)
         super()._swap(state)
 
     def _apps(self) -> list[Any]:
-        """The apps that route by this router."""
+        """The apps that use this router."""
         return [app for app in list(_state._get_active_apps()) if app.configured and self in _routers(app)]
 
-    def _make_known(self, app: Any, state: RoutingState) -> None:
-        """Has an app know the file's queues as they are now; a worker goes on with those that it consumes.
+    def _update_queues(self, app: Any, state: RoutingState) -> None:
+        """Updates an app's queues to those of the file; a worker keeps those that it consumes.
 
-        They take the place of those that it knew, which another thread may be going through.
+        Replaces the collection, since another thread may be iterating over it.
         """
         amqp = app.amqp
-        known = copy(amqp.queues)
+        queues = copy(amqp.queues)
         for queue in kombu_queues(state.body, state.table.addresses, declare=self.declare):
-            known.add(queue)
-        amqp.__dict__["queues"] = known
+            queues.add(queue)
+        amqp.__dict__["queues"] = queues
         if "router" in amqp.__dict__:
-            amqp.router.queues = known
+            amqp.router.queues = queues
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_seen"}
+        return {name: value for name, value in self.__dict__.items() if name != "_checked_apps"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.begin()
+        self.reset()
 
 
-def _is_filled_in(name: str, value: Any, options: Mapping[str, Any], task: Any) -> bool:
-    """Whether Celery said an option in the caller's place: it is the app's default, or a parent's priority."""
-    default = None if task is None else task.app.conf[COPIED[name]]
+def _is_default(name: str, value: Any, options: Mapping[str, Any], task: Any) -> bool:
+    """Whether Celery set an option, not the caller: it is the app's default, or a parent's priority."""
+    default = None if task is None else task.app.conf[DEFAULT_SETTINGS[name]]
     inherits = name == "priority" and "origin" not in options
-    return same(value, default) or (inherits and same(value, _inherited()))
+    return equals(value, default) or (inherits and equals(value, _inherited_priority()))
 
 
-def _declared_by_its_worker(queue: Queue) -> Queue:
-    """A worker's direct queue, which its producers do not declare: of a worker that never ran, nobody would take it."""
+def _direct_queue(queue: Queue) -> Queue:
+    """A worker's direct queue, not declared by producers: if the worker never ran, nothing would consume it."""
     return Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
 
 
-def _inherited() -> int | None:
-    """The priority that callbacks and the next step of a chain get from the task that is being run."""
+def _inherited_priority() -> int | None:
+    """The priority that callbacks and the next step of a chain inherit from the current task."""
     parent = _state.get_current_worker_task()
     if parent is None or not parent.app.conf.task_inherit_parent_priority:
         return None
@@ -207,17 +207,17 @@ def _inherited() -> int | None:
 
 
 class Routes(tuple[Any, ...]):
-    """The value of `task_routes`. Every app goes through it once, before its first task: its guard is then due."""
+    """The value of `task_routes`. Every app iterates over it once, before its first task: it must then be wrapped."""
 
     def __iter__(self) -> Iterator[Any]:
         for entry in super().__iter__():
             if isinstance(entry, PublishingRouter):
-                entry.begin()
+                entry.reset()
             yield entry
 
 
 def entries(routes: Any) -> tuple[Any, ...]:
-    """What a value of `task_routes` holds.
+    """Returns the entries of a `task_routes` setting.
 
     Parameters:
       routes: One entry, or a list of them.
@@ -228,16 +228,16 @@ def entries(routes: Any) -> tuple[Any, ...]:
 
 
 def router_of(app: Any) -> PublishingRouter | None:
-    """The router that an app was set up with, if it was. Does not make the app read its configuration."""
+    """Returns the router an app was configured with, if any, without loading the app's configuration."""
     return next(iter(_routers(app)), None)
 
 
 def _routers(app: Any) -> list[PublishingRouter]:
-    """The routers of this kind that an app asks."""
+    """The routers of this kind in an app's `task_routes`."""
     if not app.configured:
         return []
     try:
         routes = app.conf.task_routes
-    except ImproperlyConfigured:  # another app's mistake is not this publisher's
+    except ImproperlyConfigured:  # another app's misconfiguration must not affect this publisher
         return []
     return [entry for entry in entries(routes) if isinstance(entry, PublishingRouter)]

@@ -1,4 +1,4 @@
-"""Delays of less than a second, which the worker keeps, not the broker: Celery, asked for one, has none and raises."""
+"""Delays of less than a second, which the worker handles: Celery's native delayed delivery raises an error for them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Where `send_task` takes what delays a task, if not by name.
-_PLACES = {"countdown": 3, "eta": 4}
+#: The positions of the delay parameters of `send_task`.
+_ARGUMENT_INDEX = {"countdown": 3, "eta": 4}
 
-#: Seconds. A time this near is sent as a delay, which does not get less than a second while the task is routed.
+#: Seconds. An ETA this near is sent as a countdown, which does not fall below a second while the task is routed.
 _NEAR = 10.0
 
 
 class SubsecondDelay(float):
-    """Seconds of which Celery's question whether the broker is to keep them, `countdown > 0`, gets a no.
+    """A countdown in seconds for which `countdown > 0`, Celery's condition for native delayed delivery, is false.
 
-    The message then says when to run, and the worker waits, as it does for what is left of 1.5 seconds.
+    The message then has an ETA, and the worker waits, as it does for the rest of 1.5 seconds.
     """
 
     __slots__ = ()
@@ -30,46 +30,46 @@ class SubsecondDelay(float):
 
 
 def support_subsecond_delays(app: Any) -> None:
-    """Lets an app send tasks with any delay, whatever its queues.
+    """Lets an app send tasks with a delay of less than a second to quorum queues, too. Idempotent.
 
     Parameters:
-      app: The app, used before or not. Doing so again changes nothing.
+      app: The app, used before or not.
     """
-    if not hasattr(app.send_task, "guarded_by_routectl"):
+    if not hasattr(app.send_task, "wrapped_by_routectl"):
         app.send_task = _sender(app, vars(app).get("send_task"))
 
 
 def _sender(app: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
-    """`send_task`, which calls the app's own or, as it is by then, its class's."""
+    """Wraps `send_task`: the app's own, or that of its class, looked up at each call."""
 
     def send_task(*args: Any, **options: Any) -> Any:
-        if len(args) > _PLACES["countdown"] or not _PLACES.keys().isdisjoint(options):
-            args = _settle(args, options)
+        if len(args) > _ARGUMENT_INDEX["countdown"] or not _ARGUMENT_INDEX.keys().isdisjoint(options):
+            args = _adjust(args, options)
         send = own or type(app).send_task
         bound = send.__get__(app) if own is None and hasattr(send, "__get__") else send
         return bound(*args, **options)
 
-    send_task.guarded_by_routectl = True  # type: ignore[attr-defined]
+    send_task.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_task
 
 
-def _settle(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-    """Changes the countdown and the time of a call among its options, and returns its arguments with those by place."""
-    settled = list(args)
-    given = [args[at] if at < len(args) else options.get(name) for name, at in _PLACES.items()]
-    for (name, at), old, new in zip(_PLACES.items(), given, _delay(*given), strict=True):
+def _adjust(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Adjusts `countdown` and `eta` in a call's options, and in the positional arguments, which it returns."""
+    adjusted = list(args)
+    given = [args[at] if at < len(args) else options.get(name) for name, at in _ARGUMENT_INDEX.items()]
+    for (name, at), old, new in zip(_ARGUMENT_INDEX.items(), given, _delay(*given), strict=True):
         if new is not old and at < len(args):
-            settled[at] = new
+            adjusted[at] = new
         elif new is not old:
             options[name] = new
-    return tuple(settled)
+    return tuple(adjusted)
 
 
 def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
-    """What to tell Celery in the place of a countdown and a time; what is wrong is left for it to refuse."""
+    """The countdown and ETA to pass to Celery instead. Invalid values are returned unchanged: Celery rejects them."""
     try:
         if eta and not countdown:
-            left = _left(eta)
+            left = _seconds_until(eta)
             countdown, eta = (left, None) if 0 < left < _NEAR else (None, eta)
         brief = countdown is not None and 0 < countdown < 1
     except (ArithmeticError, AttributeError, OSError, TypeError, ValueError):
@@ -77,7 +77,7 @@ def _delay(countdown: Any, eta: Any) -> tuple[Any, Any]:
     return (SubsecondDelay(countdown) if brief else countdown), eta
 
 
-def _left(eta: Any) -> float:
-    """Seconds until a time. Without a zone, publisher and worker may take it for different ones: it is not near."""
+def _seconds_until(eta: Any) -> float:
+    """Seconds until an ETA; infinite if it has no timezone, which publisher and worker may interpret differently."""
     moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
     return moment.timestamp() - time.time() if moment.tzinfo else math.inf

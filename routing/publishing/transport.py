@@ -1,8 +1,7 @@
-"""What a broker that is no RabbitMQ can do with what the file says. Pure; imports neither Celery nor kombu.
+"""Adapts publish options to brokers other than RabbitMQ. Imports neither Celery nor kombu.
 
-Exchanges and bindings are RabbitMQ's. Redis and the other brokers that Celery knows have queues only, which
-come and go with their messages: a task goes to its queue by name, nobody can ask whether the queue exists,
-and nothing is handed back.
+Redis and Celery's other brokers have neither exchanges nor bindings, only queues, which exist while they have messages:
+a task is sent to its queue by name, nothing shows whether the queue exists, and no message is returned.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The priorities that kombu's own queues know are 0 to this.
+#: The highest priority of kombu's virtual transports; the lowest is 0.
 HIGHEST = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """What there is behind a kind of URL.
+    """The capabilities of a transport.
 
     Parameters:
-      amqp: Whether it has exchanges, queues that exist by themselves, and returns what it cannot deliver.
-      zero_first: Whether the priority 0 goes first, not last.
+      amqp: Whether it has exchanges and declared queues, and returns unroutable messages.
+      zero_first: Whether 0 is the highest priority, not the lowest.
     """
 
     amqp: bool
@@ -38,26 +37,26 @@ _BY_DRIVER = {"amqp": AMQP, "redis": REDIS}
 
 
 class FilePriority(int):
-    """A priority as the file means it: higher goes first. The caller's own is as the broker means it."""
+    """A priority from the file: higher goes first. A caller's priority is in the broker's order instead."""
 
 
 def of(driver_type: str) -> Transport:
-    """What a transport can do.
+    """Returns the capabilities of a transport.
 
     Parameters:
-      driver_type: As kombu calls it: `connection.transport.driver_type`.
+      driver_type: kombu's `connection.transport.driver_type`.
     """
     return _BY_DRIVER.get(driver_type, OTHER)
 
 
 def adapt(options: Mapping[str, Any], transport: Transport, *, prioritised: bool) -> dict[str, Any]:
-    """What to publish a task with, on a broker that has only queues.
+    """Returns the publish options for a broker that has only queues.
 
     Parameters:
-      options: What Celery would publish it with on RabbitMQ, as the router gives it.
-      transport: Which is not AMQP.
-      prioritised: Whether any rule of the file has a priority. A task without one then goes last, as it does on
-        RabbitMQ, where no priority is the lowest.
+      options: The publish options for RabbitMQ, from the router.
+      transport: A transport other than AMQP.
+      prioritised: Whether any rule of the file has a priority. A task without one then gets the lowest, as on
+        RabbitMQ.
     """
     queue = options.get("queue")
     adapted = {name: value for name, value in options.items() if name != "mandatory"}

@@ -1,8 +1,8 @@
-"""Makes a task that no queue took an error at its publisher, and lets rules say what Celery settles before it asks.
+"""Raises an error at the publisher for a task that reaches no queue, and applies the rules' time limits and expiry.
 
-RabbitMQ hands a *mandatory* message back before it confirms it. The return is taken within the publish that
-waits for the confirm, so it is never mistaken for another task's, and connections, pools and retries stay
-Celery's. Results, events and other apps' messages are not mandatory and pass untouched.
+RabbitMQ returns an unroutable *mandatory* message before it confirms it. The return is handled by the publish that
+waits for the confirm, so it cannot be confused with another task's, and connections, pools and retries remain
+Celery's. Results, events and other apps' messages are not mandatory and are not affected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from amqp.exceptions import NotFound
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
-from ..router import COPIED, SETTLED
+from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from . import transport as transports
 from .subsecond_delays import support_subsecond_delays
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from ...topology.model import Body
 
 _HINT = "run `routectl apply`"
-_HINT_DECLARED = "start a worker that takes the queue, which declares it"
+_HINT_DECLARED = "start a worker that consumes the queue, which declares it"
 
 _logger = logging.getLogger(__name__)
 
 
 class Undeliverable(RoutingError):
-    """A task was published and no queue took it.
+    """A published task reached no queue.
 
     Parameters:
       message: What is missing.
-      hint: What to do about it.
+      hint: How to fix it.
       task: The task's name.
       exchange: The exchange it was published to.
       routing_key: The key it was published with.
@@ -59,8 +59,8 @@ class Undeliverable(RoutingError):
         self.routing_key = routing_key
 
 
-class PublishRules(Protocol):
-    """What the guard asks of the app's router."""
+class AppRouter(Protocol):
+    """The part of `PublishingRouter` that is used here."""
 
     @property
     def body(self) -> Body:
@@ -68,11 +68,11 @@ class PublishRules(Protocol):
 
     @property
     def origin(self) -> str:
-        """What to call the file in messages."""
+        """The file's name in messages."""
 
     @property
     def declare(self) -> bool:
-        """Whether Celery declares what the file says."""
+        """Whether Celery declares what is in the file."""
 
     @property
     def prioritised(self) -> bool:
@@ -80,7 +80,7 @@ class PublishRules(Protocol):
 
 
 class _Returned(threading.local):
-    """What the broker handed back to this thread: (task id, exchange, key) of each publish under way."""
+    """The messages returned to this thread during the current publish, as (task id, exchange, key)."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str, str]] = []
@@ -89,91 +89,93 @@ class _Returned(threading.local):
 _returned = _Returned()
 
 
-def guard(amqp: Any, router: PublishRules) -> None:
-    """Makes `app.amqp` raise `Undeliverable` for every mandatory task that no queue takes, and obey rules' limits.
+def wrap_publishing(amqp: Any, router: AppRouter) -> None:
+    """Makes `app.amqp` raise `Undeliverable` for mandatory tasks that reach no queue, and apply the rules' limits.
 
     Parameters:
-      amqp: A `celery.app.amqp.AMQP`. Guarding it again changes nothing.
+      amqp: A `celery.app.amqp.AMQP`. Wrapping it again changes nothing.
       router: The app's router.
     """
-    if not hasattr(amqp.send_task_message, "guarded_by_routectl"):
+    if not hasattr(amqp.send_task_message, "wrapped_by_routectl"):
         amqp.send_task_message = _wrap_send(amqp.send_task_message, router)
-    if not hasattr(amqp.create_task_message, "guarded_by_routectl"):
+    if not hasattr(amqp.create_task_message, "wrapped_by_routectl"):
         amqp.create_task_message = _wrap_create(amqp.create_task_message, amqp.app.conf)
-    if not hasattr(amqp.app.producer_or_acquire, "guarded_by_routectl"):
+    if not hasattr(amqp.app.producer_or_acquire, "wrapped_by_routectl"):
         amqp.app.producer_or_acquire = _wrap_acquire(amqp.app.producer_or_acquire)
     support_subsecond_delays(amqp.app)
 
 
-def _wrap_send(send: Callable[..., Any], router: PublishRules) -> Callable[..., Any]:
-    """`send_task_message`, for which a task that no queue takes is an error."""
+def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any]:
+    """Wraps `send_task_message`, which then raises an error for a task that reaches no queue."""
 
-    def send_guarded(producer: Any, name: str, message: Any, **options: Any) -> Any:
-        _expire(options)
+    def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
+        _set_expiration(options)
         if not options.get("mandatory"):
             return send(producer, name, message, **options)
         transport = transports.of(producer.connection.transport.driver_type)
         if not transport.amqp:
             adapted = transports.adapt(options, transport, prioritised=router.prioritised)
             return send(producer, name, message, **adapted)
-        if not _listen(producer):
+        if not _collect_returns(producer):
             return send(producer, name, message, **options)
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
-            exchange = _name(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
+            exchange = _name_of(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
             if f"no exchange '{exchange}'" not in str(error):
                 raise
-            # The broker closed the channel, which the connection would hand out again.
+            # The broker closed the channel, which the connection would otherwise reuse.
             producer.connection.revive(None)
             raise _no_exchange(name, exchange, options, producer.connection.virtual_host, router) from None
-        settled = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
-        _raise_if_returned(name, settled["id"], router)
+        metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
+        _raise_if_returned(name, metadata["id"], router)
         return result
 
-    send_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
-    return send_guarded
+    send_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
+    return send_wrapped
 
 
 def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
-    """`create_task_message`, which is handed the caller's limits by place and the rule's by name."""
-    at = {name: index for index, name in enumerate(inspect.signature(make).parameters) if name in SETTLED}
+    """Wraps `create_task_message`, which gets the caller's limits as positional and the rule's as keyword arguments."""
+    parameters = list(inspect.signature(make).parameters)
+    positions = {name: parameters.index(name) for name in EARLY_OPTIONS if name in parameters}
 
-    def make_guarded(*args: Any, **options: Any) -> Any:
-        if SETTLED.isdisjoint(options):
+    def create_wrapped(*args: Any, **options: Any) -> Any:
+        if EARLY_OPTIONS.isdisjoint(options):
             return make(*args, **options)
-        settled = list(args)
-        for name, index in at.items():
+        merged = list(args)
+        for name, index in positions.items():
             if name in options and index < len(args):
-                ruled = options.pop(name)
-                if args[index] is None or (name in COPIED and args[index] == conf[COPIED[name]]):
-                    settled[index] = ruled
-        return make(*settled, **options)
+                from_rule = options.pop(name)
+                default = conf[DEFAULT_SETTINGS[name]] if name in DEFAULT_SETTINGS else None
+                if args[index] is None or args[index] == default:
+                    merged[index] = from_rule
+        return make(*merged, **options)
 
-    make_guarded.guarded_by_routectl = True  # type: ignore[attr-defined]
-    return make_guarded
+    create_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
+    return create_wrapped
 
 
 def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
-    """`producer_or_acquire`, whose connection outlives a lost task: kombu closes a pool's with every exception."""
+    """Wraps `producer_or_acquire` to keep the connection on `Undeliverable`: kombu closes it on every exception."""
 
     @contextmanager
     def keeping(*args: Any, **options: Any) -> Iterator[Any]:
-        lost = None
+        undeliverable = None
         with acquire(*args, **options) as producer:
             try:
                 yield producer
             except Undeliverable as error:
-                lost = error
-        if lost is not None:
-            raise lost
+                undeliverable = error
+        if undeliverable is not None:
+            raise undeliverable
 
-    keeping.guarded_by_routectl = True  # type: ignore[attr-defined]
+    keeping.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return keeping
 
 
-def _expire(options: dict[str, Any]) -> None:
-    """Takes out a rule's limits, which the message has by now, and tells the broker when it expires, as Celery does."""
+def _set_expiration(options: dict[str, Any]) -> None:
+    """Removes a rule's limits, which are in the message by now, and sets its AMQP expiration, as Celery does."""
     options.pop("time_limit", None)
     options.pop("soft_time_limit", None)
     expires = options.pop("expires", None)
@@ -181,39 +183,39 @@ def _expire(options: dict[str, Any]) -> None:
         options.setdefault("expiration", expires)
 
 
-def _listen(producer: Any) -> bool:
-    """Has returned messages reported by this producer's channel, now and after a reconnect."""
+def _collect_returns(producer: Any) -> bool:
+    """Collects the messages returned on this producer's channel, now and after a reconnect."""
     if producer.connection.transport.driver_name != "py-amqp":
         return False
     if producer.on_return is None:
-        producer.on_return = _remember
-    # `channel` is a promise until it is used; then kombu adds `on_return` to it itself.
+        producer.on_return = _on_return
+    # The channel is lazy: when it is opened, kombu adds `on_return` itself.
     events = getattr(producer.__dict__["_channel"], "events", None)
     if events is not None:
-        events["basic_return"].add(_remember)
+        events["basic_return"].add(_on_return)
     return True
 
 
-def _remember(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
+def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
     """Called by py-amqp while a publish waits for its confirm."""
     headers = message.properties.get("application_headers") or {}
     _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str, router: PublishRules) -> None:
-    """Raises for this task's own return; another's came too late for its publisher and is at least logged."""
+def _raise_if_returned(name: str, task_id: str, router: AppRouter) -> None:
+    """Raises an error if this task was returned; a return that came too late for its own publisher is logged."""
     messages, _returned.messages = _returned.messages, []
-    own = None
+    returned = None
     for message in messages:
         if message[0] in (task_id, ""):
-            own = message
+            returned = message
         else:
             _logger.error("task with id %s was dropped: exchange %r has no queue for key %r", *message)
-    if own is not None:
-        raise _no_queue(name, own[1], own[2], router)
+    if returned is not None:
+        raise _no_queue(name, returned[1], returned[2], router)
 
 
-def _no_queue(task: str, exchange: str, key: str, router: PublishRules) -> Undeliverable:
+def _no_queue(task: str, exchange: str, key: str, router: AppRouter) -> Undeliverable:
     where = (
         f"exchange `{exchange}` has no queue bound for key `{key}`"
         if exchange
@@ -229,7 +231,7 @@ def _no_queue(task: str, exchange: str, key: str, router: PublishRules) -> Undel
 
 
 def _no_exchange(
-    task: str, exchange: str, options: dict[str, Any], vhost: str, router: PublishRules
+    task: str, exchange: str, options: dict[str, Any], vhost: str, router: AppRouter
 ) -> Undeliverable:
     key = str(options.get("routing_key") or "")
     return Undeliverable(
@@ -241,23 +243,20 @@ def _no_exchange(
     )
 
 
-def _hint(exchange: str, key: str, router: PublishRules) -> str:
-    """What to do about an exchange or, without one, a queue: what the file does not have, `apply` does not make.
-
-    What it has, a worker makes if the app has Celery declare it.
-    """
+def _hint(exchange: str, key: str, router: AppRouter) -> str:
+    """How to create an exchange or, if it is empty, a queue: by `apply` if it is in the file, or by a worker."""
     body = router.body
-    known = (
+    in_file = (
         key in body.queues
         if not exchange
         else exchange in {*body.exchanges, *BUILT_IN_EXCHANGES, level_name(LEVELS - 1)}
     )
-    if not known:
-        return f"{router.origin} does not have it, and so `routectl apply` does not make it"
+    if not in_file:
+        return f"it is not in {router.origin}, so `routectl apply` does not create it"
     found = body.exchanges.get(exchange) if exchange else body.queues[key]
     return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
 
 
-def _name(exchange: Any) -> str:
-    """The name of an exchange that is given as such or as kombu's."""
+def _name_of(exchange: Any) -> str:
+    """The name of an exchange, given as a string or as a kombu object."""
     return str(getattr(exchange, "name", exchange) or "")

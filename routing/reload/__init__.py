@@ -1,1 +1,1 @@
-"""Takes over a changed file while a producer runs."""
+"""Reloads a changed file while a process runs."""

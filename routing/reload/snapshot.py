@@ -1,7 +1,7 @@
-"""What files were like when they were read, and which are not like that any more.
+"""Snapshots of the files read, to detect changes.
 
-A file is compared by its content; its dates and number only say when to compare. They are not enough where a file was
-written to just now: a second change within one tick of the file system's clock would leave them as they are.
+Files are compared by content. Their `stat` only shows when a comparison is needed, except shortly after a write: a
+second write within one tick of the file system's clock leaves the timestamps unchanged.
 """
 
 from __future__ import annotations
@@ -13,74 +13,74 @@ import time
 from hashlib import blake2b
 from typing import NamedTuple
 
-#: The coarsest clock of a file system, in seconds.
+#: The coarsest resolution of a file system's timestamps, in seconds.
 _TICK = 2.0
 
-#: No file that is read has more bytes than this.
-_MOST = 64 * 1024 * 1024
+#: The maximum size of a file that is read, in bytes.
+_MAX_BYTES = 64 * 1024 * 1024
 
 
 class FileState(NamedTuple):
-    """What a file was like.
+    """The state of a file.
 
     Parameters:
-      stamp: Its numbers and dates; None if it is not there.
-      digest: Of its content; None if it has none that could be read.
-      settled: A change would change the stamp.
+      stamp: Its device, inode, size and timestamps; None if it does not exist.
+      digest: The hash of its content; None if it is not readable.
+      reliable: Whether a later change must change the stamp.
     """
 
     stamp: tuple[int, ...] | None
     digest: bytes | None
-    settled: bool
+    reliable: bool
 
 
 class Changes(list[str]):
-    """The names of files that have changed, and patterns that other files match now."""
+    """The files that have changed, and the glob patterns that match other files now."""
 
-    def younger_than(self, seconds: float) -> bool:
-        """Whether one of the files was written to so shortly ago.
+    def modified_within(self, seconds: float) -> bool:
+        """Whether one of the files was modified within the last seconds.
 
         Parameters:
-          seconds: How shortly.
+          seconds: How many.
         """
         now = time.time()
-        return any(0 <= now - _written(name) < seconds for name in self)
+        return any(0 <= now - _modified(name) < seconds for name in self)
 
 
 class FileSnapshot:
-    """Every file that a reader looked for, and every pattern, as they were just before it did."""
+    """The files and glob patterns that a reader used, as they were just before it read them."""
 
     def __init__(self) -> None:
         self._files: dict[str, FileState] = {}
         self._patterns: dict[str, list[str]] = {}
 
     def file(self, name: str) -> None:
-        """Takes a look at a file, there or not."""
+        """Records a file, whether it exists or not."""
         if name not in self._files:
-            self._files[name] = _look(name)
+            self._files[name] = _read_state(name)
 
     def pattern(self, text: str) -> None:
-        """Takes a look at which files match."""
+        """Records the files that a glob pattern matches."""
         if text not in self._patterns:
             self._patterns[text] = _matches(text)
 
     def changes(self) -> Changes:
-        """What is not as it was."""
+        """Returns what has changed since."""
         patterns = [text for text, matches in self._patterns.items() if _matches(text) != matches]
         return Changes([name for name in self._files if self._has_changed(name)] + patterns)
 
     def _has_changed(self, name: str) -> bool:
         before = self._files[name]
-        if before.settled and _stamp(name) == before.stamp:
+        if before.reliable and _stamp(name) == before.stamp:
             return False
-        now = _look(name)
+        now = _read_state(name)
         if now.digest != before.digest:
             return True
         self._files[name] = now
         return False
 
 
-def _look(name: str) -> FileState:
+def _read_state(name: str) -> FileState:
     stamp = _stamp(name)
     latest = max(stamp[-2:]) / 1e9 if stamp else 0.0
     return FileState(stamp, _digest(name), time.time() - latest > _TICK)
@@ -99,12 +99,12 @@ def _digest(name: str) -> bytes | None:
         if not stat.S_ISREG(os.stat(name).st_mode):
             return None
         with open(name, "rb") as file:
-            return blake2b(file.read(_MOST), digest_size=16).digest()
+            return blake2b(file.read(_MAX_BYTES), digest_size=16).digest()
     except (OSError, ValueError):
         return None
 
 
-def _written(name: str) -> float:
+def _modified(name: str) -> float:
     try:
         return os.stat(name).st_mtime
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Notices that a file has changed, and reads it again. Without a thread: whoever routes looks, twice a second at most.
+"""Reloads a file when it changes, without a thread: routing a task checks for changes, at most twice a second.
 
-So there is nothing that a fork would lose or a green pool would have to patch. One caller reads the file; the others go
-on with what they have until it is ready.
+So there is no thread to lose in a fork or to patch for green pools. One caller reads the file; the others keep using
+the previous version until it is loaded.
 """
 
 from __future__ import annotations
@@ -23,105 +23,103 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds between two looks at the file.
+#: Seconds between two checks.
 INTERVAL = 0.5
 
-#: The name that docs/routing.md gives, wherever this module lives.
+#: The logger that docs/routing.md names, wherever this module is.
 _logger = logging.getLogger("routectl.routing.watch")
 
 
 class Watch(Generic[T]):
-    """Watches a file, its overlays, what they include, and what would match an `include` with a `*`.
+    """Watches a file, its overlays, the files they include, and new matches of an `include` pattern.
 
     Parameters:
-      path: The file; of several, later ones win. Stays the same file if the process changes its folder.
-      build: Makes of the file what is wanted; raises RoutectlError if the file is not right for it.
+      path: The file; if several are given, later ones override earlier ones. Relative paths are resolved once.
+      build: Builds the result from the loaded file; raises RoutectlError if the file is not valid for it.
 
     Raises:
-      UsageError: No file is named, or not by its path.
+      UsageError: No path is given, or a value that is not a path.
     """
 
     def __init__(self, path: Path | str | Sequence[Path | str], build: Callable[[Loaded], T]) -> None:
-        # Imported here, as in the router: what is not read from a file does not need the YAML reader.
+        # Imported here, as in the router, which needs the YAML reader only for files.
         from ...topology.file.load import named
 
         self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
         self._build = build
-        self._seen = FileSnapshot()
-        self._noticed: float | None = None
-        self._next = 0.0
-        #: Who wants to read, in each process: only the first does. No lock, since a time limit that arrives behind
-        #: `acquire` would leave it locked; by process, since a child may be forked while another thread reads.
-        self._queues: dict[int, list[object]] = {}
+        self._snapshot = FileSnapshot()
+        self._changed_since: float | None = None
+        self._next_check = 0.0
+        #: The callers that want to reload, by process: only the first does. It is not a lock, since a time limit raised
+        #: just after `acquire` would leave it locked; by process, since a fork may happen while another thread reads.
+        self._waiting: dict[int, list[object]] = {}
 
     def load(self) -> Loaded:
-        """The file as it is now, and is watched from.
+        """Loads the file and starts to watch it.
 
         Raises:
-          FileError: The file is wrong.
+          FileError: The file is invalid.
         """
-        self._seen = FileSnapshot()
-        loaded = self._load(self._seen)
-        self._next = time.monotonic() + INTERVAL
+        self._snapshot = FileSnapshot()
+        loaded = self._load(self._snapshot)
+        self._next_check = time.monotonic() + INTERVAL
         return loaded
 
-    def refresh(self, take: Callable[[T], None]) -> None:
-        """Hands over what the file is now, if it has changed and is right.
-
-        A file with a mistake is logged, once, and nothing that is wrong with it is raised.
+    def refresh(self, accept: Callable[[T], None]) -> None:
+        """Reloads the file if it has changed. An invalid file is logged once, and nothing is raised.
 
         Parameters:
-          take: Takes it over. Called by one thread at a time.
+          accept: Called with the new result, by one thread at a time.
         """
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next_check:
             return
-        queue, mine = self._queues.setdefault(os.getpid(), []), object()
+        waiting, mine = self._waiting.setdefault(os.getpid(), []), object()
         try:
-            queue.append(mine)
-            if queue[0] is mine:
-                self._next = now + INTERVAL
-                self._look(now, take)
+            waiting.append(mine)
+            if waiting[0] is mine:
+                self._next_check = now + INTERVAL
+                self._check(now, accept)
         finally:
-            if mine in queue:
-                queue.remove(mine)
+            if mine in waiting:
+                waiting.remove(mine)
 
-    def _look(self, now: float, take: Callable[[T], None]) -> None:
-        changes = self._seen.changes()
+    def _check(self, now: float, accept: Callable[[T], None]) -> None:
+        changes = self._snapshot.changes()
         if not changes:
-            self._noticed = None
+            self._changed_since = None
             return
-        self._noticed = self._noticed or now
-        if now - self._noticed < INTERVAL and changes.younger_than(INTERVAL / 5):
-            self._next = now + INTERVAL / 5  # it may be half written
+        self._changed_since = self._changed_since or now
+        if now - self._changed_since < INTERVAL and changes.modified_within(INTERVAL / 5):
+            self._next_check = now + INTERVAL / 5  # the writer may not be done
             return
-        seen, built = FileSnapshot(), list[T]()
-        trouble = self._trouble(lambda: built.append(self._build(self._load(seen))))
-        if seen.changes():
-            self._next = now + INTERVAL / 5  # some of it was read before a change, and some after
+        snapshot, built = FileSnapshot(), list[T]()
+        problem = self._try(lambda: built.append(self._build(self._load(snapshot))))
+        if snapshot.changes():
+            self._next_check = now + INTERVAL / 5  # it changed while it was read
             return
-        trouble = trouble or self._trouble(lambda: take(built[0]))
-        self._seen, self._noticed = seen, None
-        if trouble is None:
-            _logger.info("routes taken over from %s", self._name)
+        problem = problem or self._try(lambda: accept(built[0]))
+        self._snapshot, self._changed_since = snapshot, None
+        if problem is None:
+            _logger.info("routes reloaded from %s", self._name)
         else:
-            _logger.error("the routes stay as they were: %s", trouble)
+            _logger.error("reload failed, keeping the previous routes: %s", problem)
 
-    def _load(self, seen: FileSnapshot) -> Loaded:
+    def _load(self, snapshot: FileSnapshot) -> Loaded:
         from ...topology.file.load import load
 
-        return load(self._paths, only_routing=True, witness=seen)
+        return load(self._paths, only_routing=True, witness=snapshot)
 
-    def _trouble(self, step: Callable[[], None]) -> str | None:
-        """Takes a step, and says what went wrong: a publisher has nothing to do with it."""
+    def _try(self, step: Callable[[], None]) -> str | None:
+        """Runs a step and returns its error as text: it must not reach the caller, who only publishes a task."""
         try:
             step()
         except RoutectlError as error:
             return f"{error.message} ({error.hint})" if error.hint else str(error)
-        except Exception as error:  # its text could hold a secret
+        except Exception as error:  # its text could contain a secret
             if is_time_limit(error):
                 raise
-            return f"{self._name} cannot be taken over: {type(error).__name__}"
+            return f"{self._name} cannot be loaded: {type(error).__name__}"
         return None
 
     @property
@@ -129,4 +127,8 @@ class Watch(Generic[T]):
         return " + ".join(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_queues": {}, "_next": 0.0}  # the clock is another machine's, perhaps
+        return {
+            **self.__dict__,
+            "_waiting": {},
+            "_next_check": 0.0,
+        }  # the monotonic clock differs between machines

@@ -1,1 +1,1 @@
-"""Task name and call to a decision, without Celery."""
+"""Matches a task's name and call to a rule and its destination, without Celery."""

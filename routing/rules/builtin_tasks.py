@@ -1,8 +1,8 @@
-"""Tasks that Celery itself registers in every app and sends without being asked (celery.app.builtins)."""
+"""The tasks that Celery registers in every app (celery.app.builtins)."""
 
 from __future__ import annotations
 
-CELERYS_OWN = frozenset(
+BUILTIN_TASKS = frozenset(
     f"celery.{name}"
     for name in (
         "accumulate",
@@ -17,24 +17,24 @@ CELERYS_OWN = frozenset(
     )
 )
 
-#: Celery's tasks that call another one for each of many arguments.
-CALL_ANOTHER = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+#: Built-in tasks that call another task for each item.
+WRAPPER_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
-#: The task that asks whether the tasks of a chord are done.
-UNLOCKS_CHORDS = "celery.chord_unlock"
+#: The task that polls whether a chord's header is complete.
+CHORD_UNLOCK = "celery.chord_unlock"
 
-#: Celery's own tasks that go where another task goes, whatever a pattern says of them, and which task that is.
+#: Built-in tasks that are routed like another task, even if a pattern matches them, and which task that is.
 FOLLOWS = {
-    UNLOCKS_CHORDS: "the chord's body",
+    CHORD_UNLOCK: "the chord's body",
     **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
 }
 
 
 def follows(task: str, *, named: bool) -> str | None:
-    """Which task a task goes along with, in words; None if it goes by its own name.
+    """Describes the task that decides where a built-in task goes; None if it is routed by its own name.
 
     Parameters:
       task: The task's name.
-      named: Whether a rule names exactly this task. Celery names a queue for a chord's unlocking all the same.
+      named: Whether a rule names exactly this task. It makes no difference for `chord_unlock`: Celery passes a queue.
     """
-    return None if task != UNLOCKS_CHORDS and named else FOLLOWS.get(task)
+    return None if task != CHORD_UNLOCK and named else FOLLOWS.get(task)

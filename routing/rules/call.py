@@ -1,12 +1,13 @@
-"""What a task is called with, and what a rule asks of it. Pure; nothing that is passed to a task makes it raise.
-Only the end of the task's time, which may arrive here as anywhere, goes through.
+"""A task's call, matched against a rule's `when` and `shard_by`.
 
-A part of a call is named by a path: `args.0`, `kwargs.account.id`, `headers.tenant`, `options.priority`. What is
+Arguments never make it raise: only `SoftTimeLimitExceeded`, which can arrive at any line, is passed on.
+
+A path names a part of a call: `args.0`, `kwargs.account.id`, `headers.tenant`, `options.priority`. A value that is
 missing, or of another type than the rule compares it with, does not match.
 
-Only what JSON knows as text, number, `true` and `false` is compared, as the plain value that the message will hold, and
-`Decimal`, which kombu carries as such, to the precision of a `float`: no comparison of a user's own type is called, and
-no lazy object is made up. Everything else is only there, or not.
+Only JSON's strings, numbers and booleans are compared, as the plain values that the message will contain, and
+`Decimal`, which kombu serializes, with the precision of a `float`. So no comparison of a user's own type is called, and
+no lazy object is evaluated. For any other value, only its presence can be checked.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
 
-#: A value that is there, and nothing that could be compared.
-_ODD: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
+#: A value that is present but cannot be compared.
+_INCOMPARABLE: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The arguments of one `apply_async`. Whatever else a caller may hand over in their place has no parts.
+    """The arguments of one `apply_async`. A value of the wrong type is accepted, but has no parts.
 
     Parameters:
       args: Positional arguments.
       kwargs: Named arguments.
       headers: The message's headers.
-      options: Publish options as Celery hands them to a router: `priority`, `queue`, … but no `countdown` or `eta`.
+      options: Publish options as Celery passes them to a router: `priority`, `queue`, … but no `countdown` or `eta`.
     """
 
     args: Sequence[Any] | None = ()
@@ -56,64 +57,66 @@ class Call:
         try:
             for step in steps:
                 value = _step(value, step)
-        except Exception as error:  # a user's mapping may raise whatever it likes
+        except Exception as error:  # a user's own mapping may raise anything
             if is_time_limit(error):
                 raise
             return MISSING
         return value
 
 
-def unmet(route: Route, call: Call) -> str | None:
-    """Why a call is not what a rule's `when` asks for, in a few words; None if it is.
+def when_mismatch(route: Route, call: Call) -> str | None:
+    """Explains why a call does not match a rule's `when`; None if it matches.
 
     Parameters:
       route: The rule.
-      call: What the task is called with.
+      call: The task's call.
     """
     for path, condition in route.when.items():
         value = call.part(path)
-        name = _unmet(condition, value)
+        name = _failed_comparison(condition, value)
         if name is not None:
-            return f"`{path}` {_why(name, condition, value, path)}"
+            return f"`{path}` {_describe_mismatch(name, condition, value, path)}"
     return None
 
 
-def holds(route: Route, call: Call) -> bool:
-    """Whether a call is what a rule's `when` asks for."""
-    return all(_unmet(condition, call.part(path)) is None for path, condition in route.when.items())
+def matches_when(route: Route, call: Call) -> bool:
+    """Whether a call matches a rule's `when`."""
+    return all(
+        _failed_comparison(condition, call.part(path)) is None for path, condition in route.when.items()
+    )
 
 
 def shard_text(route: Route, call: Call) -> str | None:
-    """What decides on the shard, as text; None if no part that `shard_by` names is there and a text, number or UUID."""
+    """The shard key: the first part in `shard_by` that is a string, whole number or UUID, as text; None without one."""
     for path in route.shard_by:
         value = call.part(path)
-        known = value if issubclass(type(value), UUID) else _plain(value)
-        text = _text_of(known) if isinstance(known, UUID) or type(known) in (str, int) else None
+        key = value if issubclass(type(value), UUID) else _plain(value)
+        text = _as_text(key) if isinstance(key, UUID) or type(key) in (str, int) else None
         if text is not None:
             return text
     return None
 
 
-def no_shard(route: Route) -> str:
-    """Why a call has no shard, in a few words.
+def shard_mismatch(route: Route) -> str:
+    """Explains why a call has no shard key.
 
     Parameters:
-      route: The rule whose `shard_by` names nothing that the call has.
+      route: The rule whose `shard_by` matches no part of the call.
     """
-    named = " and ".join(f"`{path}`" for path in route.shard_by)
+    paths = " and ".join(f"`{path}`" for path in route.shard_by)
     verb = "is" if len(route.shard_by) == 1 else "are"
-    return f"{named} {verb} missing, or no text or whole number"
+    return f"{paths} {verb} missing, or neither text nor a whole number"
 
 
 def shard(text: str, count: int) -> int:
-    """The shard of a text: the same in every process, on every machine and in every version of Python.
+    """The shard of a key: the same in every process, on every machine and in every version of Python.
 
-    Jump consistent hash (Lamping and Veach, 2014, arXiv:1406.2294): of n + 1 shards, only every (n + 1)-th text moves
-    when there were n before.
+    Jump consistent hash (Lamping and Veach, 2014, arXiv:1406.2294): when n shards become n + 1, only 1 of n + 1 keys
+    moves.
 
     Parameters:
-      text: What decides.
-      count: How many shards there are.
+      text: The shard key.
+      count: The number of shards.
 
     Returns:
       A number from 0 to `count` - 1.
@@ -127,17 +130,17 @@ def shard(text: str, count: int) -> int:
     return found
 
 
-def called_by(name: str, call: Call) -> str:
-    """The task that `celery.map` and the like call, which decides where they run."""
+def wrapped_task(name: str, call: Call) -> str:
+    """The task that `celery.map`, `starmap` or `chunks` calls, which decides where they run."""
     for path in ("kwargs.task.task", "kwargs.task"):
-        inner = _plain(call.part(path))
-        if type(inner) is str:
-            return inner
+        wrapped = _plain(call.part(path))
+        if type(wrapped) is str:
+            return wrapped
     return name
 
 
 def name_of(thing: Any) -> str | None:
-    """The name of a queue or exchange that is given as such or as kombu's; None if it has none."""
+    """The name of a queue or exchange, given as a string or as a kombu object; None if it has none."""
     try:
         name = _plain(thing if issubclass(type(thing), str) else thing.name)
     except Exception as error:  # a caller may put anything there
@@ -147,14 +150,14 @@ def name_of(thing: Any) -> str | None:
     return name if type(name) is str else None
 
 
-def same(value: Any, other: Any) -> bool:
-    """Whether a value is a certain text or number."""
+def equals(value: Any, other: Any) -> bool:
+    """Whether a value is equal to a plain string, number or boolean."""
     plain = _plain(value)
-    return plain is not _ODD and bool(plain == other)
+    return plain is not _INCOMPARABLE and bool(plain == other)
 
 
 def is_retry(options: Mapping[str, Any]) -> bool:
-    """Whether Celery sends a task on by the address that it came by: only then it says where it came from first."""
+    """Whether Celery sends a task again to the address it was received from: only then it sets `origin`."""
     return "origin" in options and has_address(options)
 
 
@@ -172,22 +175,22 @@ def _step(value: Any, step: str) -> Any:
     return MISSING
 
 
-def _unmet(condition: Condition, value: Any) -> str | None:
-    """The first field of a condition that a value does not meet."""
+def _failed_comparison(condition: Condition, value: Any) -> str | None:
+    """The first field of a condition that a value does not meet; None if it meets all."""
     if value is MISSING or condition.present is False:
         return None if value is MISSING and condition.present is False else "present"
     plain = _plain(value)
-    for name, holds_for in COMPARISONS.items():
-        asked = getattr(condition, name)
-        if asked is not None and (plain is _ODD or not holds_for(plain, asked)):
+    for name, compare in COMPARISONS.items():
+        expected = getattr(condition, name)
+        if expected is not None and (plain is _INCOMPARABLE or not compare(plain, expected)):
             return name
     return None
 
 
 def _plain(value: Any) -> Any:
-    """A value as the message will hold it: an exact `str`, `int`, `float` or `bool`; `_ODD` if it is none of them.
+    """The value that the message will contain, as an exact `str`, `int`, `float` or `bool`, or `_INCOMPARABLE`.
 
-    The type is asked, never the value: a proxy may say that it is of another class, and do much to find out.
+    Uses `type`, not `isinstance`, which evaluates a lazy proxy to find its class.
     """
     kind = type(value)
     if kind is bool or kind is str or kind is int:
@@ -201,12 +204,12 @@ def _plain(value: Any) -> Any:
     elif issubclass(kind, Decimal) and not Decimal.is_snan(value):
         number = Decimal.__float__(value)
     else:
-        return _ODD
-    return _ODD if math.isnan(number) else number
+        return _INCOMPARABLE
+    return _INCOMPARABLE if math.isnan(number) else number
 
 
-def _text_of(value: Any) -> str | None:
-    """A value as text, if it can be: Python writes no number of more than some thousand digits."""
+def _as_text(value: Any) -> str | None:
+    """A value as text; None if that fails: Python does not convert integers of more than 4300 digits."""
     try:
         return str(value)
     except Exception as error:  # a user's own kind of UUID
@@ -215,40 +218,40 @@ def _text_of(value: Any) -> str | None:
         return None
 
 
-#: What is said of a value for which a comparison does not hold.
-_SAYS = {
+#: How to describe a value that fails a comparison.
+_MISMATCHES = {
     "eq": "is not",
     "ne": "is",
-    "one_of": "is none of",
+    "one_of": "is not one of",
     "none_of": "is one of",
-    "gt": "is not more than",
+    "gt": "is not greater than",
     "ge": "is not at least",
     "lt": "is not less than",
     "le": "is not at most",
 }
 
 
-def _why(name: str, condition: Condition, value: Any, path: str) -> str:
-    """Why a value does not meet a condition; of another kind than what that asks for, it looks as if it did.
+def _describe_mismatch(name: str, condition: Condition, value: Any, path: str) -> str:
+    """Explains why a value does not meet a condition, with both types if they differ: `1` and `"1"` look the same.
 
     Parameters:
-      name: The field that it does not meet.
-      condition: What is asked.
-      value: What is there, or `MISSING`.
-      path: Where.
+      name: The field of the condition that is not met.
+      condition: The condition.
+      value: The value, or `MISSING`.
+      path: The value's path.
     """
     if name == "present":
-        return "is missing" if value is MISSING else "is there"
-    plain, asked = _plain(value), getattr(condition, name)
-    if plain is _ODD:
+        return "is missing" if value is MISSING else "is present"
+    plain, expected = _plain(value), getattr(condition, name)
+    if plain is _INCOMPARABLE:
         return "cannot be compared"
-    shown = _shown(condition.presentable(name, path))
-    if isinstance(asked, tuple) or name == "ne" or kind(plain) == kind(asked):
-        return f"{_SAYS[name]} {shown}"
-    return f"is a {kind(plain)}, and {_SAYS[name].removeprefix('is ')} the {kind(asked)} {shown}"
+    shown = _format(condition.presentable(name, path))
+    if isinstance(expected, tuple) or name == "ne" or kind(plain) == kind(expected):
+        return f"{_MISMATCHES[name]} {shown}"
+    return f"is a {kind(plain)}, and {_MISMATCHES[name].removeprefix('is ')} the {kind(expected)} {shown}"
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
+        return ", ".join(map(_format, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

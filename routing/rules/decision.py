@@ -1,4 +1,4 @@
-"""What a rule decides: where a task goes, by which rule, and what the rule asks of the call. Pure data."""
+"""A routing decision: the task's destination, its message settings, and the rule that chose them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...topology.base.redaction import redacted
-from .call import holds, no_shard, shard, shard_text, unmet
+from .call import matches_when, shard, shard_mismatch, shard_text, when_mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a task goes, and why. What looks like a secret in its options is in no `repr` and no JSON of it.
+    """Where a task goes, and why. Its `repr` and JSON mask options that look like secrets.
 
     Parameters:
-      queue: The one queue that it arrives in.
+      queue: The only queue that the message is routed to.
       exchange: The exchange to publish to; empty for the default exchange.
       exchange_type: The exchange's type.
       routing_key: The key to publish with.
       priority: The message's priority, or None.
-      rule: The index of the rule in the file's `routes`; None if no rule matched and `unmatched` took it.
+      rule: The index of the rule in the file's `routes`; None if no rule matched and `unmatched` is used.
       pattern: The entry of the rule's `tasks` that matched.
-      position: Where the rule stands in the file, if it came from one.
-      options: What else the rule says of the message, by Celery's names: `expires`, `headers`, `time_limit`, …
-      celerys_own: Whether no rule matched a task of Celery's own, in a file that refuses all others.
+      position: The rule's position in the file, if it is from one.
+      options: The rule's other message settings, by Celery's names: `expires`, `headers`, `time_limit`, …
+      celerys_own: Whether it is a built-in task of Celery that no rule matches, in a file without an `unmatched` queue.
     """
 
     queue: str
@@ -46,7 +46,7 @@ class Decision:
     celerys_own: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The decision as plain data for JSON."""
+        """Returns the decision as plain data for JSON."""
         place = self.position
         rule = {
             "index": self.rule,
@@ -78,9 +78,9 @@ class PatternEntry:
       index: The rule's index in the file's `routes`.
       route: The rule.
       pattern: The parsed entry of its `tasks`.
-      position: Where the rule stands in the file.
-      decisions: The destination, or that of each shard, if it is the same for every name that matches.
-      depends_on_call: Whether the name alone does not decide.
+      position: The rule's position in the file.
+      decisions: The destination, or that of each shard; None if it depends on the name.
+      depends_on_call: Whether the rule has `when` or `shard_by`.
     """
 
     index: int
@@ -91,8 +91,8 @@ class PatternEntry:
     depends_on_call: bool = False
 
 
-class Step(NamedTuple):
-    """A rule that takes a certain name, if the call is what the rule asks for.
+class RuleMatch(NamedTuple):
+    """A rule that matches a task's name; its `when` and `shard_by` must match the call as well.
 
     Parameters:
       entry: The rule.
@@ -103,17 +103,17 @@ class Step(NamedTuple):
     decisions: tuple[Decision, ...]
 
     def decide(self, call: Call) -> Decision | None:
-        """The destination of a call; None if the rule passes it over."""
+        """Returns the destination of a call; None if the rule does not match it."""
         route = self.entry.route
-        if route.when and not holds(route, call):
+        if route.when and not matches_when(route, call):
             return None
         if not route.shard_by:
             return self.decisions[0]
         text = shard_text(route, call)
         return None if text is None else self.decisions[shard(text, len(self.decisions))]
 
-    def passes_by(self, call: Call) -> str | None:
-        """Why the rule passes a call over, in a few words; None if it takes it."""
+    def mismatch(self, call: Call) -> str | None:
+        """Explains why the rule does not match a call; None if it matches."""
         if self.decide(call) is not None:
             return None
-        return unmet(self.entry.route, call) or no_shard(self.entry.route)
+        return when_mismatch(self.entry.route, call) or shard_mismatch(self.entry.route)

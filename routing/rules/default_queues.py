@@ -1,4 +1,4 @@
-"""Queues that the rest of the file implies: those of workers without a profile, of unrouted tasks, of dead letters."""
+"""Queues derived from the rest of the file: the default queue, dead letter queues, and what workers consume."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def consumed_by_default(body: Body) -> tuple[str, ...]:
-    """The queues that a worker without a profile and without `-Q` takes.
+    """The queues that a worker without a profile and without `-Q` consumes.
 
-    Those of the profiles; in a file without profiles, those that tasks can be routed to, but no dead letters.
+    Those of all profiles; in a file without profiles, those that tasks can be routed to, except dead letter queues.
     """
     if body.workers:
         wanted = {name for profile in body.workers.values() for name in body.consumed(profile)}
@@ -28,7 +28,7 @@ def consumed_by_default(body: Body) -> tuple[str, ...]:
 
 
 def default_queue(body: Body) -> str | None:
-    """The queue of whatever has no route: `unmatched`, or else the first that workers take; None if there is none."""
+    """The queue for tasks without a route: `unmatched`, else the first that workers consume; None if there is none."""
     if body.unmatched != REFUSE:
         return body.unmatched
     queues = consumed_by_default(body) or consumable_queues(body)
@@ -36,7 +36,7 @@ def default_queue(body: Body) -> str | None:
 
 
 def dead_letter_queues(body: Body) -> frozenset[str]:
-    """The queues that dead letters go to."""
+    """The queues that receive dead letters."""
     targets = [
         (arguments.get("x-dead-letter-exchange"), arguments.get("x-dead-letter-routing-key"))
         for arguments in (queue.declare_arguments() for queue in body.queues.values())
@@ -52,7 +52,7 @@ def dead_letter_queues(body: Body) -> frozenset[str]:
 
 
 def consuming_profiles(body: Body, queue: str) -> tuple[str, ...]:
-    """The profiles whose workers take a queue; `""` is a worker without a profile, in a file that has none."""
+    """The profiles whose workers consume a queue; `""` is a worker without a profile, in a file without profiles."""
     if body.workers:
         return tuple(name for name, profile in body.workers.items() if queue in body.consumed(profile))
     return ("",) if queue in consumed_by_default(body) else ()

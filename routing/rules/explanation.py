@@ -1,4 +1,4 @@
-"""Why a task goes where it goes: the rules that were asked before, its workers, its way through the broker. Pure."""
+"""Explains a routing decision: the rules tried before, the path through the broker, and the workers that consume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import RoutingError
-from .decision import Decision, Step
+from .decision import Decision, RuleMatch
 from .default_queues import consuming_profiles
 from .overrides import apply_caller_options
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A rule that was asked and did not take the task.
+    """A rule that was tried and did not match the task.
 
     Parameters:
       rule: The index of the rule in the file's `routes`.
       pattern: The entry of its `tasks`.
-      position: Where the rule stands in the file.
-      why: Why it did not take the task, in a few words.
+      position: The rule's position in the file.
+      why: Why it did not match.
       matched: Whether its pattern matched.
-      exact: Whether its pattern is a name.
+      exact: Whether its pattern is an exact name.
     """
 
     rule: int
@@ -42,7 +42,7 @@ class Attempt:
     exact: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The attempt as plain data for JSON."""
+        """Returns the attempt as plain data for JSON."""
         place = self.position
         return {
             "index": self.rule,
@@ -56,30 +56,30 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a task goes, and all that led there.
+    """Where a task goes, and why.
 
     Parameters:
       task: The task's name.
-      decision: Where it goes; None if it goes nowhere.
-      attempts: The rules that were asked before, in their order.
-      workers: The profiles whose workers take it; empty if none does.
-      way: The bindings that the message goes along, from the exchange to the queue.
-      error: Why it goes nowhere.
-      hint: What to do about that.
-      outranked: The pattern above the rule that decided which would take the task if exact names did not come first.
+      decision: Its destination; None if it has none.
+      attempts: The rules that were tried before, in order.
+      workers: The profiles whose workers consume the queue.
+      path: The bindings that the message follows, from the exchange to the queue.
+      error: Why it has no destination.
+      hint: How to fix that.
+      outranked: The pattern above the deciding rule that would match if exact names did not come first.
     """
 
     task: str
     decision: Decision | None
     attempts: tuple[Attempt, ...]
     workers: tuple[str, ...] = ()
-    way: tuple[Link, ...] = ()
+    path: tuple[Link, ...] = ()
     error: str | None = None
     hint: str | None = None
     outranked: Attempt | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The explanation as plain data for JSON."""
+        """Returns the explanation as plain data for JSON."""
         document: dict[str, Any] = {"task": self.task}
         if self.decision is None:
             document |= {"error": self.error, "hint": self.hint}
@@ -87,24 +87,24 @@ class Explanation:
             document |= self.decision.as_dict()
             document["workers"] = list(self.workers)
             document["way"] = [
-                {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.way
+                {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.path
             ]
         document["outranked"] = self.outranked and self.outranked.as_dict()
         return document | {"tried": [attempt.as_dict() for attempt in self.attempts]}
 
 
 def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = True) -> Explanation:
-    """Where a task goes and why.
+    """Explains where a task goes and why.
 
     Parameters:
-      table: The routes.
-      body: The file's part that they come from.
+      table: The rules.
+      body: The vhost's part of the file.
       name: The task's name.
-      call: What it is called with.
-      tried: Say which rules were asked before: all of them are looked at for that.
+      call: Its arguments and options.
+      tried: Whether to list the rules tried before, which checks every rule.
 
     Raises:
-      UsageError: The caller names a queue, an exchange or a key, which decide instead of the file.
+      UsageError: The caller names a queue, an exchange or a key, which override the file.
     """
     try:
         decision = apply_caller_options(table, name, call)
@@ -112,38 +112,37 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
         attempts = tuple(_attempts(table, name, call, None)) if tried else ()
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)
     attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
-    way = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
+    path = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
     outranked = _outranked(table, name, call, decision) if tried else None
     return Explanation(
-        name, decision, attempts, consuming_profiles(body, decision.queue), way, outranked=outranked
+        name, decision, attempts, consuming_profiles(body, decision.queue), path, outranked=outranked
     )
 
 
 def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:
-    """The rules that were asked before the one that decided."""
+    """The rules that were tried before the one that decided."""
     decided = (decision.rule, decision.pattern) if decision and decision.rule is not None else None
     matching = {id(entry): decisions for entry, decisions in table.candidates(name)}
     for entry in table.in_order():
         if (entry.index, entry.pattern.text) == decided:
             return
         if id(entry) not in matching:
-            other = "is another name" if entry.pattern.kind == "exact" else "does not match"
-            yield _attempt(entry, other, matched=False)
+            yield _attempt(entry, "does not match", matched=False)
             continue
         decisions = matching[id(entry)]
         if decisions is None:
-            yield _attempt(entry, "captures the name of no declared queue", matched=True)
-        elif (why := Step(entry, decisions).passes_by(call)) is not None:
+            yield _attempt(entry, "the captured queue is not declared", matched=True)
+        elif (why := RuleMatch(entry, decisions).mismatch(call)) is not None:
             yield _attempt(entry, why, matched=True)
 
 
 def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attempt | None:
-    """The pattern that would have taken a call before the exact name that did, in the file's order; None if none."""
+    """The pattern that matches the call and is above the exact name that decided; None if there is none."""
     if decision.rule is None or decision.pattern != name:
         return None
     for entry, decisions in table.candidates(name):
         above = entry.pattern.kind != "exact" and entry.index < decision.rule
-        if above and decisions and Step(entry, decisions).decide(call) is not None:
+        if above and decisions and RuleMatch(entry, decisions).decide(call) is not None:
             return _attempt(entry, "exact names come first", matched=True)
     return None
 

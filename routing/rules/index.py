@@ -1,8 +1,8 @@
-"""Which patterns match a name, without trying them all.
+"""An index that finds the patterns that match a name without trying them all.
 
-Each pattern is filed under one piece of text that every name has which it matches: near the name's start, near its end,
-or anywhere in it. Of the pieces that a pattern offers, the one is taken that the fewest others share. So a name leads
-to a few patterns, which are tried in their order; only those without any text, such as `*`, are tried for every name.
+Each pattern is indexed by one key: a literal text that every matching name contains, at a fixed distance from its start
+or end, or anywhere. Of a pattern's possible keys, the one shared with the fewest other patterns is used. So only a few
+patterns are tried for a name, in order; those without literal text, such as `*`, are tried for every name.
 """
 
 from __future__ import annotations
@@ -20,39 +20,37 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: So many patterns under one text are few enough to be tried one by one.
-_FEW = 8
+#: At most so many patterns share a key in the first rounds: few enough to try one by one.
+_MAX_SHARED = 8
 
-#: How often texts are counted anew for the patterns that have found none with few others.
+#: How often keys are counted again for the patterns that have no key yet.
 _ROUNDS = 4
 
-#: At how many places, such as two characters from the end, texts are looked up.
-_PLACES = 12
+#: At most so many places, such as two characters from the end, are looked up.
+_MAX_PLACES = 12
 
-#: How long a text is at most that may stand anywhere.
-_GRAM = 4
+#: The maximum length of a text that may be anywhere.
+_GRAM_LENGTH = 4
 
 _START, _END, _ANYWHERE = range(3)
 
-#: Where a text stands: which side it is counted from, how many characters from there, and the text. From the end it is
-#: read backwards.
+#: A text and its place: the side it is counted from, the distance in characters, and the text, reversed if from the
+#: end.
 _Key = tuple[int, int, str]
 
 
 class Index(Generic[T]):
-    """Ordered patterns: which match a name?
-
-    The answers are those of asking each pattern's `match` in turn.
+    """Finds the patterns that match a name, with the same results as calling each pattern's `match` in order.
 
     Parameters:
-      entries: The patterns in their order, each with what it stands for.
+      entries: The patterns in order, each with its value.
     """
 
     def __init__(self, entries: Iterable[tuple[Pattern, T]]) -> None:
         self._entries = tuple(entries)
-        filed, self._rest = _file([pattern for pattern, _ in self._entries])
+        by_key, self._unkeyed = _assign_keys([pattern for pattern, _ in self._entries])
         fixed: defaultdict[tuple[int, int], dict[str, list[int]]] = defaultdict(dict)
-        for (side, distance, text), numbers in filed.items():
+        for (side, distance, text), numbers in by_key.items():
             fixed[side, distance][text] = numbers
         self._grams = fixed.pop((_ANYWHERE, 0), {})
         self._sizes = sorted({len(gram) for gram in self._grams})
@@ -61,7 +59,7 @@ class Index(Generic[T]):
         self._ends = [(distance, texts) for side, distance, texts in places if side == _END]
 
     def matching(self, name: str) -> Iterator[tuple[T, dict[str, str]]]:
-        """Every entry that matches, in the given order, with what its pattern captured.
+        """Yields the value of every matching pattern, in order, with its captures.
 
         Parameters:
           name: The name of a task.
@@ -85,14 +83,14 @@ class Index(Generic[T]):
             for gram in {name[at : at + size] for at in range(len(name) - size + 1)}:
                 found += self._grams.get(gram, ())
         if not found:
-            return self._rest
-        found += self._rest
+            return self._unkeyed
+        found += self._unkeyed
         found.sort()
         return found
 
 
 class _Prefixes:
-    """Texts with numbers: which of them does a name start with?
+    """Maps texts to numbers, and finds the texts that a name starts with.
 
     The longest is the name's predecessor in sorted order or a prefix of that; the others are prefixes of the longest.
     """
@@ -100,7 +98,7 @@ class _Prefixes:
     def __init__(self, numbers: Mapping[str, list[int]]) -> None:
         self._texts = sorted(numbers)
         self._numbers = [numbers[text] for text in self._texts]
-        self._shorter: list[int] = []  # where the longest prefix of each text stands, or -1
+        self._shorter: list[int] = []  # the index of each text's longest prefix, or -1
         chain: list[int] = []
         for at, text in enumerate(self._texts):
             while chain and not text.startswith(self._texts[chain[-1]]):
@@ -119,46 +117,46 @@ class _Prefixes:
             at = shorter[at]
 
 
-def _file(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
-    """The patterns' numbers under the text that each shares with the fewest others, and those without text."""
+def _assign_keys(patterns: Sequence[Pattern]) -> tuple[dict[_Key, list[int]], list[int]]:
+    """The patterns' numbers by the key that each shares with the fewest others, and those without a key."""
     items = [items_of(pattern) for pattern in patterns]
     keys = _frequent([_fixed_keys(pattern) for pattern in items])
-    filed: dict[_Key, list[int]] = {}
+    by_key: dict[_Key, list[int]] = {}
     left = list(range(len(patterns)))
     for _ in range(_ROUNDS):
-        left = _file_some(left, keys, _FEW, filed)
+        left = _assign_some(left, keys, _MAX_SHARED, by_key)
     for number in left:
         keys[number] += _gram_keys(items[number])
-    left = _file_some(left, keys, len(patterns), filed)
-    return filed, left
+    left = _assign_some(left, keys, len(patterns), by_key)
+    return by_key, left
 
 
-def _file_some(
-    numbers: list[int], keys: list[list[_Key]], most: int, filed: dict[_Key, list[int]]
+def _assign_some(
+    numbers: list[int], keys: list[list[_Key]], limit: int, by_key: dict[_Key, list[int]]
 ) -> list[int]:
-    """Files the patterns that have a text which at most so many of them offer; returns the others."""
-    crowd = Counter(key for number in numbers for key in keys[number])
+    """Assigns a key to the patterns that have one which at most `limit` of them share; returns the others."""
+    counts = Counter(key for number in numbers for key in keys[number])
     left = []
     for number in numbers:
-        key = min(keys[number], key=lambda key: (crowd[key], key[0], -len(key[2])), default=None)
-        if key is None or crowd[key] > most:
+        key = min(keys[number], key=lambda key: (counts[key], key[0], -len(key[2])), default=None)
+        if key is None or counts[key] > limit:
             left.append(number)
         else:
-            filed.setdefault(key, []).append(number)
+            by_key.setdefault(key, []).append(number)
     return left
 
 
 def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
-    """The keys at those places that most patterns have text at."""
+    """The keys at the places where the most patterns have text."""
     places = Counter((side, distance) for some in keys for side, distance, _ in some)
-    if len(places) <= _PLACES:
+    if len(places) <= _MAX_PLACES:
         return keys
-    frequent = {place for place, _ in places.most_common(_PLACES)}
+    frequent = {place for place, _ in places.most_common(_MAX_PLACES)}
     return [[key for key in some if key[:2] in frequent] for some in keys]
 
 
 def _fixed_keys(items: list[str | Wildcard]) -> list[_Key]:
-    """The texts of a pattern that stand at a certain distance from the start or the end of a name."""
+    """A pattern's texts at a fixed distance from the start or the end of a name."""
     backwards = [item[::-1] if isinstance(item, str) else item for item in reversed(items)]
     return [
         *((_START, distance, text) for distance, text in _fixed(items)),
@@ -167,7 +165,7 @@ def _fixed_keys(items: list[str | Wildcard]) -> list[_Key]:
 
 
 def _fixed(items: list[str | Wildcard]) -> Iterator[tuple[int, str]]:
-    """The texts before anything that has any length, each with its distance from the start."""
+    """The texts before the first item of any length, each with its distance from the start."""
     distance = 0
     for item in items:
         if isinstance(item, str):
@@ -178,10 +176,10 @@ def _fixed(items: list[str | Wildcard]) -> Iterator[tuple[int, str]]:
 
 
 def _gram_keys(items: list[str | Wildcard]) -> list[_Key]:
-    """The pieces of a pattern's texts, which stand anywhere in a name."""
+    """The n-grams of a pattern's texts, which may be anywhere in a name."""
     return [
-        (_ANYWHERE, 0, item[at : at + _GRAM])
+        (_ANYWHERE, 0, item[at : at + _GRAM_LENGTH])
         for item in items
         if isinstance(item, str)
-        for at in range(max(len(item) - _GRAM, 0) + 1)
+        for at in range(max(len(item) - _GRAM_LENGTH, 0) + 1)
     ]

@@ -1,4 +1,4 @@
-"""Where a task goes as it is called: what its caller says of the message lies over what the rule says. Pure."""
+"""The caller's options merged over the rule's message settings."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 def apply_caller_options(table: Table, name: str, call: Call) -> Decision:
-    """Where Celery sends a task, and how its message is as far as the rule or its caller says it.
+    """Returns where Celery sends a task, with the message settings of the rule and of the caller, who wins.
 
     Parameters:
-      table: The routes.
+      table: The rules.
       name: The task's name.
-      call: What it is called with. Headers among its options count as such.
+      call: Its arguments and options. Headers may be among the options.
 
     Raises:
-      RoutingError: No rule takes it and the file refuses such tasks.
-      UsageError: The caller names a queue, an exchange or a key, which decide instead of the file.
+      RoutingError: No rule matches the task and `unmatched` is not a queue.
+      UsageError: The caller names a queue, an exchange or a key, which override the file.
     """
     if not (_is_given(call.options) or _is_given(call.headers)):
         return table.route(name, call)
     refuse_address(call)
     if not _is_given(call.headers):
-        call = replace(call, headers=_own(call, "headers"))
-    return _with_own(table.route(name, call), call)
+        call = replace(call, headers=_caller_option(call, "headers"))
+    return _override(table.route(name, call), call)
 
 
 def refuse_address(call: Call) -> None:
-    """Does nothing if the file decides where a call goes.
+    """Raises an error if the caller overrides where the task goes.
 
     Raises:
-      UsageError: The caller names a queue, an exchange or a key, which decide instead.
+      UsageError: The caller names a queue, an exchange or a key, which override the file.
     """
     for option in ADDRESS:
-        if _own(call, option) is not None:
+        if _caller_option(call, option) is not None:
             raise UsageError(GOES_THERE.format(name=option), f"leave `{option}` out of the options")
 
 
@@ -50,16 +50,16 @@ def _is_given(value: Any) -> bool:
     return value is not None and not (type(value) is dict and not value)
 
 
-def _own(call: Call, option: str) -> Any:
-    """What the caller says of an option, None if nothing."""
+def _caller_option(call: Call, option: str) -> Any:
+    """The caller's value of an option; None if it is not given."""
     value = call.part(f"options.{option}")
     return None if value is MISSING else value
 
 
-def _with_own(decision: Decision, call: Call) -> Decision:
-    """A decision with what the caller says otherwise; of headers, each by itself."""
-    priority = _own(call, "priority")
-    own = {name: value for name in decision.options if (value := _own(call, name)) is not None}
+def _override(decision: Decision, call: Call) -> Decision:
+    """Overrides a decision with the caller's options; headers are merged one by one."""
+    priority = _caller_option(call, "priority")
+    own = {name: value for name in decision.options if (value := _caller_option(call, name)) is not None}
     if "headers" in decision.options and _is_given(call.headers):
         mine: Any = call.headers
         one_by_one = issubclass(type(mine), dict)

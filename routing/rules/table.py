@@ -1,8 +1,8 @@
-"""Task name -> destination. Pure: built from one vhost's part of a file; asks no broker, imports no Celery.
+"""The compiled rules of one vhost: maps a task's name to its destination. Uses neither a broker nor Celery.
 
-An exact name beats every pattern; among patterns the file's order decides. A rule is passed over if its `when` does
-not hold, if its `shard_by` is missing, or if it captured the name of no declared queue. Every destination is proved
-when the table is built: it is one queue, and no second one.
+An exact name beats every pattern; among patterns, the first in the file wins. A rule is skipped if its `when` does not
+match, if its shard key is missing, or if the queue it captured is not declared. When the table is built, every
+destination is checked to reach exactly one queue.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ...topology.delivery.addresses import AddressBook, consumable_queues, possi
 from ...topology.errors import RoutingError
 from ...topology.matching import pattern
 from ...topology.model.topology import REFUSE
-from .builtin_tasks import CELERYS_OWN
+from .builtin_tasks import BUILTIN_TASKS
 from .call import Call
-from .decision import Decision, PatternEntry, Step
+from .decision import Decision, PatternEntry, RuleMatch
 from .default_queues import default_queue
 from .index import Index
 
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from ...topology.matching.pattern import Pattern
     from ...topology.model import Body, Route
 
-#: Names remembered with their destination; beyond that the memory starts afresh.
-REMEMBERED = 10_000
-
+#: The maximum number of names in a cache; a full cache is cleared.
+CACHE_SIZE = 10_000
 
 _MESSAGE_FIELDS = (
     "expires",
@@ -47,24 +46,24 @@ _NO_CALL = Call()
 
 
 class Table:
-    """Where every task of one vhost goes.
+    """Maps the tasks of one vhost to destinations.
 
     Parameters:
       body: Queues, exchanges, routes and `unmatched`.
-      position: Says where the rule with an index stands in the file.
+      position: Maps a rule's index to its position in the file.
 
     Raises:
-      RoutingError: A rule's pattern is wrong, its queue does not exist, or its key reaches no queue or several; names
-        them all.
+      RoutingError: A rule's pattern is invalid, its queue does not exist, or its key does not route to exactly one
+        queue; it lists all such rules.
     """
 
     def __init__(self, body: Body, position: Callable[[int], Position] | None = None) -> None:
         self.addresses = AddressBook(body)
         self._body = body
         self._queues = frozenset(consumable_queues(body))
-        #: Where rules are written; None if there are none, or they came from no file.
+        #: The file to add rules to; None if the rules are not from a file.
         self._file = position(0).file if position and body.routes else None
-        self._memory: dict[str, tuple[Step | Decision, ...]] = {}
+        self._cache: dict[str, tuple[RuleMatch | Decision, ...]] = {}
         self._exact: dict[str, list[tuple[PatternEntry, dict[str, str]]]] = {}
         self.entries: list[PatternEntry] = []
         problems: list[str] = []
@@ -72,7 +71,7 @@ class Table:
         for index, route in enumerate(body.routes):
             place = position(index) if position else None
             try:
-                entries = list(_entries(index, route, place, self._prove(index, place)))
+                entries = list(_entries(index, route, place, self._fixed_destinations(index, place)))
             except RoutingError as error:
                 problems.append(f"{place or f'routes[{index}]'}: {error.message}")
                 continue
@@ -83,50 +82,50 @@ class Table:
                 else:
                     patterns.append((entry.pattern, entry))
         self._patterns = Index(patterns)
-        self.unmatched = self._fallback(problems)
-        self._celerys_own = self.unmatched or self._of_celerys_own()
+        self.unmatched = self._unmatched_destination(problems)
+        self._builtin_fallback = self.unmatched or self._builtin_destination()
         if problems:
-            raise _lead_nowhere(problems)
+            raise _invalid_routes(problems)
 
     def route(self, name: str, call: Call = _NO_CALL) -> Decision:
-        """Where a task goes.
+        """Returns where a task goes.
 
         Parameters:
           name: The task's name.
-          call: What it is called with, for rules with `when` or `shard_by`.
+          call: Its arguments and options, for rules with `when` or `shard_by`.
 
         Raises:
-          RoutingError: No rule matches, and the file has no queue for that; or what was captured makes a key
-            that reaches no queue or several.
+          RoutingError: No rule matches the task and `unmatched` is not a queue; or a key with captures does not route
+            to exactly one queue.
         """
-        steps = self._steps(name)
-        for step in steps:
-            decision = step if isinstance(step, Decision) else step.decide(call)
+        matches = self._matches_for(name)
+        for match in matches:
+            decision = match if isinstance(match, Decision) else match.decide(call)
             if decision is not None:
                 return decision
-        raise _refused(name, call, [step for step in steps if isinstance(step, Step)], self._file)
+        raise _no_route(name, call, [match for match in matches if isinstance(match, RuleMatch)], self._file)
 
     def decided_by_name(self, name: str) -> Decision | None:
-        """The destination of a task if its name alone decides, else None."""
-        steps = self._steps(name)
-        return steps[0] if steps and isinstance(steps[0], Decision) else None
+        """Returns the destination of a task if it depends on the name alone, else None."""
+        matches = self._matches_for(name)
+        return matches[0] if matches and isinstance(matches[0], Decision) else None
 
     def any_destination(self, name: str) -> Decision | None:
-        """A destination that a task may have, whatever it is called with; None if it has none.
+        """Returns one possible destination of a task, whatever its call; None if it has none.
 
-        What asks for nothing comes first, and of shards the first.
+        Prefers rules without `when`; of shards, it is the first.
         """
-        steps = self._steps(name)
-        free = (step for step in steps if isinstance(step, Decision) or not step.entry.route.when)
-        step = next(free, steps[0] if steps else None)
-        return step.decisions[0] if isinstance(step, Step) else step
+        matches = self._matches_for(name)
+        unconditional = (each for each in matches if isinstance(each, Decision) or not each.entry.route.when)
+        match = next(unconditional, matches[0] if matches else None)
+        return match.decisions[0] if isinstance(match, RuleMatch) else match
 
     def has_exact_rule(self, name: str) -> bool:
         """Whether a rule names exactly this task."""
         return name in self._exact
 
     def rate_limiting_rule(self, name: str) -> PatternEntry | None:
-        """The rule whose rate limit a task has, if any: of those that ask nothing of a call, the first."""
+        """Returns the rule whose rate limit applies to a task, if any: the first without `when` that matches."""
         return next(
             (
                 entry
@@ -137,63 +136,63 @@ class Table:
         )
 
     def to_queue(self, queue: str) -> Decision | None:
-        """The destination of a task whose caller named the queue; None if the file does not know it."""
+        """Returns the destination of a task whose caller names the queue; None if the queue is not in the file."""
         return Decision(queue, *self.addresses.of(queue)) if queue in self._queues else None
 
     def candidates(self, name: str) -> Iterator[tuple[PatternEntry, tuple[Decision, ...] | None]]:
-        """Every rule whose `tasks` match a name, in the order that they are asked, each with where it leads.
+        """Yields every rule that matches a name, in the order of evaluation, with its destinations.
 
-        None stands for a captured queue that is not declared.
+        They are None if the captured queue is not declared.
         """
-        for entry, captures in self._matching(name):
-            yield entry, entry.decisions or self._fill(entry, captures)
+        for entry, captures in self._matching_entries(name):
+            yield entry, entry.decisions or self._from_captures(entry, captures)
 
     def in_order(self) -> Iterator[PatternEntry]:
-        """Every pattern of every rule as names meet them: exact names first, then patterns in the file's order."""
+        """Yields every pattern in the order of evaluation: exact names, then the others in the file's order."""
         yield from (entry for entry in self.entries if entry.pattern.kind == "exact")
         yield from (entry for entry in self.entries if entry.pattern.kind != "exact")
 
-    def _steps(self, name: str) -> tuple[Step | Decision, ...]:
-        """The rules that may take a name, up to the first that takes it whatever it is called with."""
-        steps = self._memory.get(name)
-        if steps is None:
-            steps = self._search(name)
-            if len(self._memory) >= REMEMBERED:
-                self._memory.clear()
-            self._memory[name] = steps
-        return steps
+    def _matches_for(self, name: str) -> tuple[RuleMatch | Decision, ...]:
+        """The rules that match a name, up to the first that matches every call."""
+        matches = self._cache.get(name)
+        if matches is None:
+            matches = self._find_matches(name)
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
+            self._cache[name] = matches
+        return matches
 
-    def _matching(self, name: str) -> Iterable[tuple[PatternEntry, dict[str, str]]]:
+    def _matching_entries(self, name: str) -> Iterable[tuple[PatternEntry, dict[str, str]]]:
         exact = self._exact.get(name)
         patterns = self._patterns.matching(name)
         return patterns if exact is None else chain(exact, patterns)
 
-    def _search(self, name: str) -> tuple[Step | Decision, ...]:
-        steps: list[Step | Decision] = []
-        for entry, captures in self._matching(name):
-            decisions = entry.decisions or self._fill(entry, captures)
+    def _find_matches(self, name: str) -> tuple[RuleMatch | Decision, ...]:
+        matches: list[RuleMatch | Decision] = []
+        for entry, captures in self._matching_entries(name):
+            decisions = entry.decisions or self._from_captures(entry, captures)
             if decisions is not None and not entry.depends_on_call:
-                return (*steps, decisions[0])
+                return (*matches, decisions[0])
             if decisions is not None:
-                steps.append(Step(entry, decisions))
-        fallback = self._celerys_own if name in CELERYS_OWN else self.unmatched
-        return tuple(steps) if fallback is None else (*steps, fallback)
+                matches.append(RuleMatch(entry, decisions))
+        fallback = self._builtin_fallback if name in BUILTIN_TASKS else self.unmatched
+        return tuple(matches) if fallback is None else (*matches, fallback)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_memory": {}}
+        return {**self.__dict__, "_cache": {}}
 
-    def _fill(self, entry: PatternEntry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
-        """Where a rule with captures in its queue or key leads; None if the queue is not declared."""
+    def _from_captures(self, entry: PatternEntry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
+        """The destinations of a rule with captures in its queue or key; None if the queue is not declared."""
         route = entry.route
         queue = pattern.fill(route.queue, captures)
         shards = self._body.shards.get(queue)
         if bool(shards) != bool(route.shard_by) or not (shards or queue in self._queues):
             return None
         key = None if route.key is None else pattern.fill(route.key, captures)
-        return self._decide(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
+        return self._destinations(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
 
-    def _prove(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
-        """Where a rule leads, or None if that depends on what is captured; what is fixed is proved."""
+    def _fixed_destinations(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
+        """Checks a rule and returns its destinations; None if they depend on captures."""
         body = self._body
         route = body.routes[index]
         if route.queue in body.queues and route.queue not in self._queues:
@@ -204,15 +203,15 @@ class Table:
                 f"queue `{route.queue}` does not exist", did_you_mean(route.queue, body.queues)
             )
         if route.queue in body.shards and not route.shard_by:
-            raise RoutingError(f"queue `{route.queue}` has shards, and no `shard_by` says which")
+            raise RoutingError(f"queue `{route.queue}` has shards, so the route needs `shard_by`")
         if route.shard_by and route.queue in body.queues:
-            raise RoutingError(f"`shard_by` needs a queue with `shards`, and `{route.queue}` has none")
+            raise RoutingError(f"`shard_by` needs a queue with `shards`, which `{route.queue}` does not have")
         if route.key is not None and pattern.placeholders(route.key):
             return None
-        decisions = self._decide(index, queues, route.key, place, None)
+        decisions = self._destinations(index, queues, route.key, place, None)
         return decisions if route.queue in body.queues or route.queue in body.shards else None
 
-    def _decide(
+    def _destinations(
         self, index: int, queues: tuple[str, ...], key: str | None, place: Position | None, text: str | None
     ) -> tuple[Decision, ...]:
         """The destinations of a rule."""
@@ -224,7 +223,7 @@ class Table:
         )
 
     def _address(self, queue: str, key: str | None) -> PublishAddress:
-        """The address of a queue, with the rule's own key if it has one."""
+        """The address of a queue, with the rule's key if it has one."""
         if key is None:
             return self.addresses.of(queue)
         address = self.addresses.with_key(queue, key)
@@ -237,8 +236,8 @@ class Table:
             )
         return address
 
-    def _fallback(self, problems: list[str]) -> Decision | None:
-        """Where tasks go that no rule matches."""
+    def _unmatched_destination(self, problems: list[str]) -> Decision | None:
+        """The destination of tasks that no rule matches."""
         unmatched = self._body.unmatched
         if unmatched == REFUSE:
             return None
@@ -247,14 +246,14 @@ class Table:
             return None
         return Decision(unmatched, *self.addresses.of(unmatched))
 
-    def _of_celerys_own(self) -> Decision | None:
-        """Where Celery's own tasks go if every other task without a rule is refused."""
+    def _builtin_destination(self) -> Decision | None:
+        """The destination of Celery's built-in tasks in a file that refuses other tasks without a rule."""
         queue = default_queue(self._body)
         return Decision(queue, *self.addresses.of(queue), celerys_own=True) if queue else None
 
 
 def message_options(route: Route) -> Mapping[str, Any]:
-    """What a rule says of the message besides where it goes and its priority, by Celery's names."""
+    """Returns a rule's message settings except the priority, by Celery's names."""
     found = {
         name: value for name in _MESSAGE_FIELDS if (value := getattr(route, name)) is not None
     } | route.options
@@ -270,35 +269,35 @@ def _entries(
     depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield PatternEntry(index, route, _parsed(text), place, decisions, depends_on_call)
+        yield PatternEntry(index, route, _parse(text), place, decisions, depends_on_call)
 
 
-def _parsed(text: str) -> Pattern:
-    """A pattern of a topology that may be made by hand."""
+def _parse(text: str) -> Pattern:
+    """Parses a pattern, which is not validated yet in a topology built in code."""
     try:
         return pattern.parse(text)
     except ValueError as error:
         raise RoutingError(str(error)) from None
 
 
-def _refused(name: str, call: Call, passed: Sequence[Step], file: str | None) -> RoutingError:
-    """The error for a task that no rule takes, or none as it is called."""
-    if not passed:
+def _no_route(name: str, call: Call, skipped: Sequence[RuleMatch], file: str | None) -> RoutingError:
+    """The error for a task without a matching rule, or whose call no rule matches."""
+    if not skipped:
         to_file = f" to {file}" if file else ""
         return RoutingError(
             f"no route matches task `{name}`",
             f"add a route for it{to_file}, or name a queue in `unmatched`",
         )
-    places = (f"{place.file}:{place.line} " if (place := step.entry.position) else "" for step in passed)
-    why = "; ".join(f"{place}{step.passes_by(call)}" for place, step in zip(places, passed, strict=True))
+    places = (f"{place.file}:{place.line} " if (place := match.entry.position) else "" for match in skipped)
+    why = "; ".join(f"{place}{match.mismatch(call)}" for place, match in zip(places, skipped, strict=True))
     return RoutingError(
-        f"no route takes task `{name}` as it is called: {why}",
+        f"no route matches this call of task `{name}`: {why}",
         "add a route for such calls, or name a queue in `unmatched`",
     )
 
 
-def _lead_nowhere(problems: list[str]) -> RoutingError:
-    """One error for every rule without a proved destination."""
+def _invalid_routes(problems: list[str]) -> RoutingError:
+    """One error for all invalid rules."""
     if len(problems) == 1:
         return RoutingError(problems[0])
-    return RoutingError("\n  ".join([f"{len(problems)} routes lead nowhere", *problems]))
+    return RoutingError("\n  ".join([f"{len(problems)} routes are invalid", *problems]))

@@ -1,15 +1,15 @@
-"""The exception that belongs to the task, at whatever line of a router it arrives. Pure: Celery is not asked for it."""
+"""Recognizes Celery's soft time limit, which may be raised at any line of a router, without importing Celery."""
 
 from __future__ import annotations
 
-#: What Celery raises in a task, from a signal, when its `soft_time_limit` is over.
+#: Raised by Celery in a task, from a signal handler, when its `soft_time_limit` is exceeded.
 _SOFT = "SoftTimeLimitExceeded"
 
 
 def is_time_limit(error: BaseException) -> bool:
-    """Whether an exception is the end of the task's time, and so nothing that a router may catch.
+    """Whether an exception is the task's soft time limit, which a router must not swallow.
 
     Parameters:
-      error: What was raised.
+      error: The exception.
     """
     return any(kind.__name__ == _SOFT for kind in type(error).__mro__)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ...topology.file.load import Loaded
     from ...topology.model import Body, Topology
 
-#: What a file says that decides where tasks go.
-_ROUTING = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
+#: The fields that decide where tasks go.
+_ROUTING_FIELDS = ("exchanges", "queues", "routes", "unmatched", "delayed_delivery")
 
 
-def located_body(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
-    """One vhost's part of a file, and where its rules stand.
+def body_and_positions(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int], Position]]:
+    """Returns one vhost's part of a file, and the position of each of its rules by index.
 
     Raises:
       RoutingError: The file has no such vhost.
@@ -29,10 +29,10 @@ def located_body(loaded: Loaded, vhost: str | None) -> tuple[Body, Callable[[int
 
 
 def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str, ...]]:
-    """One vhost's part of a file, and the path it stands under.
+    """Returns one vhost's part of a file, and its path in the file.
 
-    A file that names no vhost at all is about whichever is asked for: the broker URL says which. Where it names others
-    in `vhosts`, its top level is `/`, unless `vhost` says otherwise, since any other name may be a slip.
+    A file without any vhost is valid for every vhost: the broker URL decides. If it has `vhosts`, its top level is the
+    vhost `/`, unless `vhost` names another, since any other name may be a typo.
 
     Raises:
       RoutingError: The file has no such vhost.
@@ -45,17 +45,17 @@ def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str
     if vhost == top:
         return topology, ()
     names = " and ".join(f"`{name}`" for name in topology.vhosts) or f"`{top}` alone"
-    hint = did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; name none for its top level"
+    hint = did_you_mean(vhost, [*topology.vhosts, top]) or f"it has {names}; omit the vhost for the top level"
     raise RoutingError(f"vhost `{vhost}` is not in the file", hint)
 
 
-def routes_alike(one: Body, other: Body, *, workers: bool = False) -> bool:
-    """Whether two files say the same of routing; whoever sends tasks does not read the rest.
+def same_routing(one: Body, other: Body, *, workers: bool = False) -> bool:
+    """Whether two files route tasks alike. Producers do not load the rest of the file.
 
     Parameters:
-      one: A file's part.
-      other: Another one's.
-      workers: Whether what they say of workers counts, too.
+      one: The part of one file.
+      other: The part of the other file.
+      workers: Whether to compare the worker profiles, too.
     """
-    names = (*_ROUTING, "workers") if workers else _ROUTING
+    names = (*_ROUTING_FIELDS, "workers") if workers else _ROUTING_FIELDS
     return all(getattr(one, name) == getattr(other, name) for name in names)

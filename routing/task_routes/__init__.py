@@ -1,1 +1,1 @@
-"""Celery's own `task_routes` and `task_queues`, read as Celery reads them."""
+"""A router for Celery's own `task_routes` and `task_queues`, with Celery's semantics."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class QueueAddress(NamedTuple):
-    """A queue as `task_queues` has it.
+    """A queue of `task_queues`.
 
     Parameters:
       name: Its name.
@@ -24,13 +24,13 @@ class QueueAddress(NamedTuple):
 def publish_address(
     queue: QueueAddress | None, exchange: str | None, key: str | None, exchange_type: str | None = None
 ) -> tuple[str, str, str]:
-    """Exchange, its type and the key. To a direct exchange, Celery publishes only if both it and a key are named.
+    """Returns the exchange, its type and the key. Celery uses a direct exchange only if both it and a key are given.
 
     Parameters:
-      queue: The queue that is named, or the default queue if neither a queue nor an exchange is.
-      exchange: The exchange that is named.
-      key: The routing key that is named.
-      exchange_type: The exchange type that is named.
+      queue: The queue that is given, or the default queue if neither a queue nor an exchange is.
+      exchange: The exchange that is given.
+      key: The routing key that is given.
+      exchange_type: The exchange type that is given.
     """
     kind = exchange_type or ("direct" if queue is None else queue.exchange_type)
     if kind == "direct" and not (exchange and key):
@@ -41,5 +41,5 @@ def publish_address(
 
 
 def name_of(exchange: Any) -> str | None:
-    """The name of an exchange that is given by its name or as kombu's; None if none is given."""
+    """Returns the name of an exchange, given by name or as a kombu object; None if none is given."""
     return None if exchange is None else str(getattr(exchange, "name", exchange) or "")

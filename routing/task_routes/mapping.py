@@ -1,4 +1,4 @@
-"""One mapping of Celery's `task_routes`: an exact name by dictionary, then globs and expressions by an index."""
+"""One mapping of Celery's `task_routes`: exact names in a dictionary, globs and regular expressions in an index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ...topology.matching.pattern import parse
 from ..rules.index import Index
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 
 if TYPE_CHECKING:
     from ...topology.matching.pattern import Pattern
@@ -20,66 +20,66 @@ if TYPE_CHECKING:
 _UNKNOWN = object()
 
 
-class _Nowhere:
-    """The route of names that no pattern matches. A class stays itself when it is pickled."""
+class _NoRoute:
+    """The route of names that no pattern matches. It is a class because a class keeps its identity when pickled."""
 
 
-_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _Nowhere), {})
+_NO_MATCH: tuple[tuple[float, Any], dict[str, str]] = ((math.inf, _NoRoute), {})
 
 
 class MapRouter:
-    """One mapping of `task_routes`: exact names first, then globs and expressions in their order.
+    """One mapping of `task_routes`: exact names first, then globs and regular expressions in order.
 
     Parameters:
-      routes: The mapping, or its pairs.
+      routes: The mapping, or a list of its pairs.
 
     Raises:
-      UsageError: They are no pairs, or a key is neither text nor a compiled expression.
+      UsageError: It is neither, or a key is neither a string nor a compiled regular expression.
     """
 
     def __init__(self, routes: Any) -> None:
         self._exact: dict[Any, Any] = {}
         globs: dict[re.Pattern[str], str] = {}
-        patterns: dict[re.Pattern[str], Any] = {}  # of equal ones, the first's place and the last's value
+        patterns: dict[re.Pattern[str], Any] = {}  # of equal ones, the first's position and the last's value
         try:
             for key, value in routes.items() if isinstance(routes, Mapping) else routes:
                 if isinstance(key, re.Pattern):
-                    patterns[key] = _plain(value)
+                    patterns[key] = _normalised(value)
                 elif "*" in key:
                     regex = re.compile(fnmatch.translate(key))
-                    globs[regex], patterns[regex] = key, _plain(value)
+                    globs[regex], patterns[regex] = key, _normalised(value)
                 else:
-                    self._exact[key] = _plain(value)
+                    self._exact[key] = _normalised(value)
         except (TypeError, ValueError) as error:
-            hint = "a list of pairs stands in a list of its own: `task_routes = ([(name, route), ...],)`"
+            hint = "put a list of pairs inside another list: `task_routes = ([(name, route), ...],)`"
             text = f"`{redacted_repr(routes)}` in task_routes does not map names to routes: {error}"
             raise UsageError(text, hint if isinstance(routes, tuple) else None) from None
         indexed: list[tuple[Pattern, tuple[int, Any]]] = []
         self._others: list[tuple[int, re.Pattern[Any], Any]] = []
         for place, (regex, route) in enumerate(patterns.items()):
-            pattern = _parsed(globs[regex], "glob") if regex in globs else _open_ended(regex)
+            pattern = _parse(globs[regex], "glob") if regex in globs else _open_ended(regex)
             if pattern:
                 indexed.append((pattern, (place, route)))
             else:
                 self._others.append((place, regex, route))
         self._index = Index(indexed)
-        #: Every exact name's value, and that of names which were found by a pattern.
+        #: The routes of exact names, and a cache of those found by a pattern.
         self.known = self._exact.copy()
 
     def __call__(self, name: str, *_: Any) -> dict[Any, Any] | None:
-        """The route of a name, a dict of its own for every call, or None.
+        """Returns the route of a name as a new dict, or None.
 
         Raises:
-          TypeError: The route is neither a dict nor text.
+          TypeError: The route is neither a dict nor a string.
         """
         route = self.known.get(name, _UNKNOWN)
         if route is _UNKNOWN:
             route = self._search(name)
-            if len(self.known) >= REMEMBERED + len(self._exact):
+            if len(self.known) >= CACHE_SIZE + len(self._exact):
                 self.known.clear()
                 self.known.update(self._exact)
             self.known[name] = route
-        if route is _Nowhere:
+        if route is _NoRoute:
             return None
         try:
             return dict(route)
@@ -87,7 +87,7 @@ class MapRouter:
             return {"queue": route}
 
     def _search(self, name: str) -> Any:
-        """The value of an exact name that another thread forgets just now, or of the first pattern that matches."""
+        """The route of an exact name, if another thread is clearing the cache, or of the first pattern that matches."""
         if name in self._exact:
             return self._exact[name]
         (end, route), _ = next(self._index.matching(name), _NO_MATCH)
@@ -100,14 +100,14 @@ class MapRouter:
 
 
 def _open_ended(regex: re.Pattern[Any]) -> Pattern | None:
-    """The pattern of ours that says what an expression does, which need not match to the end; None if it has flags."""
+    """An expression as our pattern, which must match to the name's end; None if the expression has flags."""
     if isinstance(regex.pattern, str) and regex.flags == re.UNICODE:
-        return _parsed(f"/(?:{regex.pattern})(?s:.*)/", "regex")
+        return _parse(f"/(?:{regex.pattern})(?s:.*)/", "regex")
     return None
 
 
-def _parsed(text: str, kind: str) -> Pattern | None:
-    """The pattern of ours that a text spells; None if it spells none of that kind."""
+def _parse(text: str, kind: str) -> Pattern | None:
+    """Parses a text as our pattern; None if it is not one of that kind."""
     try:
         found = parse(text)
     except ValueError:
@@ -115,8 +115,8 @@ def _parsed(text: str, kind: str) -> Pattern | None:
     return found if found.kind == kind else None
 
 
-def _plain(value: Any) -> Any:
-    """A value of a mapping that nobody else changes; a queue's name as the dict that it stands for."""
+def _normalised(value: Any) -> Any:
+    """A copy of a route, which nobody else can change; a queue's name as a dict."""
     if type(value) is str and value:
         return {"queue": value}
     return value.copy() if type(value) is dict else value

@@ -10,16 +10,16 @@ from kombu import Exchange, Queue
 from ...topology.base.finding import did_you_mean
 from ...topology.base.redaction import redacted_repr
 from ...topology.errors import RoutingError, UsageError
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 
 
 class CompletedQueues(dict[Any, Any]):
-    """Queues by name, without an exchange or a key of their own given the default.
+    """Queues by name; those without an exchange or key get the default one.
 
     Parameters:
       exchange: The default exchange.
       key: The default key.
-      missing: The type of the exchange that a missing queue is made with; None to make none.
+      missing: The exchange type with which a missing queue is created; None to raise an error instead.
     """
 
     def __init__(self, exchange: Any, key: str, missing: str | None) -> None:
@@ -30,9 +30,9 @@ class CompletedQueues(dict[Any, Any]):
         self._aliases: dict[Any, Any] = {}
 
     def add(self, queues: Iterable[Any] | Mapping[str, Any]) -> None:
-        """Adds queues as `task_queues` has them."""
+        """Adds the queues of a `task_queues` setting."""
         if isinstance(queues, str):
-            raise UsageError(f"task_queues is the text `{queues}`, not a list of queues")
+            raise UsageError(f"task_queues is the string `{queues}`, not a list of queues")
         if isinstance(queues, Mapping):
             queues = [_queue(queue, name) for name, queue in queues.items()]
         for queue in {queue.name: queue for queue in map(_queue, queues)}.values():
@@ -48,7 +48,7 @@ class CompletedQueues(dict[Any, Any]):
             near = did_you_mean(str(name), [known for known in self if isinstance(known, str)])
             raise RoutingError(f"queue `{name}` is not in task_queues", near)
         queue = Queue(name, Exchange(name, self._missing), name)
-        if len(self) < REMEMBERED:
+        if len(self) < CACHE_SIZE:
             self[name] = queue
         return queue
 
@@ -56,7 +56,7 @@ class CompletedQueues(dict[Any, Any]):
         nameless = queue.exchange is None or queue.exchange.name == ""
         if queue.routing_key and not nameless:
             return queue
-        complete = object.__new__(type(queue))  # kombu's own copy makes a `Broadcast` anew, by another name
+        complete = object.__new__(type(queue))  # kombu's own copy gives a `Broadcast` a new name
         vars(complete).update(vars(queue))
         complete.exchange = self._exchange if nameless else queue.exchange
         complete.routing_key = queue.routing_key or self._key
@@ -64,13 +64,13 @@ class CompletedQueues(dict[Any, Any]):
 
 
 def _queue(queue: Any, name: str | None = None) -> Any:
-    """One entry of `task_queues` as a queue of kombu's."""
+    """An entry of `task_queues` as a kombu queue."""
     if isinstance(queue, Queue):
         return queue
     given = {"name": queue} if isinstance(queue, str) else queue
     if not isinstance(given, Mapping) or (name is None and "name" not in given):
         raise UsageError(
-            f"`{redacted_repr(queue)}` in task_queues is no queue, no name and no options with one"
+            f"`{redacted_repr(queue)}` in task_queues is not a queue, a name, or a dict with a `name`"
         )
     options = {"name": name, **given}
     name = options.pop("name")

@@ -1,8 +1,8 @@
-"""Celery's own `task_routes` and `task_queues`, read as Celery reads them: the same destinations, found faster.
+"""A router for Celery's own `task_routes` and `task_queues`: the same destinations, found faster.
 
-Oddities are kept: an exact name beats every glob of its mapping, a key is a glob only if it has a `*`, a compiled
-expression need not match to the name's end, patterns that say the same are one, direct exchanges are passed by.
-Mappings find a name by dictionary or index, and remember it. Functions are asked every time.
+Celery's semantics are kept: an exact name beats every glob of its mapping, a key is a glob only if it has a `*`, a
+compiled expression need not match to the name's end, equal patterns are one, direct exchanges are bypassed. Mappings
+use a dictionary and an index, and cache the result. Functions are called every time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kombu.utils.imports import symbol_by_name
 from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ..rules.decision import Decision
-from ..rules.table import REMEMBERED
+from ..rules.table import CACHE_SIZE
 from .address import QueueAddress, name_of, publish_address
 from .mapping import MapRouter
 from .queues import CompletedQueues
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 
 class CeleryRouter:
-    """Where Celery sends every task, by its own settings; also an entry for Celery's `task_routes`.
+    """Routes tasks by Celery's own settings; can be an entry of Celery's `task_routes`.
 
-    The settings are read once, and nothing that they hold is changed.
+    The settings are read once and not modified.
 
     Parameters:
       task_routes: A router or a list of them: a mapping or a list of pairs, a function, an object with
-        `route_for_task`, or the dotted path of one, which is imported when it is first asked. None for no routes.
-      task_queues: Kombu's queues, dicts of their options, or names; as a list or by name. None for the default
-        queue alone.
-      default_queue: Where tasks go that no router knows.
-      default_exchange: The exchange of queues that name none; the default queue's name if None.
+        `route_for_task`, or the dotted path of one, which is imported when it is first called. None for no routes.
+      task_queues: Kombu queues, dicts of their options, or names; as a list or by name. None for only the default
+        queue.
+      default_queue: The queue of tasks that no router matches.
+      default_exchange: The exchange of queues without one; the default queue's name if None.
       default_exchange_type: Its type.
-      default_routing_key: The key of queues that name none; the default queue's name if None.
-      create_missing_queues: Whether a queue may be named that `task_queues` has not.
+      default_routing_key: The key of queues without one; the default queue's name if None.
+      create_missing_queues: Whether routes may name a queue that is not in `task_queues`.
       create_missing_queue_exchange_type: The type of such a queue's exchange; direct if None.
 
     Raises:
-      UsageError: Celery would not take the routes or the queues either.
+      UsageError: Celery would reject the routes or the queues, too.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class CeleryRouter:
         missing = (create_missing_queue_exchange_type or "direct") if create_missing_queues else None
         self._queues = CompletedQueues(self._default_exchange, self._default_key, missing)
         self._queues.add(task_queues or ([Queue(default_queue)] if default_queue else []))
-        #: The routers as they were given, for whoever reads them rather than asks.
-        self.given = _listed(task_routes)
+        #: The entries of `task_routes` as given.
+        self.given = _as_tuple(task_routes)
         self._routers = tuple(map(_router, self.given))
         first = next(iter(self._routers), None)
         self._known = first.known if isinstance(first, MapRouter) else {}
-        self._asks = any(isinstance(router, _AskedRouter) for router in self._routers)
+        self._has_functions = any(isinstance(router, _FunctionRouter) for router in self._routers)
         self._decisions: dict[str, Decision] = {}
 
     def __call__(
@@ -82,12 +82,12 @@ class CeleryRouter:
         options: Mapping[str, Any] | None = None,
         task: Any = None,
     ) -> Any:
-        """What the first router answers that does not answer None, in a dict of its own for every call; else None.
+        """Returns the first router's answer that is not None, as a new dict, or None.
 
-        The parameters are those that Celery calls a router with.
+        The parameters are those with which Celery calls a router.
 
         Raises:
-          Exception: Whatever a router raises; TypeError for a value of a mapping that is no route.
+          Exception: Any error of a router; TypeError for a value of a mapping that is not a route.
         """
         known = self._known.get(name)
         if type(known) is dict:
@@ -106,74 +106,74 @@ class CeleryRouter:
         options: Mapping[str, Any] | None = None,
         task: Any = None,
     ) -> Decision:
-        """Where Celery publishes a task that is sent without a delay.
+        """Returns where Celery publishes a task without a delay.
 
         Parameters:
           name: The name of the task.
-          args: Its arguments. They, the keyword arguments and the task are for routers that look at them.
+          args: Its positional arguments. They, the keyword arguments and the task are passed to routers.
           kwargs: Its keyword arguments.
-          options: What the caller asks for: `queue`, `exchange`, `routing_key`, `priority`, ...
-          task: The task itself if it is registered.
+          options: The caller's options: `queue`, `exchange`, `routing_key`, `priority`, ...
+          task: The task object, if it is registered.
 
         Returns:
-          The destination; its queue is empty if the task goes to an exchange and nothing names a queue.
+          The destination; its queue is empty if only an exchange is given.
 
         Raises:
-          RoutingError: The queue is not in `task_queues`, and none may be created.
-          Exception: Whatever a router raises; TypeError for a value of a mapping that is no route.
+          RoutingError: The queue is not in `task_queues`, and `create_missing_queues` is not set.
+          Exception: Any error of a router; TypeError for a value of a mapping that is not a route.
         """
-        if options or self._asks:
+        if options or self._has_functions:
             return self._decide(name, args, kwargs, dict(options or {}), task)
         decision = self._decisions.get(name)
         if decision is None:
             decision = self._decide(name, args, kwargs, {}, task)
-            if len(self._decisions) >= REMEMBERED:
+            if len(self._decisions) >= CACHE_SIZE:
                 self._decisions.clear()
             self._decisions[name] = decision
         return decision
 
     def _decide(self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any) -> Decision:
-        wanted = self._expand(options)
-        route = self(name, args, kwargs or {}, wanted, task)
-        route = self._expand(route or ({} if "queue" in wanted else self._default_queue))
-        route.update({option: value for option, value in wanted.items() if value is not None})
+        given = self._expand(options)
+        route = self(name, args, kwargs or {}, given, task)
+        route = self._expand(route or ({} if "queue" in given else self._default_queue))
+        route.update({option: value for option, value in given.items() if value is not None})
         return self._destination(route)
 
     def _expand(self, route: Any) -> Any:
-        """A route, or a queue's name, with the queue itself under `queue`."""
+        """A route, or a queue's name, as options whose `queue` is a kombu queue."""
         queue, route = (route, {}) if isinstance(route, str) else (route.pop("queue", None), route)
         if queue:
             route["queue"] = queue if isinstance(queue, Queue) else self._queues[queue]
         return route
 
     def _destination(self, options: Any) -> Decision:
-        """The exchange and key that Celery publishes with, given all options."""
+        """The exchange and key that Celery publishes with, from all options."""
         queue, exchange = options.get("queue"), name_of(options.get("exchange"))
         if queue is None and exchange is None:
             queue = self._queues[self._default_queue]
-        own = None
+        address = None
         if queue is not None:
-            own = QueueAddress(
+            address = QueueAddress(
                 queue.name,
                 queue.exchange.name or self._default_exchange.name,
                 queue.exchange.type,
                 queue.routing_key or self._default_key,
             )
-        address = publish_address(own, exchange, options.get("routing_key"), options.get("exchange_type"))
-        return Decision("" if queue is None else queue.name, *address, priority=options.get("priority"))
+        target = publish_address(address, exchange, options.get("routing_key"), options.get("exchange_type"))
+        return Decision("" if queue is None else queue.name, *target, priority=options.get("priority"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CeleryRouter:
-        return self  # Celery copies its configuration; a router's functions are not ours to copy
+        return self  # Celery copies its configuration; a user's router functions must not be copied
 
     def __repr__(self) -> str:
         return f"<CeleryRouter: {len(self._routers)} routers, {len(self._queues)} queues>"
 
 
-class _AskedRouter:
-    """A function or an object with `route_for_task`, asked for every task.
+class _FunctionRouter:
+    """A function or an object with `route_for_task`, called for every task.
 
     Parameters:
-      router: It, or its dotted path.
+      router: The function or object, or its dotted path.
     """
 
     def __init__(self, router: Any) -> None:
@@ -193,7 +193,7 @@ class _AskedRouter:
         return dict(found) if isinstance(found, dict) else found
 
 
-def _listed(task_routes: Any) -> tuple[Any, ...]:
+def _as_tuple(task_routes: Any) -> tuple[Any, ...]:
     """The entries of the setting."""
     if task_routes is None:
         return ()
@@ -201,18 +201,18 @@ def _listed(task_routes: Any) -> tuple[Any, ...]:
 
 
 def _router(route: Any) -> Any:
-    """One entry of `task_routes` as a function of a name, arguments, keyword arguments, options and a task."""
+    """An entry of `task_routes` as a function of name, arguments, keyword arguments, options and task."""
     if isinstance(route, Mapping | list | tuple):
         return MapRouter(route)
     if isinstance(route, str) or callable(route) or hasattr(route, "route_for_task"):
-        return _AskedRouter(route)
+        return _FunctionRouter(route)
     raise UsageError(
-        f"`{redacted_repr(route)}` in task_routes is no router",
-        "a router is a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",
+        f"`{redacted_repr(route)}` in task_routes is not a router",
+        "use a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",
     )
 
 
 def _imported(path: str) -> Any:
-    """What a dotted path names; a class with `route_for_task` as an object."""
+    """Imports a dotted path; a class with `route_for_task` is instantiated."""
     router = symbol_by_name(path)
     return router() if hasattr(router, "route_for_task") else router

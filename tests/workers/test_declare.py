@@ -115,7 +115,7 @@ def test_a_worker_that_declares_says_which_queues_it_takes(fresh_project: Projec
 
 def test_what_no_worker_has_declared_yet_is_for_one_to_declare(fresh_project: Project) -> None:
     project = fresh_project
-    hint = "start a worker that takes the queue, which declares it$"
+    hint = "start a worker that consumes the queue, which declares it$"
     with Celery("publisher", broker=project.url, set_as_current=False) as app:
         configure(app, project.folder / "queues.yaml", declare=True)
         with pytest.raises(Undeliverable, match=f"celery_delayed_27` does not exist in .*: {hint}"):

@@ -87,7 +87,7 @@ def test_a_task_for_a_worker_that_never_ran_is_refused_and_nothing_declared(
         app.send_task("who", queue=worker_direct("oen@here"))
     assert str(caught.value) == (
         "task `who` was not queued, since queue `oen@here.dq2` does not exist: "
-        f"{project.folder}/queues.yaml does not have it, and so `routectl apply` does not make it"
+        f"it is not in {project.folder}/queues.yaml, so `routectl apply` does not create it"
     )
     assert project.state() == before
 
@@ -113,7 +113,7 @@ def test_a_queue_of_the_app_itself_is_declared_and_takes_tasks(app: Celery, proj
 def test_a_broadcast_that_nobody_takes_is_refused(project: Project) -> None:
     with (
         with_queue(project, Broadcast("nobody")) as own,
-        pytest.raises(Undeliverable, match=r"exchange `nobody` does not exist .* does not have it"),
+        pytest.raises(Undeliverable, match=r"exchange `nobody` does not exist .* it is not in .*queues.yaml"),
     ):
         own.send_task("who", queue="nobody", ignore_result=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity, did_you_mean
-from ...rules.builtin_tasks import CELERYS_OWN
+from ...rules.builtin_tasks import BUILTIN_TASKS
 from ..problem import Problem
 from .consumers import untaken_queues
 from .priorities import lost_priorities
@@ -92,7 +92,7 @@ def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[
             len(each.decisions) == 1
             and decision.rule is None
             and part.body.routes
-            and task not in CELERYS_OWN
+            and task not in BUILTIN_TASKS
         ):
             message = f"no rule is for task `{task}`: only `unmatched` takes it, to `{decision.queue}`"
             help_ = "add a route for it, or accept this with `--allow unmatched-task`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rules.builtin_tasks import CELERYS_OWN
+from ...rules.builtin_tasks import BUILTIN_TASKS
 from ...rules.default_queues import consuming_profiles
 from ..problem import Problem
 from ..reachability import routable_queues, sharded_parent
@@ -31,7 +31,7 @@ def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destin
     by_rules = {queue for queue, _ in routable_queues(part)}
     senders: dict[str, list[TaskSource]] = {}
     for sender in app.senders:
-        by_default = sender.task in CELERYS_OWN and not sender.address
+        by_default = sender.task in BUILTIN_TASKS and not sender.address
         if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
             continue
         queue = resolve_queue(part, sender.sent)

@@ -17,14 +17,14 @@ from ...app_loader import app_error, describe_exception, load_app, type_name
 from ...publishing import transport
 from ...publishing.rate_limits import RateLimits
 from ...publishing.router import PublishingRouter
-from ...router import COPIED, SETTLED, Router
+from ...router import DEFAULT_SETTINGS, EARLY_OPTIONS, Router
 from ...rules.call import Call
-from ...rules.vhost import routes_alike
+from ...rules.vhost import same_routing
 from ...task_routes.address import QueueAddress, name_of, publish_address
 from .facts import AppFacts, PublishTarget, TaskSource
 
 #: What Celery takes out of a task's options before it asks for a route.
-_TAKEN_OUT = SETTLED | {"ignore_result"}
+_TAKEN_OUT = EARLY_OPTIONS | {"ignore_result"}
 
 #: What of a task's options says where it goes.
 _PLACE = ("queue", "exchange", "exchange_type", "routing_key")
@@ -78,7 +78,7 @@ def _read(name: str, app: Any, body: Body) -> AppFacts:
         name,
         (*_tasks(app), *_schedule(app, broken)),
         routes_by=None if ours is None else ours.origin,
-        same=ours is not None and routes_alike(ours.body, body),
+        same=ours is not None and same_routing(ours.body, body),
         first=bool(live) and live[0] is ours,
         overridden=overridden,
         ignored=not overridden and not _alike(live, configured),
@@ -182,7 +182,8 @@ def _unusable(entry: Any) -> str | None:
 def _own(app: Any, task: Any) -> dict[str, Any]:
     """What a task says of its messages itself, and not by the settings that Celery copies onto each."""
     found = {key: value for key, value in task._get_exec_options().items() if value is not None}
-    return {key: value for key, value in found.items() if key not in COPIED or value != app.conf[COPIED[key]]}
+    defaults = {key: app.conf[setting] for key, setting in DEFAULT_SETTINGS.items()}
+    return {key: value for key, value in found.items() if key not in defaults or value != defaults[key]}
 
 
 def _limit(app: Any, task: Any) -> dict[str, Any]:

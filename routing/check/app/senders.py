@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.base.finding import Severity, did_you_mean
 from ....topology.errors import RoutingError
-from ...rules.builtin_tasks import CELERYS_OWN
+from ...rules.builtin_tasks import BUILTIN_TASKS
 from ..problem import Problem, line_prefix, rule_name
 from .publish_target import describe_target, resolve_queue
 
@@ -57,7 +57,7 @@ def mismatches(
             )
         return
     own = sender.address
-    if decision and decision.rule is None and sender.task in CELERYS_OWN and not (own or app.by_the_file):
+    if decision and decision.rule is None and sender.task in BUILTIN_TASKS and not (own or app.by_the_file):
         return  # they go wherever the app's default is
     says, sent = _says(part, sender, decision, found), sender.sent
     if own:

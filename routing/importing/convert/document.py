@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.model.topology import REFUSE
 from ...publishing.transport import HIGHEST
-from ...router import SETTLED
+from ...router import EARLY_OPTIONS
 from ..configuration import FileDraft
 from ..notes import Notes, Subject
 from .destinations import DestinationResolver, rule_problem
@@ -107,7 +107,7 @@ def _unsendable(configuration: Configuration) -> tuple[str, ...]:
     notes = Notes()
 
     def check(options: Mapping[str, Any], subject: Subject) -> None:
-        names = [f"`{name}`" for name in sorted(SETTLED) if options.get(name) is not None]
+        names = [f"`{name}`" for name in sorted(EARLY_OPTIONS) if options.get(name) is not None]
         if names:
             notes.add(_UNSENDABLE.format(names=", ".join(names)), subject)
 

@@ -56,8 +56,8 @@ def test_a_good_file_has_nothing_found(capsys: pytest.CaptureFixture[str]) -> No
         (
             "{task: orders.place, queue: orders}",
             "task `orders.place` goes to `low`, not `orders`",
-            "`unmatched` decides; queues.yaml:9 `orders.*` does not, since `kwargs.id` is missing, or no text or "
-            "whole number",
+            "`unmatched` decides; queues.yaml:9 `orders.*` does not, since `kwargs.id` is missing, or neither text "
+            "nor a whole number",
         ),
     ],
 )

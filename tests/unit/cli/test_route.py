@@ -73,13 +73,13 @@ def test_rules_that_matched_and_did_not_take_it_are_told_with_the_reason(
     assert run(["route", "export.run", "--args", "[5]"]) == 0
     assert lines(capsys)[-3:] == [
         "  passed by queues.yaml:9  export.*: `kwargs.plan` is missing",
-        "            queues.yaml:10  export.*: `args.0` is not more than `100`",
+        "            queues.yaml:10  export.*: `args.0` is not greater than `100`",
         "            3 patterns that do not match; `--verbose` lists them",
     ]
     assert run(["route", "orders.place"]) == 0
     assert "queues.yaml:11  orders.*: `kwargs.account` is missing" in capsys.readouterr().out
     assert run(["route", "silver:x", "--options", "{}"]) == 0
-    assert "queues.yaml:12  {queue}:*: captures the name of no declared queue" in capsys.readouterr().out
+    assert "queues.yaml:12  {queue}:*: the captured queue is not declared" in capsys.readouterr().out
 
 
 def test_verbose_lists_what_did_not_match_and_tells_every_task_in_full(
@@ -263,4 +263,4 @@ def test_names_and_patterns_that_do_not_match_are_counted_apart(
         assert run(["route", task]) == 0
         assert lines(capsys)[-1] == f"  passed by {told}"
     assert run(["route", "acme.push", "--verbose"]) == 0
-    assert lines(capsys)[-1] == "  passed by queues.yaml:5  acme.mail: is another name"
+    assert lines(capsys)[-1] == "  passed by queues.yaml:5  acme.mail: does not match"

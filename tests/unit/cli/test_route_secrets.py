@@ -101,7 +101,10 @@ def test_a_decision_and_what_it_is_made_of_show_none(file: Path) -> None:
     [
         (Call(kwargs={"url": "x"}), "`kwargs.url` is not `https://***@host`"),
         (Call(kwargs={"url": 5}), "`kwargs.url` is a number, and not the text `https://***@host`"),
-        (Call(headers={"token": "x"}, kwargs={"url": URL}), "`headers.token` is none of `***`, `${TOKEN}`"),
+        (
+            Call(headers={"token": "x"}, kwargs={"url": URL}),
+            "`headers.token` is not one of `***`, `${TOKEN}`",
+        ),
         (
             Call((5, "b"), {"url": URL}, {"token": "hunter6"}),
             "`args.0` is not `${NUMBER}`",
@@ -112,7 +115,7 @@ def test_a_decision_and_what_it_is_made_of_show_none(file: Path) -> None:
         ),
         (
             Call((271828, "c"), {"url": URL}, {"token": "hunter6"}),
-            "`args.1` is none of `b`, `${TEXT}`",
+            "`args.1` is not one of `b`, `${TEXT}`",
         ),
     ],
     ids=["url", "kind of url", "token", "number", "kind of number", "list"],

@@ -1,4 +1,4 @@
-"""What `configure` leaves of an app's own settings, and what it says of those that it does not."""
+"""Which of an app's own settings `configure` keeps, and how it reports those it replaces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ routes:
 unmatched: high
 """
 
-#: The settings that an app may have for itself, each with another value than routectl's.
+#: Settings that an app may set, each with another value than routectl's.
 OWN: dict[str, Any] = {
     "worker_detect_quorum_queues": False,
     "control_queue_exclusive": False,
@@ -54,14 +54,14 @@ def known(app: Celery, values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_what_the_app_says_itself_stays(file: Path, used: bool) -> None:
+def test_the_apps_own_settings_are_kept(file: Path, used: bool) -> None:
     app = new_app(**OWN)
     assert not used or app.conf.broker_url
     configure(app, file)
     assert known(app, OWN).items() <= OWN.items()
 
 
-def test_what_a_configuration_object_says_stays(file: Path) -> None:
+def test_settings_of_a_configuration_object_are_kept(file: Path) -> None:
     app = new_app()
     app.config_from_object(
         {f"CELERY_{name.upper()}": value for name, value in OWN.items()}, namespace="CELERY"
@@ -70,14 +70,14 @@ def test_what_a_configuration_object_says_stays(file: Path) -> None:
     assert known(app, OWN).items() <= OWN.items()
 
 
-def test_what_the_app_does_not_say_is_set(file: Path) -> None:
+def test_settings_the_app_does_not_set_are_set(file: Path) -> None:
     app = new_app()
     configure(app, file)
     assert app.conf.worker_detect_quorum_queues is True
     assert app.conf.broker_native_delayed_delivery_queue_type == "quorum"
 
 
-def test_what_the_file_is_about_is_the_files(file: Path) -> None:
+def test_the_file_overrides_queues_and_routes(file: Path) -> None:
     app = new_app(task_default_queue="mine", task_create_missing_queues=True, task_queue_max_priority=9)
     configure(app, file)
     assert app.conf.task_default_queue == "high"
@@ -94,7 +94,7 @@ def test_what_the_file_is_about_is_the_files(file: Path) -> None:
         ({}, []),
     ],
 )
-def test_routes_and_queues_that_are_replaced_are_said_once(
+def test_replaced_routes_and_queues_are_logged_once(
     file: Path, caplog: pytest.LogCaptureFixture, own: dict[str, Any], said: list[str]
 ) -> None:
     app = new_app(**own)
@@ -103,7 +103,7 @@ def test_routes_and_queues_that_are_replaced_are_said_once(
         app.conf.task_queues  # noqa: B018 reads the configuration
         configure(app, file)
     messages = [record.getMessage() for record in caplog.records if record.name.startswith("routectl")]
-    assert messages == [f"app `mine`: {file} takes the place of its own {names}" for names in said]
+    assert messages == [f"app `mine`: {file} replaces its own {names}" for names in said]
 
 
 def test_transport_options_are_merged(file: Path) -> None:
@@ -116,7 +116,7 @@ def test_transport_options_are_merged(file: Path) -> None:
 
 
 def task(app: Celery, name: str, **options: Any) -> Any:
-    """A task of this app alone, as the app has it in the end."""
+    """A task of this app only, finalized."""
 
     @app.task(name=name, shared=False, **options)
     def nothing() -> None: ...
@@ -125,16 +125,16 @@ def task(app: Celery, name: str, **options: Any) -> Any:
     return app.tasks[name]
 
 
-def test_a_rate_limit_of_a_rule_is_every_tasks_that_has_none_itself(file: Path) -> None:
+def test_a_rules_rate_limit_applies_to_tasks_without_their_own(file: Path) -> None:
     app = new_app(task_default_rate_limit="1/h")
     configure(app, file)
     assert task(app, "slow.a").rate_limit == "10/m"
     assert task(app, "slow.own", rate_limit="2/s").rate_limit == "2/s"
-    assert task(app, "late.a").rate_limit == "5/s"  # rules that depend on the call say nothing
+    assert task(app, "late.a").rate_limit == "5/s"  # rules that depend on the call have no rate limit
     assert task(app, "other").rate_limit == "1/h"
 
 
-def test_a_rate_limit_reaches_tasks_that_were_used_before(file: Path) -> None:
+def test_a_rate_limit_applies_to_tasks_used_before(file: Path) -> None:
     app = new_app(task_annotations={"slow.b": {"rate_limit": "3/s"}})
     before = [
         task(app, "slow.a"),
@@ -158,13 +158,13 @@ def test_an_apps_own_annotations_win(file: Path, own: Any) -> None:
     assert (other.rate_limit, other.time_limit) == ("10/m", 7 if isinstance(own, list) else None)
 
 
-def test_an_apps_own_annotations_that_say_something_else_are_kept_too(file: Path) -> None:
+def test_an_apps_other_annotations_are_kept(file: Path) -> None:
     app = new_app(task_annotations={"slow.a": {"time_limit": 7}})
     configure(app, file)
     assert (task(app, "slow.a").rate_limit, app.tasks["slow.a"].time_limit) == ("10/m", 7)
 
 
-def test_rate_limits_in_settings_stand_beside_an_apps_own(file: Path) -> None:
+def test_rate_limits_in_settings_are_merged_with_the_apps_own(file: Path) -> None:
     values = settings(file)
     values["task_annotations"] = [*values["task_annotations"], {"slow.a": {"time_limit": 7}}]
     app = new_app(**values)
@@ -176,7 +176,7 @@ def test_a_file_without_rate_limits_sets_no_annotations(file: Path) -> None:
     assert "task_annotations" not in settings(file)
 
 
-def test_an_apps_own_list_of_routers_with_this_one_in_it_is_kept(file: Path) -> None:
+def test_an_apps_list_of_routers_that_contains_this_one_is_kept(file: Path) -> None:
     app = new_app()
     router = configure(app, file)
 
@@ -186,7 +186,7 @@ def test_an_apps_own_list_of_routers_with_this_one_in_it_is_kept(file: Path) -> 
     assert list(app.conf.task_routes) == [mine, router]
 
 
-def test_another_app_whose_configuration_is_wrong_stops_nobody(file: Path) -> None:
+def test_another_app_with_an_invalid_configuration_does_no_harm(file: Path) -> None:
     broken = Celery("broken", set_as_current=False)
     broken.config_from_object({"CELERY_IGNORE_RESULT": True, "task_serializer": "json"})
     with pytest.raises(ImproperlyConfigured):
@@ -197,10 +197,8 @@ def test_another_app_whose_configuration_is_wrong_stops_nobody(file: Path) -> No
 
 
 @pytest.mark.parametrize("unmatched", ["refuse", "parts"])
-def test_what_unlocks_a_chord_goes_to_some_shard_of_its_body(
-    file: Path, tmp_path: Path, unmatched: str
-) -> None:
-    """Celery asks for the body's queue by its name alone."""
+def test_chord_unlock_goes_to_a_shard_of_its_body(file: Path, tmp_path: Path, unmatched: str) -> None:
+    """Celery routes the body by its name alone."""
     file.write_text(
         "version: 1\nqueues: {parts: {}, orders: {shards: 4}}\nroutes: [{tasks: part, queue: parts}, "
         f"{{tasks: total, queue: orders, shard_by: kwargs.account}}]\nunmatched: {unmatched}"
@@ -221,7 +219,7 @@ def test_what_unlocks_a_chord_goes_to_some_shard_of_its_body(
 
 
 class Annotations:
-    """What `task_annotations` takes besides dictionaries."""
+    """A value of `task_annotations` other than a dict."""
 
     def annotate(self, task: Any) -> dict[str, Any] | None:
         return {"rate_limit": "3/s"} if task.name == "slow.a" else None
@@ -231,11 +229,11 @@ class Annotations:
 
 
 def said_by_a_task(task: Any, exc: Any, *_: Any) -> None:
-    """A method that an annotation gives to tasks."""
+    """A method that an annotation adds to tasks."""
 
 
 @pytest.mark.parametrize("own", [Annotations(), f"{__name__}.Annotations", [Annotations()]])
-def test_an_apps_own_objects_and_paths_of_classes_are_asked_as_well(file: Path, own: Any) -> None:
+def test_annotations_may_be_objects_or_dotted_paths(file: Path, own: Any) -> None:
     app = new_app(task_annotations=own)
     configure(app, file)
     first, second = task(app, "slow.a"), task(app, "slow.b")
@@ -243,14 +241,14 @@ def test_an_apps_own_objects_and_paths_of_classes_are_asked_as_well(file: Path, 
     assert (second.rate_limit, second.time_limit) == ("10/m", 7)
 
 
-def test_a_method_that_an_annotation_gives_is_kept(file: Path) -> None:
+def test_an_annotations_method_is_kept(file: Path) -> None:
     app = new_app(task_annotations={"*": {"on_failure": said_by_a_task}})
     configure(app, file)
     limited = task(app, "slow.a")
     assert (limited.rate_limit, limited.on_failure.__func__) == ("10/m", said_by_a_task)
 
 
-def test_settings_beside_ones_own_keep_them(file: Path) -> None:
+def test_settings_keep_those_passed_as_beside(file: Path) -> None:
     own = {
         "CELERY_TASK_ANNOTATIONS": {"slow.b": {"acks_late": True}},
         "CELERY_BROKER_TRANSPORT_OPTIONS": {"max_retries": 3},
@@ -267,7 +265,7 @@ def test_settings_beside_ones_own_keep_them(file: Path) -> None:
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_a_pickled_app_routes_as_the_app_itself(file: Path, used: bool) -> None:
+def test_a_pickled_app_routes_like_the_original(file: Path, used: bool) -> None:
     app = new_app(task_default_priority=3)
     configure(app, file)
     assert not used or app.conf.broker_url
@@ -279,7 +277,7 @@ def test_a_pickled_app_routes_as_the_app_itself(file: Path, used: bool) -> None:
 
 
 @pytest.mark.parametrize("source", [None, 5, b"queues.yaml", {"queues.yaml": 1}, ["queues.yaml", 5], []])
-def test_a_source_that_names_no_file_leaves_an_app_as_it_was(source: Any) -> None:
+def test_an_invalid_source_does_not_change_the_app(source: Any) -> None:
     app = new_app()
     with pytest.raises(UsageError):
         configure(app, source)

@@ -19,10 +19,10 @@ from routectl.topology.matching.pattern import Pattern, parse
 PATTERNS = int(os.environ.get("ROUTECTL_TEST_FUZZ", "4000"))
 SEED = int(os.environ.get("ROUTECTL_TEST_FUZZ_SEED", "1"))
 
-#: Names on which an expression that backtracks without bound would never end.
+#: Names on which catastrophic backtracking would never end.
 LONG = ("a" * 60 + "!", "a0." * 20 + "!", "aaaa." * 12 + "_:")
 
-#: So many patterns at a time are put into one index.
+#: The number of patterns in one index.
 TOGETHER = 20
 
 # Pieces of patterns, parted by white space.
@@ -61,7 +61,7 @@ def names(random: Random, pattern: str) -> list[str]:
 
 
 def accepted(text: str) -> Pattern | None:
-    """A pattern as a file may have it; None for one that is refused."""
+    """A pattern as a file may contain it; None if it is invalid."""
     try:
         pattern = parse(text)
     except ValueError:
@@ -70,7 +70,7 @@ def accepted(text: str) -> Pattern | None:
 
 
 def check(pattern: Pattern, name: str) -> bool:
-    """Whether a pattern matches a name; what it captures are texts by the names that it says."""
+    """Whether a pattern matches a name; its captures must be texts by its own names."""
     captures = pattern.match(name)
     assert captures is None or set(captures) == set(pattern.captures)
     assert captures is None or all(isinstance(value, str) for value in captures.values())

@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_decision_knows_file_and_line(file: Path) -> None:
+def test_a_decision_has_file_and_line(file: Path) -> None:
     place = Router.from_file(file).route("reports.daily").position
     assert place is not None
     assert (place.file, place.line) == (str(file), 10)
@@ -68,7 +68,7 @@ def test_an_unknown_vhost_is_named(file: Path, tmp_path: Path) -> None:
     ("vhost", "hint"),
     [
         ("othr", "did you mean `other`?"),
-        ("reports", "it has `other`; name none for its top level"),
+        ("reports", "it has `other`; omit the vhost for the top level"),
     ],
 )
 def test_an_unknown_vhost_is_not_the_top_level_of_a_file_with_vhosts(
@@ -79,7 +79,7 @@ def test_an_unknown_vhost_is_not_the_top_level_of_a_file_with_vhosts(
     assert caught.value.hint == hint
 
 
-def test_a_file_that_names_no_vhost_is_for_any(file: Path) -> None:
+def test_a_file_without_a_vhost_is_valid_for_any(file: Path) -> None:
     file.write_text(FILE[: FILE.index("vhosts:")])
     assert Router.from_file(file, vhost="shop").route("reports.daily") == Router.from_file(file).route(
         "reports.daily"
@@ -116,13 +116,13 @@ def test_celery_gets_queue_exchange_type_and_key(file: Path) -> None:
         ({"priority": 3}, "high"),
     ],
 )
-def test_what_the_caller_names_decides(file: Path, options: dict[str, object], queue: str) -> None:
+def test_the_callers_queue_wins(file: Path, options: dict[str, object], queue: str) -> None:
     found = Router.from_file(file)("billing.charge", (), {}, options)
     assert found is not None
     assert found["queue"] == queue
 
 
-def test_a_queue_that_is_not_the_files_is_left_to_celery(file: Path) -> None:
+def test_a_queue_not_in_the_file_is_left_to_celery(file: Path) -> None:
     assert Router.from_file(file)("billing.charge", (), {}, {"queue": "foreign"}) is None
 
 
@@ -151,7 +151,7 @@ def test_route_prints_a_table(file: Path, capsys: pytest.CaptureFixture[str]) ->
     ]
 
 
-def test_route_says_when_a_task_has_no_destination(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_route_reports_a_task_without_a_destination(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", "-f", str(file), "x", "a:b", "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["version"] == 1
@@ -174,7 +174,7 @@ def test_workers_prints_every_format(file: Path, capsys: pytest.CaptureFixture[s
     ("words", "known", "user"),
     [([], True, "ann"), (["--user", "celery"], True, "celery"), ([], False, str(os.getuid()))],
 )
-def test_a_systemd_unit_does_not_run_as_root_by_itself(
+def test_a_systemd_unit_does_not_run_as_root_by_default(
     file: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

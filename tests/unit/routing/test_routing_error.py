@@ -1,4 +1,4 @@
-"""The error for a task without a destination, as a publisher meets it: in logs, and as another task's result."""
+"""The error for a task without a destination, as publishers see it: in logs, and as another task's result."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ routes:
   - {tasks: known, queue: low, when: {args.0: 1}}
 """
 
-#: Where rules are written does not matter to the sentence: this stands for the file's path.
+#: `{}` is the file's path.
 LOST = "no route matches task `lost`: add a route for it to {}, or name a queue in `unmatched`"
 PASSED = (
-    "no route takes task `known` as it is called: {0}:4 `args.0` is missing: "
+    "no route matches this call of task `known`: {0}:4 `args.0` is missing: "
     "add a route for such calls, or name a queue in `unmatched`"
 )
 
@@ -42,7 +42,7 @@ def app(file: Path) -> Celery:
 
 
 @pytest.mark.parametrize(("task", "text"), [("lost", LOST), ("known", PASSED)])
-def test_it_says_where_and_what_to_do_wherever_it_is_printed(
+def test_it_contains_place_and_hint_wherever_it_is_printed(
     task: str, text: str, app: Celery, file: Path
 ) -> None:
     with pytest.raises(RoutingError) as caught:
@@ -59,7 +59,7 @@ def test_it_says_where_and_what_to_do_wherever_it_is_printed(
         Undeliverable("task `a` was not queued", "run `routectl apply`"),
     ],
 )
-def test_it_is_the_same_once_it_was_a_result(error: RoutingError, serializer: str, app: Celery) -> None:
+def test_it_is_unchanged_as_a_result(error: RoutingError, serializer: str, app: Celery) -> None:
     app.conf.accept_content = app.conf.result_accept_content = ["json", "pickle"]
     app.backend.store_result("id", error, "FAILURE")
     for found in (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from routectl.routing.check import file_tests
 from routectl.routing.check.implication import BroaderRules, subsumes
 from routectl.routing.check.problem import VhostContext
-from routectl.routing.rules.call import Call, holds
+from routectl.routing.rules.call import Call, matches_when
 from routectl.routing.rules.decision import PatternEntry
 from routectl.topology.file.load import load
 from routectl.topology.matching.pattern import parse
@@ -137,8 +137,8 @@ def test_whatever_a_narrower_rule_takes_a_wider_one_does(
 ) -> None:
     wider, narrower = route(wide), route(narrow)
     if subsumes(wider, narrower):
-        taken = [each for each in kwargs if holds(narrower, Call((), each))]
-        assert all(holds(wider, Call((), each)) for each in taken)
+        taken = [each for each in kwargs if matches_when(narrower, Call((), each))]
+        assert all(matches_when(wider, Call((), each)) for each in taken)
 
 
 @given(st.lists(rules, max_size=8), rules)

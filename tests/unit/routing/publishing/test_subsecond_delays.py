@@ -1,4 +1,4 @@
-"""What an app's `send_task` is called with once delays of less than a second are the worker's."""
+"""The arguments of an app's `send_task` when workers handle delays of less than a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from routectl.routing.publishing.subsecond_delays import support_subsecond_delay
 
 
 class Noting(Celery):
-    """An app that notes how it is asked to send tasks."""
+    """An app that records the calls of `send_task`."""
 
     noted: list[tuple[tuple[Any, ...], dict[str, Any]]]
 
@@ -48,14 +48,14 @@ LATER = datetime.now(UTC) + timedelta(days=1)
         (("x",), {"countdown": "soon"}),
     ],
 )
-def test_a_call_without_a_brief_delay_is_handed_on_as_it_is(
+def test_a_call_without_a_subsecond_delay_is_unchanged(
     app: Noting, args: tuple[Any, ...], options: dict[str, Any]
 ) -> None:
     app.send_task(*args, **options)
     assert app.noted == [(args, options)]
 
 
-def test_a_brief_countdown_is_none_to_celerys_question(app: Noting) -> None:
+def test_a_subsecond_countdown_is_not_greater_than_zero_to_celery(app: Noting) -> None:
     app.send_task("x", countdown=0.5)
     app.send_task("x", [], {}, 0.5)
     for countdown in (app.noted[0][1]["countdown"], app.noted[1][0][3]):
@@ -63,7 +63,7 @@ def test_a_brief_countdown_is_none_to_celerys_question(app: Noting) -> None:
         assert not countdown > 0
 
 
-def test_a_time_that_is_near_becomes_a_countdown(app: Noting) -> None:
+def test_a_near_eta_becomes_a_countdown(app: Noting) -> None:
     app.send_task("x", eta=datetime.now(UTC) + timedelta(seconds=5))
     app.send_task("x", [], {}, None, datetime.now(UTC) + timedelta(seconds=5))
     (_, named), (placed, _) = app.noted
@@ -73,23 +73,21 @@ def test_a_time_that_is_near_becomes_a_countdown(app: Noting) -> None:
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_a_time_without_a_zone_is_handed_on_since_a_worker_takes_it_for_its_own(
-    app: Noting, as_text: bool
-) -> None:
+def test_an_eta_without_a_timezone_is_unchanged(app: Noting, as_text: bool) -> None:
     eta = (datetime.now(UTC) + timedelta(seconds=5)).replace(tzinfo=None)
     app.send_task("x", eta=eta.isoformat() if as_text else eta)
     assert app.noted == [(("x",), {"eta": eta.isoformat() if as_text else eta})]
 
 
-def test_what_the_class_sends_with_later_counts(app: Noting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As tracing libraries and tests replace it."""
+def test_a_method_replaced_on_the_class_later_is_used(app: Noting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing libraries and tests replace it."""
     seen = []
     monkeypatch.setattr(Noting, "send_task", lambda self, name: seen.append((self, name)))
     app.send_task("x")
     assert seen == [(app, "x")]
 
 
-def test_what_the_app_itself_sends_with_counts() -> None:
+def test_the_apps_own_method_is_used() -> None:
     seen = []
     app = Celery("own", set_as_current=False)
     app.send_task = lambda name, **options: seen.append((name, options))

@@ -1,4 +1,4 @@
-"""What is published on brokers that have queues only; sent and taken on kombu's own, in memory."""
+"""Publishing to brokers that have only queues, with kombu's in-memory transport."""
 
 from __future__ import annotations
 
@@ -53,23 +53,23 @@ def test_the_files_highest_priority_goes_first(in_file: int, on_redis: int, else
     assert adapt(routed, OTHER, prioritised=True)["priority"] == elsewhere
 
 
-def test_a_task_without_priority_goes_last_beside_those_with_one() -> None:
+def test_a_task_without_priority_goes_after_those_with_one() -> None:
     assert adapt(ROUTED, REDIS, prioritised=True)["priority"] == 9
     assert "priority" not in adapt(ROUTED, REDIS, prioritised=False)
 
 
-def test_the_callers_priority_is_the_brokers_already() -> None:
+def test_the_callers_priority_is_unchanged() -> None:
     assert adapt({**ROUTED, "priority": 2}, REDIS, prioritised=True)["priority"] == 2
 
 
-def test_what_names_no_queue_keeps_its_exchange() -> None:
+def test_options_without_a_queue_keep_their_exchange() -> None:
     assert adapt({"exchange": "mine", "routing_key": "k"}, REDIS, prioritised=False) == {
         "exchange": "mine",
         "routing_key": "k",
     }
 
 
-def test_nothing_that_is_passed_in_changes() -> None:
+def test_the_options_passed_in_are_not_modified() -> None:
     before = dict(ROUTED)
     adapt(ROUTED, REDIS, prioritised=True)
     assert before == ROUTED
@@ -84,7 +84,7 @@ unmatched: high
 
 
 def published(app: Celery, task: str, **options: Any) -> tuple[str, str, int | None]:
-    """The exchange, key and priority that a task comes with from the queue `high`."""
+    """The exchange, key and priority of a task received from the queue `high`."""
     app.send_task(task, ignore_result=True, **options)
     with app.connection_for_read() as connection, connection.channel() as channel:
         message = channel.basic_get("high", no_ack=True)
@@ -108,7 +108,7 @@ def test_an_app_on_another_broker_publishes_by_the_queues_name(tmp_path: Path) -
     assert published(app, "a", countdown=5) == ("", "high", 9)
 
 
-def test_a_file_that_gets_priorities_later_gives_them_to_all(
+def test_priorities_added_by_a_reload_apply_to_all_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0)

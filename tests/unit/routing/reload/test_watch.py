@@ -1,4 +1,4 @@
-"""A watched file: what counts as a change, what becomes of a broken one, and that nothing reaches the publisher."""
+"""A watched file: what counts as a change, how an invalid one is handled, and that no error reaches the publisher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...loading import body
 
 
 def going_to(queue: str) -> str:
-    """A file that sends task `t` to a queue; as long as any other such file."""
+    """A file that routes task `t` to a queue; all such files have the same length."""
     return body(f"queues: {{q1: {{}}, q2: {{}}}}\nroutes: [{{tasks: t, queue: {queue}}}]")
 
 
@@ -28,7 +28,7 @@ FIRST, SECOND, BROKEN = going_to("q1"), going_to("q2"), going_to("q9")
 
 @pytest.fixture(autouse=True)
 def _always_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call looks at the file, so that no test has to wait."""
+    """Checks the file at every call, so that no test must wait."""
     monkeypatch.setattr(watch, "INTERVAL", 0)
 
 
@@ -45,14 +45,14 @@ def router(file: Path) -> Router:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged as an error since the last time."""
+    """The errors logged since the last call."""
     found = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     caplog.clear()
     return found
 
 
 def goes_to(router: Router, name: str = "t") -> str:
-    """Where a task goes, asked in both ways."""
+    """Where a task goes, by both methods."""
     told = router(name, (), {}, {})
     assert told is not None
     assert router.route(name).queue == told["queue"]
@@ -62,25 +62,27 @@ def goes_to(router: Router, name: str = "t") -> str:
 # What counts as a change
 
 
-def test_a_file_is_looked_at_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_checked_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert watch.INTERVAL == 0.5
 
 
-def test_nobody_looks_before_it_is_due(router: Router, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_checked_before_the_interval(
+    router: Router, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 3600)
-    assert goes_to(router) == "q1"  # the last look that was due at once
+    assert goes_to(router) == "q1"  # the last check without an interval
     file.write_text(SECOND)
     assert goes_to(router) == "q1"
 
 
-def test_a_file_that_is_not_watched_stays_as_it_was(file: Path) -> None:
+def test_a_file_that_is_not_watched_is_not_reloaded(file: Path) -> None:
     router = Router.from_file(file)
     file.write_text(SECOND)
     assert goes_to(router) == "q1"
 
 
-def test_a_changed_file_is_taken_over_whole(router: Router, file: Path) -> None:
+def test_a_changed_file_is_reloaded_as_a_whole(router: Router, file: Path) -> None:
     assert goes_to(router) == "q1"
     file.write_text(SECOND.replace("q2: {}", "q2: {}, q3: {}"))
     assert goes_to(router) == "q2"
@@ -91,7 +93,7 @@ def test_a_changed_file_is_taken_over_whole(router: Router, file: Path) -> None:
     assert (place.file, place.line) == (str(file), 3)
 
 
-def test_a_file_that_another_takes_the_place_of(router: Router, file: Path) -> None:
+def test_a_replaced_file_is_reloaded(router: Router, file: Path) -> None:
     other = file.with_name("queues.yaml.new")
     for text, queue in ((SECOND, "q2"), (FIRST, "q1")):
         other.write_text(text)
@@ -99,9 +101,7 @@ def test_a_file_that_another_takes_the_place_of(router: Router, file: Path) -> N
         assert goes_to(router) == queue
 
 
-def test_a_change_that_leaves_size_number_and_dates_of_a_file_as_they_were(
-    router: Router, file: Path
-) -> None:
+def test_a_change_with_the_same_stat_is_reloaded(router: Router, file: Path) -> None:
     was = file.stat()
     with file.open("r+") as same:
         same.write(SECOND)
@@ -114,7 +114,7 @@ def test_a_change_that_leaves_size_number_and_dates_of_a_file_as_they_were(
 def test_changes_within_one_tick_of_the_clock(
     router: Router, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a file system that counts in seconds, all of these have one date."""
+    """On a file system with a resolution of seconds, all of these have the same timestamp."""
     monkeypatch.setattr(
         "routectl.routing.reload.snapshot._stamp",
         lambda _: (0, 0, 0, *[file.stat().st_mtime_ns // 10**10 * 10**10] * 2),
@@ -133,7 +133,7 @@ def test_a_file_that_is_only_touched_is_not_read_again(router: Router, file: Pat
     assert router.table is table
 
 
-def test_a_link_that_leads_elsewhere_as_in_a_mounted_config_map(tmp_path: Path) -> None:
+def test_a_changed_symlink_as_in_a_mounted_config_map(tmp_path: Path) -> None:
     for name, text in (("..1", FIRST), ("..2", SECOND)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "queues.yaml").write_text(text)
@@ -157,7 +157,7 @@ def test_overlays_are_watched(file: Path) -> None:
     assert goes_to(router) == "q2"
 
 
-def test_included_files_are_watched_also_those_that_come_and_go(file: Path) -> None:
+def test_included_files_are_watched_even_if_added_or_removed(file: Path) -> None:
     parts = file.with_name("parts")
     parts.mkdir()
     (parts / "1.yaml").write_text("routes: [{tasks: one, queue: q1}]\n")
@@ -172,7 +172,7 @@ def test_included_files_are_watched_also_those_that_come_and_go(file: Path) -> N
     assert goes_to(router, "other") == "q1"
 
 
-def test_a_file_stays_the_same_when_the_process_goes_elsewhere(
+def test_a_relative_path_is_kept_when_the_working_directory_changes(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(file.parent)
@@ -191,7 +191,7 @@ def test_a_change_while_the_file_is_read_is_not_missed(file: Path, monkeypatch: 
 
 
 def changing(read: Callable[..., object], changes: list[Callable[[], object]]) -> Callable[..., object]:
-    """The reader, after which somebody changes a file, once each."""
+    """The reader; after each read, a file is changed once."""
 
     def read_and_change(*args: object, **kwargs: object) -> object:
         found = read(*args, **kwargs)
@@ -202,7 +202,7 @@ def changing(read: Callable[..., object], changes: list[Callable[[], object]]) -
     return read_and_change
 
 
-def test_two_files_of_which_one_changes_in_between_are_not_taken_over(
+def test_files_that_change_while_they_are_read_are_not_accepted(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = file.with_name("part.yaml")
@@ -218,33 +218,33 @@ def test_two_files_of_which_one_changes_in_between_are_not_taken_over(
     assert taken == ["q2"]
 
 
-def test_a_file_that_was_written_to_just_now_is_left_until_it_is_whole(
+def test_a_file_that_is_being_written_is_read_later(
     router: Router, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 3600)
     monkeypatch.setattr(watch.time, "monotonic", lambda: clock)
     clock = watch.time.time()
     assert router._watch is not None
-    router._watch._next = 0
+    router._watch._next_check = 0
     file.write_text(SECOND[:-20])
     assert goes_to(router) == "q1"
     file.write_text(SECOND)
     clock += 721
     assert goes_to(router) == "q1"
-    clock += 3600  # somebody who writes all the time does not put it off for ever
+    clock += 3600  # permanent writing does not delay it forever
     assert goes_to(router) == "q2"
 
 
-# What is wrong with a file
+# Invalid files
 
 
-def test_a_broken_file_is_logged_once_and_the_mended_one_taken(
+def test_an_invalid_file_is_logged_once_and_the_fixed_one_accepted(
     router: Router, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.write_text(BROKEN)
     assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
     (line,) = logged(caplog)
-    assert line.startswith("the routes stay as they were: 1 mistake in the file\n")
+    assert line.startswith("reload failed, keeping the previous routes: 1 mistake in the file\n")
     assert f"{file}:3:28: error[unknown-name]: there is no queue `q9`" in line
     os.utime(file)
     assert goes_to(router) == "q1"
@@ -257,19 +257,17 @@ def test_a_broken_file_is_logged_once_and_the_mended_one_taken(
     assert logged(caplog) == []
 
 
-def test_a_mistake_that_only_a_router_sees_is_logged_with_what_to_do(
-    file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_routing_error_is_logged_with_its_hint(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     file.write_text("vhost: main\n" + FIRST)
     router = Router.from_file(file, vhost="main", watch=True)
     file.write_text("vhost: mian\n" + SECOND)
     assert goes_to(router) == "q1"
     assert logged(caplog) == [
-        "the routes stay as they were: vhost `main` is not in the file (did you mean `mian`?)"
+        "reload failed, keeping the previous routes: vhost `main` is not in the file (did you mean `mian`?)"
     ]
 
 
-def test_a_broken_file_is_mended_in_one_that_it_includes(
+def test_an_invalid_file_can_be_fixed_in_an_included_one(
     router: Router, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     part = file.with_name("part.yaml")
@@ -316,7 +314,7 @@ def too_deep(file: Path) -> None:
 
 
 @pytest.mark.parametrize("ruin", [gone, a_folder, no_text, empty, a_link_to_itself, a_pipe, too_deep])
-def test_whatever_becomes_of_the_file_it_is_logged_once_and_not_raised(
+def test_any_problem_with_the_file_is_logged_once_and_not_raised(
     router: Router, file: Path, ruin: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     ruin(file)
@@ -331,7 +329,7 @@ def test_whatever_becomes_of_the_file_it_is_logged_once_and_not_raised(
     assert logged(caplog) == []
 
 
-def test_what_nobody_foresaw_is_logged_by_its_kind_and_not_raised(
+def test_an_unexpected_error_is_logged_by_its_type_and_not_raised(
     router: Router, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -341,10 +339,12 @@ def test_what_nobody_foresaw_is_logged_by_its_kind_and_not_raised(
         patch.setattr(load, "read", fail)
         file.write_text(SECOND)
         assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
-    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: RuntimeError"]
+    assert logged(caplog) == [
+        f"reload failed, keeping the previous routes: {file} cannot be loaded: RuntimeError"
+    ]
 
 
-def test_what_fails_when_a_right_file_is_taken_over_is_logged_and_not_raised(
+def test_an_error_while_accepting_a_valid_file_is_logged_and_not_raised(
     router: Router, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: object) -> None:
@@ -354,11 +354,13 @@ def test_what_fails_when_a_right_file_is_taken_over_is_logged_and_not_raised(
         patch.setattr(router, "_swap", fail)
         file.write_text(SECOND)
         assert [goes_to(router) for _ in range(3)] == ["q1"] * 3
-    assert logged(caplog) == [f"the routes stay as they were: {file} cannot be taken over: LookupError"]
+    assert logged(caplog) == [
+        f"reload failed, keeping the previous routes: {file} cannot be loaded: LookupError"
+    ]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, SoftTimeLimitExceeded])
-def test_what_ends_the_task_is_raised_and_the_file_read_the_next_time(
+def test_a_time_limit_is_raised_and_the_file_read_next_time(
     router: Router, file: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     def end(*_: object, **__: object) -> None:
@@ -372,7 +374,7 @@ def test_what_ends_the_task_is_raised_and_the_file_read_the_next_time(
     assert goes_to(router) == "q2"
 
 
-def test_a_file_that_is_wrong_at_the_start_is_an_error(file: Path) -> None:
+def test_an_invalid_file_at_the_start_is_an_error(file: Path) -> None:
     file.write_text(BROKEN)
     with pytest.raises(FileError):
         Router.from_file(file, watch=True)

@@ -1,4 +1,4 @@
-"""A watched file in threads, forked and spawned processes and greenlets: nobody waits, nobody sees half a change."""
+"""A watched file in threads, forked and spawned processes and greenlets: no waiting, no partial changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from routectl.topology.file.load import collector_paused
 
 from ...loading import body
 
-#: Enough for a look to be due, on a machine that has other things to do.
+#: Enough for a check to be due, even on a busy machine.
 PATIENCE = 60.0
 
 TASKS = [f"task{number}" for number in range(50)]
@@ -48,7 +48,7 @@ def version(number: int) -> str:
 
 
 def put(file: Path, text: str) -> None:
-    """Replaces a file as careful programs do."""
+    """Replaces a file atomically."""
     other = file.with_name(f"{file.name}.new")
     other.write_text(text)
     other.replace(file)
@@ -62,7 +62,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def versions_of(route: dict[str, Any]) -> set[str]:
-    """The versions of the file that a route is made of: one, if it is whole."""
+    """The versions of the file in a route: one, if it is consistent."""
     queue = getattr(route["queue"], "name", route["queue"])
     return {queue[1], route["exchange"][1], str(route["headers"]["version"])}
 
@@ -74,7 +74,7 @@ def until(condition: Any) -> None:
         time.sleep(0.005)
 
 
-def test_threads_that_route_while_the_file_flips_see_one_version_or_the_other(
+def test_threads_see_one_version_of_a_changing_file_or_the_other(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through Celery's own router, which has to know each queue, and looks for quorum queues among all of them."""
@@ -121,7 +121,7 @@ def test_threads_that_route_while_the_file_flips_see_one_version_or_the_other(
     assert seen == set("123456789")
 
 
-def test_of_many_threads_one_reads_the_file_and_the_others_go_on(
+def test_one_thread_reads_the_file_and_the_others_continue(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0)
@@ -148,7 +148,7 @@ def test_of_many_threads_one_reads_the_file_and_the_others_go_on(
 
 
 def in_child(function: Any) -> Any:
-    """What a function gives in a forked process, which is killed if it hangs."""
+    """A function's result in a forked process, which is killed if it hangs."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -164,7 +164,7 @@ def in_child(function: Any) -> Any:
     return json.loads(text)
 
 
-def test_a_child_that_is_forked_while_a_thread_reads_the_file_reads_it_itself(
+def test_a_child_forked_while_a_thread_reads_the_file_reads_it_itself(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0)
@@ -189,7 +189,7 @@ def test_a_child_that_is_forked_while_a_thread_reads_the_file_reads_it_itself(
         assert reader.result().queue == "v2.task1"
 
 
-def test_a_child_that_is_forked_while_a_thread_reads_a_file_collects_its_garbage() -> None:
+def test_a_child_forked_while_a_thread_reads_a_file_has_garbage_collection() -> None:
     reading, go_on = threading.Event(), threading.Event()
 
     def read() -> None:
@@ -207,9 +207,7 @@ def test_a_child_that_is_forked_while_a_thread_reads_a_file_collects_its_garbage
     assert gc.isenabled()
 
 
-def test_forked_children_take_over_a_change_each_by_itself(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_forked_child_reloads_a_change(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0)
     router = Router.from_file(file, watch=True)
     put(file, version(2))
@@ -220,9 +218,7 @@ def test_forked_children_take_over_a_change_each_by_itself(
 
 
 @pytest.mark.parametrize("kind", ["plain", "configured"])
-def test_a_router_that_is_pickled_goes_on_watching(
-    file: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickled_router_keeps_watching(file: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "INTERVAL", 0)
     router = Router.from_file(file, watch=True)
     if kind == "configured":
@@ -262,7 +258,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_spawned_process_takes_over_a_change(file: Path) -> None:
+def test_a_spawned_process_reloads_a_change(file: Path) -> None:
     script = file.with_name("spawn.py")
     script.write_text(SPAWN)
     done = subprocess.run(
@@ -328,7 +324,7 @@ def test_a_hundred_greenlets_route_while_the_file_changes(file: Path) -> None:
     assert (done.stdout, done.stderr) == ('["1", "2"]\n', "")
 
 
-#: As somebody who is not allowed everything.
+#: Runs as an unprivileged user.
 NOT_ALLOWED = """
 import logging, os, sys
 from routectl.routing import Router
@@ -350,7 +346,7 @@ for mode, text in ((0o200, None), (0o600, None), (0o600, sys.argv[1])):
 """
 
 
-def test_a_file_that_may_not_be_read_any_more_and_may_again() -> None:
+def test_a_file_that_is_temporarily_unreadable() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         file = Path(folder, "queues.yaml")
@@ -360,6 +356,6 @@ def test_a_file_that_may_not_be_read_any_more_and_may_again() -> None:
         )
         assert done.stderr == ""
         first, finding, *rest = done.stdout.splitlines()
-        assert first == "the routes stay as they were: 1 mistake in the file"
+        assert first == "reload failed, keeping the previous routes: 1 mistake in the file"
         assert f"`{file}` cannot be read: permission denied" in finding
         assert rest == [" ".join([f"v{number}.task1"] * 3) for number in (1, 1, 2)]

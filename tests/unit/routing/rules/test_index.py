@@ -1,4 +1,4 @@
-"""The index of patterns: whatever it leaves out would not have matched."""
+"""The index of patterns: it never misses a match."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from routectl.routing.rules.index import Index
 from routectl.topology.matching.pattern import Pattern, parse
 
-#: Pieces of patterns, each with texts that it may stand for. Few letters, so that patterns and names often meet.
+#: Pieces of patterns, each with texts that it matches. Few letters, so that names often match.
 PIECES = {
     "glob": {
         "*": ("", "a", "b.a", "\n"),
@@ -63,7 +63,7 @@ PIECES = {
 
 @st.composite
 def patterns_and_names(draw: st.DrawFn) -> tuple[Pattern, str]:
-    """A pattern, and a name that it may well match."""
+    """A pattern, and a name that it probably matches."""
     kind = draw(st.sampled_from(sorted(PIECES)))
     pieces = draw(st.lists(st.sampled_from(sorted(PIECES[kind])), min_size=1, max_size=6))
     name = "".join(draw(st.sampled_from(PIECES[kind][piece])) for piece in pieces)
@@ -94,7 +94,9 @@ def index(patterns: list[Pattern]) -> Index[int]:
 
 @settings(max_examples=500)
 @given(st.lists(patterns_and_names(), max_size=40), st.lists(st.text("ab.task", max_size=8), max_size=4))
-def test_it_finds_what_asking_each_pattern_finds(drawn: list[tuple[Pattern, str]], more: list[str]) -> None:
+def test_it_finds_the_same_as_matching_each_pattern(
+    drawn: list[tuple[Pattern, str]], more: list[str]
+) -> None:
     patterns = [pattern for pattern, _ in drawn]
     found = index(patterns)
     for name in {"", *more, *(name for _, name in drawn)}:
@@ -102,7 +104,7 @@ def test_it_finds_what_asking_each_pattern_finds(drawn: list[tuple[Pattern, str]
 
 
 @given(st.lists(st.text(max_size=8), max_size=20), st.lists(st.text(max_size=8), max_size=5))
-def test_it_takes_any_text(texts: list[str], names: list[str]) -> None:
+def test_it_accepts_any_text(texts: list[str], names: list[str]) -> None:
     patterns = []
     for text in texts:
         try:
@@ -154,7 +156,7 @@ class Counting:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_thousands_a_few_are_tried(family: str) -> None:
+def test_only_a_few_of_thousands_are_tried(family: str) -> None:
     texts = [FAMILIES[family].format(number) for number in range(MANY)]
     found: Index[str] = Index((Counting(text), text) for text in texts)  # type: ignore[misc]
     Counting.tried = 0
@@ -162,7 +164,7 @@ def test_of_thousands_a_few_are_tried(family: str) -> None:
     assert Counting.tried <= 30
 
 
-def test_families_do_not_disturb_each_other() -> None:
+def test_families_of_patterns_do_not_affect_each_other() -> None:
     texts = [family.format(number) for number in range(MANY) for family in FAMILIES.values()] + ["svc.*", "*"]
     found: Index[str] = Index((Counting(text), text) for text in texts)  # type: ignore[misc]
     for family, name in NAMES.items():
@@ -173,7 +175,7 @@ def test_families_do_not_disturb_each_other() -> None:
         assert Counting.tried <= 60
 
 
-def test_a_catch_all_is_tried_last_and_only_if_asked_for() -> None:
+def test_a_catch_all_is_tried_last_and_only_on_demand() -> None:
     texts = [*(f"service-{number}.*" for number in range(MANY)), "*"]
     found: Index[str] = Index((Counting(text), text) for text in texts)  # type: ignore[misc]
     Counting.tried = 0
@@ -190,11 +192,11 @@ def test_prefixes_of_prefixes_match_in_the_given_order() -> None:
     assert [number for number, _ in found.matching("a.b.cb")] == [1, 2, 3]
 
 
-def test_an_index_of_nothing_finds_nothing() -> None:
+def test_an_empty_index_finds_nothing() -> None:
     assert list(index([]).matching("a")) == []
 
 
-def test_many_places_are_fewer_than_there_are() -> None:
+def test_the_number_of_places_is_limited() -> None:
     texts = ["?" * width + letter + "*" for width in range(30) for letter in string.ascii_lowercase]
     patterns = [parse(text) for text in texts]
     for name in ("a" * 40, "abcdefghij" * 4, "z"):

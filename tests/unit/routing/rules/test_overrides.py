@@ -1,4 +1,4 @@
-"""What a caller says: `Router.route` and the file's `tests` answer what Celery sends, or say that they cannot."""
+"""The caller's options: `Router.route` and the file's `tests` return what Celery sends, or report that they cannot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ routes:
 unmatched: low
 """
 
-#: What a message is like as far as rules and callers say it.
+#: The message settings that rules and callers can set.
 MESSAGE = ("priority", "serializer", "headers", "app_id")
 
 
@@ -76,7 +76,7 @@ def test_headers_among_the_options_are_headers_of_the_call(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["queue", "exchange", "routing_key"])
-def test_an_address_of_the_callers_own_is_refused(name: str, tmp_path: Path) -> None:
+def test_an_address_from_the_caller_is_rejected(name: str, tmp_path: Path) -> None:
     (tmp_path / "queues.yaml").write_text(FILE)
     router = Router.from_file(tmp_path / "queues.yaml")
     with pytest.raises(UsageError, match=f"caller names the `{name}` goes there, whatever the file says"):
@@ -99,7 +99,7 @@ def test_an_address_among_the_options_of_a_test_is_a_mistake_in_the_file(tmp_pat
     ]
 
 
-def test_a_test_with_options_passes_by_what_celery_sends(tmp_path: Path) -> None:
+def test_a_test_with_options_passes_if_celery_sends_the_same(tmp_path: Path) -> None:
     tests = (
         "tests:\n"
         "  - {task: billing.x, options: {priority: 2}, queue: high, priority: 2}\n"

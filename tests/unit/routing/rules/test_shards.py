@@ -1,4 +1,4 @@
-"""Shards: the hash that must never change, what a shard is chosen by, and which worker takes which."""
+"""Shards: the hash that must never change, the shard key, and which worker consumes which shard."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ workers:
   plain: {queues: [normal]}
 """
 
-#: Text -> its shard among 2, 3, 8, 16 and 1024. Another value would send an account's tasks to another worker than
-#: those that wait: these never change.
+#: Text -> its shard among 2, 3, 8, 16 and 1024. They must never change: new tasks of an account would go to another
+#: worker than its waiting ones.
 GOLDEN = {
     "": (0, 2, 5, 5, 472),
     "0": (1, 2, 2, 10, 151),
@@ -68,7 +68,7 @@ class Loud(int):
         return "loud"
 
 
-class Plan(str, enum.Enum):  # noqa: UP042 prints itself as `Plan.GOLD`
+class Plan(str, enum.Enum):  # noqa: UP042 its `str()` is `Plan.GOLD`
     GOLD = "gold"
 
 
@@ -85,13 +85,13 @@ def body(file: Path) -> Any:
 
 
 def key(*args: Any, by: tuple[str, ...] = ("args.0",), **kwargs: Any) -> str | None:
-    """What a call is sharded by."""
+    """The shard key of a call."""
     route = Route.model_validate({"tasks": "a", "queue": "q", "shard_by": list(by)})
     return shard_text(route, Call(args=args, kwargs=kwargs))
 
 
 @pytest.mark.parametrize("text", GOLDEN, ids=ascii)
-def test_a_text_has_the_shard_that_it_always_had(text: str) -> None:
+def test_the_shard_of_a_text_never_changes(text: str) -> None:
     assert tuple(shard(text, count) for count in COUNTS) == GOLDEN[text]
 
 
@@ -106,24 +106,24 @@ def test_every_process_finds_the_same_shard(seed: str) -> None:
 
 
 @given(st.text(), Counts)
-def test_a_shard_is_one_of_those_there_are(text: str, count: int) -> None:
+def test_a_shard_is_in_range(text: str, count: int) -> None:
     assert 0 <= shard(text, count) < count
 
 
 @given(st.text(), Counts)
-def test_one_shard_more_moves_a_text_to_the_new_one_or_not_at_all(text: str, count: int) -> None:
+def test_an_additional_shard_moves_texts_only_to_itself(text: str, count: int) -> None:
     assert shard(text, count + 1) in (shard(text, count), count)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 7, 8, 31])
-def test_one_shard_more_moves_only_its_own_part(count: int) -> None:
+def test_an_additional_shard_moves_only_its_fair_share(count: int) -> None:
     moved = sum(shard(str(number), count) != shard(str(number), count + 1) for number in range(20_000))
     assert moved == pytest.approx(20_000 / (count + 1), rel=0.1)
 
 
 @pytest.mark.parametrize("form", ["{}", "acct_{:08}", "00000000-0000-4000-8000-{:012x}"])
 @pytest.mark.parametrize("count", [2, 3, 8, 16])
-def test_shards_are_even_also_for_texts_that_are_alike(form: str, count: int) -> None:
+def test_similar_texts_are_spread_evenly(form: str, count: int) -> None:
     found = Counter(shard(form.format(number), count) for number in range(20_000))
     assert len(found) == count
     assert list(found.values()) == pytest.approx([20_000 / count] * count, rel=0.15)
@@ -144,7 +144,7 @@ def test_shards_are_even_also_for_texts_that_are_alike(form: str, count: int) ->
         ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001"),
     ],
 )
-def test_texts_numbers_and_uuids_are_keys_by_what_they_are_in_the_message(value: Any, text: str) -> None:
+def test_texts_numbers_and_uuids_are_keys_as_serialized(value: Any, text: str) -> None:
     assert key(value) == text
 
 
@@ -153,11 +153,11 @@ def test_texts_numbers_and_uuids_are_keys_by_what_they_are_in_the_message(value:
     [None, True, False, 1.0, float("nan"), b"7", [7], {"id": 7}, {7}, object(), 10**5000],
     ids=str.__class__,
 )
-def test_anything_else_is_no_key(value: Any) -> None:
+def test_other_values_are_not_keys(value: Any) -> None:
     assert key(value) is None
 
 
-def test_the_first_part_that_is_there_and_a_key_decides() -> None:
+def test_the_first_present_key_decides() -> None:
     by = ("kwargs.account_id", "kwargs.order.account", "args.0")
     assert key("a", by=by, account_id=None, order={"account": "b"}) == "b"
     assert key("a", by=by, order={}) == "a"
@@ -174,7 +174,7 @@ def test_the_first_part_that_is_there_and_a_key_decides() -> None:
         (Call(), "normal"),
     ],
 )
-def test_a_call_without_the_key_goes_on_to_the_next_rule(file: Path, call: Call, queue: str) -> None:
+def test_a_call_without_the_key_falls_through_to_the_next_rule(file: Path, call: Call, queue: str) -> None:
     found = Router.from_file(file).route(
         "orders.place", **{name: getattr(call, name) for name in call.__slots__}
     )
@@ -185,7 +185,7 @@ def test_a_call_without_the_key_goes_on_to_the_next_rule(file: Path, call: Call,
 @pytest.mark.parametrize(
     ("share", "numbers"), [("1/3", (0, 3, 6)), ("2/3", (1, 4, 7)), ("3/3", (2, 5)), ("1/1", tuple(range(8)))]
 )
-def test_a_share_is_every_nth_shard_and_all_that_has_no_shards(
+def test_a_share_is_every_nth_shard_and_all_queues_without_shards(
     body: Topology, share: str, numbers: tuple[int, ...]
 ) -> None:
     queues = body.consumed(body.workers["orders"])
@@ -196,7 +196,7 @@ def test_a_share_is_every_nth_shard_and_all_that_has_no_shards(
 
 
 @given(st.integers(2, 40).flatmap(lambda shards: st.tuples(st.just(shards), st.integers(1, shards))))
-def test_shares_together_are_everything_once_and_differ_by_one_shard_at_most(counts: tuple[int, int]) -> None:
+def test_shares_cover_every_shard_once_and_differ_by_at_most_one(counts: tuple[int, int]) -> None:
     shards, workers = counts
     body = Topology.model_validate({"version": 1, "queues": {"q": {"shards": shards}}})
     found = [
@@ -207,7 +207,7 @@ def test_shares_together_are_everything_once_and_differ_by_one_shard_at_most(cou
     assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
-def test_without_a_share_all_shards_are_taken(body: Topology) -> None:
+def test_without_a_share_all_shards_are_consumed(body: Topology) -> None:
     assert sharing.queues_of_share(body, body.consumed(body.workers["both"]), None) == (
         *("few.0", "few.1"),
         *(f"orders.{number}" for number in range(8)),
@@ -228,7 +228,7 @@ def test_without_a_share_all_shards_are_taken(body: Topology) -> None:
         ("0/0", "there is no share `0/0`"),
     ],
 )
-def test_what_is_no_share_is_said(text: str, why: str) -> None:
+def test_an_invalid_share_is_reported(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=f"^{why}$"):
         sharing.parse_share(text)
 
@@ -246,7 +246,7 @@ def test_a_share_that_leaves_workers_without_a_shard_is_an_error(body: Topology)
         sharing.queues_of_share(body, ["normal"], sharing.Share(1, 2))
 
 
-def test_of_two_queues_the_one_with_more_shards_says_how_many_can_share(body: Topology) -> None:
+def test_the_queue_with_most_shards_limits_the_number_of_shares(body: Topology) -> None:
     queues = body.consumed(body.workers["both"])
     assert sharing.queues_of_share(body, queues, sharing.Share(3, 4)) == ("orders.2", "orders.6")
 
@@ -257,7 +257,7 @@ def test_a_share_is_part_of_the_node_name_unless_the_profile_names_one(body: Top
     assert option_values("orders", profile)["hostname"] == "orders@%h"
 
 
-def test_shards_are_told_by_number(body: Topology) -> None:
+def test_shards_are_shown_by_number(body: Topology) -> None:
     taken = sharing.queues_of_share(body, body.queues, sharing.Share(2, 3))
     assert sharing.describe_shards(body, taken) == [
         "shards 1, 4, 7 of the 8 of `orders`",
@@ -270,7 +270,7 @@ def test_shards_are_told_by_number(body: Topology) -> None:
     assert sharing.describe_shards(many, half) == ["shards 0, 2, 4, …, 98 of the 100 of `q`"]
 
 
-def test_shares_of_a_profile_are_workers_of_their_own(body: Topology) -> None:
+def test_each_share_of_a_profile_is_a_worker(body: Topology) -> None:
     found = manifests.worker_units(body, "proj")
     assert [worker.command[4:] for worker in found] == [
         ("--profile=orders", "--share=1/3"),
@@ -299,14 +299,14 @@ def test_shares_of_a_profile_are_workers_of_their_own(body: Topology) -> None:
         (("worker", "plain", "-A", "proj", "--share", "1/2"), "there is nothing to share"),
     ],
 )
-def test_a_wrong_share_is_said_before_celery_starts(
+def test_an_invalid_share_is_reported_before_celery_starts(
     file: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ) -> None:
     assert run(list(words)) == 2
     assert message in capsys.readouterr().err
 
 
-def test_a_share_comes_from_the_environment_too(
+def test_a_share_can_come_from_the_environment(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROUTECTL_SHARE", "4/3")

@@ -1,4 +1,4 @@
-"""Which rule a task takes, how its queue is addressed, and that the address is proved."""
+"""Which rule matches a task, how its queue is addressed, and that the address reaches only that queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from routectl.routing.router import Router
 from routectl.routing.rules.call import Call
 from routectl.routing.rules.index import Index
-from routectl.routing.rules.table import REMEMBERED, Table
+from routectl.routing.rules.table import CACHE_SIZE, Table
 from routectl.topology.base.finding import Position
 from routectl.topology.delivery.addresses import AddressBook, consumable_queues, task_queues
 from routectl.topology.delivery.network import Network
@@ -56,13 +56,13 @@ def test_an_exact_name_beats_every_pattern_and_the_first_exact_rule_wins() -> No
     assert found.route("a.c").queue == "low"
 
 
-def test_among_patterns_the_files_order_decides() -> None:
+def test_the_first_matching_pattern_wins() -> None:
     found = table({"tasks": ["x", "a.*"], "queue": "high"}, {"tasks": "/a.*/", "queue": "low"})
     assert found.route("a.b").queue == "high"
     assert found.route("ab").queue == "low"
 
 
-def test_a_rule_whose_captures_name_no_queue_leaves_the_task_to_the_next() -> None:
+def test_a_rule_whose_captured_queue_does_not_exist_is_skipped() -> None:
     found = table({"tasks": "{queue}:*", "queue": "{queue}"}, {"tasks": "*", "queue": "normal"})
     assert found.route("low:resize").queue == "low"
     assert found.route("huge:resize").queue == "normal"
@@ -76,21 +76,21 @@ def test_captures_fill_the_key() -> None:
     assert found.route("low.img.resize").routing_key == "low.img"
 
 
-def test_unmatched_names_a_queue_or_refuses() -> None:
+def test_unmatched_is_a_queue_or_refuses() -> None:
     assert table(unmatched="normal").route("x").rule is None
     with pytest.raises(RoutingError, match="no route matches task `x`") as caught:
         table().route("x")
     assert caught.value.hint is not None
 
 
-def test_a_call_that_no_rule_takes_is_told_why() -> None:
+def test_the_error_explains_why_no_rule_matches_a_call() -> None:
     found = table({"tasks": "a", "queue": "low", "when": {"args.0": {"gt": 5}}})
     with pytest.raises(RoutingError) as caught:
         found.route("a", Call(args=(3,)))
-    assert caught.value.message == "no route takes task `a` as it is called: `args.0` is not more than `5`"
+    assert caught.value.message == "no route matches this call of task `a`: `args.0` is not greater than `5`"
 
 
-def test_a_decision_names_file_and_line() -> None:
+def test_a_decision_has_file_and_line() -> None:
     place = Position("queues.yaml", 7, 5)
     found = Table(topology(routes=[{"tasks": "a", "queue": "high"}]), lambda index: place)
     assert found.route("a").as_dict() == {
@@ -104,7 +104,7 @@ def test_a_decision_names_file_and_line() -> None:
     }
 
 
-def test_every_route_that_leads_nowhere_is_named_at_once() -> None:
+def test_all_invalid_routes_are_reported_at_once() -> None:
     with pytest.raises(RoutingError) as caught:
         table(
             {"tasks": "a", "queue": "hihg"},
@@ -116,7 +116,7 @@ def test_every_route_that_leads_nowhere_is_named_at_once() -> None:
             queues={**TIERS["queues"], "log": {"type": "stream"}},
         )
     text = str(caught.value)
-    assert text.startswith("5 routes lead nowhere")
+    assert text.startswith("5 routes are invalid")
     assert "routes[0]: queue `hihg` does not exist" in text
     assert "routes[1]: key `low` reaches `low`, not `high` alone" in text
     assert "routes[2]: key `nothing` reaches no queue" in text
@@ -159,7 +159,7 @@ def test_a_binding_that_a_second_queue_shares_is_not_used() -> None:
     assert book.of("b") == ("", "direct", "b")
 
 
-def test_an_internal_exchange_takes_no_task() -> None:
+def test_an_internal_exchange_is_not_used() -> None:
     found = AddressBook(
         topology(
             exchanges={"e": {"type": "topic", "internal": True}},
@@ -179,7 +179,7 @@ def quorum(**keys: str) -> AddressBook:
     return AddressBook(topology(queues=queues, routes=[{"tasks": "{q}:*", "queue": "{q}"}]))
 
 
-def test_a_key_that_a_delay_binding_takes_as_well_is_not_used() -> None:
+def test_a_key_that_a_delay_binding_matches_too_is_not_used() -> None:
     book = quorum(high="high", app="app.high")
     assert book.of("high") == ("tasks", "topic", "high")
     assert book.of("app") == ("", "direct", "app")
@@ -188,7 +188,7 @@ def test_a_key_that_a_delay_binding_takes_as_well_is_not_used() -> None:
     assert "app" not in {queue for _, queue, _ in book.delay.queue_bindings}
 
 
-def test_the_queue_of_a_delayed_message_is_found_again() -> None:
+def test_the_queue_of_a_delayed_message_is_found() -> None:
     book = quorum(high="high", low="low")
     assert book.queue_at("celery_delayed_delivery", "0." * 28 + "low") == "low"
     assert book.queue_at("tasks", "high") == "high"
@@ -233,8 +233,8 @@ def test_task_queues_are_those_that_rules_and_workers_name() -> None:
         ("other", "low", "low"),
     ],
 )
-def test_somewhere_a_task_may_go(name: str, unmatched: str, queue: str) -> None:
-    """Where nothing is asked of the call, if there is such a rule; and of shards, the first."""
+def test_a_possible_destination_of_a_task(name: str, unmatched: str, queue: str) -> None:
+    """Of a rule without `when`, if there is one; of shards, the first."""
     found = table(
         {"tasks": "*", "queue": "gold", "when": {"kwargs.plan": "gold"}},
         {"tasks": "order", "queue": "orders", "shard_by": "args.0"},
@@ -246,7 +246,7 @@ def test_somewhere_a_task_may_go(name: str, unmatched: str, queue: str) -> None:
     assert decision.queue == queue
 
 
-def test_a_task_that_no_rule_takes_goes_nowhere() -> None:
+def test_a_task_without_a_rule_has_no_destination() -> None:
     assert table({"tasks": "a", "queue": "low"}).any_destination("b") is None
 
 
@@ -255,9 +255,7 @@ def test_a_task_that_no_rule_takes_goes_nowhere() -> None:
     [{}, {"headers": {"a": 1}}, {"when": {"args.0": 1}}, {"shard_by": "args.0", "queue": "orders"}],
     ids=str,
 )
-def test_a_name_that_was_seen_is_not_searched_again(
-    rule: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cached_name_is_not_searched_again(rule: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     body = topology(
         queues={"orders": {"shards": 4}, "low": {}}, routes=[{"tasks": "a.*", "queue": "low", **rule}]
     )
@@ -273,11 +271,11 @@ def never(*_: Any) -> Any:
     raise AssertionError("searched again")
 
 
-def test_the_memory_is_bounded() -> None:
+def test_the_cache_is_bounded() -> None:
     found = table({"tasks": "*", "queue": "low"})
-    for number in range(REMEMBERED + 10):
+    for number in range(CACHE_SIZE + 10):
         found.route(f"t{number}")
-    assert len(found._memory) <= REMEMBERED
+    assert len(found._cache) <= CACHE_SIZE
 
 
 names = st.text("ab.*", min_size=1, max_size=6).filter(lambda text: text == text.strip())

@@ -1,4 +1,4 @@
-"""A task's soft time limit arrives while its call is routed: it ends the task, and leaves the router as it was."""
+"""A soft time limit raised while a call is routed ends the task and does not corrupt the router."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE = body("queues: {q1: {}, q2: {}}\nroutes: [{tasks: t, queue: q1}]")
 
 
 class OutOfTime(dict[str, Any]):
-    """Its parts are looked up for so long that the time is over."""
+    """A mapping whose lookup exceeds the time limit."""
 
     def get(self, *_: Any) -> Any:
         raise SoftTimeLimitExceeded
@@ -43,7 +43,7 @@ class SlowUUID(UUID):
         raise SoftTimeLimitExceeded
 
 
-def test_while_a_condition_is_asked() -> None:
+def test_while_a_condition_is_evaluated() -> None:
     router = routers({"kwargs.account.plan": "gold"})
     with pytest.raises(SoftTimeLimitExceeded):
         router.route("t", (), {"account": OutOfTime()})
@@ -56,7 +56,7 @@ def test_while_a_shard_is_chosen(tmp_path: Path) -> None:
         Router.from_file(file).route("t", [SlowUUID(int=1)])
 
 
-def test_while_a_queue_that_the_caller_names_is_asked_for_its_name() -> None:
+def test_while_the_name_of_the_callers_queue_is_read() -> None:
     with pytest.raises(SoftTimeLimitExceeded):
         routers()("t", (), {}, {"queue": SlowName()})
 
@@ -107,8 +107,8 @@ def every_moment(code: CodeType, act: Callable[[], Any]) -> Iterator[None]:
         yield
 
 
-def test_while_the_file_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever it is, the next call looks again."""
+def test_while_the_file_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whatever line it is raised, the next call checks again."""
     monkeypatch.setattr(watch, "INTERVAL", 0)
     file = tmp_path / "queues.yaml"
     file.write_text(FILE)
@@ -130,7 +130,7 @@ def test_while_the_collector_is_being_paused() -> None:
         assert gc.isenabled()
 
 
-def test_anything_else_that_a_call_raises_is_no_match() -> None:
+def test_any_other_exception_of_an_argument_is_no_match() -> None:
     class Broken(Mapping[str, Any]):
         def __getitem__(self, _: str) -> Any:
             raise TimeoutError

@@ -1,4 +1,4 @@
-"""What `when` asks of a call: every comparison on every part, odd values, and that no call whatever raises."""
+"""`when`: every comparison on every part, odd values, and that no call raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from routectl.routing import Router
-from routectl.routing.rules.call import Call, holds, unmet
+from routectl.routing.rules.call import Call, matches_when, when_mismatch
 from routectl.topology.errors import FileError
 from routectl.topology.file.load import load
 from routectl.topology.model import Topology
@@ -38,7 +38,7 @@ from ...odd import (
 
 
 def takes(condition: Any, value: Any) -> bool:
-    """Whether a condition holds for a value, which is the same wherever the value stands in the call."""
+    """Whether a value meets a condition, which is the same in every part of the call."""
     calls = {
         "args.1": Call(args=(0, value)),
         "args.0.deep": Call(args=[{"deep": value}]),
@@ -53,7 +53,7 @@ def takes(condition: Any, value: Any) -> bool:
         rule = router.body.routes[0]
         decision = router.route("t", call.args, call.kwargs, headers=call.headers, options=call.options)
         found.add(decision.queue == "rule0")
-        assert holds(rule, call) is (unmet(rule, call) is None) is (decision.queue == "rule0")
+        assert matches_when(rule, call) is (when_mismatch(rule, call) is None) is (decision.queue == "rule0")
     assert len(found) == 1
     return found.pop()
 
@@ -109,7 +109,7 @@ EVERY_COMPARISON = [
 
 
 @pytest.mark.parametrize("name", [*ODD, "uuid"])
-def test_an_odd_value_is_there_and_meets_no_comparison(name: str) -> None:
+def test_an_odd_value_is_present_and_meets_no_comparison(name: str) -> None:
     value = ODD.get(name, uuid.UUID(int=1))
     assert [condition for condition in EVERY_COMPARISON if takes(condition, value)] == []
     assert takes({"present": True}, value)
@@ -117,7 +117,7 @@ def test_an_odd_value_is_there_and_meets_no_comparison(name: str) -> None:
 
 
 @pytest.mark.parametrize("condition", EVERY_COMPARISON, ids=str)
-def test_what_is_missing_meets_no_comparison(condition: Any) -> None:
+def test_a_missing_value_meets_no_comparison(condition: Any) -> None:
     paths = (
         "args.3",
         "args.0.x",
@@ -136,7 +136,7 @@ def test_what_is_missing_meets_no_comparison(condition: Any) -> None:
 @pytest.mark.parametrize(
     "value", [Plan.GOLD, OldPlan.GOLD, LyingText("gold")], ids=["Plan", "OldPlan", "LyingText"]
 )
-def test_a_kind_of_text_is_the_text_that_the_message_will_hold(value: Any) -> None:
+def test_a_str_subclass_is_compared_as_serialized(value: Any) -> None:
     assert takes("gold", value)
     assert takes({"ge": "g", "lt": "h", "none_of": ["OldPlan.GOLD"]}, value)
     assert not takes({"ne": "gold"}, value)
@@ -147,13 +147,13 @@ def test_a_kind_of_text_is_the_text_that_the_message_will_hold(value: Any) -> No
     [Level.HIGH, LyingNumber(9), LyingDecimal("9.00")],
     ids=["Level", "LyingNumber", "LyingDecimal"],
 )
-def test_a_kind_of_number_is_the_number_that_the_message_will_hold(value: Any) -> None:
+def test_a_number_subclass_is_compared_as_serialized(value: Any) -> None:
     assert takes(9, value)
     assert takes({"gt": 8, "le": 9}, value)
     assert not takes({"gt": 9}, value)
 
 
-def test_what_stands_in_the_place_of_arguments_has_no_parts() -> None:
+def test_invalid_arguments_have_no_parts() -> None:
     router = routers({"args.0": "gold"}, {"kwargs.0": "gold"}, {"headers.0": {"present": True}})
     named, placed = {"0": "gold"}, ("gold",)
     assert router.route("t", named, placed, headers=placed).queue == "other"
@@ -162,7 +162,7 @@ def test_what_stands_in_the_place_of_arguments_has_no_parts() -> None:
     assert router.route("t", (), named).queue == "rule1"
 
 
-def test_every_part_that_a_rule_names_counts() -> None:
+def test_every_condition_of_a_rule_must_match() -> None:
     router = routers(
         {"kwargs.plan": "gold", "headers.tenant": ["acme", "initech"]},
         {"args.0": {"gt": 100}, "options.priority": {"present": False}},
@@ -175,7 +175,7 @@ def test_every_part_that_a_rule_names_counts() -> None:
     assert router.route("t", (101,), options={"priority": 3}).queue == "other"
 
 
-def test_parts_are_found_in_whatever_is_a_map_or_a_list() -> None:
+def test_parts_are_found_in_any_mapping_or_list() -> None:
     for account in ({"id": 7}, OrderedDict(id=7), UserDict(id=7), MappingProxyType({"id": 7})):
         assert routers({"kwargs.account.id": 7}).route("t", kwargs={"account": account}).queue == "rule0"
     for items in ([7], (7,)):
@@ -186,7 +186,7 @@ NO_LISTS = {"number": 5, "text": "text", "iterator": iter([7]), "hostile list": 
 
 
 @pytest.mark.parametrize("name", [*sorted(ODD.keys() - {"list", "tuple"}), *NO_LISTS])
-def test_arguments_that_are_no_list_have_no_parts(name: str) -> None:
+def test_args_that_are_not_a_list_have_no_parts(name: str) -> None:
     args = (ODD | NO_LISTS)[name]
     router = routers({"args.0": {"present": True}})
     assert router.route("t", args).queue == "other"
@@ -195,7 +195,7 @@ def test_arguments_that_are_no_list_have_no_parts(name: str) -> None:
     assert found["queue"] == "other"
 
 
-def test_a_generator_is_left_as_it_is() -> None:
+def test_a_generator_is_not_consumed() -> None:
     def numbers() -> Iterator[int]:
         yield 7
 
@@ -208,7 +208,7 @@ NO_MAPS = {"number": 5, "text": "text", "pairs": [("a", 1)], "hostile map": Host
 
 
 @pytest.mark.parametrize("name", [*sorted(ODD.keys() - {"dict"}), *NO_MAPS])
-def test_named_arguments_and_headers_that_are_no_map_have_no_parts(name: str) -> None:
+def test_kwargs_and_headers_that_are_not_mappings_have_no_parts(name: str) -> None:
     parts = (ODD | NO_MAPS)[name]
     router = routers({"kwargs.a": {"present": True}}, {"headers.a": {"present": True}})
     assert router.route("t", (), parts, headers=parts).queue == "other"
@@ -217,7 +217,7 @@ def test_named_arguments_and_headers_that_are_no_map_have_no_parts(name: str) ->
     assert found["queue"] == "other"
 
 
-def test_tasks_that_call_others_go_where_those_go_whatever_else_they_hold() -> None:
+def test_tasks_that_call_another_task_are_routed_like_it() -> None:
     topology = {
         "queues": {"q": {}, "other": {}},
         "routes": [{"tasks": "t", "queue": "q"}],
@@ -263,7 +263,7 @@ UNTOLD = {"huge number": 10**5000, "true": True, "float": 1.5, "hostile UUID": H
 
 
 @pytest.mark.parametrize("name", [*ODD, *UNTOLD])
-def test_what_no_shard_can_be_told_from_goes_on_to_the_next_part_or_rule(name: str) -> None:
+def test_a_value_that_is_not_a_shard_key_falls_through_to_the_next_part_or_rule(name: str) -> None:
     value = (ODD | UNTOLD)[name]
     assert sharded("kwargs.id").route("t", kwargs={"id": value}).queue == "other"
     assert sharded("kwargs.id", "args.0").route("t", (7,), {"id": value}) == sharded("args.0").route(
@@ -271,7 +271,7 @@ def test_what_no_shard_can_be_told_from_goes_on_to_the_next_part_or_rule(name: s
     )
 
 
-def test_a_kind_of_text_or_number_has_the_shard_of_what_the_message_will_hold() -> None:
+def test_a_str_or_int_subclass_is_sharded_as_serialized() -> None:
     for one, other in (
         (Plan.GOLD, "gold"),
         (LyingText("x"), "x"),
@@ -326,12 +326,12 @@ def test_a_kind_of_text_or_number_has_the_shard_of_what_the_message_will_hold() 
         ),
     ],
 )
-def test_a_mistake_is_said_where_it_stands(tmp_path: Path, when: str, mistake: str) -> None:
+def test_a_mistake_is_reported_with_its_position(tmp_path: Path, when: str, mistake: str) -> None:
     text = body(f"queues: {{q: {{}}}}\nroutes:\n  - tasks: t\n    when: {when}\n    queue: q")
     assert Folder(tmp_path).mistakes(text) == [mistake]
 
 
-def test_only_what_a_router_is_not_told_is_refused(tmp_path: Path) -> None:
+def test_only_options_that_routers_do_not_get_are_rejected(tmp_path: Path) -> None:
     file = tmp_path / "queues.yaml"
     file.write_text(
         body("queues: {q: {}}\nroutes: [{tasks: t, queue: q, when: {options.priority: 3, options.eta.x: 1}}]")
@@ -347,7 +347,7 @@ def test_only_what_a_router_is_not_told_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "block", [each for each in every("yaml") if "when:" in each.text and "\ntests:" in each.text], ids=str
 )
-def test_the_documentation_says_where_its_calls_go(block: Block, tmp_path: Path) -> None:
+def test_the_calls_in_the_documentation_go_where_it_says(block: Block, tmp_path: Path) -> None:
     Folder(tmp_path).write(block.text if "version:" in block.text else body(block.text))
     loaded = load(tmp_path / "queues.yaml")
     router = Router.from_loaded(loaded)
@@ -360,12 +360,12 @@ def test_the_documentation_says_where_its_calls_go(block: Block, tmp_path: Path)
 @pytest.mark.parametrize(
     ("condition", "value", "why"),
     [
-        ({"gt": "1000"}, 1001, "`args.0` is a number, and not more than the text `1000`"),
+        ({"gt": "1000"}, 1001, "`args.0` is a number, and not greater than the text `1000`"),
         ("1", 1, "`args.0` is a number, and not the text `1`"),
         (1, True, "`args.0` is a boolean, and not the number `1`"),
-        ({"gt": 1000}, 7, "`args.0` is not more than `1000`"),
+        ({"gt": 1000}, 7, "`args.0` is not greater than `1000`"),
     ],
 )
-def test_a_value_of_another_kind_is_called_so(condition: Any, value: Any, why: str) -> None:
+def test_a_mismatch_of_types_is_reported(condition: Any, value: Any, why: str) -> None:
     rule = routers({"args.0": condition}).body.routes[0]
-    assert unmet(rule, Call(args=(value,))) == why
+    assert when_mismatch(rule, Call(args=(value,))) == why

@@ -1,4 +1,4 @@
-"""Any call whatever: nothing raises, and the decision is the one that a naive reading of the conditions gives."""
+"""Any call: nothing raises, and the decision is that of a naive implementation of the conditions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ scalars = st.one_of(
     st.integers(),
     st.floats(allow_nan=False),
 )
-#: What Hypothesis draws is asked for its type and printed; what must not be is put in just before the call.
+#: Hypothesis inspects and prints what it draws; values that must not be touched are inserted just before the call.
 odd = st.sampled_from([f"<{name}>" for name in ODD])
 values = st.recursive(
     scalars | odd | st.sampled_from([Plan.GOLD, Level.HIGH]),
@@ -41,7 +41,7 @@ anything = values | maps | st.sampled_from([None, (), [], {}, "text", 0, Hostile
 
 
 def made(drawn: Any) -> Any:
-    """What was drawn, with the odd values in their places."""
+    """The drawn value, with the odd values inserted."""
     if type(drawn) is str and drawn.startswith("<"):
         return ODD[drawn[1:-1]]
     if type(drawn) in (list, HostileList):
@@ -81,7 +81,7 @@ whens = st.lists(st.dictionaries(paths, conditions, min_size=1, max_size=2), min
 
 
 def naive(whens: list[dict[str, Any]], call: dict[str, Any]) -> str:
-    """The decision as the documentation puts it, without a thought for anything else."""
+    """The decision as documented, in the simplest implementation."""
     for index, when in enumerate(whens):
         if all(naive_condition(condition, naive_part(call, path)) for path, condition in when.items()):
             return f"rule{index}"
@@ -140,13 +140,13 @@ def naive_comparison(name: str, value: Any, bound: Any) -> bool:
 
 @settings(max_examples=400, deadline=None)
 @given(whens, anything, anything, anything, maps)
-def test_any_call_whatever_is_decided_as_the_conditions_say(
+def test_any_call_is_routed_by_the_conditions(
     whens: list[dict[str, Any]], args: Any, kwargs: Any, headers: Any, options: dict[str, Any]
 ) -> None:
     router = routers(*whens)
     args, kwargs, headers, options = map(made, (args, kwargs, headers, options))
     parts = {"args": args, "kwargs": kwargs, "headers": headers, "options": options}
-    # A list is no map, whose parts have names; a map has no parts that are numbered.
+    # A list is not a mapping, whose parts have names; a mapping has no numbered parts.
     shaped = {
         "args": args if type(args) in (list, tuple) else (),
         **{
@@ -168,7 +168,7 @@ places = st.sampled_from(["", "other", "rule0", "foreign", Queue("rule0"), Queue
 
 @settings(max_examples=300, deadline=None)
 @given(anything, anything, anything, places, places, places, st.booleans())
-def test_whatever_address_a_caller_names_a_name_seen_before_is_routed_as_one_that_is_new(
+def test_cached_and_new_names_are_routed_alike_for_any_address(
     args: Any, kwargs: Any, headers: Any, queue: Any, exchange: Any, key: Any, is_retry: bool
 ) -> None:
     args, kwargs, headers, queue, exchange, key = map(made, (args, kwargs, headers, queue, exchange, key))
@@ -188,7 +188,7 @@ def test_whatever_address_a_caller_names_a_name_seen_before_is_routed_as_one_tha
 
 
 def configured() -> Celery:
-    """An app whose rules and defaults say the same things as its callers."""
+    """An app whose rules and defaults set the same options as its callers."""
     defaults = {"task_default_priority": 4, "task_serializer": "yaml", "task_inherit_parent_priority": True}
     app = Celery("odd", broker="memory://", set_as_current=False)
     app.conf.update(defaults)
@@ -201,7 +201,7 @@ def configured() -> Celery:
 
 @settings(max_examples=200, deadline=None)
 @given(anything, maps, anything, values, values)
-def test_an_app_that_is_set_up_routes_whatever_it_is_handed(
+def test_a_configured_app_routes_any_call(
     args: Any, kwargs: Any, headers: Any, priority: Any, serializer: Any
 ) -> None:
     app = configured()

@@ -1,4 +1,4 @@
-"""Real projects' settings and task names: for each of them, our router says where Celery's own code publishes it."""
+"""Real projects' settings and task names: our router returns where Celery's own code publishes each task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .test_router_properties import by_celery, by_router, celery_app
 CORPUS = ROOT / "tests" / "corpus" / "celery"
 PROJECTS = sorted(path.stem for path in CORPUS.glob("*.json"))
 
-#: Names for the one expression in the corpus, which no task's name comes with.
+#: Names for the one expression in the corpus, which matches none of its tasks.
 LIKE_THE_EXPRESSION = [
     "video.tasks.encode",
     "image.tasks.",
@@ -28,7 +28,7 @@ LIKE_THE_EXPRESSION = [
     "a.video.tasks.b",
 ]
 
-#: In their order; the first that has a prefix of the name says its queue.
+#: In order; the first with a prefix of the name decides.
 OSF_QUEUES = {
     "low_pri_modules": "low",
     "med_pri_modules": "med",
@@ -43,7 +43,7 @@ OSF_QUEUES = {
 
 @cache
 def project(name: str) -> dict[str, Any]:
-    """What is known of a project."""
+    """A project's settings and tasks."""
     found: dict[str, Any] = json.loads((CORPUS / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
@@ -136,7 +136,7 @@ def test_every_task_of_a_project_goes_where_celery_publishes_it(name: str) -> No
             assert router(task) == app.amqp.router.lookup_route(task), task
 
 
-def test_the_corpus_has_what_its_page_says() -> None:
+def test_the_corpus_matches_its_page() -> None:
     page = (CORPUS.parent / "README.md").read_text(encoding="utf-8")
     assert len(PROJECTS) == 22
     for name in PROJECTS:

@@ -1,4 +1,4 @@
-"""Celery's own settings give the routes and destinations that Celery gives; what Celery's tests of routes say, too."""
+"""Celery's own settings have the same routes and destinations as in Celery; includes the cases of Celery's tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .test_router_properties import by_router, celery_app
 
 
 class OldRouter:
-    """A router as Celery 3 had them; named by its path."""
+    """A router as in Celery 3; used by its path."""
 
     made = 0
 
@@ -43,7 +43,7 @@ def queue_of(router: CeleryRouter, name: str) -> str:
     return router.route(name).queue
 
 
-def test_a_route_is_given_as_a_dict_and_a_name_without_one_gives_none() -> None:
+def test_a_route_is_a_dict_and_none_without_one() -> None:
     router = CeleryRouter({"a": {"queue": "foo", "routing_key": "k"}, "b": "bar"})
     assert router("a") == {"queue": "foo", "routing_key": "k"}
     assert router("b") == {"queue": "bar"}
@@ -51,13 +51,13 @@ def test_a_route_is_given_as_a_dict_and_a_name_without_one_gives_none() -> None:
     assert CeleryRouter(None)("a") is CeleryRouter(())("a") is CeleryRouter({})("a") is None
 
 
-def test_an_exact_name_beats_every_pattern_wherever_it_stands() -> None:
+def test_an_exact_name_beats_every_pattern_in_any_order() -> None:
     router = CeleryRouter({"*": "any", "a.*": "a", "a.b": "exact"})
     assert router("a.b") == {"queue": "exact"}
     assert router("a.c") == {"queue": "any"}
 
 
-def test_globs_and_expressions_count_in_the_order_they_are_written() -> None:
+def test_globs_and_expressions_are_tried_in_order() -> None:
     router = CeleryRouter(
         [[("proj.tasks.*", "globs"), (re.compile(r"proj\..*"), "regexes"), ("proj.*", "late"), ("*.x", "x")]]
     )
@@ -92,14 +92,14 @@ def test_question_marks_and_brackets_count_only_beside_a_star() -> None:
     assert router("b.c.d") == router("d.y") == {"queue": "glob"}
 
 
-def test_patterns_that_say_the_same_are_one_with_the_firsts_place_and_the_lasts_value() -> None:
+def test_equal_patterns_are_one_with_the_firsts_position_and_the_lasts_value() -> None:
     router = CeleryRouter([[("*", "first"), ("a.*", "a"), ("**", "last")]])
     assert router("a.b") == {"queue": "last"}
     router = CeleryRouter([[(re.compile("a"), "first"), ("a*", "glob"), (re.compile("a"), "last")]])
     assert router("a.b") == {"queue": "last"}
 
 
-def test_what_is_a_pattern_in_our_file_and_not_in_celery_is_plain_text() -> None:
+def test_a_pattern_of_our_file_that_is_not_one_in_celery_is_a_plain_name() -> None:
     router = CeleryRouter({"/a.*/": "slashes", "{queue}:*": "braces", " a*": "blank", "{q}": "exact"})
     assert router("/a.b/") == {"queue": "slashes"}
     assert router("a.b") is router("x:y") is None
@@ -108,7 +108,7 @@ def test_what_is_a_pattern_in_our_file_and_not_in_celery_is_plain_text() -> None
     assert router("{q}") == {"queue": "exact"}
 
 
-def test_each_call_gives_a_dict_of_its_own() -> None:
+def test_each_call_returns_a_new_dict() -> None:
     router = CeleryRouter({"a": {"queue": "q"}, "b*": {"queue": "q"}, "c": "q", "d*": "q"})
     for name in ("a", "b", "c", "d", "b", "d"):
         router(name).clear()
@@ -123,7 +123,7 @@ def test_odd_values_are_read_as_celery_reads_them() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, Queue("q")])
-def test_a_value_that_is_no_route_is_a_type_error_when_its_name_is_routed(value: Any) -> None:
+def test_a_value_that_is_not_a_route_is_a_type_error_when_its_name_is_routed(value: Any) -> None:
     router = CeleryRouter({"a": value, "b*": value})
     assert router("c") is None
     for name in ("a", "b", "b"):
@@ -154,7 +154,7 @@ def test_an_empty_route_ends_the_search_and_means_the_default_queue() -> None:
         assert queue_of(router, "a") == "default"
 
 
-def test_every_form_of_task_routes_is_taken() -> None:
+def test_every_form_of_task_routes_is_accepted() -> None:
     assert CeleryRouter([{"a": "q"}])("a") == {"queue": "q"}
     assert CeleryRouter(({"a": "q"},))("a") == {"queue": "q"}
     assert CeleryRouter(([("a", "q")],))("a") == {"queue": "q"}
@@ -167,7 +167,7 @@ def test_every_form_of_task_routes_is_taken() -> None:
         assert CeleryRouter([one])("old") == CeleryRouter(one)("old") == {"queue": "old"}
 
 
-def test_a_class_that_is_named_by_its_path_is_made_once_and_when_first_asked() -> None:
+def test_a_class_given_by_path_is_instantiated_once_at_the_first_call() -> None:
     before = OldRouter.made
     router = CeleryRouter([{"a": "q"}, path_of(OldRouter)])
     assert router("a") == {"queue": "q"}
@@ -176,11 +176,11 @@ def test_a_class_that_is_named_by_its_path_is_made_once_and_when_first_asked() -
     assert OldRouter.made == before + 1
 
 
-def test_a_lazy_router_is_made_when_it_is_asked() -> None:
+def test_a_lazy_router_is_evaluated_when_called() -> None:
     assert CeleryRouter(lazy(OldRouter))("old") == {"queue": "old"}
 
 
-def test_a_path_that_leads_nowhere_fails_when_it_is_asked_and_no_sooner() -> None:
+def test_an_invalid_path_fails_when_it_is_called_and_not_before() -> None:
     router = CeleryRouter([{"a": "q"}, "no.such.module"])
     assert router("a") == {"queue": "q"}
     for _ in range(2):
@@ -239,7 +239,7 @@ def test_a_function_sees_the_callers_queue_as_celery_shows_it() -> None:
     assert isinstance(seen[-1][3]["queue"], Queue)
 
 
-def test_what_a_function_returns_is_not_changed() -> None:
+def test_a_functions_result_is_not_modified() -> None:
     constant = {"queue": "q"}
     router = CeleryRouter(lambda *_, **__: constant)
     assert queue_of(router, "a") == "q"
@@ -248,7 +248,7 @@ def test_what_a_function_returns_is_not_changed() -> None:
     assert constant == {"queue": "q"}
 
 
-def test_what_a_router_raises_comes_through() -> None:
+def test_a_routers_exception_is_raised() -> None:
     def router(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
@@ -256,7 +256,7 @@ def test_what_a_router_raises_comes_through() -> None:
         CeleryRouter([router])("a")
 
 
-def test_settings_and_queues_are_read_once_and_not_changed() -> None:
+def test_settings_and_queues_are_read_once_and_not_modified() -> None:
     routes = {"a": {"queue": "q"}}
     queue = Queue("q")
     router = CeleryRouter(routes, [queue], default_exchange="tasks", default_exchange_type="topic")
@@ -276,14 +276,14 @@ def test_settings_and_queues_are_read_once_and_not_changed() -> None:
         [[([], "q")]],
     ],
 )
-def test_routes_that_celery_fails_on_are_a_usage_error_at_once(routes: Any) -> None:
+def test_routes_that_celery_rejects_are_a_usage_error_at_once(routes: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         celery_app(task_routes=routes).amqp.routes  # noqa: B018
     with pytest.raises(UsageError, match="does not map names to routes"):
         CeleryRouter(routes)
 
 
-def test_a_bare_list_of_pairs_is_told_where_it_belongs() -> None:
+def test_a_bare_list_of_pairs_has_a_hint() -> None:
     with pytest.raises(UsageError) as caught:
         CeleryRouter([("a.*", {"queue": "q"})])
     assert "([(name, route), ...],)" in str(caught.value.hint)
@@ -294,12 +294,12 @@ def test_a_bare_list_of_pairs_is_told_where_it_belongs() -> None:
 
 
 @pytest.mark.parametrize("routes", [5, [None], {"a"}, [object()]])
-def test_what_is_no_router_is_a_usage_error(routes: Any) -> None:
-    with pytest.raises(UsageError, match="is no router"):
+def test_an_invalid_router_is_a_usage_error(routes: Any) -> None:
+    with pytest.raises(UsageError, match="is not a router"):
         CeleryRouter(routes)
 
 
-def test_what_is_no_queue_is_a_usage_error() -> None:
+def test_an_invalid_queue_is_a_usage_error() -> None:
     for queues in ([5], [{"exchange": "e"}], {"q": 5}, "text"):
         with pytest.raises(UsageError, match="task_queues"):
             CeleryRouter({}, queues)
@@ -318,7 +318,7 @@ def test_no_secret_is_quoted() -> None:
         assert "hush" not in str(caught.value)
 
 
-def test_a_missing_queue_is_made_with_a_direct_exchange_that_is_passed_by() -> None:
+def test_a_missing_queue_is_created_with_a_direct_exchange_that_is_bypassed() -> None:
     router = CeleryRouter({"a": {"queue": "new", "routing_key": "k"}}, default_exchange_type="topic")
     assert by_router(router, "a") == {
         "queue": "new",
@@ -329,7 +329,7 @@ def test_a_missing_queue_is_made_with_a_direct_exchange_that_is_passed_by() -> N
     }
 
 
-def test_a_missing_queue_is_an_error_if_none_may_be_made() -> None:
+def test_a_missing_queue_is_an_error_if_none_may_be_created() -> None:
     router = CeleryRouter({"a": "hihg", "b": "high"}, ["high"], create_missing_queues=False)
     assert queue_of(router, "b") == "high"
     with pytest.raises(RoutingError, match="queue `hihg` is not in task_queues") as caught:
@@ -340,9 +340,9 @@ def test_a_missing_queue_is_an_error_if_none_may_be_made() -> None:
             router.route("c", options=attempt)
 
 
-def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_created_queues_and_cached_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (task_routes.mapping, task_routes.queues, task_routes.router):
-        monkeypatch.setattr(module, "REMEMBERED", 3)
+        monkeypatch.setattr(module, "CACHE_SIZE", 3)
     router = CeleryRouter([{"x": "exact", "*": "any"}, lambda name, *_, **__: None])
     for number in range(20):
         assert router.route("a", options={"queue": f"q{number}"}).queue == f"q{number}"
@@ -357,7 +357,7 @@ def test_made_up_queues_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) 
     assert router("x") == {"queue": "exact"}
 
 
-def test_what_the_caller_asks_for_wins_and_none_asks_for_nothing() -> None:
+def test_the_callers_options_win_unless_they_are_none() -> None:
     router = CeleryRouter({"a": {"queue": "q", "priority": 3}})
     assert router.route("a").priority == 3
     assert router.route("a", options={"priority": None, "queue": None}).priority == 3
@@ -380,12 +380,12 @@ def test_queues_may_be_dicts_with_names_or_names() -> None:
     assert (router.route("b").exchange, router.route("b").routing_key) == ("d", "r")
 
 
-def test_of_queues_with_one_name_the_last_counts_with_its_aliases() -> None:
+def test_the_last_of_queues_with_one_name_wins_with_its_aliases() -> None:
     router = CeleryRouter({"a": "first"}, [Queue("q", alias="first"), Queue("q", alias="last")])
     assert [router.route(name, options={"queue": name}).queue for name in ("first", "last")] == ["first", "q"]
 
 
-def test_a_router_is_pickled_with_what_it_has_seen_and_not_copied() -> None:
+def test_a_router_is_pickled_with_its_cache_and_not_copied() -> None:
     router = CeleryRouter(
         [{"a": "q", "b*": {"queue": "r"}}, path_of(OldRouter)], [Queue("q", Exchange("e", "topic"))]
     )

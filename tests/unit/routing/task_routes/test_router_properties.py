@@ -28,7 +28,7 @@ Destination = dict[str, Any]
 
 
 class Producer:
-    """Stands where Celery has a producer, and keeps what Celery publishes with it."""
+    """Replaces Celery's producer, and records what Celery publishes."""
 
     class connection:
         _reraise_as_library_errors = nullcontext
@@ -88,13 +88,13 @@ def both(conf: Mapping[str, Any]) -> tuple[CeleryRouter, Celery]:
     ours = copy.copy(dict(conf))
     queues = ours.pop("queues", None)
     router = CeleryRouter(ours.pop("routes"), queues, **ours)
-    # Celery completes the queues that it is given, so it gets its own.
+    # Celery modifies its queues, so it gets a copy.
     theirs = {**conf, "queues": copy.deepcopy(queues)}
     return router, celery_app(**{f"task_{name}": value for name, value in theirs.items()})
 
 
 def outcome(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """What comes of a call: its answer, or the type of its error; Celery's for a missing queue is ours."""
+    """The result of a call, or the type of its error; our error for a missing queue counts as Celery's."""
     try:
         return ask(*arguments)
     except QueueNotFound:
@@ -181,7 +181,7 @@ def test_a_task_goes_where_celery_publishes_it(case: str) -> None:
 @pytest.mark.parametrize("kind", ["direct", "topic"])
 @pytest.mark.parametrize("exchange", [None, "", "e"])
 @pytest.mark.parametrize("key", [None, "k"])
-def test_a_route_may_name_the_exchanges_type(kind: str, exchange: str | None, key: str | None) -> None:
+def test_a_route_may_set_the_exchange_type(kind: str, exchange: str | None, key: str | None) -> None:
     route = {"queue": "q", "exchange_type": kind, "exchange": exchange, "routing_key": key}
     router, app = both({"routes": {"a": route}, "queues": [Queue("q", Exchange("own", "topic"), "own")]})
     found = by_router(router, "a")
@@ -196,7 +196,7 @@ def test_a_broadcast_is_published_to_its_exchange() -> None:
     assert (found["exchange"], found["routing_key"]) == (expected["exchange"], expected["routing_key"])
 
 
-def test_it_can_stand_in_celerys_own_task_routes() -> None:
+def test_it_can_be_used_in_celerys_own_task_routes() -> None:
     app = celery_app(task_routes=(CeleryRouter([{"a": "q"}, {"b.*": {"queue": "r", "priority": 4}}]),))
     assert by_celery(app, "a")["routing_key"] == "q"
     assert by_celery(app, "b.c")["priority"] == 4
@@ -247,7 +247,7 @@ class Asked:
         self.routes = routes
 
     def route_for_task(self, task: str, args: Any = None, kwargs: Any = None) -> Any:
-        return copy.copy(self.routes.get(task))  # Celery writes into what it is given
+        return copy.copy(self.routes.get(task))  # Celery modifies it
 
 
 def asked(routes: Mapping[str, Any]) -> Callable[..., Any]:
@@ -291,7 +291,7 @@ def names_like(routes: Any) -> list[str]:
 
 @settings(max_examples=400, deadline=None)
 @given(CHAIN, st.lists(NAMES, min_size=1, max_size=5))
-def test_the_chain_of_routers_answers_as_celerys(routes: Any, names: list[str]) -> None:
+def test_a_chain_of_routers_answers_like_celerys(routes: Any, names: list[str]) -> None:
     ours, theirs = CeleryRouter(routes), Router(prepare(routes))
     for name in 2 * [*names, *names_like(routes)]:
         assert outcome(ours, name) == outcome(theirs.lookup_route, name), name
@@ -299,7 +299,7 @@ def test_the_chain_of_routers_answers_as_celerys(routes: Any, names: list[str]) 
 
 @settings(max_examples=400, deadline=None)
 @given(PAIRS, st.lists(NAMES, min_size=1, max_size=5))
-def test_a_mapping_answers_as_celerys(pairs: list[tuple[Any, Any]], names: list[str]) -> None:
+def test_a_mapping_answers_like_celerys(pairs: list[tuple[Any, Any]], names: list[str]) -> None:
     ours, theirs = CeleryRouter([pairs]), MapRoute(pairs)
     for name in 2 * [*names, *names_like(pairs)]:
         assert outcome(ours, name) == outcome(theirs, name), name
@@ -307,7 +307,7 @@ def test_a_mapping_answers_as_celerys(pairs: list[tuple[Any, Any]], names: list[
 
 @settings(max_examples=200, deadline=None)
 @given(CONF, st.lists(st.tuples(NAMES, OPTIONS), min_size=1, max_size=3))
-def test_a_task_is_published_where_our_router_says(conf: Any, sent: list[tuple[str, Any]]) -> None:
+def test_a_task_is_published_where_our_router_sends_it(conf: Any, sent: list[tuple[str, Any]]) -> None:
     router, app = both(conf)
     names = [(name, {}) for name in names_like(conf["routes"])[:4]]
     for name, options in [*sent, *names, *((name, {}) for name, _ in sent)]:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("folder")
             "from celery import Celery\napp = Celery(include=['lost'])",
             "the tasks of `{}` cannot be imported: ModuleNotFoundError: No module named 'lost'",
         ),
-        ("import celery", "app `{0}` was not found: `{0}` has no `app`, no `celery`, and nothing else"),
+        ("import celery", "app `{0}` was not found: `{0}` has no `app` or `celery`, and no other"),
     ],
 )
 def test_an_app_that_cannot_be_imported_is_one_sentence(
@@ -78,7 +78,7 @@ def test_a_file_that_the_app_names_in_vain_is_no_matter_of_an_option(
     assert run(["check", "--app", name]) == 2
     assert capsys.readouterr().err.removeprefix("noise\n") == (
         "error[missing-file]: there is no file `other.yaml`\n --> other.yaml:1:1\n"
-        "help: the app names it; what is no full path counts from the working directory\n\n"
+        "help: the app names this file; relative paths are resolved from the working directory\n\n"
         f"Found 1 mistake in the file, so app `{name}` cannot be imported; nothing was changed\n"
     )
 
@@ -193,7 +193,7 @@ for number in range(5000):
 def test_an_app_that_is_none_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "no_app.py").write_text("app = 'amqp://'")
     assert run(["check", "--app", "no_app"]) == 2
-    assert capsys.readouterr().err.startswith("error: `no_app` is no Celery app but of type `str`\nhint: ")
+    assert capsys.readouterr().err.startswith("error: `no_app` is of type `str`, not a Celery app\nhint: ")
 
 
 def test_what_an_app_says_of_its_broker_shows_no_password(

@@ -169,8 +169,8 @@ def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
     assert codes(checked(capsys, "--app", write(folder, after=after % "'id': 3"), code=0)) == []
     (finding,) = checked(capsys, "--app", write(folder, after=after % ""))["findings"]
     assert finding["message"].endswith(
-        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route takes task `orders.place`"
-        " as it is called: queues.yaml:9 `kwargs.id` is missing, or no text or whole number"
+        " cannot send schedule entry `a` (task `orders.place`): RoutingError: no route matches this call of task"
+        " `orders.place`: queues.yaml:9 `kwargs.id` is missing, or neither text nor a whole number"
     )
     (folder / "prod.yaml").write_text("queues: {low: {max_length: 10}}\n")
     over = ("-f", "queues.yaml", "-f", "prod.yaml", "--app", write(folder))
