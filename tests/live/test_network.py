@@ -111,7 +111,7 @@ def test_the_management_plugin_is_off(broker: Broker) -> None:
     address = Address.parse(broker.url, management=f"http://{NOWHERE}")
     with Management(address, retries=0) as api, pytest.raises(Unreachable) as caught:
         api.server()
-    assert "the broker on `127.0.0.1` runs, but not its management API" in sentence(caught.value)
+    assert "the broker on `127.0.0.1` is running, but its management API" in sentence(caught.value)
     assert "rabbitmq-plugins enable rabbitmq_management" in (caught.value.hint or "")
     assert "--via amqp" in (caught.value.hint or "")
 
@@ -152,17 +152,17 @@ def test_ports_mixed_up(broker: Broker) -> None:
         assert "does not speak AMQP" in amqp_error(address)
         assert management_error(address) == f"http://{host} closed the connection"
     address = Address.parse(f"amqps://joe:hush@{amqp}/", management=f"https://{http}")
-    assert f"no TLS with amqps://{amqp}" in amqp_error(address)
-    assert f"no TLS with https://{http}" in management_error(address)
+    assert f"the TLS handshake with amqps://{amqp} failed: " in amqp_error(address)
+    assert f"the TLS handshake with https://{http} failed: " in management_error(address)
 
 
 def test_a_wrong_password(broker: Broker) -> None:
     amqp, http = port_of(broker.url), port_of(broker.management)
     for user in ("guest", "nobody"):
         address = Address.parse(f"amqp://{user}:hush@{amqp}/", management=f"http://{http}")
-        expected = f"refuses user `{user}`: wrong user name or password"
-        assert management_error(address) == f"http://{http} {expected}"
-        assert amqp_error(address) == f"amqp://{amqp} {expected}"
+        failed, why = f"authentication of user `{user}` failed at", "wrong user name or password"
+        assert management_error(address) == f"{failed} http://{http}: {why}"
+        assert amqp_error(address) == f"{failed} amqp://{amqp}: {why}"
 
 
 def test_the_next_host_is_tried(broker: Broker, vhost: str) -> None:

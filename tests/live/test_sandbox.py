@@ -153,7 +153,7 @@ def test_one_that_was_killed_is_noticed_and_replaced(home: Home) -> None:
 
 def test_a_port_that_is_taken(home: Home, broker: brokers.Broker) -> None:
     taken = pika.URLParameters(broker.url).port
-    with pytest.raises(UsageError, match=f"port {taken} is taken") as caught:
+    with pytest.raises(UsageError, match=f"port {taken} is in use") as caught:
         sandbox.start(version=brokers.wanted_version(), port=taken, docker=False, install=True)
     assert "--port" in (caught.value.hint or "")
     assert nothing_runs_in(home.folder)
@@ -211,7 +211,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
 
 def test_a_node_that_cannot_start_says_why(private_broker: Callable[..., Node]) -> None:
     node = private_broker(conf=("no.such.setting = 1",), begin=False)
-    with pytest.raises(BrokerError, match="ended while starting") as caught:
+    with pytest.raises(BrokerError, match="exited while starting") as caught:
         node.start()
     assert "no.such.setting" in (caught.value.hint or "")
     assert nothing_runs_in(node.folder)

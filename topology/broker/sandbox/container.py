@@ -28,7 +28,7 @@ _INSTALL_CLIENT = "run `pip install 'routectl[sandbox]'` to use Docker"
 def has_client() -> bool:
     """Whether the `sandbox` extra, the client for Docker, is installed."""
     try:
-        import docker  # type: ignore[import-untyped]  # noqa: F401
+        import docker  # noqa: F401
         import testcontainers.core  # noqa: F401
     except ImportError:
         return False
@@ -36,7 +36,7 @@ def has_client() -> bool:
 
 
 def how_to_use_docker() -> str:
-    """Advice for whoever could use Docker instead."""
+    """The hint for using Docker instead."""
     return "start Docker" if has_client() else _INSTALL_CLIENT
 
 

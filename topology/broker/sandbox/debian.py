@@ -59,7 +59,7 @@ def apt_install(package: str, progress: Announce) -> None:
             f"run `apt-get install {package}` to see why",
         )
     if package == "rabbitmq-server" and Path("/run/systemd/system").exists():
-        # The package starts a broker for the whole machine, now and at every boot, which nobody asked for.
+        # The package starts a broker for the whole machine, now and at every boot.
         subprocess.run(["systemctl", "disable", "--now", package], capture_output=True, check=False)
 
 
