@@ -1,4 +1,4 @@
-"""AMQP on a real broker, call by call: what exists, what is refused and why, and connections that break."""
+"""AMQP calls on a real broker: existing objects, rejected declarations and broken connections."""
 
 from __future__ import annotations
 

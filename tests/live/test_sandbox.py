@@ -1,4 +1,4 @@
-"""`routectl sandbox` and its nodes as they really run, without Docker: nothing may be left behind."""
+"""`routectl sandbox` and its nodes on a real RabbitMQ, without Docker: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTECTL = [sys.executable, "-c", f"{PORTS}; from routectl.cli.main import main;
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines of all processes that were started for this folder, whoever their parent is now."""
+    """Command lines of all processes that were started for this folder, with any parent."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -38,12 +38,12 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def nothing_runs_in(folder: Path) -> bool:
-    # Erlang's helpers notice a little later that their node is gone.
+    # Erlang's helper processes exit a little later than their node.
     return wait_until(lambda: not processes_of(folder), timeout=60)
 
 
 class Home:
-    """A user with a state folder of their own, and the command as they would call it."""
+    """A user with their own state folder, who runs the command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ class Home:
 
 
 pytestmark = pytest.mark.skipif(
-    brokers.only_docker(), reason="there is no rabbitmq-server here: sandboxes run in Docker"
+    brokers.only_docker(), reason="without a rabbitmq-server, sandboxes run in Docker"
 )
 
 
@@ -197,7 +197,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
     node = private_broker(conf=("log.console = true",))
     with pika.BlockingConnection(pika.URLParameters(node.url)) as connection:
         connection.channel().queue_declare("kept", durable=True)
-    # In order first: what a node wrote in its last moments may not outlive a kill.
+    # `stop` first: what a node wrote just before a kill may be lost.
     for end in (node.stop, node.kill):
         end()
         assert not node.running

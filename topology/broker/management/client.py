@@ -128,9 +128,7 @@ class Management:
             sampled = list(executor.map(self._sampled, queues))
         for vhost in {queue.key.vhost for queue in queues}:
             with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
-                sampled = [
-                    _with_amqp_counts(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled
-                ]
+                sampled = [_updated(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
         return sampled
 
     def _sampled(self, queue: Resource) -> Resource:
@@ -219,7 +217,7 @@ class Management:
         ]
 
 
-def _with_amqp_counts(queue: Resource, amqp: Amqp) -> Resource:
+def _updated(queue: Resource, amqp: Amqp) -> Resource:
     ready, consumers = amqp.counts(queue.key) or (0, 0)
     return replace(queue, messages=max(ready, queue.messages or 0), consumers=consumers)
 

@@ -105,15 +105,14 @@ class Engine:
                 raise BrokerError(
                     f"RabbitMQ did not answer within {timeout:g} s in its container", "\n".join(log)
                 )
-        except (DockerException, OSError) as error:
+        except BaseException as error:
             self.remove(name)
+            if not isinstance(error, DockerException | OSError):
+                raise
             raise BrokerError(
                 f"Docker could not start `{image}`: {error}",
                 "choose another version with `--rabbitmq` or port with `--port`, or pass `--no-docker`",
             ) from error
-        except BaseException:
-            self.remove(name)
-            raise
         finally:
             testcontainers_config.ryuk_disabled = ryuk_disabled
 

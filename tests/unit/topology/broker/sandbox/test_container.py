@@ -1,4 +1,4 @@
-"""Sandboxes in Docker: the real testcontainers and Docker client, talking to an engine of the test's own."""
+"""Sandboxes in Docker: the real testcontainers and Docker client, connected to a fake engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SILENCE = 60
 
 
 class FakeEngine(ThreadingHTTPServer):
-    """As much of Docker's API as a sandbox uses, and the management API of the broker in its containers."""
+    """The parts of Docker's API that a sandbox uses, and the management API of the broker in its containers."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.silent = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that gave up waiting are part of the test."""
+        """Ignores clients that gave up waiting, which is part of the test."""
 
     def container(self, identity: str) -> dict[str, Any]:
         request = self.containers[identity]
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(204, "")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
     def _path(self) -> str:
         path = urlsplit(self.path).path
@@ -141,7 +141,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngi
 
 
 def quiet(line: str) -> None:
-    """Says nothing."""
+    """Prints nothing."""
 
 
 def test_started_found_again_and_stopped(engine: FakeEngine) -> None:

@@ -1,4 +1,4 @@
-"""Where a rabbitmq-server comes from; apt-get and debootstrap are scripts of the test."""
+"""Finding and installing a rabbitmq-server, with fake apt-get and debootstrap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Script = Callable[[str, str], None]
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """A Debian 12 on which we are root, with only the programs that the test writes (and `sh`'s)."""
+    """Root on a Debian 12 that has only the programs that the test writes, and those of `sh`."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     for tool in ("sh", "mkdir", "ln", "touch", "cat", "sleep", "env", "ls"):
@@ -39,7 +39,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def unpacking(tmp_path: Path, version: str) -> str:
-    """A debootstrap that delivers one version, and counts its runs."""
+    """A debootstrap that unpacks one version and counts its runs."""
     real = f'"$3/usr/lib/rabbitmq_server-{version}/sbin"'
     inside = f'"$3{tmp_path}/usr"'
     return f"""echo run >> {tmp_path}/runs
