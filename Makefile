@@ -37,7 +37,7 @@ help: ## list the targets and variables
 	@echo '  BROKER    AMQP URL of a broker to test on, not a new one  [$(BROKER)]'
 	@echo '  ARGS      more arguments, passed on as they are           [$(ARGS)]'
 
-install: $(STAMP) ## set up the virtual environment
+install: $(STAMP) ## set up the virtual environment, with all extras
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,10 +1,12 @@
-"""The terminal: stdout and stderr, colour, progress, and what an error looks like."""
+"""Output to the terminal: results, notes, progress, errors and colour."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-ISSUES = "https://github.com/routectl/routectl/issues"
-
 if TYPE_CHECKING:
     from ..topology.base.progress import Progress
 
+ISSUES = "https://github.com/routectl/routectl/issues"
+
+_BAR_WIDTH = 40
+_ERASE_LINE = "\r\x1b[K"
+
 
 class Console:
-    """Where the result and everything else is written.
+    """Writes results to stdout, and progress, notes, warnings, errors and questions to stderr.
 
-    stdout carries the result, stderr progress, warnings, errors and questions. Colour is never the only signal.
+    Colour is never the only signal.
 
     Parameters:
       debug: Show tracebacks.
@@ -35,7 +40,7 @@ class Console:
         self._color: str = "auto"
 
     def setup(self, *, color: str, quiet: bool, verbose: bool, form: str) -> None:
-        """What the command's options say."""
+        """Applies the output options of the command."""
         self._color, self.quiet, self.verbose, self.json = color, quiet, verbose, form == "json"
 
     def colored(self, *, err: bool = False) -> bool:
@@ -46,7 +51,7 @@ class Console:
         return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
 
     def result(self, text: str) -> None:
-        """Writes the result to stdout; `text` may hold colour codes."""
+        """Writes the result to stdout; `text` may contain colour codes."""
         click.echo(text, color=self.colored())
 
     def document(self, document: dict[str, Any]) -> None:
@@ -54,48 +59,49 @@ class Console:
         click.echo(json.dumps({"version": 1} | document, indent=2, ensure_ascii=False))
 
     def say(self, text: str) -> None:
-        """Writes a remark to stderr, unless `--quiet`."""
+        """Writes a note to stderr, unless `--quiet`."""
         if not self.quiet:
             click.echo(text, err=True, color=self.colored(err=True))
 
     def warn(self, text: str) -> None:
-        """Writes a warning to stderr, even if quiet."""
+        """Writes a warning to stderr, even with `--quiet`."""
         click.echo(text, err=True, color=self.colored(err=True))
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Shows how far something is: a moving line on a terminal, nothing elsewhere."""
-        if self.quiet or not sys.stderr.isatty():
+        """Shows how far an operation is: one moving line on a terminal, nothing elsewhere."""
+        if self.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _what, _done, _total: None
             return
-        from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
+        from .text import printable
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with RichProgress(
-            *columns, console=RichConsole(stderr=True, no_color=not self.colored(err=True)), transient=True
-        ) as bars:
-            tasks: dict[str, Any] = {}
+        started: dict[str, float] = {}
 
-            def show(what: str, done: int, total: int) -> None:
-                if what not in tasks:
-                    tasks[what] = bars.add_task(what, total=total)
-                bars.update(tasks[what], completed=done, total=total)
+        def show(what: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            minutes, seconds = divmod(int(now - started.setdefault(what, now)), 60)
+            bar = f"[{'#' * (_BAR_WIDTH * done // total):-<{_BAR_WIDTH}}]"
+            line = f"{printable(what)}  {bar}  {done}/{total}  {minutes}:{seconds:02}"
+            sys.stderr.write(_ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
+            sys.stderr.flush()
 
+        try:
             yield show
+        finally:
+            sys.stderr.write(_ERASE_LINE)
+            sys.stderr.flush()
 
     def fail(self, error: BaseException) -> int:
-        """Shows why a command ended, and gives the exit code for it."""
+        """Reports why a command ended, and returns its exit code."""
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
         if isinstance(error, click.Abort) or _was_interrupted(error):
             if isinstance(error, click.Abort):
-                click.echo(err=True)  # ends the line of the question
-            self._error("interrupted", "nothing is lost: run it again to finish")
+                click.echo(err=True)  # ends the line of the prompt
+            self._error("interrupted", "run the command again to finish")
             return 130
         if isinstance(error, BrokenPipeError):
-            # Whoever read our output has gone; Python must not complain about it once more at exit.
+            # The reader of our output, such as `head`, exited; without this, Python reports it again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         if isinstance(error, click.ClickException):
@@ -106,7 +112,7 @@ class Console:
         return self._failure(error)
 
     def _failure(self, error: BaseException) -> int:
-        # Imported here: by now something heavy has failed, and `--version` never gets here.
+        # Imported here so that `--version` and `--help` do not load it.
         from ..topology.errors import FileError, Refused, RoutectlError
 
         if self.debug:
@@ -117,7 +123,7 @@ class Console:
         if isinstance(error, RoutectlError):
             self._error(error.message, error.hint)
             return 1 if isinstance(error, Refused) else 2
-        hint = f"this is a bug: run it again with `--debug`, and tell us at {ISSUES}"
+        hint = f"this is a bug: run the command again with `--debug` and report it at {ISSUES}"
         self._error(f"{type(error).__name__}: {_first_line(error)}", hint)
         return 2
 
@@ -148,7 +154,7 @@ class Console:
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether the user interrupted, also if ending what was under way then failed."""
+    """Whether the user interrupted, even if the cleanup then raised another error."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -23,36 +23,38 @@ Examples:
 """
 
 _name = click.option(
-    "--name", default="default", show_default=True, help="Which sandbox: several can run at once."
+    "--name", default="default", show_default=True, help="Name of the sandbox; several can run at once."
 )
-_docker = click.option("--no-docker", is_flag=True, help="Leave a Docker engine alone even if there is one.")
+_docker = click.option("--no-docker", is_flag=True, help="Do not use Docker.")
 
 
 @click.group("sandbox", epilog=_EXAMPLES)
 def command() -> None:
     """Starts and stops a throwaway RabbitMQ for development.
 
-    It runs in Docker if an engine answers, else as a process of this machine, with the management API and
-    every plugin that a queues.yaml can make use of. Stopping it deletes all that it held.
+    It runs in Docker if an engine answers and `routectl[sandbox]` is installed, else as a process of this machine,
+    with the management API and every plugin that a queues.yaml can use. Stopping it deletes its data.
     """
 
 
 @command.command(epilog=_EXAMPLES)
 @_name
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="AMQP port.  [default: 5672 if it is free, else any]"
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="AMQP port.  [default: 5672 if it is free, else any free port]",
 )
 @click.option(
     "--rabbitmq",
     metavar="VERSION",
-    help="RabbitMQ version, such as 4.3.  [default: whichever is at hand]",
+    help="RabbitMQ version, such as 4.3.  [default: any available]",
 )
 @_docker
 @click.option(
     "--install/--no-install",
     default=False,
     show_default=True,
-    help="On Debian and Ubuntu, as root: install RabbitMQ where there is neither it nor Docker.",
+    help="Install RabbitMQ if neither it nor Docker is available (Debian and Ubuntu, as root).",
 )
 @output_options()
 def start(
@@ -64,9 +66,9 @@ def start(
     no_docker: bool,
     install: bool,
 ) -> None:
-    """Starts it, or finds that it runs.
+    """Starts the sandbox, unless it is already running.
 
-    Prints where it is, as lines that a shell can `eval`.
+    Prints its URLs as lines that a shell can `eval`.
     """
     # Imported here and below so that `--help` answers at once.
     from ..topology.broker import sandbox
@@ -75,7 +77,7 @@ def start(
         name, version=rabbitmq, port=port, docker=not no_docker, install=install, progress=console.say
     )
     if not running.created:
-        console.say(f"sandbox `{name}` runs already")
+        console.say(f"sandbox `{name}` is already running")
     _show(console, name, running)
 
 
@@ -84,14 +86,14 @@ def start(
 @_docker
 @output_options()
 def stop(console: Console, form: str, name: str, no_docker: bool) -> None:
-    """Stops it and deletes all that it held."""
+    """Stops the sandbox and deletes its data."""
     from ..topology.broker import sandbox
 
     stopped = sandbox.stop(name, docker=not no_docker, progress=console.say)
     if console.json:
         console.document({"name": name, "stopped": stopped})
     else:
-        console.result(f"sandbox `{name}` is stopped" if stopped else f"sandbox `{name}` does not run")
+        console.result(f"sandbox `{name}` is stopped" if stopped else f"sandbox `{name}` is not running")
 
 
 @command.command(epilog=_EXAMPLES)
@@ -99,10 +101,10 @@ def stop(console: Console, form: str, name: str, no_docker: bool) -> None:
 @_docker
 @output_options()
 def status(console: Console, form: str, name: str, no_docker: bool) -> int:
-    """Says whether it runs, and where; exits with 1 if it does not."""
+    """Shows whether the sandbox is running, and its URLs; exits with 1 if it is not."""
     from ..topology.broker import sandbox
 
-    running = sandbox.status(name, docker=not no_docker)
+    running = sandbox.status(name, docker=not no_docker, progress=console.say)
     _show(console, name, running)
     return 0 if running else 1
 
@@ -111,7 +113,7 @@ def _show(console: Console, name: str, running: Sandbox | None) -> None:
     if console.json:
         console.document({"name": name, "running": running is not None, **_fields(running)})
     elif running is None:
-        console.result(f"sandbox `{name}` does not run")
+        console.result(f"sandbox `{name}` is not running")
     else:
         where = "in Docker" if running.kind == "docker" else "on this machine"
         broker, management = shlex.quote(running.broker), shlex.quote(running.management)

@@ -1,8 +1,8 @@
-"""Where the tests get their RabbitMQ from, and how they talk to it behind routectl's back.
+"""Starts or finds the RabbitMQ of the tests, and accesses its management API without routectl.
 
-In this order: the broker named by ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the
+In this order: the broker given by ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the
 rabbitmq-server of this machine; on Debian as root, one that is installed. ROUTECTL_TEST_RABBITMQ chooses the
-version. A broker that cannot be had is an error, never a skip.
+version. Without a broker, tests fail; they are never skipped.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from routectl.topology.errors import RoutectlError
 #: Name of the sandbox that all processes of one test run share.
 NAME = "tests"
 
-#: Where tests pick the ports that they name; those that nodes pick for themselves are above.
-_NAMED = range(16_000, 19_000)
+#: Ports for tests to choose from; nodes pick their own ports from a range above.
+_TEST_PORTS = range(16_000, 19_000)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Broker:
     version: tuple[int, ...]
 
     def url_for(self, vhost: str, user: str | None = None, password: str | None = None) -> str:
-        """AMQP URL of another vhost, as another user if one is named."""
+        """AMQP URL of another vhost, as another user if one is given."""
         parts = urlsplit(self.url)
         login = (
             f"{quote(user, safe='')}:{quote(password or '', safe='')}"
@@ -68,10 +68,10 @@ class Broker:
 
 
 class Management:
-    """Raw calls to a management API. A path is what follows `/api/`; an answer of 400 or more is an error.
+    """Raw calls to a management API, with paths relative to `/api/`; a status of 400 or more is an error.
 
     Parameters:
-      url: Of the API, with user and password.
+      url: URL of the API, with user and password.
     """
 
     def __init__(self, url: str) -> None:
@@ -80,7 +80,7 @@ class Management:
         self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=300)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The status and the parsed body of the answer, whatever it is."""
+        """The status and the parsed body of the response, without raising for errors."""
         url = self._base + path.lstrip("/").removeprefix("api/")
         response = (
             self._pool.request(method, url, json=body)
@@ -93,7 +93,7 @@ class Management:
             return response.status, response.data.decode(errors="replace")
 
     def get(self, path: str) -> Any:
-        """RabbitMQ 4.0 answers 500 to a list of what is being deleted at this moment, and is asked again."""
+        """Retries on 500: RabbitMQ 4.0 cannot list objects while one of them is being deleted."""
         for _ in range(20):
             if (answer := self.request("GET", path))[0] != 500:
                 break
@@ -122,13 +122,13 @@ class Management:
 
 
 def obtain(folder: Path) -> Broker:
-    """The broker of this test run; the first of its processes that asks starts it.
+    """The broker of this test run; the first process that needs it starts it.
 
     Parameters:
       folder: Shared by the processes of one run.
     """
     if url := os.environ.get("ROUTECTL_TEST_BROKER"):
-        return _named(url)
+        return _given(url)
     watch(folder)
     with locked(folder / "broker.lock", _say), state_in(folder):
         running = sandbox.start(
@@ -138,7 +138,7 @@ def obtain(folder: Path) -> Broker:
 
 
 def wanted_version() -> str | None:
-    """The RabbitMQ version that this run is about, or None for whichever is at hand."""
+    """The RabbitMQ version to test on, or None for any available one."""
     return os.environ.get("ROUTECTL_TEST_RABBITMQ") or None
 
 
@@ -152,7 +152,7 @@ def only_docker() -> bool:
 
 
 def node_folder(folder: Path) -> Path:
-    """A folder for a node of one test, which `release` finds if the test does not get to remove it."""
+    """A folder for a node of one test; `release` removes the node if the test does not."""
     watch(folder)
     nodes = folder / "nodes"
     nodes.mkdir(exist_ok=True)
@@ -160,29 +160,29 @@ def node_folder(folder: Path) -> Path:
 
 
 def share_ports() -> None:
-    """Has this process pick ports for nodes where no other process of the run does, before they are used."""
+    """Reserves a range of ports for the nodes of this process, apart from those of other processes of the run."""
     process._PORTS = _share(process._PORTS)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that neither a node nor a process of the run picks meanwhile."""
+    """A free port that neither a node nor another process of the run picks."""
     return next(port for port in _ports() if port_is_free(port))
 
 
 @cache
 def _ports() -> Iterator[int]:
-    ports = _share(_NAMED)
+    ports = _share(_TEST_PORTS)
     return iter(random.sample(ports, len(ports)))
 
 
 def _share(ports: range) -> range:
-    """Those of xdist's worker that this process is, if it is one."""
+    """The share of this process, if it is an xdist worker."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return ports[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
 def watch(folder: Path) -> None:
-    """Sees to it, once, that everything started in the folder ends with the run, however that ends."""
+    """Starts a process, once, that removes everything started in the folder when the run ends or is killed."""
     try:
         (folder / "watched").touch(exist_ok=False)
     except FileExistsError:
@@ -192,7 +192,7 @@ def watch(folder: Path) -> None:
 
 
 def release(folder: Path) -> None:
-    """Ends and deletes whatever was started in the folder."""
+    """Ends and deletes everything that was started in the folder."""
     for node in filter(None, map(Node.load, folder.glob("nodes/*"))):
         node.remove()
     if (folder / "broker.lock").exists():
@@ -215,7 +215,7 @@ def state_in(folder: Path) -> Iterator[None]:
             os.environ["XDG_STATE_HOME"] = before
 
 
-def _named(url: str) -> Broker:
+def _given(url: str) -> Broker:
     parts = urlsplit(url)
     login, host = parts.netloc.rpartition("@")[0] or "guest:guest", parts.hostname or "localhost"
     management = os.environ.get("ROUTECTL_TEST_MANAGEMENT") or f"http://{login}@{host}:15672"

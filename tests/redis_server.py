@@ -1,6 +1,6 @@
 """A Redis for a module of tests: the machine's redis-server, or on Debian as root one that is installed.
 
-One that cannot be had is an error, never a skip.
+Without a Redis, tests fail; they are never skipped.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 
 import redis
 
+from routectl.topology.broker.sandbox.debian import apt_install
 from routectl.topology.broker.sandbox.probe import wait_until
 from routectl.topology.broker.sandbox.process import free_ports
-from routectl.topology.broker.sandbox.server import _apt
 
 PACKAGE = "redis-server"
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The URL of a Redis that keeps nothing and ends with the block.
+    """The URL of a Redis without persistence, which ends with the block.
 
     Parameters:
-      folder: Where it runs.
+      folder: Its working directory.
     """
     (port,) = free_ports(1)
     command = [_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
@@ -42,9 +42,9 @@ def running(folder: Path) -> Iterator[str]:
 
 def _program() -> str:
     if shutil.which(PACKAGE) is None:
-        _apt(PACKAGE, print)
+        apt_install(PACKAGE, print)
         if Path("/run/systemd/system").exists():
-            # The package starts one for the whole machine, which nobody asked for.
+            # The package starts one for the whole machine, now and at every boot.
             subprocess.run(["systemctl", "disable", "--now", PACKAGE], capture_output=True, check=False)
     return PACKAGE
 

@@ -1,4 +1,4 @@
-"""An apply that cannot do everything: each failure with its object, and a rerun that finishes."""
+"""An apply that fails in part: each failure with its object, and a rerun that resumes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANY = "exchanges: {tasks: {}}\nqueues:\n" + "".join(
 
 @pytest.fixture
 def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
-    """Makes a user of the test's vhost; gives his name, which is also his password."""
+    """Creates a user in the test's vhost, and returns its name, which is also its password."""
     names: list[str] = []
 
     def make(tags: str = "", configure: str = ".*") -> str:
@@ -41,7 +41,7 @@ def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
 
 
 def as_user(routectl: Command, name: str) -> dict[str, str]:
-    """Where the broker is, for another user."""
+    """The broker's URL for another user."""
     host = routectl.broker.management.rpartition("@")[2]
     return {
         "url": routectl.broker.url_for(routectl.vhost, name, name),

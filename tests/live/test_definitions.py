@@ -1,4 +1,4 @@
-"""What public projects have on their brokers: planned, applied, and found again unchanged."""
+"""Definitions of public projects: planned, applied, and unchanged in the next plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIRRORED = ["cmqv1-2mirrors", "cmqv1-3mirrors"]
 def project(
     routectl: Command, management: Management, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """The command; what a project's file creates beside the test's vhost is gone afterwards."""
+    """The command; what a project's file creates outside the test's vhost is deleted afterwards."""
     monkeypatch.setenv("PASSWORD", "s3cret")
     yield routectl
     # A vhost of another test that is being deleted is listed without its name.
@@ -40,7 +40,7 @@ def project(
 
 
 def write(routectl: Command, name: str, *, unchecked: bool = False) -> None:
-    """Writes a project's definitions as a queues.yaml, with vhosts and users of the test's own.
+    """Writes a project's definitions as a queues.yaml, with the test's own vhosts and users.
 
     Parameters:
       routectl: The command that is to take it.

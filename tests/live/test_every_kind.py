@@ -1,4 +1,4 @@
-"""One file with everything that it may hold: planned, applied, and found again unchanged."""
+"""A file with objects of every kind: planned, applied, and unchanged in the next plan."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ SECRETS = {
 def everything(
     routectl: Command, broker: Broker, management: Management, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """The command, with the file written; vhosts and users are gone afterwards."""
+    """The command, with the file written; its vhosts and users are deleted afterwards."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     secret = routectl.folder / "password"

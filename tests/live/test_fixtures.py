@@ -1,4 +1,4 @@
-"""The tests' own fixtures: what every live test relies on."""
+"""The fixtures that all live tests use."""
 
 from __future__ import annotations
 

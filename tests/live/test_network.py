@@ -1,4 +1,4 @@
-"""Connections that do not come about: one sentence each, what to do about it, and no credentials; and TLS."""
+"""Failed connections: one sentence for each, with a hint and without credentials; and TLS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 def sentence(error: BrokerError) -> str:
-    """The message, held to what every message promises."""
+    """The message, after checking the form that all messages have."""
     assert error.hint
     assert "hush" not in f"{error.message}{error.hint}"
     assert not error.message.endswith(".")
@@ -53,7 +53,7 @@ def port_of(url: str) -> str:
 
 @contextmanager
 def listening(answer: bytes | None) -> Iterator[str]:
-    """A port that sends this to whoever connects, and closes; or says nothing at all."""
+    """A port that sends these bytes to a client and closes the connection, or sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         kept: list[socket.socket] = []
 
@@ -111,7 +111,7 @@ def test_the_management_plugin_is_off(broker: Broker) -> None:
     address = Address.parse(broker.url, management=f"http://{NOWHERE}")
     with Management(address, retries=0) as api, pytest.raises(Unreachable) as caught:
         api.server()
-    assert "the broker on `127.0.0.1` runs, but not its management API" in sentence(caught.value)
+    assert "the broker on `127.0.0.1` is running, but its management API" in sentence(caught.value)
     assert "rabbitmq-plugins enable rabbitmq_management" in (caught.value.hint or "")
     assert "--via amqp" in (caught.value.hint or "")
 
@@ -152,17 +152,17 @@ def test_ports_mixed_up(broker: Broker) -> None:
         assert "does not speak AMQP" in amqp_error(address)
         assert management_error(address) == f"http://{host} closed the connection"
     address = Address.parse(f"amqps://joe:hush@{amqp}/", management=f"https://{http}")
-    assert f"no TLS with amqps://{amqp}" in amqp_error(address)
-    assert f"no TLS with https://{http}" in management_error(address)
+    assert f"the TLS handshake with amqps://{amqp} failed: " in amqp_error(address)
+    assert f"the TLS handshake with https://{http} failed: " in management_error(address)
 
 
 def test_a_wrong_password(broker: Broker) -> None:
     amqp, http = port_of(broker.url), port_of(broker.management)
     for user in ("guest", "nobody"):
         address = Address.parse(f"amqp://{user}:hush@{amqp}/", management=f"http://{http}")
-        expected = f"refuses user `{user}`: wrong user name or password"
-        assert management_error(address) == f"http://{http} {expected}"
-        assert amqp_error(address) == f"amqp://{amqp} {expected}"
+        failed, why = f"authentication of user `{user}` failed at", "wrong user name or password"
+        assert management_error(address) == f"{failed} http://{http}: {why}"
+        assert amqp_error(address) == f"{failed} amqp://{amqp}: {why}"
 
 
 def test_the_next_host_is_tried(broker: Broker, vhost: str) -> None:
@@ -187,7 +187,7 @@ def test_the_next_host_is_tried(broker: Broker, vhost: str) -> None:
 def test_connecting_is_tried_again(broker: Broker) -> None:
     target = ("127.0.0.1", int(port_of(broker.management).rpartition(":")[2]))
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))  # nobody listens yet, and nobody else can
+        server.bind(("127.0.0.1", 0))  # reserves the port without listening on it
         threading.Timer(0.3, _forward_once, (server, target)).start()
         port = server.getsockname()[1]
         address = Address.parse(broker.url, management=f"http://guest:guest@127.0.0.1:{port}")
@@ -196,7 +196,7 @@ def test_connecting_is_tried_again(broker: Broker) -> None:
 
 
 def _forward_once(server: socket.socket, target: tuple[str, int]) -> None:
-    """Listens, and hands one connection through to its end."""
+    """Listens, and forwards one connection until it ends."""
     server.listen()
     client, _ = server.accept()
     with client, socket.create_connection(target) as broker:
@@ -205,7 +205,7 @@ def _forward_once(server: socket.socket, target: tuple[str, int]) -> None:
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):  # either side may be gone
+    with suppress(OSError):  # either side may have closed
         while data := source.recv(65536):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
@@ -217,7 +217,7 @@ def openssl(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and what it signed: `server` for localhost, `other` for another host, `client`."""
+    """A CA and its certificates: `server` for localhost, `other` for another host, and `client`."""
     folder = tmp_path_factory.mktemp("certificates")
     new_key = ["-newkey", "rsa:2048", "-nodes"]
     openssl(folder, "req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "1",
@@ -300,7 +300,7 @@ def test_tls_files_that_are_wrong(certificates: Path, file: str, text: str) -> N
 
 
 def test_an_access_error_is_final(broker: Broker) -> None:
-    """A wrong password is not tried again: it would only lock the user out."""
+    """A wrong password is not retried, which could lock the user out."""
     amqp = port_of(broker.url)
     with pytest.raises(AccessRefused):
         Amqp(Address.parse(f"amqp://guest:hush@{amqp},{amqp}/"), "/", retries=50).__enter__()

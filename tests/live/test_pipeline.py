@@ -1,4 +1,4 @@
-"""Many declarations at once on a real broker: all of them, and each failure with its own object and reason."""
+"""Pipelined declarations on a real broker: all are done, and each failure has its object and reason."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def queue(vhost: str, name: str, **fields: Any) -> Resource:
 
 
 def topology(vhost: str, queues: int) -> list[Resource]:
-    """Everything that depends on something else, in an order in which nothing could be created."""
+    """Objects in the reverse order of their dependencies."""
     found = [exchange(vhost, "a"), exchange(vhost, "b", type="headers")]
     found.append(Resource(binding_key(vhost, "a", "b", "x.#", to_exchange=True)))
     for number in range(queues):
@@ -57,7 +57,7 @@ def live(address: Address, vhost: str) -> State:
 
 
 def held(address: Address, vhost: str, resources: list[Resource]) -> list[Resource]:
-    """Those of the resources that are on the broker exactly so."""
+    """The resources that are on the broker with the same properties."""
     state = live(address, vhost)
     return [item for item in resources if item.key in state and state[item.key].properties == item.properties]
 
@@ -141,7 +141,7 @@ def test_connections_that_are_cut_half_way(
 
 
 def _cut_all(management: Raw, vhost: str) -> int:
-    """Closes every connection to a vhost; the broker lists them only after a while."""
+    """Closes every connection to a vhost; the broker lists new ones with a delay."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = management.get(f"vhosts/{quote(vhost, safe='')}/connections")

@@ -1,4 +1,4 @@
-"""Plan and apply on a real broker: what is shown, what is done, and what is refused."""
+"""Plan and apply on a real broker: output, changes and refusals."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_immutable_argument_is_shown_with_its_traffic_and_the_whole_apply_ref
     assert replaced["before"]["arguments"]["x-message-ttl"] == 604_800_000
     assert replaced["after"]["arguments"]["x-message-ttl"] == 86_400_000
     assert replaced["risk"] == "destructive"
-    assert replaced["messages"] >= 3  # the broker counts what a consumer holds a few seconds later
+    assert replaced["messages"] >= 3  # the broker counts unacknowledged messages a few seconds later
     assert replaced["consumers"] == 1
     result = routectl("apply", "--yes")
     assert result.code == 1

@@ -1,8 +1,8 @@
 """Every transcript in the documentation, run on a real broker and compared line by line.
 
-Before comparing, what differs from broker to broker is written as the pages have it: the broker's address as
-`localhost:5672`, its cluster as `rabbit@localhost`, the test's vhost as `/`. Sandboxes are not started: the
-variables that starting one sets are set already.
+Before the comparison, what differs between brokers is replaced by what the pages show: the broker's address by
+`localhost:5672`, its cluster by `rabbit@localhost`, the test's vhost by `/`. Sandboxes are not started, but the
+variables that they print are set.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_transcripts_show_what_the_commands_print(
 
 
 def run(command: Command, environment: dict[str, str]) -> str:
-    """What a command prints; the exit code of the one before it is in `$?`."""
+    """The output of a command; `$?` is the exit code of the previous one."""
     if command.command == STARTS_SANDBOX:
         return ""
     script = f"(exit {environment.get('LAST', 0)}); {command.command}"

@@ -1,4 +1,4 @@
-"""`routectl sandbox` and its nodes as they really run, without Docker: nothing may be left behind."""
+"""`routectl sandbox` and its nodes on a real RabbitMQ, without Docker: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTECTL = [sys.executable, "-c", f"{PORTS}; from routectl.cli.main import main;
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines of all processes that were started for this folder, whoever their parent is now."""
+    """Command lines of all processes that were started for this folder, with any parent."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -38,12 +38,12 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def nothing_runs_in(folder: Path) -> bool:
-    # Erlang's helpers notice a little later that their node is gone.
+    # Erlang's helper processes exit a little later than their node.
     return wait_until(lambda: not processes_of(folder), timeout=60)
 
 
 class Home:
-    """A user with a state folder of their own, and the command as they would call it."""
+    """A user with their own state folder, who runs the command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ class Home:
 
 
 pytestmark = pytest.mark.skipif(
-    brokers.only_docker(), reason="there is no rabbitmq-server here: sandboxes run in Docker"
+    brokers.only_docker(), reason="without a rabbitmq-server, sandboxes run in Docker"
 )
 
 
@@ -107,10 +107,10 @@ def test_a_sandbox_from_start_to_stop(home: Home) -> None:
 
     code, again, err = home.run("start")
     assert (code, again) == (0, out)
-    assert "runs already" in err
-    with pytest.raises(UsageError, match="runs already, on another port than 1"):
+    assert "is already running" in err
+    with pytest.raises(UsageError, match="is already running, on another port than 1"):
         sandbox.start(port=1, docker=False)
-    with pytest.raises(UsageError, match=r"runs already, RabbitMQ .*, not 2\.0"):
+    with pytest.raises(UsageError, match=r"is already running, RabbitMQ .*, not 2\.0"):
         sandbox.start(version="2.0", docker=False)
 
     found = home.json("status")
@@ -121,8 +121,8 @@ def test_a_sandbox_from_start_to_stop(home: Home) -> None:
     assert version is None or found["rabbitmq"].startswith(version)
 
     assert home.run("stop")[:2] == (0, "sandbox `default` is stopped\n")
-    assert home.run("status")[:2] == (1, "sandbox `default` does not run\n")
-    assert home.run("stop")[:2] == (0, "sandbox `default` does not run\n")
+    assert home.run("status")[:2] == (1, "sandbox `default` is not running\n")
+    assert home.run("stop")[:2] == (0, "sandbox `default` is not running\n")
     assert nothing_runs_in(home.folder)
     assert list(home.folder.glob("routectl/sandbox/*")) == []
 
@@ -133,7 +133,7 @@ def test_two_at_once_start_one(home: Home) -> None:
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0][0] == outputs[1][0]
-    assert sorted("runs already" in err for _, err in outputs) == [False, True]
+    assert sorted("is already running" in err for _, err in outputs) == [False, True]
     assert len([line for line in processes_of(home.folder) if "beam.smp" in line]) == 1
 
 
@@ -153,7 +153,7 @@ def test_one_that_was_killed_is_noticed_and_replaced(home: Home) -> None:
 
 def test_a_port_that_is_taken(home: Home, broker: brokers.Broker) -> None:
     taken = pika.URLParameters(broker.url).port
-    with pytest.raises(UsageError, match=f"port {taken} is taken") as caught:
+    with pytest.raises(UsageError, match=f"port {taken} is in use") as caught:
         sandbox.start(version=brokers.wanted_version(), port=taken, docker=False, install=True)
     assert "--port" in (caught.value.hint or "")
     assert nothing_runs_in(home.folder)
@@ -162,7 +162,7 @@ def test_a_port_that_is_taken(home: Home, broker: brokers.Broker) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a b", "-x", "x" * 64, "é", "a\n", "$(id)"])
 def test_a_name_that_could_be_misread_is_refused(home: Home, name: str) -> None:
     for call in (sandbox.start, sandbox.stop, sandbox.status):
-        with pytest.raises(UsageError, match="cannot be a sandbox's name"):
+        with pytest.raises(UsageError, match="is not a valid sandbox name"):
             call(name)
     assert list(home.folder.iterdir()) == []
 
@@ -197,7 +197,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
     node = private_broker(conf=("log.console = true",))
     with pika.BlockingConnection(pika.URLParameters(node.url)) as connection:
         connection.channel().queue_declare("kept", durable=True)
-    # In order first: what a node wrote in its last moments may not outlive a kill.
+    # `stop` first: what a node wrote just before a kill may be lost.
     for end in (node.stop, node.kill):
         end()
         assert not node.running
@@ -211,7 +211,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
 
 def test_a_node_that_cannot_start_says_why(private_broker: Callable[..., Node]) -> None:
     node = private_broker(conf=("no.such.setting = 1",), begin=False)
-    with pytest.raises(BrokerError, match="ended while starting") as caught:
+    with pytest.raises(BrokerError, match="exited while starting") as caught:
         node.start()
     assert "no.such.setting" in (caught.value.hint or "")
     assert nothing_runs_in(node.folder)

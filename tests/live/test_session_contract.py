@@ -1,4 +1,4 @@
-"""What plan and apply rely on, held for a real broker and for the one in memory that stands in for it."""
+"""What plan and apply rely on, tested on a real broker and on the fake in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Place:
         return {str(failure.resource.key): failure.error for failure in failures}
 
     def read(self, *wanted: Resource) -> State:
-        """What is there: exchanges, queues, bindings, and the kinds that are wanted."""
+        """The live state: exchanges, queues, bindings, and the wanted kinds."""
         live = self.session.read(state(*wanted), [self.vhost])
         return {key: item for key, item in live.items() if key.kind is not Kind.VHOST}
 
@@ -50,7 +50,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 def shop(vhost: str) -> list[Resource]:
-    """Some of everything that is made in bulk, what is needed last."""
+    """Objects of all kinds that are created in bulk, in the reverse order of their dependencies."""
     return [
         Resource(binding_key(vhost, "tasks", "high", "high")),
         Resource(binding_key(vhost, "amq.topic", "tasks", "a.#", {"x-note": 1}, to_exchange=True)),

@@ -1,4 +1,4 @@
-"""One file for several vhosts: each thing in its own, and told with it."""
+"""One file for several vhosts: each object is created in its vhost and shown with it."""
 
 from __future__ import annotations
 

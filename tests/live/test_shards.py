@@ -1,4 +1,4 @@
-"""Queues with shards on a real broker: what is created, what more and fewer shards change, and where they are bound."""
+"""Queues with shards on a real broker: their creation, their bindings, and changes of the number of shards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ routes: [{{tasks: orders.*, queue: orders, shard_by: kwargs.account_id}}]
 
 @pytest.fixture
 def broker_state(management: Management, vhost: str) -> Any:
-    """The queues of the vhost and what they are bound to, but for Celery's delays."""
+    """The queues of the vhost and their bindings, without those for Celery's delayed tasks."""
 
     def read() -> tuple[dict[str, dict[str, Any]], set[tuple[str, str, str]]]:
         queues = {each["name"]: each for each in management.get(f"queues/{vhost}")}
@@ -106,6 +106,6 @@ def test_a_shard_that_the_file_no_longer_has_is_deleted_by_name_once_it_is_empty
 
 
 def publish(management: Management, vhost: str, key: str) -> None:
-    """Puts a message into the shard with this key."""
+    """Publishes a message to the shard with this key."""
     message = {"routing_key": key, "properties": {}, "payload": "x", "payload_encoding": "string"}
     assert management.post(f"exchanges/{vhost}/tasks/publish", message) == {"routed": True}

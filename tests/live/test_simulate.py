@@ -1,4 +1,4 @@
-"""The simulation against the broker: every key, by every exchange, ends in the queues it says."""
+"""The simulation compared with the broker: every key, on every exchange, reaches the simulated queues."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _declare(channel: Any, topology: Topology) -> None:
 
 
 def _drain(channel: Any, queue: str) -> list[str]:
-    """Every message of a queue; a second copy would show as a longer list than its set."""
+    """All messages of a queue, with duplicates."""
     found = []
     while (got := channel.basic_get(queue, auto_ack=True))[0] is not None:
         found.append(got[2].decode())

@@ -1,4 +1,4 @@
-"""Where no management API is reachable: what AMQP alone can do, and what it says it cannot."""
+"""Without a reachable management API: what works over AMQP alone, and what is reported as unsupported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several brokers in reach: what is compared and changed is the one that `--broker` names, or nothing is."""
+"""Several reachable brokers: only the one in `--broker` is compared and changed, or none is."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from tests.brokers import Broker, Management
 
 from .conftest import Command
 
-#: Where no broker listens, and no management API answers.
-NOBODY = 1
+#: A port on which neither a broker nor a management API listens.
+CLOSED_PORT = 1
 
 
 @pytest.fixture
 def on_the_usual_port(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
-    """The test's broker has its management API where it usually is."""
+    """The management API of the test's broker is on its default port."""
     port = urlsplit(broker.management).port
     monkeypatch.setattr(address, "_DERIVED_PORTS", {False: port, True: port})
 
 
 def at(broker: Broker, vhost: str, port: int) -> str:
-    """The URL of another port on the broker's host."""
+    """The broker's URL with another port."""
     return broker.url_for(vhost).replace(f":{urlsplit(broker.url).port}/", f":{port}/")
 
 
 @contextmanager
-def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
-    """A port that greets as the broker does, but for what it `says` otherwise."""
+def greeter(broker: Broker, changed: dict[str, Any]) -> Iterator[int]:
+    """A port that sends the broker's server properties, some of them changed."""
     real = handshake.greeting(address.Address.parse(broker.url), timeout=60)
-    properties = {**real._asdict(), **says}
+    properties = {**real._asdict(), **changed}
     start = spec.Connection.Start(
         server_properties={name: value for name, value in properties.items() if value is not None}
     )
@@ -51,8 +51,8 @@ def greeter(broker: Broker, says: dict[str, Any]) -> Iterator[int]:
 
 
 @contextmanager
-def speaker(words: bytes, after: float = 0) -> Iterator[int]:
-    """A port on which the first who comes hears some `words`, `after` some seconds."""
+def speaker(response: bytes, after: float = 0) -> Iterator[int]:
+    """A port that sends a response to the first client, `after` some seconds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
 
@@ -61,8 +61,8 @@ def speaker(words: bytes, after: float = 0) -> Iterator[int]:
             with client:
                 client.recv(8)
                 time.sleep(after)
-                if words:
-                    client.sendall(words)
+                if response:
+                    client.sendall(response)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -83,10 +83,10 @@ def test_the_management_api_of_another_broker_on_the_host_is_not_taken_for_its_o
     file = routectl.write("queues: {high: {}}")
     with greeter(broker, {}) as port:
         assert run([*words, "-f", str(file), "-b", at(broker, vhost, port)]) == 1
-    said = capsys.readouterr().err
-    assert "may be that of another broker: cluster" in said
-    assert "listening for AMQP on " in said
-    assert "--management" in said
+    err = capsys.readouterr().err
+    assert "may be that of another broker: cluster" in err
+    assert "listening for AMQP on " in err
+    assert "--management" in err
     assert management.get(f"queues/{vhost}") == []
 
 
@@ -95,24 +95,24 @@ def test_a_port_on_which_nobody_listens_is_not_reachable(
     routectl: Command, broker: Broker, vhost: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = routectl.write("queues: {high: {}}")
-    assert run(["plan", "-f", str(file), "-b", at(broker, vhost, NOBODY)]) == 2
-    assert f"nothing answers at amqp://127.0.0.1:{NOBODY}" in capsys.readouterr().err
+    assert run(["plan", "-f", str(file), "-b", at(broker, vhost, CLOSED_PORT)]) == 2
+    assert f"nothing answers at amqp://127.0.0.1:{CLOSED_PORT}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("says", "code"),
+    ("changed", "code"),
     [
         pytest.param({}, 0, id="mapped port"),
         pytest.param({"cluster_name": "another"}, 1, id="another cluster"),
         pytest.param({"version": "3.9.1"}, 1, id="another version, and not its port"),
-        pytest.param({"cluster_name": None, "version": None}, 0, id="says nothing"),
+        pytest.param({"cluster_name": None, "version": None}, 0, id="none reported"),
     ],
 )
 def test_a_management_api_that_is_named_is_that_of_the_broker(
-    routectl: Command, broker: Broker, vhost: str, says: dict[str, Any], code: int
+    routectl: Command, broker: Broker, vhost: str, changed: dict[str, Any], code: int
 ) -> None:
     routectl.write("queues: {high: {}}")
-    with greeter(broker, says) as port:
+    with greeter(broker, changed) as port:
         found = routectl("plan", url=at(broker, vhost, port))
     assert found.code == code
     assert ("is that of another broker" in found.err) == bool(code)
@@ -122,7 +122,7 @@ def test_where_only_the_management_api_is_reachable_it_is_enough(
     routectl: Command, broker: Broker, vhost: str
 ) -> None:
     routectl.write("queues: {high: {}}")
-    assert routectl("plan", url=at(broker, vhost, NOBODY)).code == 0
+    assert routectl("plan", url=at(broker, vhost, CLOSED_PORT)).code == 0
 
 
 def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
@@ -164,7 +164,7 @@ def test_who_may_not_know_the_ports_is_not_refused(
 @pytest.mark.parametrize(
     ("usual", "asked"),
     [
-        pytest.param("amqp://elsewhere.invalid", f"127.0.0.1:{NOBODY}", id="another broker's"),
+        pytest.param("amqp://elsewhere.invalid", f"127.0.0.1:{CLOSED_PORT}", id="another broker's"),
         pytest.param("amqp://127.0.0.1:5679/shop", "127.0.0.1:2", id="the same, in another vhost"),
         pytest.param(None, "127.0.0.1:2", id="any broker's"),
         pytest.param("redis://not.rabbitmq", "127.0.0.1:2", id="no RabbitMQ's"),
@@ -177,7 +177,7 @@ def test_the_environments_management_api_goes_with_the_environments_broker(
     usual: str | None,
     asked: str,
 ) -> None:
-    monkeypatch.setattr(address, "_DERIVED_PORTS", {False: NOBODY, True: NOBODY})
+    monkeypatch.setattr(address, "_DERIVED_PORTS", {False: CLOSED_PORT, True: CLOSED_PORT})
     monkeypatch.setenv("ROUTECTL_MANAGEMENT", "http://127.0.0.1:2")
     monkeypatch.delenv("ROUTECTL_BROKER", raising=False)
     if usual is not None:

@@ -57,7 +57,6 @@ USERS = {
         "topology.file.validation",
     ),
     "pytest": ("cli.pytest_plugin",),
-    "rich": ("cli.console",),
     "testcontainers": ("topology.broker.sandbox.container",),
     "urllib3": ("topology.broker.management.http", "topology.broker.sandbox.probe"),
     "yaml": ("topology.file.reader.", "routing.worker.manifests"),
@@ -133,7 +132,7 @@ WITHOUT_CELERY = ("routing", "routing.router", "routing.rules.", "routing.reload
 CHECKS = "routing.check."
 CHECKS_WITH_CELERY = {"routing.check.app.reader"}
 
-HEAVY = ("celery", "kombu", "pika", "pydantic", "rich", "urllib3", "yaml")
+HEAVY = ("celery", "docker", "kombu", "pika", "pydantic", "testcontainers", "urllib3", "yaml")
 
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60

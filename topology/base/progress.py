@@ -11,6 +11,9 @@ Progress = Callable[[str, int, int], None]
 #: Called with how much is done, and of how much; from any thread, one call at a time.
 CountProgress = Callable[[int, int], None]
 
+#: Called with one line of text before each slow step.
+Announce = Callable[[str], None]
+
 
 class Counter:
     """Counts what is done, over all threads.

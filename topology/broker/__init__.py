@@ -1,1 +1,1 @@
-"""The network edge: everything that speaks HTTP or AMQP to a broker, or starts one."""
+"""Everything that connects to a broker over HTTP or AMQP, or starts one."""

@@ -1,4 +1,4 @@
-"""Where a broker is and who we are there: URLs in, an `PublishAddress` out. No network."""
+"""Parses broker and management URLs; no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<name>[^\s:\[\]@]+))(
 _AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 _HTTP_PORTS = {"http": 80, "https": 443}
 
-#: The ports of AMQP that nobody has to name.
+#: The default AMQP ports, which URLs may omit.
 USUAL_PORTS = frozenset(_AMQP_PORTS.values())
 _DERIVED_PORTS = {False: 15672, True: 15671}
 
@@ -38,8 +38,8 @@ NUMERIC_OPTIONS = frozenset(
 )
 _TLS_OPTIONS = frozenset({"cacertfile", "certfile", "keyfile", "server_name_indication", "verify"})
 
-#: Schemes of brokers that Celery knows and that have nothing to provision.
-_ELSEWHERE = frozenset({"confluentkafka", "gcpubsub", "memory", "redis", "rediss", "sentinel", "sqs"})
+#: Schemes of other brokers that Celery supports, on which there is nothing to provision.
+_OTHER_BROKERS = frozenset({"confluentkafka", "gcpubsub", "memory", "redis", "rediss", "sentinel", "sqs"})
 
 _ENCODE = "percent-encode special characters in user, password and vhost: `%40` for `@`, `%2F` for `/`"
 _BROKER = "the broker URL"
@@ -47,7 +47,7 @@ _MANAGEMENT = "the management URL"
 
 
 class Host(NamedTuple):
-    """One host and its port; `str` puts an IPv6 address into brackets."""
+    """A host and its port; `str` puts an IPv6 address into brackets."""
 
     name: str
     port: int
@@ -58,14 +58,14 @@ class Host(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How a server is verified, and how we show who we are.
+    """How the server is verified, and the client's certificate.
 
     Parameters:
-      ca_file: PEM file with the authorities to trust; the system's if None.
-      cert_file: PEM file with the client's certificate, if the server wants one.
-      key_file: PEM file with its key; None if `cert_file` holds it too.
+      ca_file: PEM file with the trusted CAs; None for the system's.
+      cert_file: PEM file with the client's certificate, if the server requires one.
+      key_file: PEM file with its key; None if `cert_file` contains it, too.
       verify: Whether the server's certificate and host name are checked.
-      server_name: The name to expect in the certificate, if it is not the host's.
+      server_name: The expected name in the certificate, if it is not the host name.
     """
 
     ca_file: str | None = None
@@ -77,15 +77,15 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class ManagementAddress:
-    """Where the management API is; `str` shows no credentials.
+    """Address of the management API; `str` shows no credentials.
 
     Parameters:
-      secure: https rather than http.
-      hosts: To be tried in this order.
-      user: Who we are.
-      password: And the proof.
-      prefix: What stands before `/api` in every path: empty, or `/` and no slash at the end.
-      derived: Guessed from the AMQP hosts, rather than given.
+      secure: Whether it is https.
+      hosts: Hosts, in the order in which they are tried.
+      user: User name.
+      password: Password.
+      prefix: Path before `/api`: empty, or with a leading and without a trailing slash.
+      derived: Whether it is derived from the AMQP hosts, not given.
     """
 
     secure: bool
@@ -106,16 +106,16 @@ class ManagementAddress:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a broker is, and who we are there; `str` and `repr` show no credentials.
+    """Hosts of a broker, and the credentials; `str` and `repr` show no credentials.
 
     Parameters:
-      secure: amqps rather than amqp.
-      hosts: To be tried in this order.
-      user: Who we are.
-      password: And the proof.
-      vhost: The vhost that the URL names, or None.
-      tls: For amqps and https.
-      management: Where the management API is.
+      secure: Whether it is amqps.
+      hosts: Hosts, in the order in which they are tried.
+      user: User name.
+      password: Password.
+      vhost: The vhost in the URL, or None.
+      tls: TLS settings for amqps and https.
+      management: Address of the management API.
       options: The numeric query options of the URL: pika's names and units (seconds), and
         `connection_timeout` (milliseconds).
     """
@@ -134,17 +134,17 @@ class Address:
 
     @classmethod
     def parse(cls, url: str, *, management: str | None = None, tls: Tls | None = None) -> Address:
-        """Reads an AMQP URL, and the management URL that goes with it.
+        """Parses an AMQP URL and its management URL.
 
         Parameters:
           url: `amqp://user:password@host1:5672,host2/vhost?heartbeat=30`, or amqps. User, password and vhost
-            are percent-encoded; an empty path or `/` names no vhost, `/%2F` and `//` the vhost `/`.
-          management: `http://host:15672`, or https; with several hosts, a path prefix or its own credentials
-            if need be. If None: the AMQP hosts, port 15672 (http), or 15671 (https) for amqps.
-          tls: Overrides what the URL's query says about TLS.
+            are percent-encoded; an empty path or `/` is no vhost, `/%2F` and `//` are the vhost `/`.
+          management: `http://host:15672`, or https; optionally with several hosts, a path prefix or its own
+            credentials. None for the AMQP hosts with port 15672 (http), or 15671 (https) for amqps.
+          tls: Overrides the TLS options of the URL.
 
         Raises:
-          UsageError: The URL is wrong. The message holds nothing of the URL's credentials.
+          UsageError: A URL is invalid. The message does not contain the credentials.
         """
         parts = _split(url, _AMQP_PORTS, _BROKER)
         options, query_tls = _options(parts.query)
@@ -175,15 +175,15 @@ class _Parts(NamedTuple):
 
 
 def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
-    """Takes a URL with several hosts apart. Nothing of the URL but the scheme is quoted in an error."""
+    """Splits a URL with several hosts. Errors quote only its scheme, since the rest may contain a password."""
     schemes = " or ".join(f"{scheme}://" for scheme in ports)
     example = next(iter(ports))
     match = _URL.fullmatch(url.strip())
-    if match and ports is _AMQP_PORTS and match["scheme"].lower() in _ELSEWHERE:
+    if match and ports is _AMQP_PORTS and match["scheme"].lower() in _OTHER_BROKERS:
         scheme = match["scheme"].lower()
         raise UsageError(
             f"{what} is {scheme}://, and only RabbitMQ has exchanges, queues and bindings to provision",
-            "tasks are routed by the file on this broker as well: start apps and workers without `apply`",
+            "routing by the file works with this broker, too: start apps and workers without `apply`",
         )
     if match is None or match["scheme"].lower() not in ports:
         raise UsageError(
@@ -194,7 +194,7 @@ def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
         raise UsageError(f"{what} has an `@` after the host", _ENCODE)
     path, _, query = rest.partition("?")
     if "#" in rest:
-        raise UsageError(f"{what} has a `#` in it", _ENCODE)
+        raise UsageError(f"{what} contains a `#`", _ENCODE)
     credentials, at, names = match["authority"].rpartition("@")
     user, colon, password = credentials.partition(":")
     hosts = tuple(_host(name, ports[scheme], what) for name in names.split(","))
@@ -212,8 +212,8 @@ def _host(text: str, default_port: int, what: str) -> Host:
     match = _HOST.fullmatch(text.strip())
     if match is None:
         if not text.strip():
-            raise UsageError(f"{what} names no host", "the host stands before the path, after `://` or `@`")
-        raise UsageError(f"{what} has a host or port that cannot be read", _ENCODE)
+            raise UsageError(f"{what} has no host", "write the host after `://` or `@`, before the path")
+        raise UsageError(f"{what} has an invalid host or port", _ENCODE)
     port = int(match["port"]) if match["port"] else default_port
     if not 0 < port < 65536:
         raise UsageError(f"{what} has a port outside 1..65535")
@@ -244,7 +244,7 @@ def _options(query: str) -> tuple[dict[str, float], Tls]:
             raise UsageError(f"{_BROKER} has an unknown option `{name}`", f"the options are {known}")
     verify = texts.get("verify", "verify_peer")
     if verify not in ("verify_peer", "verify_none"):
-        raise UsageError(f"{_BROKER}: `verify` is neither `verify_peer` nor `verify_none`")
+        raise UsageError(f"{_BROKER}: `verify` must be `verify_peer` or `verify_none`")
     tls = Tls(
         ca_file=texts.get("cacertfile"),
         cert_file=texts.get("certfile"),
@@ -261,14 +261,14 @@ def _number(name: str, value: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < 1e9:
-        raise UsageError(f"{_BROKER}: `{name}` is not a number from 0 on")
+        raise UsageError(f"{_BROKER}: `{name}` must be a number of at least 0")
     return int(number) if number.is_integer() else number
 
 
 def _management(url: str, derived: ManagementAddress) -> ManagementAddress:
     parts = _split(url, _HTTP_PORTS, _MANAGEMENT)
     if parts.query:
-        raise UsageError(f"{_MANAGEMENT} has a query", "leave out everything from the `?` on")
+        raise UsageError(f"{_MANAGEMENT} has a query", "remove the `?` and everything after it")
     return ManagementAddress(
         secure=parts.scheme == "https",
         hosts=parts.hosts,

@@ -1,4 +1,4 @@
-"""Creates many objects by whichever way is fastest on this broker.
+"""Creates many objects in the fastest way.
 
 Seconds for 2,000 classic queues with a binding each to a topic exchange, on two cores shared with the broker
 (median of two to four runs, alternating):
@@ -12,7 +12,7 @@ Seconds for 2,000 classic queues with a binding each to a topic exchange, on two
     AMQP pipelined, 16 connections            1.9     2.2     2.0
     AMQP pipelined, 32 connections            1.8       -     1.9
 
-So AMQP wins everywhere, and tells of every object what became of it, which an import does not.
+So AMQP is the fastest everywhere, and reports the outcome of each object, which an import does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .amqp.pipeline import Failure, declare_all
 from .management.client import Management, ServerInfo
 from .management.http import CONNECTIONS
 
-#: Mnesia runs declarations side by side and gains from more connections; Khepri puts them in one line.
+#: Mnesia runs declarations concurrently and gains from more connections; Khepri serialises them.
 _MNESIA_CONNECTIONS = 32
 _KHEPRI_CONNECTIONS = 16
 
@@ -43,21 +43,21 @@ def create_all(
     server: ServerInfo,
     progress: CountProgress | None = None,
 ) -> list[Failure]:
-    """Creates exchanges, queues and bindings of one vhost; those that exist as asked are left as they are.
+    """Creates exchanges, queues and bindings of one vhost; those that exist with the same properties stay unchanged.
 
     Parameters:
-      management: The way round if no AMQP port is reachable; None if there is none.
-      address: Where, and who we are.
+      management: Fallback if AMQP is not reachable, or None.
+      address: Hosts and credentials.
       vhost: The vhost.
       resources: What to create, in any order.
-      server: What kind of broker it is.
-      progress: Told every now and then how many are done.
+      server: Version and features of the broker.
+      progress: Called repeatedly with the number of objects that are done.
 
     Returns:
-      What could not be created, each with the broker's own reason.
+      The objects that could not be created, each with the broker's reason.
 
     Raises:
-      Unreachable, AccessRefused, NotFound: No connection at all, or it was lost half-way; a rerun finishes.
+      Unreachable, AccessRefused, NotFound: Connecting failed, or the connection was lost; a rerun resumes.
     """
     connections = _KHEPRI_CONNECTIONS if server.khepri else _MNESIA_CONNECTIONS
     try:
@@ -68,7 +68,7 @@ def create_all(
         return put_all(management, resources, progress)
     if management is None or not any(isinstance(failure.error, Unsendable) for failure in failures):
         return failures
-    # What AMQP cannot carry goes by HTTP, and with it the bindings that missed it.
+    # What AMQP cannot encode goes over HTTP, together with the bindings that failed without it.
     again = [failure for failure in failures if isinstance(failure.error, Unsendable | NotFound)]
     known = [failure for failure in failures if failure not in again]
     return known + put_all(management, [failure.resource for failure in again])
@@ -80,10 +80,10 @@ def put_all(
     """Creates or updates objects of any kind over the management API, concurrently within each kind.
 
     Returns:
-      What could not be written, each with the broker's own reason.
+      The objects that could not be written, each with the broker's reason.
 
     Raises:
-      Unreachable: The broker went away half-way; a rerun finishes.
+      Unreachable: The connection was lost; a rerun resumes.
     """
     ordered = sorted(resources, key=lambda resource: KIND_ORDER[resource.key.kind])
     done = Counter(len(ordered), progress)

@@ -1,4 +1,4 @@
-"""A broker's own words, from HTTP and AMQP, made fit to be read: no codes, no HTML, no Erlang."""
+"""Makes a broker's error texts, from HTTP and AMQP, readable: without codes, HTML and Erlang terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import BrokerError, NotFound, Rejected
 
 
 def tidy_reason(text: str) -> str:
-    """`PRECONDITION_FAILED - inequivalent arg ...` without the reply code's name, on one line."""
+    """An error text on one line, without a reply code such as `PRECONDITION_FAILED - `."""
     text = re.sub(r"\s+", " ", html.unescape(text)).strip().removeprefix("Validation failed ")
     text = re.sub(
         r"^(?:[A-Z]+(?:_[A-Z]+)* - |(?:precondition_failed|command_invalid|not_allowed): )", "", text
@@ -21,28 +21,28 @@ def tidy_reason(text: str) -> str:
 
 
 def plain_reason(document: Mapping[str, Any]) -> str:
-    """The reason that the management API gives for an error."""
-    return tidy_reason(_words(document.get("reason", document["error"])))
+    """The reason in an error response of the management API."""
+    return tidy_reason(_as_text(document.get("reason", document["error"])))
 
 
-def _words(reason: Any) -> str:
-    """Erlang terms as text: a list of numbers is a string."""
+def _as_text(reason: Any) -> str:
+    """Text of an Erlang term; a list of numbers is a string."""
     if isinstance(reason, list):
         if reason and all(isinstance(item, int) and 9 <= item < 0x110000 for item in reason):
             return "".join(map(chr, reason))
-        return ": ".join(map(_words, reason))
+        return ": ".join(map(_as_text, reason))
     return str(reason)
 
 
-_BRING = "enable the plugin that brings it, or choose another type"
+_ENABLE_PLUGIN = "enable the plugin that provides it, or choose another type"
 
 
 def rejected(reason: str, what: str) -> BrokerError:
-    """A refusal of one object; `NotFound` if it is for something missing that has a cure of its own.
+    """The error for a rejected object; `NotFound` if something that it needs is missing.
 
     Parameters:
-      reason: The broker's tidied text.
-      what: What was tried: `create queue ...`.
+      reason: Result of `tidy_reason` or `plain_reason`.
+      what: The operation, such as `create queue ...`.
     """
     if found := re.fullmatch(r"component (\S+) not found", reason):
         plugin = "rabbitmq_shovel" if found[1] == "shovel" else "rabbitmq_federation"
@@ -52,8 +52,8 @@ def rejected(reason: str, what: str) -> BrokerError:
         )
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
         _, needed = EXTRA_TYPES.get(found[1], ("..", None))
-        cure = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else _BRING
-        return NotFound(f"cannot {what}: the broker does not know the exchange type `{found[1]}`", cure)
+        hint = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else _ENABLE_PLUGIN
+        return NotFound(f"cannot {what}: the broker does not support the exchange type `{found[1]}`", hint)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
     return Rejected(f"cannot {what}", reason)

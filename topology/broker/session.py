@@ -1,4 +1,4 @@
-"""A broker as plan and apply see it: by its management API, or by AMQP alone."""
+"""Access of plan and apply to a broker: over the management API, or over AMQP alone."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _THREADS = 8
 
 
 class Session(Protocol):
-    """What plan and apply ask of a broker."""
+    """Broker operations of plan and apply."""
 
-    #: Whether `read` sees all there is, so that an apply can be verified and a missing object is really missing.
+    #: Whether `read` returns everything, so that apply can verify its result and a missing object does not exist.
     complete: bool
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """The live state of everything that `desired` could touch."""
+        """The live state of everything that `desired` could change."""
         ...
 
     def put(self, resource: Resource) -> None:
@@ -40,19 +40,19 @@ class Session(Protocol):
         ...
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
-        """Creates exchanges, queues and bindings of a vhost, each failure with its object."""
+        """Creates exchanges, queues and bindings of a vhost, and returns those that failed."""
         ...
 
 
 class ManagementSession:
-    """The broker by its management API, which reads and writes everything; AMQP only where it is faster.
+    """Reads and writes everything over the management API; AMQP is used only where it is faster.
 
     Parameters:
-      address: Where, and who we are.
-      timeout: Seconds to wait for an answer.
+      address: Hosts and credentials.
+      timeout: Seconds to wait for a response.
 
     Raises:
-      Unreachable, AccessRefused: as `Management` says.
+      Unreachable, AccessRefused: See `Management`.
     """
 
     complete = True
@@ -69,19 +69,19 @@ class ManagementSession:
         self._management.close()
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """Exchanges, queues and bindings of the vhosts, and of the other kinds those that the file uses."""
+        """Exchanges, queues and bindings of the vhosts, and objects of the other kinds that the file uses."""
         kinds = AMQP_KINDS | {key.kind for key in desired}
-        everywhere = {key.vhost for key in desired if key.vhost} | set(vhosts)
-        everywhere |= {key.name[0] for key in desired if key.kind is Kind.VHOST}
-        return self._management.read(sorted(everywhere), [kind for kind in Kind if kind in kinds])
+        all_vhosts = {key.vhost for key in desired if key.vhost} | set(vhosts)
+        all_vhosts |= {key.name[0] for key in desired if key.kind is Kind.VHOST}
+        return self._management.read(sorted(all_vhosts), [kind for kind in Kind if kind in kinds])
 
     def vhost_exists(self, vhost: str) -> bool:
-        """Whether there is such a vhost that we may see."""
+        """Whether a vhost exists and the user may access it."""
         key = Key(Kind.VHOST, "", (vhost,))
         return key in self._management.read([vhost], [Kind.VHOST])
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
-        """The queues with their messages and consumers."""
+        """The queues with their numbers of messages and consumers."""
         return self._management.counted(queues)
 
     def put(self, resource: Resource) -> None:
@@ -93,15 +93,15 @@ class ManagementSession:
         self._management.delete(resource, if_empty=if_empty)
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
-        """Creates exchanges, queues and bindings of a vhost by whichever way is fastest on this broker."""
+        """Creates exchanges, queues and bindings of a vhost in the fastest way."""
         return create_all(self._management, self._address, vhost, resources, self.server, progress)
 
 
 class AmqpSession:
-    """The broker by AMQP alone: it declares, and sees no more than whether an exchange or queue exists.
+    """Declares objects over AMQP alone, which can only check whether an exchange or queue exists.
 
-    An object that exists is declared again, which changes nothing and shows whether it is the same: the broker
-    answers 406 if not.
+    An object that exists is declared again, which changes nothing and compares it: the broker answers 406 if
+    it differs.
     """
 
     complete = False
@@ -119,17 +119,17 @@ class AmqpSession:
         return None
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """The exchanges and queues of the file that exist; one that differs has the broker's words instead."""
+        """The exchanges and queues of the file that exist; one that differs has the broker's reason instead."""
         wanted = [resource for key, resource in desired.items() if key.kind in (Kind.EXCHANGE, Kind.QUEUE)]
         size = max(1, -(-len(wanted) // _THREADS))
         chunks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
         state: State = {}
         with ThreadPoolExecutor(_THREADS) as executor:
-            for found in executor.map(lambda chunk: list(self._look(chunk)), chunks):
+            for found in executor.map(lambda chunk: list(self._existing(chunk)), chunks):
                 state.update({resource.key: resource for resource in found})
         return state
 
-    def _look(self, resources: Iterable[Resource]) -> Iterator[Resource]:
+    def _existing(self, resources: Iterable[Resource]) -> Iterator[Resource]:
         with Amqp(self._address, self._vhost) as amqp:
             for resource in resources:
                 if not amqp.exists(resource.key):
@@ -148,15 +148,15 @@ class AmqpSession:
         """Declares one object."""
         if resource.key.kind not in AMQP_KINDS:
             raise NotFound(
-                f"AMQP cannot create {resource.key}", "give the management API with `--management`"
+                f"AMQP cannot create {resource.key}", "pass the management API with `--management`"
             )
         with Amqp(self._address, self._vhost) as amqp:
             amqp.declare(resource)
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
-        """Never: without the management API nothing is deleted."""
+        """Always refuses: only the management API deletes objects."""
         raise Refused(
-            f"{resource.key} is not deleted by AMQP alone", "give the management API with `--management`"
+            f"{resource.key} is not deleted over AMQP alone", "pass the management API with `--management`"
         )
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:

@@ -1,4 +1,4 @@
-"""TLS for HTTP and AMQP alike: settings as Python takes them, OpenSSL's complaints as people read them."""
+"""TLS for HTTP and AMQP: SSL contexts and readable errors of OpenSSL."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import ssl
 from ..errors import Unreachable
 from .address import Tls
 
-#: What to do when a handshake fails.
+#: Hint for a failed handshake.
 TLS_HINT = "check the CA file, the client certificate and the host name, and that the port speaks TLS"
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The TLS settings as Python takes them.
+    """The SSL context for these settings.
 
     Raises:
-      Unreachable: A file is missing, or is not what it should be.
+      Unreachable: A file is missing or invalid.
     """
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
@@ -24,7 +24,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         files = ", ".join(f"`{name}`" for name in (tls.ca_file, tls.cert_file, tls.key_file) if name)
         raise Unreachable(
-            f"the TLS files {files} cannot be used: {tls_reason(error)}", "check the paths; PEM is expected"
+            f"the TLS files {files} cannot be used: {tls_reason(error)}",
+            "check the paths; the files must be PEM",
         ) from None
     if not tls.verify:
         context.check_hostname = False
@@ -37,7 +38,7 @@ def _no_password() -> str:
 
 
 def tls_reason(error: BaseException) -> str:
-    """What OpenSSL says, without its codes and source lines."""
+    """OpenSSL's error text, without its codes and source lines."""
     cause: BaseException = error
     while cause.args and isinstance(cause.args[0], BaseException):
         cause = cause.args[0]

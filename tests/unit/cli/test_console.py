@@ -1,6 +1,11 @@
-"""How a command ends: its exit code, and what it says on stderr."""
+"""How a command ends: its exit code and its output on stderr."""
 
 from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
 
 import pytest
 
@@ -26,3 +31,39 @@ def test_an_interrupt_is_told_also_if_what_was_under_way_ends_with_an_error(
 def test_an_error_of_its_own_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     assert Console().fail(ConnectionError("the channel is closed")) == 2
     assert "ConnectionError: the channel is closed\nhint: this is a bug" in capsys.readouterr().err
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((70, 24)))
+    monkeypatch.setenv("TERM", "xterm")
+    clock = iter((0.0, 61.0, 61.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+
+
+def test_progress_is_one_line_that_goes_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch)
+    with Console().progress() as progress:
+        progress("queues", 1, 4)
+        progress("queues", 4, 4)
+        progress("a \x1b[31mname " + 80 * "x", 0, 1)
+    lines = capsys.readouterr().err.split("\r\x1b[K")
+    assert lines[1] == f"queues  [{10 * '#'}{30 * '-'}]  1/4  0:00"
+    assert lines[2] == f"queues  [{40 * '#'}]  4/4  1:01"
+    assert lines[3] == f"a \\x1b[31mname {80 * 'x'}"[:69]
+    assert (lines[0], lines[4:]) == ("", [""])
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_no_progress_where_no_line_can_move(
+    term: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch)
+    monkeypatch.setenv("TERM", term)
+    console = Console()
+    console.quiet = term != "dumb"
+    with console.progress() as progress:
+        progress("queues", 1, 4)
+    assert capsys.readouterr().err == ""

@@ -1,1 +1,1 @@
-"""AMQP 0-9-1 by pika: connecting, single calls, and pipelined declarations."""
+"""AMQP 0-9-1 with pika: connecting, single calls, and pipelined declarations."""

@@ -1,4 +1,4 @@
-"""How an AMQP connection comes about, and in one sentence why it does not."""
+"""Opens AMQP connections, and explains why one fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
     """A connection to the first host that answers.
 
     Raises:
-      Unreachable, AccessRefused, NotFound: As `Amqp` says.
+      Unreachable, AccessRefused, NotFound: See `Amqp`.
     """
     hosts = parameters(address, vhost)
     failure: BrokerError | None = None
@@ -44,7 +44,7 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
 
 
 def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
-    """pika's parameters for each host, in the order to try them."""
+    """pika's connection parameters for each host, in order."""
     context = tls_context(address.tls) if address.secure else None
     options = dict(address.options)
     timeout = options.pop("connection_timeout", _TIMEOUT * 1000) / 1000
@@ -70,7 +70,7 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
 
 
 def connection_failure(address: Address, vhost: str, host: Host, error: BaseException) -> BrokerError:
-    """Why no connection came about, in one sentence."""
+    """The error for a connection that could not be opened."""
     url = f"{'amqps' if address.secure else 'amqp'}://{host}"
     user = address.user
     causes = list(_causes(error))
@@ -78,7 +78,7 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
         if isinstance(cause, exceptions.ConnectionClosedByBroker):
             return _closed(cause.reply_code, cause.reply_text, url, user, vhost)
         if isinstance(cause, exceptions.ProbableAccessDeniedError):
-            # pika has turned the broker's words into a part of its own.
+            # pika puts the reply code and text of the broker into its own message.
             words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
             return _closed(530, words[2] if words else "", url, user, vhost)
         if isinstance(cause, exceptions.AuthenticationError | exceptions.ProbableAuthenticationError):
@@ -86,15 +86,18 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
         if isinstance(cause, socket.gaierror):
             return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
         if isinstance(cause, ssl.SSLError):
-            return Unreachable(f"no TLS with {url}: {tls_reason(cause)}", TLS_HINT)
+            return Unreachable(f"the TLS handshake with {url} failed: {tls_reason(cause)}", TLS_HINT)
         if isinstance(cause, ConnectionRefusedError):
-            return Unreachable(f"nothing answers at {url}", "check host and port, and that the broker runs")
+            return Unreachable(
+                f"nothing answers at {url}", "check host and port, and that the broker is running"
+            )
     if any("timeout" in type(cause).__name__.lower() or isinstance(cause, TimeoutError) for cause in causes):
         return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
     if address.secure:
-        # With TLS 1.3 the refusal of a client without a certificate comes late, and pika does not pass it on.
+        # With TLS 1.3, a missing client certificate is rejected after the handshake, and pika hides that alert.
         return Unreachable(
-            f"{url} closed the connection", "does it want a client certificate, or is it the wrong port?"
+            f"{url} closed the connection",
+            "check the port, and whether the server requires a client certificate",
         )
     return Unreachable(f"{url} does not speak AMQP", "check the port, and whether it is amqp or amqps")
 
@@ -109,19 +112,19 @@ def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerErro
     if code == 530 and reason.endswith("not found"):
         return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
     if code == 530:
-        return AccessRefused(f"{url} refuses user `{user}` the vhost `{vhost}`: {reason}", _GRANT)
-    return Unreachable(f"{url} closes the connection: {reason}", "see the broker's log")
+        return AccessRefused(f"{url} denies user `{user}` access to vhost `{vhost}`: {reason}", _GRANT)
+    return Unreachable(f"{url} closed the connection: {reason}", "see the broker's log")
 
 
 def _wrong_password(url: str, user: str) -> AccessRefused:
     return AccessRefused(
-        f"{url} refuses user `{user}`: wrong user name or password",
+        f"authentication of user `{user}` failed at {url}: wrong user name or password",
         "check the credentials in the URL; `guest` may log in from localhost only",
     )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what pika wrapped in it, outermost first."""
+    """An error and the errors that pika wrapped in it, outermost first."""
     yield error
     inner = [*error.args, getattr(error, "exception", None), *getattr(error, "exceptions", ())]
     for cause in inner:
@@ -130,7 +133,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _may_repeat(error: BaseException) -> bool:
-    """Whether another host, or the same one a moment later, may do better."""
+    """Whether it may work on another host, or on the same one a moment later."""
     final = (
         exceptions.ConnectionClosedByBroker,
         exceptions.AuthenticationError,

@@ -1,4 +1,4 @@
-"""One AMQP connection, one call after the other: what may fail is tried on a channel that may be lost."""
+"""An AMQP connection for one call at a time, which reopens its channel after an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .connect import connect
 if TYPE_CHECKING:
     from pika.channel import Channel
 
-#: What pika raises when it cannot put a value into a frame: a name above 255 bytes, an integer above 64 bits.
+#: What pika raises for a value that it cannot encode: a name above 255 bytes, an integer above 64 bits.
 ENCODING_ERRORS = (
     exceptions.ShortStringTooLong,
     exceptions.UnsupportedAMQPFieldException,
@@ -33,19 +33,19 @@ ENCODING_ERRORS = (
 
 
 class Unsendable(Rejected):
-    """pika cannot send a value, such as a fraction; the management API could."""
+    """pika cannot encode a value, such as a fraction; the management API accepts it."""
 
 
 class Amqp:
     """A connection to one vhost; a context manager. Not thread-safe.
 
     Parameters:
-      address: Where, and who we are.
-      vhost: The vhost, whatever the address says.
-      retries: How often all hosts are tried again, with growing pauses, before giving up connecting.
+      address: Hosts and credentials.
+      vhost: The vhost to use instead of the address's.
+      retries: How often all hosts are tried again, with growing pauses, if none can be connected to.
 
-    Entering and every method raise `Unreachable` if no host answers, `AccessRefused` for wrong credentials
-    or a missing permission, `NotFound` if the vhost does not exist.
+    Entering and every method raise `Unreachable` if no host answers, `AccessRefused` if authentication failed
+    or a permission is missing, `NotFound` if the vhost does not exist.
     """
 
     def __init__(self, address: Address, vhost: str, *, retries: int = 2) -> None:
@@ -63,32 +63,32 @@ class Amqp:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; the next call would open another one."""
+        """Closes the connection; the next call opens a new one."""
         if self._connection is not None and self._connection.is_open:
             with contextlib.suppress(exceptions.AMQPError, OSError):
                 self._connection.close()
         self._connection = self._channel = None
 
     def exists(self, key: Key) -> bool:
-        """Whether an exchange or a queue exists; AMQP cannot tell this of anything else."""
+        """Whether an exchange or a queue exists."""
         if key.kind is Kind.QUEUE:
             return self.counts(key) is not None
         if key.kind is not Kind.EXCHANGE:
-            raise ValueError(f"AMQP cannot tell whether {key} exists")
+            raise ValueError(f"AMQP cannot check whether {key} exists")
         try:
-            self._call(f"look for {key}", lambda channel: channel.exchange_declare(key.name[0], passive=True))
+            self._call(f"check {key}", lambda channel: channel.exchange_declare(key.name[0], passive=True))
         except NotFound:
             return False
         return True
 
     def counts(self, key: Key) -> tuple[int, int] | None:
-        """Ready messages and consumers of a queue at this moment, or None if it does not exist.
+        """Numbers of ready messages and consumers of a queue, or None if it does not exist.
 
-        An exclusive queue of another connection has none that we could see: `(0, 0)`.
+        They are 0 for an exclusive queue of another connection, which cannot be accessed.
         """
         try:
             answer = self._call(
-                f"look for {key}", lambda channel: channel.queue_declare(key.name[0], passive=True)
+                f"check {key}", lambda channel: channel.queue_declare(key.name[0], passive=True)
             )
         except NotFound:
             return None
@@ -97,11 +97,11 @@ class Amqp:
         return answer.method.message_count, answer.method.consumer_count
 
     def declare(self, resource: Resource) -> None:
-        """Creates an exchange, queue or binding, or finds that it is there with the same properties.
+        """Creates an exchange, queue or binding, unless it exists with the same properties.
 
         Raises:
-          Rejected: It exists with other properties, or can be no such thing; with the broker's reason.
-          NotFound: Something that it needs is missing.
+          Rejected: It exists with other properties, or the broker rejects it; the error has its reason.
+          NotFound: Something that it needs does not exist.
         """
         self._call(f"create {resource.key}", lambda channel: declare(channel, resource))
 
@@ -132,7 +132,7 @@ class Amqp:
             try:
                 self._channel = self._connected().channel()
             except (exceptions.AMQPError, OSError):
-                # The connection broke while nobody looked.
+                # The connection broke while it was idle.
                 self.close()
                 self._channel = self._connected().channel()
         return self._channel
@@ -144,7 +144,7 @@ class Amqp:
 
 
 def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
-    """Sends the declaration of an exchange, queue or binding; an asynchronous channel does not wait."""
+    """Declares an exchange, queue or binding; does not wait on an asynchronous channel."""
     key, properties = resource.key, resource.properties
     match key.kind:
         case Kind.EXCHANGE:
@@ -171,13 +171,13 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
             else:
                 channel.exchange_bind(destination, source, routing_key, arguments)
         case kind:
-            raise ValueError(f"a {kind} cannot be declared by AMQP")
+            raise ValueError(f"a {kind} cannot be declared over AMQP")
 
 
 def as_int64(value: Any) -> Any:
-    """Arguments with every integer as 64 bits, which is how the management API stores them.
+    """Arguments with 64-bit integers, as the management API stores them.
 
-    Of a binding, a 32-bit integer would make it another binding (deps/rabbit/src/rabbit_binding.erl).
+    A binding with 32-bit integers would be a different binding (deps/rabbit/src/rabbit_binding.erl).
     """
     if isinstance(value, Mapping):
         return {name: as_int64(item) for name, item in value.items()}
@@ -191,7 +191,7 @@ def as_int64(value: Any) -> Any:
 
 
 def refusal(code: int, text: str, what: str) -> BrokerError:
-    """The error for a reply with which the broker closed a channel or a connection."""
+    """The error for the reply with which the broker closed a channel or a connection."""
     reason = tidy_reason(text)
     if code == 403:
         return AccessRefused(f"cannot {what}: {reason}", "grant the permission, or use another user")
@@ -201,14 +201,14 @@ def refusal(code: int, text: str, what: str) -> BrokerError:
 
 
 def encoding_failure(error: BaseException, what: str) -> Rejected:
-    """The error for what does not fit into a frame."""
+    """The error for a value that pika cannot encode."""
     if isinstance(error, exceptions.ShortStringTooLong):
         return Rejected(f"cannot {what}", "a name or key is longer than 255 bytes")
-    return Unsendable(f"cannot {what}", "an argument has a value that cannot be sent by AMQP")
+    return Unsendable(f"cannot {what}", "an argument has a value that cannot be sent over AMQP")
 
 
 def _unreachable(address: Address, error: BaseException) -> Unreachable:
-    reason = tidy_reason(error.reply_text) if isinstance(error, exceptions.ConnectionClosed) else "it broke"
+    reason = f": {tidy_reason(error.reply_text)}" if isinstance(error, exceptions.ConnectionClosed) else ""
     return Unreachable(
-        f"the connection to {address} was lost: {reason}", "run it again once the broker is back"
+        f"the connection to {address} was lost{reason}", "run the command again once the broker is back"
     )

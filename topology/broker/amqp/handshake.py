@@ -1,4 +1,4 @@
-"""What a broker says of itself to whoever connects by AMQP, before it asks who that is."""
+"""Reads what a broker reports about itself before authentication, in the AMQP method `connection.start`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..address import Address, Host
 from ..tls import tls_context
 from .connect import connection_failure
 
-#: The first octet of a broker's first words: a method frame, or the header of the protocol that it speaks instead.
-_BEGINNINGS = (bytes([spec.FRAME_METHOD]), b"A")
+#: First byte of a broker's response: of a method frame, or of a header with the protocol version it supports.
+_FIRST_BYTES = (bytes([spec.FRAME_METHOD]), b"A")
 
-#: Seconds that a broker under load may take to speak, once it took the connection.
-_SPEAKS_WITHIN = 10.0
+#: Seconds in which a broker must respond after accepting the connection; one under load may be slow.
+_RESPONSE_TIMEOUT = 10.0
 
 
 class Greeting(NamedTuple):
-    """A broker's own words.
+    """Server properties of a broker.
 
     Parameters:
-      cluster_name: The name that all nodes of its cluster share; empty if it does not say.
-      version: Such as `4.3.6`; empty if it does not say.
+      cluster_name: Name of its cluster; empty if not reported.
+      version: Such as `4.3.6`; empty if not reported.
     """
 
     cluster_name: str
@@ -33,16 +33,16 @@ class Greeting(NamedTuple):
 
 
 def greeting(address: Address, *, timeout: float) -> Greeting:
-    """What the first host that answers says.
+    """The server properties of the first host that answers.
 
     Parameters:
-      address: Where; neither user nor vhost are told to it.
-      timeout: Seconds to wait for each host to take the connection; once it has, it is waited for longer.
+      address: The hosts; user and vhost are not sent.
+      timeout: Seconds to wait for the connection to each host; the response may take longer.
 
     Raises:
-      Unreachable: None of them answers by AMQP.
+      Unreachable: No host answers over AMQP.
     """
-    failure: BrokerError = Unreachable(f"{address} names no host")
+    failure: BrokerError = Unreachable(f"{address} has no host")
     for host in address.hosts:
         try:
             return _greeting(address, host, timeout)
@@ -53,7 +53,7 @@ def greeting(address: Address, *, timeout: float) -> Greeting:
 
 def _greeting(address: Address, host: Host, timeout: float) -> Greeting:
     with socket.create_connection((host.name, host.port), timeout) as plain:
-        plain.settimeout(_SPEAKS_WITHIN)
+        plain.settimeout(_RESPONSE_TIMEOUT)
         if not address.secure:
             return _read(plain)
         name = address.tls.server_name or host.name
@@ -65,11 +65,11 @@ def _read(connection: socket.socket | ssl.SSLSocket) -> Greeting:
     connection.sendall(frame.ProtocolHeader().marshal())
     received, found = b"", None
     while found is None:
-        part = connection.recv(65536)
-        if not part:
+        chunk = connection.recv(65536)
+        if not chunk:
             raise ConnectionResetError
-        received += part
-        if received[:1] not in _BEGINNINGS:
+        received += chunk
+        if received[:1] not in _FIRST_BYTES:
             raise exceptions.InvalidFrameError("neither a method nor a protocol header")
         _, found = frame.decode_frame(received)
     start = getattr(found, "method", None)

@@ -1,8 +1,8 @@
-"""Many declarations at once: over several connections, without waiting for each answer.
+"""Pipelined declarations: over several connections, without waiting for each response.
 
-Without waiting, the broker does not say which declaration it refused: it closes the channel, and forgets what
-was still to be read. So each lane sends a batch and then one call that is answered. If the answer comes, all
-of the batch is done; if not, the batch is declared again one by one, which is harmless for what exists.
+When the broker rejects a pipelined declaration, it closes the channel without reporting which one it was, and
+discards the rest. So each lane sends a batch and then a call with a response. If the response arrives, the
+whole batch is done; if not, its objects are declared again one by one, which is harmless for those that exist.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from pika.connection import Connection
 
 
-#: Connections at most: RabbitMQ serves each of them with processes of its own.
+#: Maximum number of connections; RabbitMQ handles each of them in separate processes.
 CONNECTIONS = 16
 
 _SMALL_BATCH, _BATCH = 10, 50
-_LOSSES = 3
-_CLOSING = 5.0
+_MAX_LOSSES = 3
+_CLOSE_TIMEOUT = 5.0
 
 
 class Failure(NamedTuple):
@@ -50,20 +50,20 @@ def declare_all(
     connections: int = CONNECTIONS,
     progress: CountProgress | None = None,
 ) -> list[Failure]:
-    """Declares exchanges, queues and bindings of one vhost, in an order in which each finds what it needs.
+    """Declares exchanges, queues and bindings of one vhost, in the order of their dependencies.
 
     Parameters:
-      address: Where, and who we are.
+      address: Hosts and credentials.
       vhost: The vhost.
       resources: What to declare, in any order.
-      connections: How many connections at most.
-      progress: Told after each batch how many are done.
+      connections: Maximum number of connections.
+      progress: Called after each batch with the number of declared objects.
 
     Returns:
-      What could not be created, each with the broker's own reason.
+      The objects that could not be created, each with the broker's reason.
 
     Raises:
-      Unreachable, AccessRefused, NotFound: No connection, as with `Amqp`; some may have been created.
+      Unreachable, AccessRefused, NotFound: See `Amqp`; some objects may have been created.
     """
     resources = list(resources)
     stages = _stages(resources, connections)
@@ -101,14 +101,14 @@ def _stages(resources: Sequence[Resource], connections: int) -> list[list[list[R
         _, destination_type, destination, _, _ = binding.key.name
         group = queues.get(queue_key(binding.key.vhost, destination)) if destination_type == "queue" else None
         (others if group is None or len(group) > _BATCH else group).append(binding)
-    # Small enough that all connections get some, and more than once.
+    # Small enough that every connection gets several batches.
     size = min(max(len(resources) // (2 * connections), _SMALL_BATCH), _BATCH)
     stages = ([[exchange] for exchange in exchanges], queues.values(), [[other] for other in others])
     return [_batches(groups, size) for groups in stages if groups]
 
 
 def _batches(groups: Iterable[Sequence[Resource]], size: int) -> list[list[Resource]]:
-    """Groups put together until they fill a batch; a group is never divided."""
+    """Fills batches with whole groups."""
     batches: list[list[Resource]] = []
     for group in groups:
         if not batches or len(batches[-1]) + len(group) > size:
@@ -118,7 +118,7 @@ def _batches(groups: Iterable[Sequence[Resource]], size: int) -> list[list[Resou
 
 
 class _Pipeline:
-    """Lanes that share one event loop, and take batches from one list."""
+    """Lanes that share one event loop and one queue of batches."""
 
     def __init__(self, address: Address, vhost: str, lanes: int, report: Counter) -> None:
         self.report = report
@@ -130,7 +130,7 @@ class _Pipeline:
         self._lanes = [_Lane(self, hosts) for _ in range(lanes)]
 
     def run(self, batches: Iterable[list[Resource]]) -> list[Resource]:
-        """Declares all batches, and returns what is in doubt."""
+        """Declares all batches, and returns the objects whose outcome is unknown."""
         self.pending.extend(batches)
         for lane in self._lanes:
             lane.feed()
@@ -145,38 +145,38 @@ class _Pipeline:
         self._closing = True
         for lane in self._lanes:
             lane.close()
-        self.loop.call_later(_CLOSING, self._abandon)
+        self.loop.call_later(_CLOSE_TIMEOUT, self._abandon)
         self._wait()
         self.loop.close()
 
     def _abandon(self) -> None:
-        """Waits no longer for a broker that does not answer a goodbye."""
+        """Stops waiting for a broker that does not confirm the close."""
         for lane in self._lanes:
-            lane.gone = True
+            lane.closed = True
         self.check()
 
     def check(self) -> None:
         """Stops the event loop if there is nothing left to wait for."""
-        if self._settled():
+        if self._idle():
             self.loop.stop()
 
     def _wait(self) -> None:
-        while not self._settled():
+        while not self._idle():
             self.loop.start()
 
-    def _settled(self) -> bool:
-        alive = [lane for lane in self._lanes if not lane.gone]
+    def _idle(self) -> bool:
+        alive = [lane for lane in self._lanes if not lane.closed]
         if self._closing:
             return not alive
         return not any(lane.batch for lane in alive) and not (self.pending and alive)
 
 
 class _Lane:
-    """One connection with one channel, and the batch that is under way on it."""
+    """One connection with one channel, and the batch that it is declaring."""
 
     def __init__(self, pipeline: _Pipeline, hosts: Sequence[ConnectionParameters]) -> None:
         self.batch: list[Resource] = []
-        self.gone = False
+        self.closed = False
         self._pipeline = pipeline
         self._hosts = hosts
         self._losses = 0
@@ -211,14 +211,14 @@ class _Lane:
         self.feed()
 
     def feed(self) -> None:
-        """Sends the next batch, if the last one is done."""
+        """Sends the next batch if the previous one is done."""
         while self._channel is not None and not self.batch and self._pipeline.pending:
             self.batch = self._pipeline.pending.popleft()
             try:
                 for resource in self.batch:
                     declare(self._channel, resource)
             except ENCODING_ERRORS:
-                self._doubt()
+                self._suspect()
             else:
                 self._channel.basic_qos(callback=self._on_answer)
         self._pipeline.check()
@@ -229,33 +229,33 @@ class _Lane:
         self.batch = []
         self.feed()
 
-    def _doubt(self) -> None:
+    def _suspect(self) -> None:
         self._pipeline.suspects.extend(self.batch)
         self.batch = []
 
     def _on_channel_closed(self, _: Channel, reason: Exception) -> None:
         self._channel = None
-        self._doubt()
+        self._suspect()
         if isinstance(reason, exceptions.ChannelClosedByBroker) and self._connection.is_open:
             self._open_channel(self._connection)
         self._pipeline.check()
 
     def _on_connection_closed(self, _: Connection, reason: BaseException) -> None:
         self._channel = None
-        self._doubt()
+        self._suspect()
         self._losses += 1
-        if self._closing or self._losses > _LOSSES:
+        if self._closing or self._losses > _MAX_LOSSES:
             self._end()
         else:
             self._connect(0)
             self._pipeline.check()
 
     def _end(self) -> None:
-        self.gone = True
+        self.closed = True
         self._pipeline.check()
 
     def close(self) -> None:
-        """Closes the connection, or lets it be closed once it is open: pika cannot before."""
+        """Closes the connection, or has it closed once it is open, since pika cannot do so before."""
         self._closing = True
         if self._connection.is_open:
             self._connection.close()

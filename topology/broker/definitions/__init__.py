@@ -1,1 +1,1 @@
-"""The management API's JSON and `Resource`s, in both directions."""
+"""Converts the management API's JSON to `Resource`s and back."""

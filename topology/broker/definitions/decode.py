@@ -1,6 +1,6 @@
-"""What the management API answers, as `Resource`s. Pure, and the reverse of `definitions`.
+"""Converts JSON of the management API to `Resource`s; the reverse of `encode`.
 
-Every function takes one JSON object and gives one resource, or None for what is not anybody's to manage:
+Every function returns the resource of one JSON object, or None for objects that cannot be managed:
 RabbitMQ's own exchanges, the bindings of the default exchange, and exclusive queues.
 """
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def vhost(item: Json) -> Resource:
-    """From `/api/vhosts`. RabbitMQ 3.10 keeps some of it in `metadata` only."""
+    """From `/api/vhosts`. RabbitMQ 3.10 has some properties in `metadata` only."""
     metadata = item.get("metadata") or {}
     properties: dict[str, Any] = {}
     if description := item.get("description") or metadata.get("description"):
@@ -71,7 +71,7 @@ def exchange(item: Json) -> Resource | None:
 
 
 def queue(item: Json) -> Resource | None:
-    """From `/api/queues/VHOST`. Without a type among the arguments a queue is classic."""
+    """From `/api/queues/VHOST`. A queue without `x-queue-type` is classic."""
     if item.get("exclusive"):
         return None
     arguments = _arguments(item)
@@ -121,12 +121,12 @@ def _policy(kind: Kind, item: Json) -> Resource:
         "pattern": item["pattern"],
         "apply_to": item["apply-to"],
         "priority": item["priority"],
-        "definition": number(dict(item["definition"])),
+        "definition": _integral(dict(item["definition"])),
     }
     return Resource(Key(kind, item["vhost"], (item["name"],)), properties)
 
 
-#: One function a kind; vhost limits come several to an item, and have their own.
+#: The function for each kind, except vhost limits: an item has several of them.
 READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
     Kind.VHOST: vhost,
     Kind.USER: user,
@@ -141,35 +141,35 @@ READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
 }
 
 
-def number(value: Any) -> Any:
-    """The value with floats that are whole numbers as integers: RabbitMQ hands back `1.0` as it was sent."""
+def _integral(value: Any) -> Any:
+    """A value with integers instead of floats such as `1.0`, which RabbitMQ returns as they were sent."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {name: number(item) for name, item in value.items()}
+        return {name: _integral(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [number(item) for item in value]
+        return [_integral(item) for item in value]
     return value
 
 
 def secret_uris(value: Any, name: str = "") -> Any:
-    """A parameter's value with `uri`, `src-uri` and `dest-uri`, each a text or a list of them, as secrets."""
+    """A parameter's value whose `uri`, `src-uri` and `dest-uri`, each a string or a list of strings, are secrets."""
     if isinstance(value, Mapping):
         return {field: secret_uris(item, field) for field, item in value.items()}
     if isinstance(value, list | tuple):
         return [secret_uris(item, name) for item in value]
     if isinstance(value, str) and name.endswith("uri"):
         return Secret(value)
-    return number(value)
+    return _integral(value)
 
 
 def _arguments(item: Json) -> dict[str, Any]:
     arguments = item.get("arguments")
-    return number(dict(arguments)) if arguments else {}
+    return _integral(dict(arguments)) if arguments else {}
 
 
 def _tags(tags: Any) -> list[str]:
-    """Tags come as a list, and from some versions as text with commas."""
+    """Tags are a list, or in some versions a comma-separated string."""
     if isinstance(tags, str):
         tags = [tag.strip() for tag in tags.split(",")]
     return sorted(tag for tag in tags or () if tag)

@@ -1,4 +1,4 @@
-"""Resources as the management API wants them: paths and JSON bodies. Pure, and the reverse of `normalise`."""
+"""Converts `Resource`s to paths and JSON of the management API; the reverse of `decode`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...base.secret import Secret
 
 
 def segment(name: str) -> str:
-    """A name as one segment of a path. A dot alone would be taken for a folder."""
+    """A name as a segment of a URL path. `.` and `..` alone would be relative segments."""
     return {".": "%2E", "..": "%2E%2E"}.get(name) or quote(name, safe="")
 
 
 def path(resource: Resource) -> str:
-    """Where the object is read, written and deleted; for a binding, where it is created."""
+    """Path for reading, writing and deleting an object; for a binding, for creating it."""
     key = resource.key
     vhost = segment(key.vhost)
     names = [segment(name) for name in key.name]
@@ -47,14 +47,14 @@ _COLLECTIONS = {
 
 
 def body(resource: Resource) -> dict[str, Any]:
-    """What is sent to create or update the object. Secrets are revealed in it: show it to nobody."""
+    """JSON for creating or updating an object. It contains secrets in plain text: never show it."""
     key, properties = resource.key, revealed(resource.properties)
     match key.kind:
         case Kind.VHOST | Kind.USER:
             if "tags" in properties:
                 properties["tags"] = ",".join(properties["tags"])
             if "default_queue_type" in properties:
-                # RabbitMQ 3.10 reads this name, and ignores the other.
+                # RabbitMQ 3.10 only knows this name.
                 properties["defaultqueuetype"] = properties["default_queue_type"]
         case Kind.TOPIC_PERMISSION:
             properties["exchange"] = key.name[1]
@@ -69,12 +69,12 @@ def body(resource: Resource) -> dict[str, Any]:
 
 
 def queue_arguments(queue_type: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A queue's arguments with its type among them: said aloud, no default of the vhost can change it."""
+    """A queue's arguments with its type, so that the vhost's default type does not apply."""
     return dict(arguments) if queue_type is None else {"x-queue-type": queue_type, **arguments}
 
 
 def revealed(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with each secret's text in its place."""
+    """A copy with secrets in plain text."""
     return {name: _reveal(value) for name, value in properties.items()}
 
 

@@ -1,1 +1,1 @@
-"""The management API over HTTP."""
+"""Client of the management API."""

@@ -1,4 +1,4 @@
-"""RabbitMQ's management API: reads the state of a broker, and writes and deletes objects of every kind."""
+"""Client of RabbitMQ's management API: reads the state of a broker, and writes and deletes its objects."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from .http import CONNECTIONS, Http
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What kind of broker it is.
+    """Version, cluster and features of a broker.
 
     Parameters:
-      version: `(4, 3, 6)`.
-      product_version: As the broker writes it: `4.3.6`.
-      cluster_name: The name that all its nodes share.
-      tags: The tags of the user we are.
-      khepri: Whether it keeps its definitions in Khepri rather than Mnesia.
-      amqp_ports: Where its nodes listen for AMQP, with TLS or without; empty if we may not know, for want of the
-        tag `monitoring`.
+      version: Such as `(4, 3, 6)`.
+      product_version: The same as text, such as `4.3.6`.
+      cluster_name: Name of the cluster.
+      tags: Tags of the user who is logged in.
+      khepri: Whether it stores definitions in Khepri, not Mnesia.
+      amqp_ports: AMQP ports of its nodes, with TLS or without; empty if the user lacks the tag `monitoring`.
     """
 
     version: tuple[int, ...]
@@ -46,11 +45,11 @@ class Management:
     """A broker's management API. Thread-safe; a context manager that closes its connections.
 
     Parameters:
-      address: Where, and who we are.
-      timeout: Seconds to wait for an answer.
-      retries: How often all hosts are tried again, with growing pauses, before giving up connecting.
+      address: Hosts and credentials.
+      timeout: Seconds to wait for a response.
+      retries: How often all hosts are tried again, with growing pauses, if none can be connected to.
 
-    Every method raises `Unreachable` if no host answers, and `AccessRefused` if we lack a tag or permission.
+    Every method raises `Unreachable` if no host answers, and `AccessRefused` if the user lacks a tag or permission.
     """
 
     def __init__(self, address: Address, *, timeout: float = 60.0, retries: int = 2) -> None:
@@ -68,7 +67,7 @@ class Management:
         self._http.close()
 
     def server(self) -> ServerInfo:
-        """What kind of broker it is. The tag `management` is enough."""
+        """Version, cluster and features of the broker; needs the tag `management`."""
         overview = self._http.get(
             "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port"
         )
@@ -92,7 +91,7 @@ class Management:
         )
 
     def _khepri(self, version: tuple[int, ...]) -> bool:
-        """Khepri came with 4.0, optional up to 4.2, and is the only store from 4.3 on."""
+        """Khepri is optional from RabbitMQ 4.0 to 4.2, and the only store from 4.3 on."""
         if version < (4, 0) or version >= (4, 3):
             return version >= (4, 3)
         try:
@@ -104,59 +103,57 @@ class Management:
     def read(
         self, vhosts: Collection[str], kinds: Collection[Kind], *, progress: CountProgress | None = None
     ) -> State:
-        """The objects of these kinds in these vhosts; users are those of the whole cluster.
+        """The objects of these kinds in these vhosts, and all users of the cluster.
 
-        Only what the kinds need is asked for, concurrently. The tag `management` and a permission in each
-        vhost are enough for exchanges, queues, bindings, policies, operator policies and limits; parameters
-        need `policymaker`; users and permissions `administrator`. A vhost that does not exist has no objects.
-
-        Messages and consumers are not counted: see `counted`.
+        The tag `management` and a permission in each vhost are enough for exchanges, queues, bindings, policies,
+        operator policies and limits; parameters need `policymaker`; users and permissions `administrator`.
+        A vhost that does not exist has no objects. Messages and consumers are not counted: see `counted`.
 
         Parameters:
-          vhosts: Their names.
+          vhosts: Names of the vhosts.
           kinds: What to read.
-          progress: Told how many of the requests are done.
+          progress: Called after each request with the number of requests that are done.
         """
         return reader.read(self._http, vhosts, kinds, progress)
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
-        """The queues with their messages and consumers; one that is gone has none.
+        """The queues with their numbers of messages and consumers, which are 0 for a missing queue.
 
-        The management API samples both every five seconds and shows them even later (measured: a queue of
-        three messages counts none for six seconds). So AMQP is asked too, if it can be reached: it knows ready
-        messages and consumers of this moment. Unacknowledged messages are as old as the sample.
+        The management API samples both every five seconds and reports them later still (measured: a queue with
+        three messages was reported as empty for six seconds). So ready messages and consumers are read over AMQP,
+        too, if it can be reached. Unacknowledged messages are as old as the sample.
         """
         queues = list(queues)
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
             sampled = list(executor.map(self._sampled, queues))
         for vhost in {queue.key.vhost for queue in queues}:
             with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
-                sampled = [_exact(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
+                sampled = [_updated(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
         return sampled
 
     def _sampled(self, queue: Resource) -> Resource:
         try:
-            item = self._http.get(_addressable(queue))
+            item = self._http.get(_url_path(queue))
         except (NotFound, Rejected):
             item = {}
         return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
 
     def put(self, resource: Resource) -> None:
-        """Creates an object, or updates it; what is not said of a vhost or user stays as it is.
+        """Creates or updates an object; properties of a vhost or user that it does not set are kept.
 
         Raises:
-          Rejected: The broker refuses it, for the reason it holds.
-          NotFound: The vhost does not exist, or something that it needs: an exchange, a plugin.
+          Rejected: The broker rejects it; the error has its reason.
+          NotFound: Its vhost, or something that it needs, such as an exchange or plugin, does not exist.
         """
         what = f"create {resource.key}"
         method = "POST" if resource.key.kind is Kind.BINDING else "PUT"
         document = body(resource)
         if resource.key.kind in (Kind.VHOST, Kind.USER):
             document = self._completed(resource, document)
-        self._http.request(method, _addressable(resource), what, document)
+        self._http.request(method, _url_path(resource), what, document)
 
     def _completed(self, resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
-        """A vhost's or user's whole new state: RabbitMQ resets what a PUT does not say, even a password."""
+        """A vhost or user with all its properties: RabbitMQ resets those that a PUT leaves out, even the password."""
         try:
             item = self._http.get(path(resource))
         except NotFound:
@@ -170,15 +167,15 @@ class Management:
         return {**live, "tags": ",".join(live.get("tags", ())), **document}
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
-        """Deletes an object; one that is not there is no error.
+        """Deletes an object, if it exists.
 
         Parameters:
-          resource: Which; of a binding also every twin that differs in nothing but the width of its integers.
-          if_empty: Leave a queue that holds messages.
+          resource: The object; for a binding, also its duplicates that differ only in the width of integers.
+          if_empty: Refuse to delete a queue that holds messages.
 
         Raises:
-          Refused: `if_empty`, and the queue holds messages.
-          Rejected: The broker refuses, for the reason it holds.
+          Refused: `if_empty` is set and the queue holds messages.
+          Rejected: The broker rejects it; the error has its reason.
         """
         what = f"delete {resource.key}"
         try:
@@ -192,24 +189,24 @@ class Management:
             raise
 
     def _targets(self, resource: Resource, if_empty: bool) -> list[str]:
-        target = _addressable(resource)
+        target = _url_path(resource)
         match resource.key.kind:
             case Kind.BINDING:
                 return [f"{target}/{segment(key)}" for key in self._properties_keys(resource, target)]
             case Kind.TOPIC_PERMISSION:
                 return [f"{target}/{segment(resource.key.name[1])}"]
             case Kind.QUEUE if if_empty:
-                return [self._if_empty(resource, target)]
+                return [self._url_if_empty(resource, target)]
         return [target]
 
-    def _if_empty(self, resource: Resource, target: str) -> str:
-        """Classic queues are asked to see for themselves too; the others do not know `if-empty`."""
+    def _url_if_empty(self, resource: Resource, target: str) -> str:
+        """The URL for deleting an empty queue; only classic queues support `if-empty`."""
         if self.counted([resource])[0].messages:
             raise Refused(f"cannot delete {resource.key}: it holds messages")
         return f"{target}?if-empty=true" if self._http.get(target).get("type") == "classic" else target
 
     def _properties_keys(self, resource: Resource, target: str) -> list[str]:
-        """The broker's handles on a binding: several if clients sent its integers in several widths."""
+        """The broker's keys of a binding: several if clients declared it with integers of different widths."""
         if resource.properties_key is not None and not binding_arguments(resource.key):
             return [resource.properties_key]
         bindings = filter(None, map(decode.binding, self._http.get(target)))
@@ -220,17 +217,17 @@ class Management:
         ]
 
 
-def _exact(queue: Resource, amqp: Amqp) -> Resource:
+def _updated(queue: Resource, amqp: Amqp) -> Resource:
     ready, consumers = amqp.counts(queue.key) or (0, 0)
     return replace(queue, messages=max(ready, queue.messages or 0), consumers=consumers)
 
 
-def _addressable(resource: Resource) -> str:
+def _url_path(resource: Resource) -> str:
     target = path(resource)
     if {"%2E", "%2E%2E"} & set(target.split("/")):
         raise Rejected(
-            f"cannot reach {resource.key} by the management API",
-            "its name would be taken for a folder",
+            f"cannot address {resource.key} in the management API",
+            "its name is a relative path segment",
             "choose another name than `.` and `..`",
         )
     return target

@@ -1,7 +1,4 @@
-"""HTTP to a management API: pooled connections, failover between hosts, and every failure as one clear error.
-
-Knows nothing of queues or exchanges; `management` does.
-"""
+"""HTTP client of the management API: pooled connections, failover between hosts, and errors from responses."""
 
 from __future__ import annotations
 
@@ -30,23 +27,23 @@ from ..address import Address, Host
 from ..reasons import plain_reason, rejected
 from ..tls import TLS_HINT, tls_context, tls_reason
 
-#: Requests that may be under way at once; as many connections are kept.
+#: Maximum number of concurrent requests, and of pooled connections.
 CONNECTIONS = 16
 
 _CONNECT_TIMEOUT = 10.0
 _LOG = "see the broker's log"
 _ENABLE = (
-    "enable it with `rabbitmq-plugins enable rabbitmq_management`, give `--management`, or apply `--via amqp`"
+    "enable it with `rabbitmq-plugins enable rabbitmq_management`, pass `--management`, or apply `--via amqp`"
 )
 
 
 class Http:
-    """JSON over HTTP to whichever of an address's management hosts answers. Thread-safe.
+    """Sends JSON requests to the first management host of an address that answers. Thread-safe.
 
     Parameters:
-      address: Where, and who we are.
-      timeout: Seconds to wait for an answer, once connected.
-      retries: How often all hosts are tried again before giving up connecting.
+      address: Hosts and credentials.
+      timeout: Seconds to wait for a response, once connected.
+      retries: How often all hosts are tried again if none can be connected to.
     """
 
     def __init__(self, address: Address, *, timeout: float = 60.0, retries: int = 2) -> None:
@@ -84,28 +81,28 @@ class Http:
             pool.close()
 
     def get(self, path: str) -> Any:
-        """The JSON that a path answers with; see `request`."""
+        """Reads a path; see `request`."""
         return self.request("GET", path, f"read `{path.partition('?')[0]}`")
 
     def request(
         self, method: str, path: str, what: str, body: Any = None, *, timeout: float | None = None
     ) -> Any:
-        """One request, and the JSON of its answer (None if that is empty).
+        """Sends a request and returns the JSON of the response, or None if it is empty.
 
         Parameters:
           method: GET, PUT, POST or DELETE; all are idempotent here, and repeated if a connection breaks or
             the broker answers 500.
-          path: From `/api` on, percent-encoded.
-          what: What is being tried, for messages: `create queue ...`.
-          body: To be sent as JSON.
-          timeout: Seconds to wait for the answer; the client's own if None.
+          path: Path after `/api`, percent-encoded.
+          what: The operation, for error messages, such as `create queue ...`.
+          body: Document to send as JSON.
+          timeout: Seconds to wait for the response; None for the client's timeout.
 
         Raises:
-          Unreachable: No host answers, or not in time, or what answers is no RabbitMQ.
-          AccessRefused: Wrong credentials, or a missing tag or permission.
+          Unreachable: No host answers in time, or what answers is not a management API.
+          AccessRefused: Authentication failed, or a tag or permission is missing.
           NotFound: The vhost or the object does not exist.
-          Rejected: The broker refuses what was asked, with its reason.
-          BrokerError: Anything else that is not success.
+          Rejected: The broker rejects the request; the error has its reason.
+          BrokerError: Any other error response.
         """
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         response = self._send(method, path, data, self._timeout if timeout is None else timeout)
@@ -119,7 +116,7 @@ class Http:
             raise self.not_management_api() from None
 
     def _send(self, method: str, path: str, data: bytes | None, timeout: float) -> urllib3.BaseHTTPResponse:
-        """Tries the hosts in turn, the last good one first; waits a little longer after each round."""
+        """Tries the hosts in turn, starting with the last one that answered, with longer pauses after each round."""
         attempts = [attempt for attempt in range(self._retries + 1) for _ in self._pools]
         start = self._current
         for position, attempt in enumerate(attempts):
@@ -142,12 +139,12 @@ class Http:
                 self._current = index
                 if response.status != 500 or position == len(attempts) - 1:
                     return response
-                # RabbitMQ now and then fails for a moment: 4.0 to list what is being deleted, 4.3 to delete an
-                # upstream set.
-        raise AssertionError("there is always one more attempt, or an error")
+                # RabbitMQ sometimes answers 500 for a moment: 4.0 when it lists objects that are being deleted, 4.3
+                # when it deletes an upstream set.
+        raise AssertionError("the last attempt returns or raises")
 
     def not_management_api(self) -> Unreachable:
-        """An answer that RabbitMQ would not give, as an error."""
+        """The error for a response that is not from RabbitMQ."""
         return Unreachable(
             f"{self._management} is not RabbitMQ's management API",
             "check host, port and path of the management URL",
@@ -159,18 +156,18 @@ class Http:
             case NameResolutionError():
                 return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
             case SSLError():
-                return Unreachable(f"no TLS with {url}: {tls_reason(error)}", TLS_HINT)
+                return Unreachable(f"the TLS handshake with {url} failed: {tls_reason(error)}", TLS_HINT)
             case ReadTimeoutError():
                 return Unreachable(
-                    f"{url} did not answer in time", "try again; a loaded broker may need longer"
+                    f"{url} did not answer in time", "try again: a broker under load may need longer"
                 )
             case NewConnectionError() if self._amqp_answers(host):
                 return Unreachable(
-                    f"the broker on `{host.name}` runs, but not its management API ({url})", _ENABLE
+                    f"the broker on `{host.name}` is running, but its management API ({url}) is not", _ENABLE
                 )
             case NewConnectionError():
                 return Unreachable(
-                    f"nothing answers at {url}", "check host and port, and that the broker runs"
+                    f"nothing answers at {url}", "check host and port, and that the broker is running"
                 )
             case ConnectTimeoutError():
                 return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")
@@ -180,7 +177,7 @@ class Http:
         return any(_listens(broker) for broker in self._address.hosts if broker.name == host.name)
 
     def _failure(self, response: urllib3.BaseHTTPResponse, what: str) -> BrokerError:
-        """An answer that is not success, as an error."""
+        """The error for an unsuccessful response."""
         try:
             document = json.loads(response.data)
         except ValueError:
@@ -213,22 +210,22 @@ class Http:
         if reason != "Not Found":
             return NotFound(f"cannot {what}: {reason}", "create it first, or check its name")
         if error == "not_found":
-            # What 4.3 says of a vhost that exists, and that this user has no permissions in.
+            # RabbitMQ 4.3 answers this for an existing vhost in which the user has no permissions.
             return self._access("no access to virtual host", what)
-        return NotFound(f"cannot {what}: the broker does not know it", "check the vhost and the name")
+        return NotFound(f"cannot {what}: the object does not exist", "check the vhost and the name")
 
     def _access(self, reason: str, what: str) -> AccessRefused:
         user = self._management.user
         reason = reason.lower()
         if reason in ("", "login failed", "not_authorized"):
             return AccessRefused(
-                f"{self._management} refuses user `{user}`: wrong user name or password",
+                f"authentication of user `{user}` failed at {self._management}: wrong user name or password",
                 "check the credentials in the URL; `guest` may log in from localhost only",
             )
         if "not management user" in reason:
             return AccessRefused(
                 f"user `{user}` may not use the management API",
-                f"give it a tag with `rabbitmqctl set_user_tags {user} management`",
+                f"set a tag with `rabbitmqctl set_user_tags {user} management`",
             )
         if "virtual host" in reason:
             return AccessRefused(
@@ -238,12 +235,12 @@ class Http:
         if "not administrator" in reason:
             return AccessRefused(
                 f"cannot {what}: user `{user}` lacks the tag `administrator`",
-                f"give it with `rabbitmqctl set_user_tags {user} administrator`",
+                f"set it with `rabbitmqctl set_user_tags {user} administrator`",
             )
         if "access object" in reason:
             return AccessRefused(
                 f"cannot {what}: user `{user}` lacks the tag `policymaker`",
-                f"give it with `rabbitmqctl set_user_tags {user} policymaker`",
+                f"set it with `rabbitmqctl set_user_tags {user} policymaker`",
             )
         return AccessRefused(
             f"cannot {what}: user `{user}` lacks a permission for it in the vhost",
@@ -252,7 +249,7 @@ class Http:
 
 
 def _may_repeat(error: HTTPError) -> bool:
-    """Whether another host, or the same one a moment later, may do better."""
+    """Whether it may work on another host, or on the same one a moment later."""
     return isinstance(error, NewConnectionError | ConnectTimeoutError | ProtocolError)
 
 

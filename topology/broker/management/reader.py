@@ -1,4 +1,4 @@
-"""Reads the state of a broker over its management API: which endpoints, concurrently, and what they cost.
+"""Reads the state of a broker from the management API, with concurrent requests.
 
 Seconds for 10,000 queues and 10,000 bindings:
 
@@ -7,7 +7,7 @@ Seconds for 10,000 queues and 10,000 bindings:
     queues, `disable_stats`                                 0.32    0.14    0.23
     queues, `disable_stats` and `enable_queue_totals`       0.56    0.45    0.43
     bindings of the one exchange that has them              0.20    0.14    0.19
-    bindings of the vhost, the default exchange's too       0.48    0.34    0.36
+    bindings of the vhost, with the default exchange        0.48    0.34    0.36
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ..definitions import decode
 from ..definitions.encode import segment
 from .http import CONNECTIONS, Http
 
-#: The components whose parameters routectl manages.
+#: The components with parameters that routectl manages.
 COMPONENTS = ("federation-upstream", "federation-upstream-set", "shovel")
 
-#: With more exchanges than this, one request for all bindings is cheaper than one for each exchange's.
+#: With more exchanges than this, one request for all bindings is faster than one for each exchange.
 _FEW_EXCHANGES = 50
 
 _EXCHANGES = "/exchanges/{}?disable_stats=true"
@@ -51,7 +51,7 @@ _Job = Callable[[], list[Resource]]
 def read(
     http: Http, vhosts: Collection[str], kinds: Collection[Kind], progress: CountProgress | None
 ) -> State:
-    """The state, as `Management.read` says."""
+    """Implements `Management.read`."""
     jobs = [job for kind in dict.fromkeys(kinds) for job in _jobs(http, kind, vhosts)]
     finished = Counter(len(jobs), progress)
 
@@ -64,13 +64,13 @@ def read(
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
         for resources in executor.map(run, jobs):
             for resource in resources:
-                # Twins that differ in the width of an integer only: one stands for all.
+                # Bindings that differ only in the width of an integer count as one.
                 state.setdefault(resource.key, resource)
     return state
 
 
 def _jobs(http: Http, kind: Kind, vhosts: Collection[str]) -> Iterator[_Job]:
-    """What to do concurrently, to have all objects of a kind."""
+    """The requests that read all objects of a kind."""
     if kind is Kind.BINDING:
         yield from (partial(_bindings, http, vhost) for vhost in vhosts)
         return
@@ -94,12 +94,12 @@ def _list(http: Http, kind: Kind, path: str) -> list[Resource]:
 
 
 def _vhosts(http: Http, path: str, vhosts: Collection[str]) -> list[Resource]:
-    # A vhost that is being deleted is listed without its name, by RabbitMQ 3.10 as an empty list.
+    # A vhost that is being deleted is listed without a name; RabbitMQ 3.10 lists it as an empty list.
     return [decode.vhost(item) for item in http.get(path) if "name" in item and item["name"] in vhosts]
 
 
 def _bindings(http: Http, vhost: str) -> list[Resource]:
-    """The bindings of a vhost, if possible without the one that every queue has to the default exchange."""
+    """The bindings of a vhost, if possible without those of all queues to the default exchange."""
     vhost = segment(vhost)
     try:
         names = [exchange["name"] for exchange in http.get(_EXCHANGES.format(vhost) + "&columns=name")]

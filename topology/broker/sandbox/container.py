@@ -1,10 +1,13 @@
-"""A sandbox in a Docker container, by testcontainers; it outlives this process and is found by its label."""
+"""A sandbox in a Docker container, run by testcontainers; it outlives this process and is found by its label."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...base.progress import Announce
 from ...errors import BrokerError
 from .probe import overview_version, wait_until
 
@@ -14,14 +17,31 @@ if TYPE_CHECKING:
 #: Container label that holds the sandbox's name.
 LABEL = "routectl.sandbox"
 
-#: Tag of the image, without `-management`, if no version is named.
+#: Tag of the image, without `-management`, if no version is given.
 DEFAULT_TAG = "4"
 
 _AMQP, _MANAGEMENT = 5672, 15672
+_SOCKET = Path("/var/run/docker.sock")
+_INSTALL_CLIENT = "run `pip install 'routectl[sandbox]'` to use Docker"
+
+
+def has_client() -> bool:
+    """Whether the `sandbox` extra, the client for Docker, is installed."""
+    try:
+        import docker  # noqa: F401
+        import testcontainers.core  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def how_to_use_docker() -> str:
+    """The hint for using Docker instead."""
+    return "start Docker" if has_client() else _INSTALL_CLIENT
 
 
 class Engine:
-    """A Docker engine that answered.
+    """A running Docker engine.
 
     Parameters:
       client: testcontainers' client for it.
@@ -31,9 +51,18 @@ class Engine:
         self._client = client
 
     @classmethod
-    def connect(cls, timeout: int = 2) -> Engine | None:
-        """The engine that the environment names, or None if none answers within `timeout` seconds."""
-        from docker.errors import DockerException  # type: ignore[import-untyped]
+    def connect(cls, timeout: int = 2, *, progress: Announce = print) -> Engine | None:
+        """The Docker engine of this environment, or None if it cannot be used.
+
+        Parameters:
+          timeout: Seconds within which it must answer.
+          progress: Called with one line if there seems to be one, but the client for it is not installed.
+        """
+        if not has_client():
+            if os.environ.get("DOCKER_HOST") or _SOCKET.exists():
+                progress(f"Docker is ignored: {_INSTALL_CLIENT}")
+            return None
+        from docker.errors import DockerException
         from testcontainers.core.docker_client import DockerClient
 
         try:
@@ -50,13 +79,13 @@ class Engine:
 
         Parameters:
           name: Name of the sandbox.
-          tag: RabbitMQ version, as the official image's tags name it.
+          tag: RabbitMQ version: a tag of the official image, without `-management`.
           port: AMQP port on the host; 0 for any.
           plugins: Plugins to enable.
           timeout: Seconds within which it must answer.
 
         Raises:
-          BrokerError: the engine refused, or the broker did not answer in time; nothing of it is left.
+          BrokerError: Docker failed, or the broker did not answer in time; the container is removed.
         """
         from docker.errors import DockerException
         from testcontainers.core.config import testcontainers_config
@@ -65,7 +94,7 @@ class Engine:
         image = f"rabbitmq:{tag}-management"
         enable = f"echo '[{','.join(plugins)}].' > /etc/rabbitmq/enabled_plugins"
         # Ryuk would remove the container as soon as this process ends.
-        reaped, testcontainers_config.ryuk_disabled = not testcontainers_config.ryuk_disabled, True
+        ryuk_disabled, testcontainers_config.ryuk_disabled = testcontainers_config.ryuk_disabled, True
         try:
             container = DockerContainer(image, name=f"routectl-sandbox-{name}", labels={LABEL: name})
             container.with_command(["sh", "-c", f"{enable} && exec docker-entrypoint.sh rabbitmq-server"])
@@ -76,20 +105,19 @@ class Engine:
                 raise BrokerError(
                     f"RabbitMQ did not answer within {timeout:g} s in its container", "\n".join(log)
                 )
-        except (DockerException, OSError) as error:
+        except BaseException as error:
             self.remove(name)
+            if not isinstance(error, DockerException | OSError):
+                raise
             raise BrokerError(
                 f"Docker could not start `{image}`: {error}",
                 "choose another version with `--rabbitmq` or port with `--port`, or pass `--no-docker`",
             ) from error
-        except BaseException:
-            self.remove(name)
-            raise
         finally:
-            testcontainers_config.ryuk_disabled = not reaped
+            testcontainers_config.ryuk_disabled = ryuk_disabled
 
     def urls(self, name: str) -> tuple[str, str] | None:
-        """AMQP and management URL of the sandbox of that name; None if it does not run here."""
+        """AMQP and management URL of the sandbox of that name; None if it is not running in Docker."""
         for container in self._containers(name):
             published = {port: bound[0]["HostPort"] for port, bound in container.ports.items() if bound}
             if container.status == "running" and f"{_AMQP}/tcp" in published:
@@ -99,7 +127,7 @@ class Engine:
         return None
 
     def remove(self, name: str) -> bool:
-        """Removes the sandbox of that name with its data; False if there was none."""
+        """Removes the sandbox of that name with its data; returns whether there was one."""
         containers = self._containers(name)
         for container in containers:
             container.remove(force=True, v=True)

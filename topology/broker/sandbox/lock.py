@@ -1,27 +1,29 @@
-"""A lock between processes: a file or folder that one of them holds."""
+"""A lock between processes, on a file or folder."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...base.progress import Announce
+
 
 @contextmanager
-def locked(path: Path, progress: Callable[[str], None]) -> Iterator[int]:
-    """Holds a lock, waiting for it as long as need be; the system drops it when its holder dies.
+def locked(path: Path, progress: Announce) -> Iterator[int]:
+    """Holds a lock, waiting for it without a timeout; the system releases it when its holder dies.
 
     Parameters:
-      path: A folder, or a file that is made if it is not there.
-      progress: Called once if it has to wait.
+      path: A folder, or a file, which is created if it is missing.
+      progress: Called once if it must wait.
 
     Yields:
-      The open descriptor. A child that is given it holds the lock for as long as it lives, too.
+      The open descriptor. A child process that inherits it holds the lock until it exits, too.
 
     Raises:
-      OSError: the file cannot be opened.
+      OSError: The file cannot be opened.
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
@@ -29,7 +31,7 @@ def locked(path: Path, progress: Callable[[str], None]) -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"waiting for another routectl, which holds {path}")
+            progress(f"waiting for another routectl process, which has locked {path}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:

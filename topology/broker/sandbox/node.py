@@ -1,4 +1,4 @@
-"""One private RabbitMQ node: its processes, ports and files are its own, and all of them go with it."""
+"""A private RabbitMQ node, with its own processes, ports and files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .process import Process, port_is_free, spawn
 from .server import Installation
 from .setup import Ports
 
-#: What a node has on unless it is told otherwise; the management API is how everything else sees the node.
+#: Plugins of a node by default. The management API shows when it is ready.
 PLUGINS = ("rabbitmq_management",)
 
 #: Seconds within which a node must answer after its start.
 START_TIMEOUT = 90.0
 
-#: Seconds to wait for the end of a node that was still starting: Erlang may not hear that it is to end by then.
+#: Seconds to wait for the end of a node that was still starting, since Erlang may ignore SIGTERM until it is up.
 _START_ABANDONED = 3.0
 
 STATE_FILE = "node.json"
@@ -31,21 +31,21 @@ STATE_FILE = "node.json"
 
 @dataclass
 class Node:
-    """A node in a folder of its own, by which another process finds it (`Node.load`).
+    """A node in its own folder, from which another process can load it (`Node.load`).
 
     The nodes of a cluster share `home` (the cookie) and `ports.epmd`; the first of them starts the port
-    mapper, the others are made with `own_epmd=False`.
+    mapper, the others are created with `own_epmd=False`.
 
     Parameters:
-      folder: Everything of it is here: data, log, configuration, state.
-      server: Which rabbitmq-server runs.
+      folder: Its data, log, configuration and state.
+      server: The rabbitmq-server to run.
       name: Erlang node name, without the host.
-      plugins: Enabled plugins; those that they need come by themselves.
+      plugins: Enabled plugins; their dependencies are enabled, too.
       conf: Further lines of `rabbitmq.conf`.
       home: Folder with the Erlang cookie; default: `folder`.
-      ports: Those left at 0 are picked when it first starts, and kept.
-      own_epmd: Whether it starts the Erlang port mapper, or uses one that is there.
-      version: What runs, such as `4.3.6`; known once it has started.
+      ports: A port of 0 is picked at the first start, and kept.
+      own_epmd: Whether it starts the Erlang port mapper, or uses a running one.
+      version: RabbitMQ version, such as `4.3.6`; set once it has started.
       process: The node itself, if it was started.
       epmd: Its port mapper, if it was started.
     """
@@ -67,7 +67,7 @@ class Node:
 
     @classmethod
     def load(cls, folder: Path) -> Node | None:
-        """The node whose state is in the folder, running or not; None if there is none that can be read."""
+        """The node whose state is in the folder, running or not; None if there is no readable state."""
         try:
             state = json.loads((folder / STATE_FILE).read_text())
             return cls(
@@ -88,7 +88,7 @@ class Node:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is running."""
         return self.process is not None and self.process.alive
 
     @property
@@ -98,7 +98,7 @@ class Node:
 
     @property
     def management(self) -> str:
-        """URL of the management API's root."""
+        """URL of the management API."""
         return f"http://guest:guest@127.0.0.1:{self.ports.management}"
 
     @property
@@ -107,15 +107,15 @@ class Node:
         return self.folder / "node.log"
 
     def start(self, timeout: float = START_TIMEOUT, *, wait: bool = True) -> None:
-        """Starts it, and waits until it answers; again after a stop or a kill, with its data and ports.
+        """Starts it, and waits until it answers. After a stop or a kill, it keeps its data and ports.
 
         Parameters:
           timeout: Seconds to wait for it.
-          wait: Whether to wait at all; `wait_ready` does it later.
+          wait: Whether to wait; if not, call `wait_ready` later.
 
         Raises:
-          UsageError: a port is taken.
-          BrokerError: the folder cannot be written, or the node does not come up in time.
+          UsageError: A port is in use.
+          BrokerError: The folder cannot be written, or the node does not start in time.
         """
         if self.running:
             return
@@ -135,26 +135,26 @@ class Node:
             raise
 
     def wait_ready(self, timeout: float = START_TIMEOUT) -> None:
-        """Waits until it answers on AMQP and on the management API.
+        """Waits until AMQP and the management API answer.
 
         Raises:
-          BrokerError: it ended or did not answer in time; the hint quotes its log.
+          BrokerError: It exited or did not answer in time; the hint quotes its log.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():
             if not self.running or time.monotonic() > deadline:
-                what = f"did not answer within {timeout:g} s" if self.running else "ended while starting"
+                what = f"did not answer within {timeout:g} s" if self.running else "exited while starting"
                 raise BrokerError(
-                    f"RabbitMQ {what}", f"its log, in `{self.folder}`, says\n{self._complaint()}"
+                    f"RabbitMQ {what}", f"its log in `{self.folder}` contains\n{self._log_excerpt()}"
                 )
             time.sleep(0.1)
         self.save()
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Ends it in order, and its port mapper; its data stays.
+        """Shuts it and its port mapper down; its data is kept.
 
         Parameters:
-          timeout: Seconds within which each has to end, before it is killed.
+          timeout: Seconds after which each of them is killed.
         """
         for process in (self.process, self.epmd):
             if process is not None:
@@ -164,22 +164,22 @@ class Node:
             self.save()
 
     def kill(self) -> None:
-        """Ends the node at once, as a crash would, leaving its port mapper to be stopped or used again."""
+        """Kills the node, as a crash would; its port mapper keeps running."""
         if self.process is not None:
             self.process.kill()
 
     def remove(self) -> None:
-        """Ends it, without ceremony, and deletes its folder."""
+        """Kills it and deletes its folder."""
         for process in (self.process, self.epmd):
             if process is not None:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def save(self) -> None:
-        """Writes its state to its folder, in one step.
+        """Writes its state to its folder, atomically.
 
         Raises:
-          OSError: the folder cannot be written.
+          OSError: The folder cannot be written.
         """
         state: dict[str, Any] = {
             key: value for key, value in dataclasses.asdict(self).items() if key not in ("folder", "server")
@@ -195,25 +195,27 @@ class Node:
 
     @property
     def _console(self) -> Path:
-        """What it says before it has a log."""
+        """File with its output before it opens its log."""
         return self.folder / "console.log"
 
     def _start_processes(self) -> None:
         for port in (self.ports.amqp, self.ports.management):
             if not port_is_free(port):
                 raise UsageError(
-                    f"port {port} is taken by another program", "choose another one with `--port`"
+                    f"port {port} is in use by another process", "choose another one with `--port`"
                 )
-        setting = setup.environment(self.folder, self._home, self.name, self.ports)
+        environment = setup.environment(self.folder, self._home, self.name, self.ports)
         inside = setup.inside(self.server)
         if self.own_epmd and not (self.epmd and self.epmd.alive):
-            # In the foreground, so that its pid is known: the one that Erlang starts by itself outlives the
-            # node, and serves every Erlang program on the machine.
+            # Started here so that its pid is known: the one that Erlang starts by itself outlives the node
+            # and serves every Erlang program on the machine.
             mapper = [*inside, "epmd", "-port", str(self.ports.epmd), "-address", "127.0.0.1"]
-            self.epmd = spawn(mapper, environment=setting, folder=self.folder, log=self.folder / "epmd.log")
+            self.epmd = spawn(
+                mapper, environment=environment, folder=self.folder, log=self.folder / "epmd.log"
+            )
             self.save()
         command = [*inside, str(self.server.command)]
-        self.process = spawn(command, environment=setting, folder=self.folder, log=self._console)
+        self.process = spawn(command, environment=environment, folder=self.folder, log=self._console)
         self.save()
 
     def _answers(self) -> bool:
@@ -225,11 +227,11 @@ class Node:
         self.version = overview_version(self.management)
         return self.version is not None
 
-    def _complaint(self, lines: int = 12) -> str:
-        """The part of its log that tells why it does not come up."""
+    def _log_excerpt(self, lines: int = 12) -> str:
+        """The lines of its log from the first error on, or else the last ones."""
         for path in (self.log, self._console):
             if path.exists() and (text := path.read_text(errors="replace").strip()):
-                # The first error is the cause; the screens full of Erlang after it are its consequences.
+                # The first error is the cause; the Erlang crash reports after it are its consequences.
                 before, error, _ = text.partition(" [error] ")
                 first = len(before.splitlines()) - 1 if error else -lines
                 return "\n".join(text.splitlines()[first:][:lines])

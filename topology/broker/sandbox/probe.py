@@ -1,4 +1,4 @@
-"""Asks a broker whether it is there."""
+"""Checks whether a broker answers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
 def amqp_answers(port: int, host: str = "127.0.0.1", timeout: float = 2.0) -> bool:
-    """Whether an AMQP 0-9-1 server greets us there.
+    """Whether an AMQP 0-9-1 server answers.
 
     Parameters:
       port: Its TCP port.
       host: Its name or address.
-      timeout: Seconds to wait for the connection, and for the greeting.
+      timeout: Seconds to wait for the connection, and for its first byte.
     """
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
@@ -48,12 +48,12 @@ def overview_version(management: str, timeout: float = 5.0) -> str | None:
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, pause: float = 0.1) -> bool:
-    """Whether a condition comes true in time.
+    """Whether a condition becomes true in time.
 
     Parameters:
-      condition: Asked again and again.
-      timeout: Seconds to go on asking.
-      pause: Seconds between two questions.
+      condition: Called repeatedly.
+      timeout: Seconds to keep trying.
+      pause: Seconds between two calls.
     """
     deadline = time.monotonic() + timeout
     while not condition():

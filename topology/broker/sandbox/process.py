@@ -1,4 +1,4 @@
-"""Starts, recognises and ends processes by their id; ports that nobody listens on."""
+"""Starts, finds and ends processes by their id, and picks free ports."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 
 from .probe import wait_until
 
-#: Below those that Linux gives to outgoing connections, so that a port picked stays free until it is used.
+#: Below the ephemeral ports of Linux, so that no outgoing connection uses a port between picking and listening.
 _PORTS = range(20_000, 32_000)
 
-#: Children of this process, kept so that a dead one can be reaped and is not taken for alive.
+#: Children of this process, kept to reap them: a zombie would count as alive.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process that another process may have started.
+    """A process, possibly started by another one.
 
     Parameters:
       pid: Its id.
-      started: When it started, in whatever the system says: tells it from a later one with the same id.
+      started: When it started, in the system's own unit; a later process with the same id differs in it.
     """
 
     pid: int
@@ -35,46 +35,46 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> Process | None:
-        """The process that has this id now, or None."""
+        """The running process with this id, or None."""
         started = _started(pid)
         return cls(pid, started) if started else None
 
     @property
     def alive(self) -> bool:
-        """Whether it runs (a zombie does not)."""
+        """Whether it is running; a zombie is not."""
         return _started(self.pid) == self.started
 
     def end(self, timeout: float = 30.0) -> None:
-        """Asks it to stop, and kills it if it has not after `timeout` seconds."""
+        """Terminates it, and kills it if it has not exited after `timeout` seconds."""
         self._signal(signal.SIGTERM)
-        if not self._gone(timeout):
+        if not self._exited(timeout):
             self.kill()
 
     def kill(self) -> None:
-        """Kills it and waits until it is gone."""
+        """Kills it and waits until it has exited."""
         self._signal(signal.SIGKILL)
-        self._gone(10.0)
+        self._exited(10.0)
 
     def _signal(self, number: int) -> None:
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def _gone(self, timeout: float) -> bool:
+    def _exited(self, timeout: float) -> bool:
         return wait_until(lambda: not self.alive, timeout, pause=0.02)
 
 
 def spawn(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> Process:
-    """Starts a command in a session of its own, so that it outlives this process and its terminal.
+    """Starts a command in its own session, so that it outlives this process and its terminal.
 
     Parameters:
       command: The program and its arguments.
-      environment: All of its environment; nothing is inherited.
+      environment: Its whole environment; nothing is inherited.
       folder: Its working directory.
-      log: File that its output is appended to.
+      log: File to which its output is appended.
 
     Raises:
-      OSError: the program cannot be started.
+      OSError: The program cannot be started.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -99,7 +99,7 @@ def _started(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        # A zombie that still has threads holds its ports.
+        # A zombie that still has threads keeps its ports.
         dead = fields[0] in "ZX" and int(fields[17]) <= 1
         return None if dead else fields[19]
     shown = subprocess.run(
@@ -109,10 +109,10 @@ def _started(pid: int) -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on 127.0.0.1 that nobody listens on, all different.
+    """Different ports on 127.0.0.1 on which no process listens.
 
     Raises:
-      OSError: so many cannot be had.
+      OSError: There are not so many free ports.
     """
     found: list[int] = []
     with ExitStack() as stack:
@@ -122,7 +122,7 @@ def free_ports(count: int) -> list[int]:
             with suppress(OSError):
                 stack.enter_context(_bound(port))
                 found.append(port)
-    raise OSError(f"no {count} free ports on 127.0.0.1")
+    raise OSError(f"there are not {count} free ports on 127.0.0.1")
 
 
 def port_is_free(port: int) -> bool:
@@ -136,7 +136,7 @@ def port_is_free(port: int) -> bool:
 
 def _bound(port: int) -> socket.socket:
     listener = socket.socket()
-    # As servers do: a port whose old connections are still winding down counts as free.
+    # Servers set it as well: a port with old connections in TIME_WAIT is free.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""What a node is started with: its ports, configuration files, environment and file system."""
+"""Ports, configuration files, environment and mounts of a node."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Ports:
 
     Parameters:
       amqp: AMQP 0-9-1.
-      management: The management API and its pages.
+      management: The management API and UI.
       dist: Between nodes, and for `rabbitmqctl`.
-      epmd: The Erlang port mapper's.
-      stream: The stream protocol's, used if its plugin is on.
+      epmd: The Erlang port mapper.
+      stream: The stream protocol, used if its plugin is enabled.
     """
 
     amqp: int = 0
@@ -30,10 +30,10 @@ class Ports:
     stream: int = 0
 
     def picked(self) -> Ports:
-        """The same with a free port in place of every 0.
+        """A copy with a free port instead of every 0.
 
         Raises:
-          OSError: there are no free ports.
+          OSError: There are not enough free ports.
         """
         ports = asdict(self)
         free = (port for port in free_ports(2 * len(ports)) if port not in ports.values())
@@ -44,14 +44,14 @@ def write(folder: Path, home: Path, plugins: Sequence[str], conf: Sequence[str],
     """Writes a node's configuration files.
 
     Parameters:
-      folder: The node's folder; made if it is not there.
-      home: Where its Erlang cookie will be; made if it is not there.
+      folder: The node's folder; created if it is missing.
+      home: Folder of its Erlang cookie; created if it is missing.
       plugins: Plugins to enable.
-      conf: Further lines of `rabbitmq.conf`, which win over ours.
+      conf: Further lines of `rabbitmq.conf`, which override ours.
       ports: All picked.
 
     Raises:
-      OSError: a folder or file cannot be written.
+      OSError: A folder or file cannot be written.
     """
     for path in (folder, home):
         path.mkdir(parents=True, exist_ok=True)
@@ -65,13 +65,12 @@ def write(folder: Path, home: Path, plugins: Sequence[str], conf: Sequence[str],
 
 
 def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, str]:
-    """All of the environment that a node and its tools run in, so that nothing of the machine's own RabbitMQ
-    is read or written.
+    """The whole environment of a node and its tools, which keeps them from any other RabbitMQ of this machine.
 
     Parameters:
       folder: The node's folder.
-      home: Where its Erlang cookie is.
-      name: Its name without the host.
+      home: Folder of its Erlang cookie.
+      name: Its Erlang node name, without the host.
       ports: All picked.
     """
     settings = {
@@ -89,7 +88,7 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
         "CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
         "GENERATED_CONFIG_DIR": str(folder / "generated"),
         "FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
-        # Idle schedulers sleep rather than spin, and other nodes are met on this machine only.
+        # Idle schedulers sleep instead of spinning, and only nodes on this machine can connect.
         "SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none "
         "-kernel inet_dist_use_interface {127,0,0,1}",
     }
@@ -100,21 +99,21 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(ports.epmd),
         "ERL_CRASH_DUMP_SECONDS": "0",
-        # Makes the script exec Erlang, so that the pid we know is the node's.
+        # With this, the script execs Erlang, so that the pid of the script becomes the pid of the node.
         "RUNNING_UNDER_SYSTEMD": "true",
         **{f"RABBITMQ_{key}": value for key, value in settings.items()},
     }
 
 
 def inside(server: Installation) -> list[str]:
-    """A command's first words: none, or what makes a server's own Debian stand in for the machine's.
+    """Prefix of a command that runs in an unpacked Debian; empty for a server of this machine.
 
     Parameters:
       server: The server that the command belongs to.
     """
     if server.root is None:
         return []
-    # Mounts in a namespace of the node's own vanish with its last process, even after a `kill -9`. Only the
-    # programs are covered, so all other paths stay as they are. All is exec'd, so the pid stays the node's.
+    # The mounts are in the node's own namespace, so they go away with its last process, even after a `kill -9`.
+    # Only `/etc` and `/usr` are replaced, so the node's folder keeps its path. `exec` keeps the pid.
     script = 'mount --bind "$0/etc" /etc; mount --bind "$0/usr" /usr; exec "$@"'
     return ["unshare", "--mount", "sh", "-euc", script, str(server.root)]

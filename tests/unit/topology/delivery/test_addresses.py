@@ -71,24 +71,24 @@ WRONG = [
         "is redis://, and only RabbitMQ has exchanges, queues and bindings to provision",
     ),
     ("sqs://secret:secret@", "only RabbitMQ has"),
-    ("amqp://", "names no host"),
-    ("amqp://secret:secret@", "names no host"),
-    ("amqp://secret:secret@one,,two", "names no host"),
+    ("amqp://", "has no host"),
+    ("amqp://secret:secret@", "has no host"),
+    ("amqp://secret:secret@one,,two", "has no host"),
     ("amqp://secret:sec/ret@host", "an `@` after the host"),
     ("amqp://secret:sec?ret@host", "an `@` after the host"),
     ("amqp://secret:12#ret@host", "an `@` after the host"),
-    ("amqp://secret:secret@host/v#x", "a `#` in it"),
-    ("amqp://secret:secret@host:port", "cannot be read"),
-    ("amqp://secret:secret@[::1", "cannot be read"),
-    ("amqp://secret:secret@ho st", "cannot be read"),
+    ("amqp://secret:secret@host/v#x", "contains a `#`"),
+    ("amqp://secret:secret@host:port", "invalid host or port"),
+    ("amqp://secret:secret@[::1", "invalid host or port"),
+    ("amqp://secret:secret@ho st", "invalid host or port"),
     ("amqp://secret:secret@host:0", "outside 1..65535"),
     ("amqp://secret:secret@host:65536", "outside 1..65535"),
     ("amqp://secret:%ff@host", "not UTF-8"),
     ("amqp://secret:secret@host/%ff", "not UTF-8"),
     ("amqp://secret:secret@host?hartbeat=1", "unknown option `hartbeat`"),
-    ("amqp://secret:secret@host?heartbeat=soon", "not a number"),
-    ("amqp://secret:secret@host?heartbeat=-1", "not a number"),
-    ("amqp://secret:secret@host?verify=no", "neither"),
+    ("amqp://secret:secret@host?heartbeat=soon", "must be a number"),
+    ("amqp://secret:secret@host?heartbeat=-1", "must be a number"),
+    ("amqp://secret:secret@host?verify=no", "must be `verify_peer` or"),
 ]
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_rabbitmq_is_one_sentence(
     assert (out, err) == (
         "",
         "error: the broker URL is redis://, and only RabbitMQ has exchanges, queues and bindings to provision\n"
-        "hint: tasks are routed by the file on this broker as well: start apps and workers without `apply`\n",
+        "hint: routing by the file works with this broker, too: start apps and workers without `apply`\n",
     )
 
 

@@ -1,4 +1,4 @@
-"""The management API's JSON as resources, and resources as the JSON it wants; the pages of three versions."""
+"""Conversion of the management API's JSON to resources and back, with responses of three versions."""
 
 from __future__ import annotations
 

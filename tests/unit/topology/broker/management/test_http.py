@@ -1,4 +1,4 @@
-"""A broker on which others are at work."""
+"""A broker that others change at the same time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ VHOST = {"name": "/", "description": "", "tags": [], "metadata": {}}
 
 @contextmanager
 def answering(*answers: tuple[int, Any]) -> Iterator[Management]:
-    """A management API that gives these answers, one after the other, and each of them."""
-    left = list(answers)
+    """A management API that sends these responses, one after the other, all of which must be used."""
+    pending = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, answer = left.pop(0)
+            status, answer = pending.pop(0)
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -45,7 +45,7 @@ def answering(*answers: tuple[int, Any]) -> Iterator[Management]:
         with Management(Address.parse("amqp://localhost", management=url)) as management:
             yield management
         server.shutdown()
-    assert not left
+    assert not pending
 
 
 @pytest.mark.parametrize("gone", [[], {"metadata": {"default_queue_type": "classic"}}], ids=["3.10", "4.3"])

@@ -1,9 +1,10 @@
-"""Sandboxes in Docker: the real testcontainers and Docker client, talking to an engine of the test's own."""
+"""Sandboxes in Docker: the real testcontainers and Docker client, connected to a fake engine."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ import pytest
 from testcontainers.core.config import testcontainers_config
 
 from routectl.topology.broker import sandbox
+from routectl.topology.broker.sandbox import container, lifecycle
 from routectl.topology.broker.sandbox.container import Engine
+from routectl.topology.broker.sandbox.node import Node
+from routectl.topology.broker.sandbox.server import Installation
 from routectl.topology.errors import BrokerError, UsageError
 from tests import containers
 
@@ -27,7 +31,7 @@ SILENCE = 60
 
 
 class FakeEngine(ThreadingHTTPServer):
-    """As much of Docker's API as a sandbox uses, and the management API of the broker in its containers."""
+    """The parts of Docker's API that a sandbox uses, and the management API of the broker in its containers."""
 
     daemon_threads = True
 
@@ -38,7 +42,7 @@ class FakeEngine(ThreadingHTTPServer):
         self.silent = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that gave up waiting are part of the test."""
+        """Ignores clients that gave up waiting, which is part of the test."""
 
     def container(self, identity: str) -> dict[str, Any]:
         request = self.containers[identity]
@@ -101,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(204, "")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
     def _path(self) -> str:
         path = urlsplit(self.path).path
@@ -137,7 +141,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngi
 
 
 def quiet(line: str) -> None:
-    """Says nothing."""
+    """Prints nothing."""
 
 
 def test_started_found_again_and_stopped(engine: FakeEngine) -> None:
@@ -153,7 +157,7 @@ def test_started_found_again_and_stopped(engine: FakeEngine) -> None:
     assert sandbox.status("a") == again
     assert sandbox.status("b") is None
 
-    with pytest.raises(UsageError, match=r"runs already, RabbitMQ 4\.3\.6, not 3\.13"):
+    with pytest.raises(UsageError, match=r"is already running, RabbitMQ 4\.3\.6, not 3\.13"):
         sandbox.start("a", version="3.13", progress=quiet)
 
     assert sandbox.stop("a")
@@ -200,6 +204,23 @@ def test_no_engine_is_seen_quickly(monkeypatch: pytest.MonkeyPatch, engine: Fake
     monkeypatch.setenv("DOCKER_HOST", f"unix://{os.devnull}")
     assert Engine.connect(timeout=1) is None
     assert time.monotonic() - begun < SILENCE / 2
+
+
+def test_without_its_client_an_engine_is_ignored_and_a_local_server_used(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "testcontainers", None)
+    monkeypatch.setattr(Node, "start", lambda node, timeout: node.folder.mkdir())
+    monkeypatch.setattr(lifecycle, "find", lambda version, *, install, progress: Installation(tmp_path))
+    lines: list[str] = []
+    with pytest.raises(BrokerError, match="exited right after its start"):
+        sandbox.start("a", port=0, progress=lines.append)
+    assert lines[0] == "Docker is ignored: run `pip install 'routectl[sandbox]'` to use Docker"
+    assert lines[1].startswith(f"starting RabbitMQ in {tmp_path}")
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setattr(container, "_SOCKET", tmp_path / "docker.sock")
+    assert Engine.connect(progress=lines.append) is None
+    assert len(lines) == 2
 
 
 def test_a_node_of_a_tests_own_can_be_killed_and_started_again(

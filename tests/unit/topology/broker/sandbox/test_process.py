@@ -1,4 +1,4 @@
-"""Processes are recognised and ended by id, and never a stranger's."""
+"""Processes are identified and ended by id, and never another program's."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_missing_program_is_an_error(tmp_path: Path) -> None:
 
 
 def test_free_ports_differ_and_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_process, "_PORTS", range(19_000, 20_000))  # which no node takes meanwhile
+    monkeypatch.setattr(sandbox_process, "_PORTS", range(19_000, 20_000))  # which nodes do not use
     ports = free_ports(50)
     assert len(set(ports)) == 50
     assert all(port_is_free(port) for port in ports)

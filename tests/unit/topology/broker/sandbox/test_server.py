@@ -1,15 +1,16 @@
-"""Where a rabbitmq-server comes from; apt-get and debootstrap are scripts of the test."""
+"""Finding and installing a rabbitmq-server, with fake apt-get and debootstrap."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from routectl.topology.broker.sandbox import server
+from routectl.topology.broker.sandbox import debian, server
 from routectl.topology.broker.sandbox.server import Installation, find
 from routectl.topology.errors import BrokerError, UsageError
 
@@ -18,7 +19,7 @@ Script = Callable[[str, str], None]
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """A Debian 12 on which we are root, with only the programs that the test writes (and `sh`'s)."""
+    """Root on a Debian 12 that has only the programs that the test writes, and those of `sh`."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     for tool in ("sh", "mkdir", "ln", "touch", "cat", "sleep", "env", "ls"):
@@ -26,7 +27,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
     monkeypatch.setenv("PATH", str(bin_folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(server, "DEBIAN_SERVER", tmp_path / "usr/rabbitmq-server")
-    monkeypatch.setattr(server, "_codename", lambda: "bookworm")
+    monkeypatch.setattr(debian, "_codename", lambda: "bookworm")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     def write(name: str, body: str) -> None:
@@ -38,7 +39,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def unpacking(tmp_path: Path, version: str) -> str:
-    """A debootstrap that delivers one version, and counts its runs."""
+    """A debootstrap that unpacks one version and counts its runs."""
     real = f'"$3/usr/lib/rabbitmq_server-{version}/sbin"'
     inside = f'"$3{tmp_path}/usr"'
     return f"""echo run >> {tmp_path}/runs
@@ -59,6 +60,18 @@ def test_with_nothing_at_hand_the_error_names_the_ways_out(script: Script) -> No
     with pytest.raises(BrokerError, match="neither a Docker engine nor a rabbitmq-server") as caught:
         find()
     assert all(way in (caught.value.hint or "") for way in ("Docker", "apt-get install", "--install"))
+
+
+def test_without_the_client_for_docker_the_error_says_how_to_install_it(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "docker", None)
+    with pytest.raises(BrokerError) as caught:
+        find()
+    message = "there is no rabbitmq-server on this machine, and using Docker needs `routectl[sandbox]`"
+    assert caught.value.message == message
+    hint = caught.value.hint or ""
+    assert hint.startswith("run `pip install 'routectl[sandbox]'` to use Docker, install RabbitMQ (`apt-get")
 
 
 def test_one_on_the_path_is_taken(script: Script, tmp_path: Path) -> None:
@@ -129,7 +142,7 @@ def test_an_older_version_than_asked_for_is_refused(script: Script, tmp_path: Pa
     script("apt-get", "exit 1")
     script("debootstrap", unpacking(tmp_path, "4.0.5"))
     unshare(script)
-    with pytest.raises(BrokerError, match=r"delivered RabbitMQ 4\.0\.5, not 4\.3"):
+    with pytest.raises(BrokerError, match=r"contains RabbitMQ 4\.0\.5, not 4\.3"):
         find("4.3", install=True)
 
 
