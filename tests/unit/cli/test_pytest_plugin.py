@@ -142,7 +142,9 @@ def test_a_file_that_cannot_be_collected(project: pytest.Pytester) -> None:
     (project.path / "queues.yaml").unlink()
     result = project.runpytest_subprocess("--routectl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --routectl: file `*queues.yaml` does not exist; set `routectl_file` in *"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: --routectl: file `*queues.yaml` does not exist; set `routectl_file` in *"]
+    )
 
 
 def test_pytest_starts_without_anything_heavy() -> None:
