@@ -1,8 +1,8 @@
-"""Where the tests get their RabbitMQ from, and how they talk to it behind routectl's back.
+"""The tests' RabbitMQ, and direct access to it for setup and assertions.
 
-In this order: the broker named by ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the
-rabbitmq-server of this machine; on Debian as root, one that is installed. ROUTECTL_TEST_RABBITMQ chooses the
-version. A broker that cannot be had is an error, never a skip.
+Uses, in this order: the broker in ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the machine's
+rabbitmq-server; on Debian as root, one that is installed. ROUTECTL_TEST_RABBITMQ selects the version. If no broker is
+available, tests fail; they are never skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from routectl.topology.errors import RoutectlError
 #: Name of the sandbox that all processes of one test run share.
 NAME = "tests"
 
-#: Where tests pick the ports that they name; those that nodes pick for themselves are above.
+#: The range of ports that tests choose; the ports that nodes choose are above it.
 _NAMED = range(16_000, 19_000)
 
 
@@ -57,7 +57,7 @@ class Broker:
     version: tuple[int, ...]
 
     def url_for(self, vhost: str, user: str | None = None, password: str | None = None) -> str:
-        """AMQP URL of another vhost, as another user if one is named."""
+        """AMQP URL of another vhost, optionally with another user."""
         parts = urlsplit(self.url)
         login = (
             f"{quote(user, safe='')}:{quote(password or '', safe='')}"
@@ -68,10 +68,10 @@ class Broker:
 
 
 class Management:
-    """Raw calls to a management API. A path is what follows `/api/`; an answer of 400 or more is an error.
+    """Raw calls to a management API. A path is the part after `/api/`; a status of 400 or more is an error.
 
     Parameters:
-      url: Of the API, with user and password.
+      url: URL of the API, with user and password.
     """
 
     def __init__(self, url: str) -> None:
@@ -80,7 +80,7 @@ class Management:
         self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=300)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The status and the parsed body of the answer, whatever it is."""
+        """The status and the parsed body of the response, without raising for errors."""
         url = self._base + path.lstrip("/").removeprefix("api/")
         response = (
             self._pool.request(method, url, json=body)
@@ -93,7 +93,7 @@ class Management:
             return response.status, response.data.decode(errors="replace")
 
     def get(self, path: str) -> Any:
-        """RabbitMQ 4.0 answers 500 to a list of what is being deleted at this moment, and is asked again."""
+        """Retries: RabbitMQ 4.0 responds with 500 to a list that contains an object that is being deleted."""
         for _ in range(20):
             if (answer := self.request("GET", path))[0] != 500:
                 break
@@ -122,7 +122,7 @@ class Management:
 
 
 def obtain(folder: Path) -> Broker:
-    """The broker of this test run; the first of its processes that asks starts it.
+    """The broker of this test run; started by the first process that needs it.
 
     Parameters:
       folder: Shared by the processes of one run.
@@ -138,12 +138,12 @@ def obtain(folder: Path) -> Broker:
 
 
 def wanted_version() -> str | None:
-    """The RabbitMQ version that this run is about, or None for whichever is at hand."""
+    """The RabbitMQ version that this run tests, or None for any version."""
     return os.environ.get("ROUTECTL_TEST_RABBITMQ") or None
 
 
 def only_docker() -> bool:
-    """Whether this machine has a Docker engine, and no rabbitmq-server of the wanted version."""
+    """Whether this machine has a Docker engine but no rabbitmq-server of the wanted version."""
     try:
         find(wanted_version())
     except RoutectlError:
@@ -152,7 +152,7 @@ def only_docker() -> bool:
 
 
 def node_folder(folder: Path) -> Path:
-    """A folder for a node of one test, which `release` finds if the test does not get to remove it."""
+    """A folder for a node of one test; `release` removes it if the test does not."""
     watch(folder)
     nodes = folder / "nodes"
     nodes.mkdir(exist_ok=True)
@@ -160,12 +160,12 @@ def node_folder(folder: Path) -> Path:
 
 
 def share_ports() -> None:
-    """Has this process pick ports for nodes where no other process of the run does, before they are used."""
+    """Restricts this process to its own range of node ports, before they are used."""
     process._PORTS = _share(process._PORTS)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that neither a node nor a process of the run picks meanwhile."""
+    """A free port that no node and no other process of the run chooses."""
     return next(port for port in _ports() if port_is_free(port))
 
 
@@ -176,13 +176,13 @@ def _ports() -> Iterator[int]:
 
 
 def _share(ports: range) -> range:
-    """Those of xdist's worker that this process is, if it is one."""
+    """The part of the ports for this xdist worker; all of them without xdist."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return ports[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
 def watch(folder: Path) -> None:
-    """Sees to it, once, that everything started in the folder ends with the run, however that ends."""
+    """Starts a watcher, once, that stops everything in the folder when the run ends, even if it is killed."""
     try:
         (folder / "watched").touch(exist_ok=False)
     except FileExistsError:
@@ -192,7 +192,7 @@ def watch(folder: Path) -> None:
 
 
 def release(folder: Path) -> None:
-    """Ends and deletes whatever was started in the folder."""
+    """Stops and deletes everything that was started in the folder."""
     for node in filter(None, map(Node.load, folder.glob("nodes/*"))):
         node.remove()
     if (folder / "broker.lock").exists():
@@ -203,7 +203,7 @@ def release(folder: Path) -> None:
 
 @contextmanager
 def state_in(folder: Path) -> Iterator[None]:
-    """Keeps the state of sandboxes in a folder, away from the user's own."""
+    """Keeps the state of sandboxes in a folder, apart from the user's own sandboxes."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(folder)
     try:
@@ -229,7 +229,7 @@ def _named(url: str) -> Broker:
 
 def _broker(url: str, management: str, version: str | None) -> Broker:
     if version is None:
-        raise RuntimeError(f"no RabbitMQ management API answers at {urlsplit(management).hostname}")
+        raise RuntimeError(f"no RabbitMQ management API responds at {urlsplit(management).hostname}")
     numbers = version.partition("-")[0].partition("+")[0].split(".")
     return Broker(url, management, tuple(int(number) for number in numbers))
 

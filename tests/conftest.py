@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a shared RabbitMQ with a fresh vhost for each test, and private nodes to break."""
+"""Fixtures for all tests: a shared RabbitMQ with a fresh vhost for each test, and private nodes that a test may break."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the folder that the processes of this run share; xdist's workers inherit its name."""
+    """Creates the folder that the processes of this run share; xdist's workers inherit its name."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores SIGINT, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Ends what the run started, after the last worker."""
+    """Stops what the run started, after the last worker."""
     if not hasattr(config, "workerinput"):
         brokers.release(Path(os.environ.pop(_RUN)))
         del os.environ[_PID]
@@ -46,7 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the developer has set for routectl does not change a test."""
+    """Removes the developer's own ROUTECTL_ variables."""
     for name in list(os.environ):
         if name.startswith("ROUTECTL_") and not name.startswith("ROUTECTL_TEST_"):
             monkeypatch.delenv(name)
@@ -54,7 +54,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _tasks_of_one_test_alone() -> Iterator[None]:
-    """What one test or page registers as a task is not a task of all later apps, as Celery has it."""
+    """Undoes Celery's sharing of tasks: those of one test or page do not appear in later apps."""
     before = set(_state._on_app_finalizers)
     yield
     _state._on_app_finalizers &= before
@@ -76,7 +76,7 @@ def management(broker: Broker) -> Iterator[Management]:
 
 @pytest.fixture
 def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[str]:
-    """A fresh vhost with a name of its own, deleted after the test."""
+    """A fresh vhost with a unique name, deleted after the test."""
     name = f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())[:60]}-{uuid.uuid4().hex[:8]}"
     management.put(f"vhosts/{quote(name, safe='')}")
     management.put(
@@ -87,7 +87,7 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 
 def delete_vhost(management: Management, name: str) -> None:
-    """Deletes a vhost; RabbitMQ 4.3 answers 500 while a federation link or a shovel in it is about to start."""
+    """Deletes a vhost; retries while RabbitMQ 4.3 responds with 500 because a federation link or shovel is starting."""
     for _ in range(60):
         status, _answer = management.request("DELETE", f"vhosts/{quote(name, safe='')}")
         if status != 500:
@@ -98,11 +98,11 @@ def delete_vhost(management: Management, name: str) -> None:
 
 @pytest.fixture
 def private_broker(run_folder: Path) -> Iterator[Callable[..., Node]]:
-    """Starts a RabbitMQ of the test's own, to be killed, cut off or set up differently.
+    """Starts a private RabbitMQ that a test can kill, disconnect or configure differently.
 
-    Takes `plugins`, `conf` and whatever else `NodeT` takes, and `begin=False` to leave the start to the test;
-    all of them are gone after it. Where there is Docker but no rabbitmq-server, what it gives is a container
-    with the same methods, which takes `plugins` and `conf` only.
+    Accepts `plugins`, `conf` and the other parameters of `Node`, and `begin=False` to leave the start to the test. All
+    nodes are removed after the test. With Docker but no rabbitmq-server, returns a container with the same methods,
+    which supports `plugins` and `conf` only.
     """
     nodes: list[Node] = []
 
@@ -129,5 +129,5 @@ def _private_node(run_folder: Path, settings: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def run_folder() -> Path:
-    """A folder that the processes of this run share; gone at its end."""
+    """A folder that the processes of this run share; removed at its end."""
     return Path(os.environ[_RUN])

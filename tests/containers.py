@@ -1,4 +1,4 @@
-"""A node of a test's own where there is Docker but no rabbitmq-server: used like the sandbox's `NodeT`."""
+"""A private node in Docker, for machines without a rabbitmq-server; has the interface of the sandbox's `Node`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SETUP = (
 
 
 class ContainerNode:
-    """A RabbitMQ in a container whose ports stay the same over kills and stops.
+    """A RabbitMQ in a container that keeps its ports when it is killed or stopped.
 
     Parameters:
-      version: As the image's tags name it; None for the newest.
+      version: As in the image's tags; None for the newest.
       plugins: Plugins to enable.
-      conf: Further lines of `rabbitmq.conf`. Listeners that they name are published on the same port, and
-        files that they name are seen in the container under the same path.
+      conf: Additional lines of `rabbitmq.conf`. Their listeners are published on the same port, and their files are
+        mounted in the container under the same path.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ContainerNode:
         amqp, management = free_ports(2)
         self._amqp, self._plugins = amqp, tuple(plugins)
         self.version: str | None = None
-        # Inside, it is not on loopback that the host is met.
+        # In the container, connections from the host do not arrive on loopback.
         lines = [line.replace("127.0.0.1:", "0.0.0.0:") for line in conf]
         container = DockerContainer(f"rabbitmq:{version or DEFAULT_TAG}-management")
         container.with_env("PLUGINS", f"[{','.join(plugins)}].").with_env("CONF", "\n".join(lines))
@@ -59,7 +59,7 @@ class ContainerNode:
         return self._started and self._container.status == "running"
 
     def start(self) -> None:
-        """Starts it, again with its data after a kill or stop, and waits until it answers."""
+        """Starts it, with its previous data after a kill or stop, and waits until it responds."""
         if self._started:
             self._container.get_wrapped_container().start()
         else:

@@ -1,6 +1,6 @@
-"""A Redis for a module of tests: the machine's redis-server, or on Debian as root one that is installed.
+"""A Redis for a test module: the machine's redis-server, or, on Debian as root, one that is installed.
 
-One that cannot be had is an error, never a skip.
+If Redis is not available, tests fail; they are never skipped.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PACKAGE = "redis-server"
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """The URL of a Redis that keeps nothing and ends with the block.
+    """The URL of a Redis without persistence that stops at the end of the block.
 
     Parameters:
-      folder: Where it runs.
+      folder: Its working directory.
     """
     (port,) = free_ports(1)
     command = [_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
@@ -44,7 +44,7 @@ def _program() -> str:
     if shutil.which(PACKAGE) is None:
         _apt(PACKAGE, print)
         if Path("/run/systemd/system").exists():
-            # The package starts one for the whole machine, which nobody asked for.
+            # The package starts a system-wide Redis, which is not needed.
             subprocess.run(["systemctl", "disable", "--now", PACKAGE], capture_output=True, check=False)
     return PACKAGE
 

@@ -1,4 +1,4 @@
-"""The `routectl` command on the test's own vhost."""
+"""Runs the `routectl` command on the test's own vhost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.brokers import Broker
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did.
+    """The result of a command.
 
     Parameters:
       code: Its exit code.
@@ -33,7 +33,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """Its one JSON document."""
+        """The JSON document on stdout."""
         return json.loads(self.out)
 
 
@@ -42,9 +42,9 @@ class Command:
 
     Parameters:
       broker: The broker.
-      vhost: The vhost that the broker's URL names.
+      vhost: The vhost of the broker's URL.
       folder: Where the file is written.
-      capsys: Takes what is printed.
+      capsys: Captures the output.
     """
 
     def __init__(self, broker: Broker, vhost: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,12 +53,12 @@ class Command:
         self._capsys = capsys
 
     def write(self, text: str) -> Path:
-        """Writes the file; `version: 1` stands above."""
+        """Writes the file, with `version: 1` at the top."""
         self.path.write_text("version: 1\n" + text)
         return self.path
 
     def arguments(self, *words: str, url: str | None = None, management: str | None = None) -> list[str]:
-        """The words of a command, with file and broker."""
+        """A command's arguments, with file and broker."""
         broker = url or self.broker.url_for(self.vhost)
         where = ["-b", broker, "--management", management or self.broker.management]
         return [*words, "-f", str(self.path), *where]
@@ -72,7 +72,7 @@ class Command:
         return Result(code, printed.out, printed.err)
 
     def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
-        """Starts a command in a process of its own."""
+        """Starts a command in a separate process."""
         program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
         return subprocess.Popen(
             [*program, *self.arguments(*words, **where)],
@@ -84,7 +84,7 @@ class Command:
         )
 
     def matches(self) -> bool:
-        """Whether a plan finds nothing to do."""
+        """Whether a plan has no changes."""
         return self("plan", "--exit-code").code == 0
 
 

@@ -1,8 +1,7 @@
-"""Every transcript in the documentation, run on a real broker and compared line by line.
+"""Runs every transcript of the documentation on a real broker and compares it line by line.
 
-Before comparing, what differs from broker to broker is written as the pages have it: the broker's address as
-`localhost:5672`, its cluster as `rabbit@localhost`, the test's vhost as `/`. Sandboxes are not started: the
-variables that starting one sets are set already.
+Before comparing, details of the broker are replaced by those of the pages: the address by `localhost:5672`, the cluster
+by `rabbit@localhost`, the vhost by `/`. Sandboxes are not started: the variables that they set are set already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`routectl import celery`: what goes where, what is not overwritten, and what is said of apps that cannot be read."""
+"""`routectl import celery`: stdout and stderr, existing files, and apps that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans as people read them."""
+"""The text of single lines of a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a project uses it: each test runs a pytest of its own, which finds it as installed."""
+"""The pytest plugin as a project uses it: each test runs a separate pytest that loads the installed plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`routectl route`: the table, the details of one task, what a task is called with, and JSON."""
+"""`routectl route`: the table, the details of one task, the options for the call, and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole plans and reports as people read them; single lines are in `test_plan_text`."""
+"""The text of whole plans and reports; single lines are in `test_plan_text`."""
 
 from __future__ import annotations
 
