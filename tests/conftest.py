@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a shared RabbitMQ with a fresh vhost for each test, and private nodes that a test may break."""
+"""Fixtures for all tests: a shared RabbitMQ with a fresh vhost per test, and private nodes that a test may break."""
 
 from __future__ import annotations
 
