@@ -120,8 +120,6 @@ def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, 
     if yes:
         return True
     if not sys.stdin.isatty() or console.json:
-        raise UsageError(
-            "cannot ask for confirmation without a terminal", "pass `--yes` to apply without asking"
-        )
+        raise UsageError("confirmation needs a terminal", "pass `--yes` to apply without asking")
     count = len(planned.plan.changes)
     return click.confirm(f"\nApply {'this change' if count == 1 else f'these {count} changes'}?", err=True)

@@ -35,11 +35,7 @@ def celery_program() -> tuple[str, ...]:
 
 
 def require_celery() -> None:
-    """Checks that Celery is installed.
-
-    Raises:
-      UsageError: It is not.
-    """
+    """Raises a `UsageError` if Celery is not installed."""
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
 

@@ -33,7 +33,7 @@ def command() -> None:
     "--out",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the output to this file instead of stdout.",
+    help="Write to this file instead of stdout.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option(

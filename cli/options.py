@@ -59,18 +59,13 @@ def broker_options(command: Command) -> Command:
             show_envvar=True,
             help="URL of the management API.  [default: the broker's hosts, port 15672, or 15671 with amqps]",
         ),
-        click.option(
-            "--ca-file", type=_file, envvar="ROUTECTL_CA_FILE", show_envvar=True, help="Trusted CAs (PEM)."
-        ),
-        click.option(
-            "--cert-file",
-            type=_file,
-            envvar="ROUTECTL_CERT_FILE",
-            show_envvar=True,
-            help="Client certificate (PEM).",
-        ),
-        click.option(
-            "--key-file", type=_file, envvar="ROUTECTL_KEY_FILE", show_envvar=True, help="Private key (PEM)."
+        *(
+            click.option(name, type=_file, envvar=variable, show_envvar=True, help=words)
+            for name, variable, words in (
+                ("--ca-file", "ROUTECTL_CA_FILE", "Trusted CAs (PEM)."),
+                ("--cert-file", "ROUTECTL_CERT_FILE", "Client certificate (PEM)."),
+                ("--key-file", "ROUTECTL_KEY_FILE", "Private key (PEM)."),
+            )
         ),
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
         click.option(
@@ -167,11 +162,7 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
 
 
 def write_file(path: Path, text: str) -> None:
-    """Writes the file that `--out` names.
-
-    Raises:
-      UsageError: It cannot be written.
-    """
+    """Writes the file that `--out` names, or raises a `UsageError`."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -199,14 +190,10 @@ def _for_other_hosts(broker: str) -> bool:
     from ..topology.broker.address import Address
 
     source = click.get_current_context().get_parameter_source
-    from_environment = os.environ.get("ROUTECTL_BROKER")
-    if (
-        not from_environment
-        or source("broker") is not _TYPED
-        or source("management") is not _FROM_ENVIRONMENT
-    ):
+    url = os.environ.get("ROUTECTL_BROKER")
+    if not url or source("broker") is not _TYPED or source("management") is not _FROM_ENVIRONMENT:
         return False
     try:
-        return Address.parse(from_environment).hosts != Address.parse(broker).hosts
+        return Address.parse(url).hosts != Address.parse(broker).hosts
     except UsageError:
         return False

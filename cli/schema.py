@@ -20,9 +20,7 @@ Then, as the first line of queues.yaml:
 
 @click.command("schema", epilog=_EXAMPLES)
 @click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the schema to this file instead of stdout.",
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout."
 )
 def command(out: Path | None) -> None:
     """Prints the file's JSON Schema, for editors.

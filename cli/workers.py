@@ -24,9 +24,7 @@ Examples:
 @app_option
 @file_option
 @vhost_option
-@click.option(
-    "--image", default="app", show_default=True, help="Container image of the app (compose, kubernetes)."
-)
+@click.option("--image", default="app", show_default=True, help="Container image (compose, kubernetes).")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
