@@ -47,7 +47,7 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## the whole path on a throwaway RabbitMQ, in two minutes
+demo: $(STAMP) ## an end-to-end demo on a throwaway RabbitMQ, in two minutes
 	$(BIN)/python demo/run.py $(ARGS)
 
 test: $(STAMP) ## all tests, on a real RabbitMQ

@@ -1,1 +1,1 @@
-"""What routectl promises about speed, measured: `make bench`. It shows, and judges nobody."""
+"""Benchmarks of routectl's performance targets: `make bench`. They report, and never fail."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, and prints one table. The exit code is 0 whatever the figures are."""
+"""Runs the benchmarks and prints one table. The exit code is 0 even if a target is missed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .nodes import node
 from .ratio import Figure
 from .table import machine, table
 
-#: Where the nodes are kept; if a run is killed, the next one finds and removes them.
+#: The state of the nodes; if a run is killed, the next one finds and removes them.
 _FOLDER = Path(__file__).parent.parent / ".bench"
 
 _BROKER = {"apply": apply.measure, "plan": plan.measure, "publish": publish.measure}
@@ -29,7 +29,7 @@ _QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3, "publish": 3}
 
 
 def main() -> None:
-    """Parses the arguments, measures and prints."""
+    """Parses the arguments, runs the benchmarks and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--only",
@@ -44,8 +44,8 @@ def main() -> None:
         action="append",
         help=f"default: {' and '.join(_VERSIONS)}; repeatable",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds; the figures say less")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file, too")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, less precise figures")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures to a file")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
@@ -57,7 +57,7 @@ def main() -> None:
             _measure(Path(folder), arguments.only or _NAMES, arguments.rabbitmq or _VERSIONS, rounds)
         )
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
-    print("Ratios of seconds within one run, ours / the other's; less is better.\n")
+    print("Ratios of run times within one run, routectl / baseline; lower is better.\n")
     print(table(figures))
     if arguments.json:
         document = {"machine": facts, "figures": [figure.as_dict() for figure in figures]}
@@ -91,7 +91,7 @@ def _say(line: str) -> None:
 
 
 def _interrupted(number: int, _: object) -> None:
-    """Ends as an interrupt from the keyboard does, so that the nodes are taken down."""
+    """Raises, as a keyboard interrupt does, so that the nodes are stopped."""
     raise SystemExit(128 + number)
 
 

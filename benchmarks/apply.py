@@ -1,4 +1,4 @@
-"""`apply` to an empty vhost, the whole command, against RabbitMQ's own import and against pika call by call."""
+"""`apply` to an empty vhost, as a command, against RabbitMQ's definitions import and pika, call by call."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COUNT = 2_000
 
 
 def measure(installed: Installed, node: Node, folder: Path, rounds: int) -> list[Figure]:
-    """Measures it.
+    """Measures `apply`.
 
     Parameters:
-      installed: routectl.
+      installed: The copy of routectl.
       node: The broker.
-      folder: For the file.
-      rounds: How often.
+      folder: Where to write the file.
+      rounds: The number of rounds.
     """
     file = write_file(folder / "apply.yaml", COUNT)
     where = ["-f", file, "-b", node.vhost_url(VHOST), "--management", node.management]
@@ -66,7 +66,7 @@ def _post(node: Node) -> float:
     answer.read()
     connection.close()
     if answer.status >= 300:
-        raise RuntimeError(f"the import was answered with {answer.status}")
+        raise RuntimeError(f"the import failed with status {answer.status}")
     return time.perf_counter() - begun
 
 
@@ -83,7 +83,7 @@ def _call_by_call(node: Node) -> float:
 
 
 def _check(node: Node) -> None:
-    """Whoever was first, all of it is there."""
+    """Checks that every queue and binding was created."""
     queues = node.call("GET", f"queues/{VHOST}?disable_stats=true&columns=name")
     bindings = node.call("GET", f"exchanges/{VHOST}/{EXCHANGE}/bindings/source")
     if (len(queues), len(bindings)) != (COUNT, COUNT):

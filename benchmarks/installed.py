@@ -1,7 +1,7 @@
-"""routectl as users have it: a copy in a virtual environment of its own, compiled, and how its commands are run.
+"""routectl as users install it: a compiled copy in a separate virtual environment.
 
-An editable install would cost every start an import hook, and where PYTHONDONTWRITEBYTECODE is set it would be
-compiled anew at each start.
+An editable install would add an import hook to every start and, if PYTHONDONTWRITEBYTECODE is set, compile the
+modules again each time.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if __name__ == '__main__':
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a command ran.
+    """The result of a command.
 
     Parameters:
-      seconds: From its start to its end, by the wall clock.
+      seconds: Its wall-clock time.
       megabytes: Its peak memory; a megabyte is 1,000,000 bytes.
       output: What it wrote to stdout.
     """
@@ -48,7 +48,7 @@ class Installed:
     """A copy of routectl.
 
     Parameters:
-      folder: Where to put it; it must not exist.
+      folder: Where to install it; must not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Installed:
         for package in _PACKAGES:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(_ROOT / package, site / "routectl" / package, ignore=ignored)
-        # What routectl needs is taken from where the benchmarks run.
+        # Dependencies come from the environment of the benchmarks.
         (site / "dependencies.pth").write_text(sysconfig.get_path("platlib") + "\n")
         compileall.compile_dir(site, quiet=1)
         script = Path(self.routectl)
@@ -67,10 +67,10 @@ class Installed:
         script.chmod(0o755)
 
     def run(self, *command: str) -> Run:
-        """Runs a command to its end.
+        """Runs a command and waits for it.
 
         Raises:
-          RuntimeError: it failed; with what it wrote.
+          RuntimeError: The command failed; contains its output.
         """
         with tempfile.TemporaryFile("w+") as output:
             begun = time.perf_counter()
@@ -81,11 +81,11 @@ class Installed:
             output.seek(0)
             text = output.read()
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-2000:]}")
+            raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{text[-2000:]}")
         bytes_ = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return Run(seconds, bytes_ / 1e6, text)
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what changes how Python starts or what routectl does."""
+    """This environment without variables that affect Python's startup or routectl."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ROUTECTL_"))}

@@ -1,4 +1,4 @@
-"""Fresh RabbitMQ nodes to measure on, and what is done to them outside the timed parts."""
+"""Fresh RabbitMQ nodes for the benchmarks, and operations on them outside the timed parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Node:
     """A running RabbitMQ.
 
     Parameters:
-      running: The sandbox that it runs in.
+      running: Its sandbox.
     """
 
     def __init__(self, running: sandbox.Sandbox) -> None:
@@ -35,7 +35,7 @@ class Node:
         self._pool = urllib3.PoolManager(headers=self.headers, timeout=300)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One call of the management API; a path is what follows `/api/`."""
+        """Calls the management API; `path` is the part after `/api/`."""
         more = {} if body is None else {"json": body}
         answer = self._pool.request(method, f"{self.management}/api/{path}", **more)
         if answer.status >= 300:
@@ -43,7 +43,7 @@ class Node:
         return answer.json() if answer.data else None
 
     def empty_vhost(self, name: str) -> None:
-        """Makes the vhost anew, and waits until the broker has calmed down."""
+        """Recreates the vhost, and waits until the broker is idle."""
         if any(vhost["name"] == name for vhost in self.call("GET", "vhosts?columns=name")):
             self.call("DELETE", f"vhosts/{name}")
         self.call("PUT", f"vhosts/{name}", {})
@@ -58,10 +58,10 @@ class Node:
 
 @contextmanager
 def node(folder: Path, version: str) -> Iterator[Node]:
-    """A node that nobody used before, which is taken down afterwards, and by the next run if this one is killed.
+    """A fresh node, which is stopped afterwards, or by the next run if this one is killed.
 
     Parameters:
-      folder: For its state; the same in each run, and only one run's at a time.
+      folder: For its state; the same for every run, and used by one run at a time.
       version: RabbitMQ version, such as `4.3`.
     """
     os.environ["XDG_STATE_HOME"] = str(folder)

@@ -1,8 +1,8 @@
-"""`plan` of a large file that needs no change, against the least that it has to do.
+"""`plan` of a large file without changes, against the minimum work that it must do.
 
-That least is measured in a process of its own (`plan_baseline.py`), one step after the other: parse the YAML
-with libyaml, validate it with the model, fetch the queues, fetch the bindings. Python's start and imports are
-in the command's seconds, and not in the baseline's.
+The baseline runs in a separate process (`plan_baseline.py`), step by step: parse the YAML with libyaml, validate it
+with the model, fetch the queues, fetch the bindings. Python's startup and imports count for the command, but not
+for the baseline.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ COUNT = 10_000
 
 
 def measure(installed: Installed, node: Node, folder: Path, rounds: int) -> list[Figure]:
-    """Measures it.
+    """Measures `plan`.
 
     Parameters:
-      installed: routectl.
+      installed: The copy of routectl.
       node: The broker.
-      folder: For the file.
-      rounds: How often.
+      folder: Where to write the file.
+      rounds: The number of rounds.
     """
     file = write_file(folder / "plan.yaml", COUNT)
     where = ["-f", file, "-b", node.vhost_url(VHOST), "--management", node.management]
@@ -36,7 +36,7 @@ def measure(installed: Installed, node: Node, folder: Path, rounds: int) -> list
     def plan() -> float:
         run = installed.run(installed.routectl, "plan", *where)
         if "No changes." not in run.output:
-            raise RuntimeError(f"there should be no changes:\n{run.output[:2000]}")
+            raise RuntimeError(f"the plan has changes:\n{run.output[:2000]}")
         runs.append(run)
         return run.seconds
 

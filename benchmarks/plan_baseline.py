@@ -1,4 +1,4 @@
-"""The least that a plan has to do, step by step; writes the seconds of each as JSON.
+"""The minimum work of a plan, step by step; prints the seconds of each step as JSON.
 
 Run as a script: FILE HOST:PORT VHOST.
 """

@@ -1,7 +1,7 @@
-"""`task.apply_async` on a real broker: through the router, and through Celery's own dict of ten routes.
+"""`task.apply_async` on a real broker: with the router, and with a dict of ten routes in `task_routes`.
 
-All send the same task to the same queue. Once without confirms on both sides, where `task_routes` is all that differs;
-once with them, where ours is what `configure` sets up: mandatory messages, nothing declared.
+All send the same task to the same queue. One pair has no publisher confirms, and only `task_routes` differs; the other
+has confirms, and one of its apps is set up by `configure`: mandatory messages, nothing declared.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from .nodes import Node
 from .ratio import Contender, Figure, alternate, ratio
 from .workload import VHOST
 
-#: Tasks that one side sends before it is the other's turn, and turns of a round: what else the machine does in a round
-#: hits both.
+#: Tasks per turn, and turns per round: short turns spread the machine's other load over both sides.
 _COUNT, _TURNS = 50, 20
 
 _TASK = "team-07.tasks.run"
@@ -34,11 +33,11 @@ _CONFIRMED = {"confirm_publish": True}
 
 
 def measure(_installed: Installed, node: Node, _folder: Path, rounds: int) -> list[Figure]:
-    """Measures it.
+    """Measures `apply_async`.
 
     Parameters:
       node: The broker.
-      rounds: How often.
+      rounds: The number of rounds.
     """
     node.empty_vhost(VHOST)
     router = Router.from_topology(_topology())
@@ -58,14 +57,14 @@ def measure(_installed: Installed, node: Node, _folder: Path, rounds: int) -> li
 
 
 def _rounds(seconds: list[float]) -> list[float]:
-    """The seconds of each round, from those of its turns."""
+    """The seconds of each round, summed over its turns."""
     return [sum(seconds[at : at + _TURNS]) for at in range(0, len(seconds), _TURNS)]
 
 
 def _sender(app: Celery, node: Node) -> Contender:
     @app.task(name=_TASK)  # type: ignore[untyped-decorator]
     def task(_number: int) -> None:
-        """Never run."""
+        """Never runs."""
 
     def send() -> float:
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Ratios: contenders take turns within one run, so that what else the machine does hits all of them."""
+"""Ratios: contenders take turns within one run, so that other load on the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Figure:
     """One line of the table.
 
     Parameters:
-      name: What is measured, and against what.
+      name: What is measured, and its baseline.
       values: One from each round: a ratio, or megabytes.
-      target: The most that the median shall be.
-      rabbitmq: The broker's version, or None if no broker takes part.
+      target: The upper limit for the median.
+      rabbitmq: The broker's version, or None without a broker.
       unit: Empty for a ratio.
-      seconds: The medians behind a ratio, ours and the other's.
+      seconds: The medians of a ratio's run times, ours and the baseline's.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The figure itself."""
+        """The median of the values."""
         return median(self.values)
 
     @property
@@ -47,7 +47,7 @@ class Figure:
 
 
 def alternate(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Runs the contenders in turns, every other round the other way round.
+    """Runs the contenders in turn, in reverse order in every other round.
 
     Returns:
       The seconds of each contender, round by round.
@@ -63,6 +63,6 @@ def alternate(contenders: Mapping[str, Contender], rounds: int) -> dict[str, lis
 def ratio(
     name: str, ours: Sequence[float], others: Sequence[float], target: float, rabbitmq: str | None = None
 ) -> Figure:
-    """Our seconds over the other's, round by round."""
+    """Our seconds divided by the baseline's, round by round."""
     values = tuple(mine / other for mine, other in zip(ours, others, strict=True))
     return Figure(name, values, target, rabbitmq, seconds=(median(ours), median(others)))

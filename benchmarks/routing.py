@@ -1,7 +1,7 @@
 """Routing in the publisher against Celery's own `task_routes`: the same rules, called as Celery calls them.
 
-Celery compares a task's name with one pattern after the other, for every task. Names that are new here are new at every
-call; what a router remembers of names that it has seen helps with them in no round.
+For every task, Celery compares the name with one pattern after the other. New names are new in every call, so a
+router's cache never helps with them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ GENERAL = (
     ("a?c{number:05}*", "abc{number:05}.tasks.run_{serial}"),
 )
 
-#: A rule without any wildcard, which Celery finds at once.
+#: A rule without a wildcard, which Celery looks up in a dict.
 EXACT = "billing.tasks.charge"
 
 _QUEUES = ("low", "normal", "high")
 
-#: How many calls a figure is taken of: with names that are known, with new ones, and with new ones by Celery.
+#: The number of calls per figure: with known names, with new names, and with new names in Celery.
 _KNOWN, _NEW, _NEW_TO_CELERY = 100_000, 10_000, 50
 
-#: How many new names a router is asked for in turn, to see what it keeps of them.
+#: The number of new names that are routed to measure a router's memory.
 _NAMES = 1_000_000
 
 _serials = count()
@@ -50,8 +50,8 @@ class Rules:
     """Rules of one kind, for both sides.
 
     Parameters:
-      shapes: Patterns and names, with `{team}`, `{number}` and, in names, `{serial}` to be filled in.
-      size: How many rules, besides an exact one.
+      shapes: Patterns and names, with placeholders `{team}`, `{number}` and, in names, `{serial}`.
+      size: The number of rules, in addition to an exact one.
     """
 
     def __init__(self, shapes: Sequence[tuple[str, str]], size: int) -> None:
@@ -61,37 +61,37 @@ class Rules:
         self.queues = dict(zip([*patterns, EXACT], cycle(_QUEUES), strict=False))
 
     def new_names(self, number: int) -> list[str]:
-        """Names that nobody was asked for before, spread over all rules."""
+        """Names that were not routed before, spread over all rules."""
         step = max(len(self._names) // number, 1)
         chosen = islice(cycle(self._names[::step]), number)
         return [name.format(team=team, number=at, serial=next(_serials)) for name, team, at in chosen]
 
     def topology(self) -> Topology:
-        """The rules as a file has them, loaded."""
+        """The rules as a loaded file."""
         routes = [{"tasks": pattern, "queue": queue} for pattern, queue in self.queues.items()]
         return Topology.model_validate(
             {"version": 1, "queues": {name: {} for name in _QUEUES}, "routes": routes}
         )
 
     def task_routes(self) -> dict[str, dict[str, str]]:
-        """The rules as Celery has them."""
+        """The rules as Celery's `task_routes`."""
         return {pattern: {"queue": queue} for pattern, queue in self.queues.items()}
 
 
 class Call:
-    """How Celery calls a router: with what `apply_async` makes of a task's options and settings."""
+    """Calls a router as Celery does: with the options that `apply_async` builds for a task."""
 
     def __init__(self) -> None:
         with Celery("bench", broker="memory://", set_as_current=False) as app:
-            app.conf.task_routes = (self._take,)
+            app.conf.task_routes = (self._capture,)
             try:
                 app.task(_task).apply_async()
-            except _Asked as asked:
-                self.passed, self.named = asked.args
+            except _Captured as captured:
+                self.passed, self.named = captured.args
 
     @staticmethod
-    def _take(_: str, *passed: Any, **named: Any) -> None:
-        raise _Asked(passed, named)
+    def _capture(_: str, *passed: Any, **named: Any) -> None:
+        raise _Captured(passed, named)
 
     def seconds(self, router: Callable[..., Any], names: Sequence[str]) -> float:
         """The seconds of one call, on average over names."""
@@ -105,18 +105,18 @@ class Call:
 
 
 def _task() -> None:
-    """What is sent; it never is."""
+    """The task; it is never sent."""
 
 
-class _Asked(Exception):
-    """Ends `apply_async` when it has asked for a route."""
+class _Captured(Exception):
+    """Stops `apply_async` once it has called the router."""
 
 
 def measure(rounds: int) -> list[Figure]:
-    """Measures it.
+    """Measures routing.
 
     Parameters:
-      rounds: How often.
+      rounds: The number of rounds.
     """
     call = Call()
     many = Rules(GLOBS, MANY)
@@ -128,7 +128,7 @@ def measure(rounds: int) -> list[Figure]:
 
 
 def _known(call: Call, rules: Rules, size: int, rounds: int) -> Figure:
-    """A name that matched a pattern before, against one that Celery knows by itself."""
+    """A name that was routed before, against an exact name in Celery."""
     router, celerys = _routers(rules)
     names = rules.new_names(100) * (_KNOWN // 100)
     exact = [EXACT] * _KNOWN
@@ -173,7 +173,7 @@ def _new_to_both(call: Call, rules: Rules, rounds: int) -> Figure:
 
 
 def _building(rules: Rules, rounds: int) -> Figure:
-    """The router of rules that were loaded."""
+    """Building a router from loaded rules."""
     topology, task_routes = rules.topology(), rules.task_routes()
     contenders = {
         "ours": lambda: _seconds(lambda: Router.from_topology(topology)),
@@ -184,7 +184,7 @@ def _building(rules: Rules, rounds: int) -> Figure:
 
 
 def _memory(call: Call, rules: Rules) -> Figure:
-    """What a router holds more when it was asked for many names than before it was asked."""
+    """The memory that a router gains by routing many names."""
     router, _ = _routers(rules)
     gc.collect()
     tracemalloc.start()
@@ -201,7 +201,7 @@ def _routers(rules: Rules) -> tuple[Router, MapRoute]:
 
 
 def _take_turns(contenders: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Rounds after one that does not count."""
+    """Runs the rounds after a warm-up round."""
     alternate(contenders, 1)
     return alternate(contenders, rounds)
 

@@ -1,4 +1,4 @@
-"""How long a command takes that does nothing: `--version` against importing click, which it cannot do without."""
+"""Startup time: `routectl --version` against importing click, the minimum that it needs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from .ratio import Figure, alternate, ratio
 
 
 def measure(installed: Installed, rounds: int) -> list[Figure]:
-    """Measures it.
+    """Measures the startup time.
 
     Parameters:
-      installed: routectl.
-      rounds: How often.
+      installed: The copy of routectl.
+      rounds: The number of rounds.
     """
     contenders = {
         "version": lambda: installed.run(installed.routectl, "--version").seconds,

@@ -1,4 +1,4 @@
-"""The table of figures, and the facts about the machine above it."""
+"""The table of figures, and facts about the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LIBRARIES = ("celery", "click", "pika", "pydantic", "pyyaml", "urllib3")
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures, one a line, in columns."""
+    """The figures in columns, one per line."""
     rows = [_HEAD, *map(_row, figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return "\n".join(_line(row, widths) for row in rows)
@@ -32,7 +32,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
 
 
 def _number(number: float, unit: str) -> str:
-    """A figure with two digits behind the point; a small one with two that count."""
+    """A figure with two decimals; a small one with two significant digits."""
     if unit:
         return f"{number:.0f}{unit}"
     return f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
@@ -44,7 +44,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """The machine and library versions of the run."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),

@@ -1,22 +1,22 @@
-"""What is created and compared: classic queues with a binding each, as a file, as definitions, by pika."""
+"""The workload: classic queues with one binding each, as a file, as definitions and for pika."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-#: The vhost that everything is in.
+#: The vhost of all objects.
 VHOST = "bench"
 EXCHANGE = "tasks"
 
 
 def names(count: int) -> list[str]:
-    """The queues, which are also the keys that they are bound by."""
+    """The names of the queues, which are also their binding keys."""
     return [f"service-{number % 97:02}.task-{number:05}" for number in range(count)]
 
 
 def write_file(path: Path, count: int) -> str:
-    """Writes them as a routectl file; returns its name."""
+    """Writes the queues as a routectl file; returns its path."""
     lines = ["version: 1", "exchanges:", f"  {EXCHANGE}: {{type: topic}}", "queues:"]
     for name in names(count):
         lines += [
@@ -37,7 +37,7 @@ def arguments() -> dict[str, Any]:
 
 
 def definitions(count: int) -> dict[str, Any]:
-    """The same for RabbitMQ's own import."""
+    """The queues as RabbitMQ definitions."""
     exchange = {"name": EXCHANGE, "type": "topic", "durable": True, "auto_delete": False, "internal": False}
     queues = [{"name": name, "durable": True, "auto_delete": False} for name in names(count)]
     bindings = [

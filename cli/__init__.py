@@ -1,3 +1,3 @@
-"""The command line: one small file a command. Everything it does is a call into `topology` or `routing`."""
+"""The command line: one small module per command. All work is done by `topology` and `routing`."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`routectl apply`: brings the broker to the file's state."""
+"""`routectl apply`: applies the file to the broker."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\b
 Examples:
-  routectl apply                              shows the plan and asks
+  routectl apply                              shows the plan and asks for confirmation
   routectl apply --yes                        for scripts
   routectl apply plan.json --yes              exactly what `plan --out plan.json` showed
   routectl apply --delete queue:legacy --allow destructive
   routectl apply --via amqp --yes             without the management API
 """
 
-_AGAIN = "hint: mend the cause and run `routectl apply` again: it does what is left"
+_RERUN = "hint: fix the cause and rerun: apply resumes"
 
 
 @click.command("apply", epilog=_EXAMPLES)
@@ -36,12 +36,12 @@ _AGAIN = "hint: mend the cause and run `routectl apply` again: it does what is l
 @file_option
 @broker_options
 @planning_options
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Apply without asking for confirmation.")
 @click.option(
     "--allow",
     multiple=True,
     type=click.Choice(["disruptive", "destructive", "data-loss"]),
-    help="Take a risk that the plan names; repeatable.",
+    help="Accept a risk that the plan names; repeatable.",
 )
 @output_options()
 def command(
@@ -52,11 +52,11 @@ def command(
     allow: tuple[str, ...],
     **options: Any,
 ) -> int:
-    """Brings the broker to the file's state.
+    """Applies the file to the broker.
 
-    Shows the plan, asks, carries it out, reads the state back and compares. A plan that holds a change which is
-    not allowed is refused as a whole, before anything is written. With PLAN.JSON it is refused if the plan would
-    be another one now.
+    Shows the plan, asks for confirmation, applies it, reads the state back and compares. A plan that contains a change
+    that is not allowed is refused as a whole, before anything is written. A saved plan (PLAN.JSON) is refused if the
+    file or the broker has changed since.
     """
     # Imported here so that `--help` answers at once.
     from ..topology.change.apply import apply
@@ -70,7 +70,7 @@ def command(
         files = tuple(Path(name) for name in saved.files)
     with make_plan(console, files, options, delete=saved.deletions if saved else ()) as planned:
         if saved is not None:
-            _check_moved_on(saved, planned.plan)
+            _refuse_if_stale(saved, planned.plan)
         plan = planned.plan
         if not console.json:
             show_plan(console, plan)
@@ -86,40 +86,40 @@ def command(
                 report = apply(planned, progress, allow=allow)
         except BrokerError as error:
             console.fail(error)
-            console.say(_AGAIN)
+            console.say(_RERUN)
             return 3
     if console.json:
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
         console.result("\n" + report_text(report, plan.files, complete=planned.session.complete))
     if report.exit_code == 3:
-        console.say(_AGAIN)
+        console.say(_RERUN)
     return report.exit_code
 
 
-def _check_moved_on(saved: Plan, current: Plan) -> None:
+def _refuse_if_stale(saved: Plan, current: Plan) -> None:
     from ..topology.change.plan import stale_reasons
     from ..topology.errors import Refused
 
-    told = stale_reasons(saved, current)
-    if told:
-        listed = "".join(f"\n  {line}" for line in told[:20])
-        message = f"the broker or the file has moved on since the plan was made:{listed}"
-        raise Refused(message, "make a new plan, review it, and apply that")
+    reasons = stale_reasons(saved, current)
+    if reasons:
+        listed = "".join(f"\n  {line}" for line in reasons[:20])
+        message = f"the broker or the file has changed since the plan was made:{listed}"
+        raise Refused(message, "make a new plan, review it, and apply it")
 
 
 def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, ...]) -> bool:
-    """Whether to go on; what is refused is refused before anybody is asked."""
+    """Whether to apply; a refused plan raises before the question is asked."""
     from ..topology.change.refusals import refusals
     from ..topology.errors import Refused, UsageError
 
     refused = refusals(planned, allow)
     if refused:
         listed = "".join(f"\n  {error.message}\n    {error.hint}" for error in refused[:20])
-        raise Refused(f"this plan is not carried out:{listed}", "nothing was changed")
+        raise Refused(f"plan refused, nothing was changed:{listed}")
     if yes:
         return True
     if not sys.stdin.isatty() or console.json:
-        raise UsageError("there is no terminal to ask on", "pass `--yes` to apply without asking")
+        raise UsageError("confirmation needs a terminal", "pass `--yes` to apply without asking")
     count = len(planned.plan.changes)
     return click.confirm(f"\nApply {'this change' if count == 1 else f'these {count} changes'}?", err=True)

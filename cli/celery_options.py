@@ -1,13 +1,16 @@
-"""Options of the commands that are about Celery."""
+"""What the commands that deal with Celery share."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ..topology.errors import UsageError
 
 Command = Callable[..., Any]
 
@@ -21,14 +24,20 @@ def app_option(command: Command, *, required: bool = True) -> Command:
         required=required,
         envvar="ROUTECTL_APP",
         show_envvar=True,
-        help="The Celery app, as `celery -A` takes it: `proj` or `proj.celery:app`.",
+        help="The Celery app, as for `celery -A`: `proj` or `proj.celery:app`.",
     )(command)
 
 
 def celery_program() -> tuple[str, ...]:
-    """How to call the Celery of this Python. Its script, where there is one: restarted workers need its path."""
+    """The command of this Python's Celery: its script if there is one, since restarted workers need its path."""
     script = Path(sys.executable).with_name("celery")
     return (sys.executable, str(script)) if script.exists() else (sys.executable, "-m", "celery")
+
+
+def require_celery() -> None:
+    """Raises a `UsageError` if Celery is not installed."""
+    if importlib.util.find_spec("celery") is None:
+        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
 
 
 def vhost_option(command: Command) -> Command:

@@ -1,15 +1,15 @@
-"""`routectl import`: writes the file from what is there already."""
+"""`routectl import`: generates the file from existing configuration."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .celery_options import require_celery
 from .console import Console
-from .options import output_options
+from .options import output_options, write_file
 
 if TYPE_CHECKING:
     from ..routing.importing.configuration import FileDraft
@@ -24,7 +24,7 @@ Examples:
 
 @click.group("import", epilog=_EXAMPLES)
 def command() -> None:
-    """Writes a first file from what is there already."""
+    """Generates a first file from existing configuration."""
 
 
 @command.command("celery", epilog=_EXAMPLES)
@@ -33,27 +33,26 @@ def command() -> None:
     "--out",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to a file instead of stdout.",
+    help="Write to this file instead of stdout.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that exists.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option(
-    "--workers/--no-workers", default=True, show_default=True, help="With a worker profile for all queues."
+    "--workers/--no-workers", default=True, show_default=True, help="Add a worker profile for all queues."
 )
 @output_options()
 def celery(console: Console, app: str, out: Path | None, force: bool, workers: bool, form: str) -> int:
-    """Writes the file from a Celery app's configuration.
+    """Generates the file from a Celery app's configuration.
 
-    APP is what `celery -A` takes: `proj`, `proj.celery:app` or `proj.celery.app`. Reads its queues, routes,
-    decorators and annotations, and compares where the file and Celery send every task. What the file cannot say
-    stands in a comment, and on stderr. Asks no broker, and writes no URL. Exits with 1 if a task goes elsewhere.
+    APP is as for `celery -A`: `proj`, `proj.celery:app` or `proj.celery.app`. Reads its queues, routes, decorators and
+    annotations, and compares the file's route of every task with Celery's. What the file cannot express is reported in
+    a comment and on stderr. Does not connect to the broker or write its URL. Exits with 1 if a route differs.
     """
     # Imported here so that `--help` answers at once.
     from ..topology.errors import UsageError
 
     if out is not None and out.exists() and not force:
-        raise UsageError(f"`{out}` exists already", "`--force` overwrites it")
-    if importlib.util.find_spec("celery") is None:
-        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+        raise UsageError(f"`{out}` already exists", "pass `--force` to overwrite it")
+    require_celery()
     from ..routing.app_loader import load_app
     from ..routing.importing.app.reader import read
     from ..routing.importing.convert.document import convert
@@ -65,7 +64,7 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
     written = file_text(document, workers=workers)
     different = differences(written, document.expected)
     if out is not None:
-        _write(out, written)
+        write_file(out, written)
     if console.json:
         console.document({"yaml": written, "notes": [*document.notes], "differences": different})
     else:
@@ -77,17 +76,8 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
     return 1 if different else 0
 
 
-def _write(out: Path, text: str) -> None:
-    from ..topology.errors import UsageError
-
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"`{out}` cannot be written: {(error.strerror or str(error)).lower()}") from None
-
-
 def _summary(document: FileDraft, out: Path) -> str:
     rules = sum(len(section.rules) for section in document.sections)
     counts = ((len(document.exchanges), "exchange"), (len(document.queues), "queue"), (rules, "route"))
-    told = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
-    return f"Wrote {out}: {told}"
+    counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+    return f"Wrote {out}: {counted}"

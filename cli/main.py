@@ -1,4 +1,4 @@
-"""The command group: names the commands, loads each when it is called, and turns errors into exit codes."""
+"""The command group: lists the commands, imports each when it is called, and maps errors to exit codes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import click
 from . import __version__
 from .console import Console
 
-#: Each command and what it does, in the order of a working day. It stands here, beside the commands' own help,
-#: so that `routectl --help` answers without importing any of them; a test holds the two equal.
+#: Each command and the first sentence of its help, in the usual order of use. Repeated here so that `routectl --help`
+#: does not import the commands; a test checks that both are equal.
 COMMANDS: dict[str, str] = {
-    "import": "Writes a first file from what is there already",
+    "import": "Generates a first file from existing configuration",
     "lint": "Finds mistakes in the file; asks no broker",
     "check": "Says whether file, tests and app agree; asks no broker",
     "plan": "Shows what apply would change",
-    "apply": "Brings the broker to the file's state",
-    "route": "Says where a task goes, and why",
-    "workers": "Prints worker commands, or systemd, Procfile, compose and Kubernetes units",
-    "worker": "Starts a worker by its profile",
-    "schema": "Prints the JSON Schema of the file, for editors",
+    "apply": "Applies the file to the broker",
+    "route": "Shows where a task goes, and why",
+    "workers": "Prints worker commands, or systemd, Procfile, Compose and Kubernetes units",
+    "worker": "Starts a worker with a profile",
+    "schema": "Prints the file's JSON Schema, for editors",
     "sandbox": "Starts and stops a throwaway RabbitMQ for development",
 }
 
-#: Commands whose names Python keeps for itself.
+#: Commands whose names are Python keywords.
 _MODULES = {"import": "import_"}
 
 _EPILOG = """\b
@@ -37,17 +37,17 @@ Examples:
   routectl import celery proj            a first file, from a Celery app
   routectl check --app proj              whether file, tests and app agree
   routectl plan                          what would change
-  routectl apply --yes                   change it
+  routectl apply --yes                   apply the changes
   routectl route billing.charge          where a task goes, and why
   routectl worker high -A proj           a worker for the high queue
 
 \b
 Exit codes:
-  0    done
+  0    success
   1    findings, differences with --exit-code, or a declined or refused apply
   2    wrong usage, unreadable file, broker unreachable, or a bug
-  3    apply partly done; run it again to finish
-  130  interrupted
+  3    apply partly done; rerun it to finish
+  130  interrupted; rerun to finish
 
 \b
 Completion (bash; likewise zsh and fish):
@@ -56,10 +56,10 @@ Completion (bash; likewise zsh and fish):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, so that `--help` and `--version` answer at once."""
+    """A group that imports a command when it is called, to keep `--help` and `--version` fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of a working day."""
+        """The commands in the usual order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -74,12 +74,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Adds a did-you-mean to an unknown command."""
+        """Suggests a similar name for an unknown command."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             near = get_close_matches(name, COMMANDS, n=1)
-            more = f" Did you mean `{near[0]}`?" if near else ""
-            ctx.fail(f"No such command `{name}`.{more}")
+            suggestion = f" Did you mean `{near[0]}`?" if near else ""
+            ctx.fail(f"No such command `{name}`.{suggestion}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -99,10 +99,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The `routectl` command: runs it, and ends the process with the exit code."""
+    """The `routectl` command: runs it and exits."""
     code = run(sys.argv[1:])
     if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        # A Celery app that was imported has started them, and Python would wait until they end.
+        # An imported Celery app has started threads, and Python would wait for them to end.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -118,6 +118,6 @@ def run(arguments: list[str]) -> int:
     console = Console(debug="--debug" in arguments)
     try:
         code = cli.main(arguments, prog_name="routectl", standalone_mode=False, obj=console)
-    except BaseException as error:  # noqa: BLE001 - the one place where every error gets its exit code
+    except BaseException as error:  # noqa: BLE001 - the one place that maps every error to an exit code
         return console.fail(error)
     return code if isinstance(code, int) else 0

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share, and functions that evaluate them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def file_option(command: Command) -> Command:
         show_default="queues.yaml",
         envvar="ROUTECTL_FILE",
         show_envvar=True,
-        help="The file; repeat it to lay one over the other.",
+        help="The file; repeatable, later files override earlier ones.",
     )(command)
 
 
 def broker_options(command: Command) -> Command:
-    """Where the broker is, and how TLS is done."""
+    """The broker's address and TLS."""
     options = (
         click.option(
             "-b",
@@ -50,7 +50,7 @@ def broker_options(command: Command) -> Command:
             show_envvar=True,
             default=DEFAULT_BROKER,
             show_default="amqp://localhost:5672/",
-            help="amqp:// or amqps:// URL; several hosts by commas, tried in turn.",
+            help="amqp:// or amqps:// URL; comma-separated hosts are tried in turn.",
         ),
         click.option(
             "--management",
@@ -59,18 +59,13 @@ def broker_options(command: Command) -> Command:
             show_envvar=True,
             help="URL of the management API.  [default: the broker's hosts, port 15672, or 15671 with amqps]",
         ),
-        click.option(
-            "--ca-file", type=_file, envvar="ROUTECTL_CA_FILE", show_envvar=True, help="CAs to trust (PEM)."
-        ),
-        click.option(
-            "--cert-file",
-            type=_file,
-            envvar="ROUTECTL_CERT_FILE",
-            show_envvar=True,
-            help="Client certificate (PEM).",
-        ),
-        click.option(
-            "--key-file", type=_file, envvar="ROUTECTL_KEY_FILE", show_envvar=True, help="Its key (PEM)."
+        *(
+            click.option(name, type=_file, envvar=variable, show_envvar=True, help=words)
+            for name, variable, words in (
+                ("--ca-file", "ROUTECTL_CA_FILE", "Trusted CAs (PEM)."),
+                ("--cert-file", "ROUTECTL_CERT_FILE", "Client certificate (PEM)."),
+                ("--key-file", "ROUTECTL_KEY_FILE", "Private key (PEM)."),
+            )
         ),
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
         click.option(
@@ -78,7 +73,7 @@ def broker_options(command: Command) -> Command:
             type=click.FloatRange(min=0.1),
             default=60.0,
             show_default=True,
-            help="Seconds to wait for an answer.",
+            help="Seconds to wait for a response.",
         ),
     )
     for option in reversed(options):
@@ -92,7 +87,7 @@ _file = click.Path(exists=True, dir_okay=False)
 
 
 def output_options(*formats: str) -> Callable[[Command], Command]:
-    """`--format`, `--color`, `-q`, `-v`, `--debug`, which set up the console.
+    """`--format`, `--color`, `-q`, `-v` and `--debug`, which configure the console.
 
     Parameters:
       formats: Formats besides text and json.
@@ -106,16 +101,16 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
                 type=click.Choice(["text", "json", *formats]),
                 default="text",
                 show_default=True,
-                help="How the result is written.",
+                help="Output format.",
             ),
             click.option(
                 "--color",
                 type=click.Choice(["auto", "always", "never"]),
                 default="auto",
-                help="Colour; NO_COLOR is honoured.",
+                help="When to use colours; NO_COLOR is respected.",
             ),
-            click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks."),
-            click.option("-v", "--verbose", is_flag=True, help="Say more."),
+            click.option("-q", "--quiet", is_flag=True, help="Show no progress and no notes."),
+            click.option("-v", "--verbose", is_flag=True, help="Show more details."),
             click.option("--debug", is_flag=True, help="Show tracebacks."),
         )
         wrapped: Command = _Setup(command)
@@ -127,7 +122,7 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
 
 
 class _Setup:
-    """Hands a command the console that its output options describe."""
+    """Calls a command with the console that its output options configure."""
 
     def __init__(self, command: Command) -> None:
         self._command = command
@@ -148,10 +143,10 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
     """Loads the files, and shows their warnings.
 
     Parameters:
-      only_routing: As `load` says: for commands that need no password.
+      only_routing: As for `load`: for commands that need no passwords.
 
     Raises:
-      FileError: with every mistake in them.
+      FileError: The files have mistakes; it contains all of them.
     """
     # Imported here and below so that `--help` of a command answers without them.
     from ..topology.file.load import collector_paused, load
@@ -159,18 +154,26 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
 
     with collector_paused():
         loaded = load(list(files), only_routing=only_routing)
-        # The file's nodes live as long as the process: the collector never sees them.
+        # The file's nodes live as long as the process: the collector need not traverse them.
         gc.freeze()
     for warning in loaded.warnings:
         console.warn(finding_text(warning))
     return loaded
 
 
+def write_file(path: Path, text: str) -> None:
+    """Writes the file that `--out` names, or raises a `UsageError`."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
 def address_of(options: dict[str, Any]) -> Address:
-    """The broker's address that the options name; takes them out of `options`.
+    """The broker's address from the options, which are removed from `options`.
 
     Raises:
-      UsageError: a URL is wrong.
+      UsageError: A URL is invalid.
     """
     from ..topology.broker.address import Address, Tls
 
@@ -179,18 +182,18 @@ def address_of(options: dict[str, Any]) -> Address:
     given = ca_file or cert_file or key_file or insecure
     tls = Tls(ca_file, cert_file, key_file, verify=not insecure) if given else None
     broker, management = options.pop("broker"), options.pop("management")
-    return Address.parse(broker, management=None if _of_another(broker) else management, tls=tls)
+    return Address.parse(broker, management=None if _for_other_hosts(broker) else management, tls=tls)
 
 
-def _of_another(broker: str) -> bool:
-    """Whether `ROUTECTL_MANAGEMENT` goes with `ROUTECTL_BROKER`, and `--broker` names other hosts than that."""
+def _for_other_hosts(broker: str) -> bool:
+    """Whether `ROUTECTL_MANAGEMENT` belongs to the hosts of `ROUTECTL_BROKER`, and `--broker` names others."""
     from ..topology.broker.address import Address
 
     source = click.get_current_context().get_parameter_source
-    usual = os.environ.get("ROUTECTL_BROKER")
-    if not usual or source("broker") is not _TYPED or source("management") is not _FROM_ENVIRONMENT:
+    url = os.environ.get("ROUTECTL_BROKER")
+    if not url or source("broker") is not _TYPED or source("management") is not _FROM_ENVIRONMENT:
         return False
     try:
-        return Address.parse(usual).hosts != Address.parse(broker).hosts
+        return Address.parse(url).hosts != Address.parse(broker).hosts
     except UsageError:
         return False

@@ -22,22 +22,22 @@ Examples:
 
 
 def planning_options(command: Any) -> Any:
-    """What decides on the plan, for `plan` and `apply` alike."""
+    """The options that affect the plan, for both `plan` and `apply`."""
     options = (
         click.option(
             "--via",
             type=click.Choice(["management", "amqp"]),
             default="management",
             show_default=True,
-            help="amqp: where no management API is reachable; it creates, and sees little.",
+            help="amqp works without the management API, but only creates and checks objects.",
         ),
-        click.option("--cluster", metavar="NAME", help="Refuse to work on any other cluster."),
+        click.option("--cluster", metavar="NAME", help="Refuse any other cluster."),
         click.option(
             "--delete",
             "deletions",
             multiple=True,
             metavar="KIND:NAME",
-            help="Delete an object that the file does not declare, such as queue:legacy; repeatable.",
+            help="Delete an object that is not in the file, such as queue:legacy; repeatable.",
         ),
     )
     for option in reversed(options):
@@ -51,7 +51,7 @@ def planning_options(command: Any) -> Any:
 @planning_options
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file, for apply."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file, for apply."
 )
 @output_options()
 def command(
@@ -59,7 +59,7 @@ def command(
 ) -> int:
     """Shows what apply would change.
 
-    Reads the file and the broker, compares the two, and changes nothing.
+    Compares the file with the broker, and changes nothing.
     """
     # Imported here so that `--help` answers at once.
     from .planning import make_plan, show_plan, write_plan
@@ -68,6 +68,6 @@ def command(
         plan = planned.plan
     if out is not None:
         write_plan(plan, out)
-        console.say(f"wrote {out}; carry it out with `routectl apply {out}`")
+        console.say(f"wrote {out}; apply it with `routectl apply {out}`")
     show_plan(console, plan)
     return 1 if exit_code and not plan.empty else 0

@@ -1,4 +1,4 @@
-"""What `plan` and `apply` have in common: from options to a plan, and to its JSON on disk."""
+"""What `plan` and `apply` share: making a plan from the options, and saving it as JSON."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _DELETABLE = {
 def make_plan(
     console: Console, files: tuple[Path, ...], options: dict[str, Any], *, delete: Iterable[Key] = ()
 ) -> Iterator[Planned]:
-    """Loads the files, reads the broker, and compares; the session stays open within the `with`.
+    """Loads the files and compares them with the broker; the session stays open within the `with` block.
 
     Parameters:
       console: Where warnings go.
       files: The files.
-      options: What `broker_options` and `planning_options` say.
-      delete: Objects to delete besides those that the options name.
+      options: The values of `broker_options` and `planning_options`.
+      delete: Objects to delete in addition to those in the options.
 
     Raises:
-      FileError: the file is wrong; the broker was not asked.
-      BrokerError: the broker cannot be read.
+      FileError: The file has mistakes; the broker was not contacted.
+      BrokerError: The broker cannot be read.
     """
     loaded = load_files(console, files)
     address = address_of(options)
     vhost = vhost_of(loaded, address)
     if options["via"] == "amqp":
         if options["deletions"]:
-            raise UsageError("`--delete` needs the management API", "leave out `--via amqp`")
+            raise UsageError("`--delete` needs the management API", "remove `--via amqp`")
         with AmqpSession(address, vhost) as amqp:
             yield plan_by_amqp(loaded, address, amqp)
         return
@@ -58,7 +58,7 @@ def _deletion(text: str, vhost: str) -> Key:
     kind, separator, name = text.partition(":")
     if not separator or kind not in _DELETABLE or not name:
         known = ", ".join(f"{kind}:NAME" for kind in _DELETABLE)
-        raise UsageError(f"`--delete {text}` names nothing that can be deleted", f"write one of {known}")
+        raise UsageError(f"`--delete {text}` does not name a deletable object", f"use one of {known}")
     return Key(_DELETABLE[kind], vhost, (name,))
 
 
@@ -71,10 +71,10 @@ def show_plan(console: Console, plan: Plan) -> None:
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Writes the plan as JSON, whole or not at all, readable by its owner only.
+    """Writes the plan as JSON, atomically, readable by its owner only.
 
     Raises:
-      UsageError: the file cannot be written.
+      UsageError: The file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -90,7 +90,7 @@ def read_plan(path: Path) -> Plan:
     """The plan in a file.
 
     Raises:
-      UsageError: it cannot be read, or is no plan.
+      UsageError: It cannot be read, or is not a plan.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""The pytest plugin: the router of the project's file as a fixture, and the file's `tests` as tests.
+"""The pytest plugin: a fixture for the router of the project's file, and the file's `tests` as pytest tests.
 
-pytest loads it wherever routectl is installed, so it imports nothing heavy until it is used.
+pytest loads it wherever routectl is installed, so heavy imports are deferred until it is used.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 _DEFAULT = "queues.yaml"
 
-_MISSING = "`routectl_file` in pytest's settings says which file it is, from pytest's root folder"
+_MISSING = "set `routectl_file` in pytest's settings to its path, relative to pytest's root folder"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The settings `routectl_file` and `routectl_vhost`, and `--routectl`."""
     parser.addini(
         "routectl_file",
-        "The routectl file, from the root folder; of several, a line each, later ones are laid over it.",
+        "The routectl file, relative to the root folder; one per line, later files override earlier ones.",
         type="linelist",
         default=[_DEFAULT],
     )
     parser.addini("routectl_vhost", "One of the file's `vhosts`; by default its top level.", default="")
     group = parser.getgroup("routectl")
-    group.addoption("--routectl", action="store_true", help="Run the `tests` of the routectl file, too.")
+    group.addoption("--routectl", action="store_true", help="Also run the `tests` of the routectl file.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds the file to what is collected.
+    """Adds the file to the collected arguments.
 
     Raises:
-      UsageError: There is no such file.
+      UsageError: The file does not exist.
     """
     if not config.getoption("routectl"):
         return
     file = _files(config)[0]
     if not file.is_file():
-        raise pytest.UsageError(f"--routectl: there is no file `{file}`; {_MISSING}")
+        raise pytest.UsageError(f"--routectl: file `{file}` does not exist; {_MISSING}")
     if not any(_is_named(config, argument, file) for argument in config.args):
         config.args.append(str(file))
 
@@ -62,14 +62,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RouteFile 
 
 @pytest.fixture(scope="session")
 def routectl_router(pytestconfig: pytest.Config) -> Router:
-    """The router of the file that `routectl_file` names, `queues.yaml` in the root folder by default."""
+    """The router of the file in `routectl_file`, by default `queues.yaml` in the root folder."""
     from ..routing import Router
     from ..topology.errors import RoutectlError
 
     try:
-        return Router.from_file(_shown(_files(pytestconfig)), vhost=_vhost(pytestconfig))
+        return Router.from_file(_display_paths(_files(pytestconfig)), vhost=_vhost(pytestconfig))
     except RoutectlError as error:
-        problem = _told(error)
+        problem = _error_text(error)
     pytest.fail(problem, pytrace=False)
 
 
@@ -77,29 +77,29 @@ class RouteFile(pytest.File):
     """The tests of a routectl file."""
 
     def collect(self) -> Iterator[RouteItem]:
-        """One item for each entry of `tests`, of all vhosts unless one is named.
+        """One item for each entry of `tests`, of all vhosts unless one is configured.
 
         Raises:
-          CollectError: The file is wrong.
+          CollectError: The file has mistakes.
         """
         from ..routing.check.problem import VhostContext
         from ..topology.errors import RoutectlError
         from ..topology.file.load import load
 
         try:
-            loaded = load(_shown(_files(self.config)), only_routing=True)
+            loaded = load(_display_paths(_files(self.config)), only_routing=True)
             vhost = _vhost(self.config)
             vhosts = (None, *loaded.topology.vhosts) if vhost is None else (vhost,)
             parts = [VhostContext.of(loaded, name) for name in vhosts]
         except RoutectlError as error:
-            raise self.CollectError(_told(error)) from None
+            raise self.CollectError(_error_text(error)) from None
         names: Counter[str] = Counter()
         for part in parts:
             for at, test in enumerate(part.body.tests):
                 name = f"{part.vhost}/{test.task}" if part.vhost in loaded.topology.vhosts else test.task
                 names[name] += 1
-                whole = name if names[name] == 1 else f"{name}[{names[name]}]"
-                yield RouteItem.from_parent(self, name=whole, part=part, at=at)
+                unique = name if names[name] == 1 else f"{name}[{names[name]}]"
+                yield RouteItem.from_parent(self, name=unique, part=part, at=at)
 
 
 class RouteItem(pytest.Item):
@@ -116,10 +116,10 @@ class RouteItem(pytest.Item):
         self.at = at
 
     def runtest(self) -> None:
-        """Routes the task, and compares.
+        """Routes the task and compares.
 
         Raises:
-          WrongRoute: It does not go where the file's test says.
+          WrongRoute: The route differs from the test.
         """
         from ..routing.check.file_tests import failed_test
 
@@ -128,25 +128,25 @@ class RouteItem(pytest.Item):
             raise WrongRoute(problem.render())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
-        """What `routectl check` says of it."""
+        """The message of `routectl check`."""
         return str(excinfo.value) if isinstance(excinfo.value, WrongRoute) else super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the entry stands, and its name."""
+        """The entry's position and name."""
         return self.path, self.part.position("tests", self.at).line - 1, f"task {self.name}"
 
 
 class WrongRoute(Exception):
-    """A task does not go where a test of the file says."""
+    """A task's route differs from a test of the file."""
 
 
 def _files(config: pytest.Config) -> list[Path]:
-    """The file and what is laid over it."""
+    """The file and its overlays."""
     return [config.rootpath / name for name in config.getini("routectl_file") or [_DEFAULT]]
 
 
-def _shown(files: list[Path]) -> list[Path]:
-    """Files as messages name them: from the working directory, if they are below it."""
+def _display_paths(files: list[Path]) -> list[Path]:
+    """Paths as shown in messages: relative to the working directory, if they are below it."""
     here = Path.cwd()
     return [file.relative_to(here) if file.is_relative_to(here) else file for file in files]
 
@@ -156,13 +156,13 @@ def _vhost(config: pytest.Config) -> str | None:
 
 
 def _is_named(config: pytest.Config, argument: str, file: Path) -> bool:
-    """Whether an argument names the file, one of its tests, or a folder around it."""
+    """Whether an argument names the file, one of its tests, or a folder that contains it."""
     named = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
     return named in (file.resolve(), *file.resolve().parents)
 
 
-def _told(error: RoutectlError) -> str:
-    """An error as people read it: each mistake with its place, or a sentence and what to do."""
+def _error_text(error: RoutectlError) -> str:
+    """An error as text: each mistake with its position, or the message and the hint."""
     from ..topology.errors import FileError, UnreadableFile
 
     if isinstance(error, FileError):

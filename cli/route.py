@@ -1,4 +1,4 @@
-"""`routectl route`: where a task goes, by which rule, and who takes it."""
+"""`routectl route`: where a task goes, by which rule, and which workers consume it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _HEADER = ("task", "queue", "exchange", "key", "priority", "workers", "rule")
 
 _LABEL = 10
 
-#: What each option with a part of the call has to be.
+#: The JSON type of each option with a part of the call.
 _KINDS: dict[type, str] = {list: 'a JSON list, such as `[1, "a"]`', dict: 'a JSON object, such as `{"a": 1}`'}
 
 
 @click.command("route", epilog=_EXAMPLES)
 @click.argument("tasks", metavar="TASK...", nargs=-1, required=True)
-@click.option("--args", metavar="JSON", help="Positional arguments of the call, for rules that look at them.")
-@click.option("--kwargs", metavar="JSON", help="Named arguments, likewise.")
+@click.option("--args", metavar="JSON", help="Positional arguments, for rules that match on them.")
+@click.option("--kwargs", metavar="JSON", help="Keyword arguments, likewise.")
 @click.option("--headers", metavar="JSON", help="The message's headers, likewise.")
 @click.option("--options", metavar="JSON", help="Other options of `apply_async`, likewise.")
 @file_option
@@ -53,11 +53,11 @@ def command(
     vhost: str | None,
     form: str,
 ) -> int:
-    """Says where a task goes, and why.
+    """Shows where a task goes, and why.
 
-    Shows the queue, the way to it through the broker, the workers that take it, and the rule that decided, with its
-    place in the file. For one task, or with `--verbose`, it says as well what the rule sets on the message, and why
-    rules before it did not take the task. Asks no broker. Exits with 1 if a task has no destination.
+    Shows the queue, the path to it through the broker, the workers that consume it, and the rule that matched, with its
+    position in the file. For one task, or with `--verbose`, it also shows what the rule sets on the message, and why
+    earlier rules did not match. Does not connect to the broker. Exits with 1 if a task has no destination.
     """
     # Imported here so that `--help` answers at once.
     from ..routing import Router
@@ -77,10 +77,10 @@ def command(
 
 
 def _call(args: str | None, kwargs: str | None, headers: str | None, options: str | None) -> Call:
-    """What the task is called with, as the options say.
+    """The call that the options describe.
 
     Raises:
-      UsageError: An option is no JSON of its kind, or names what would decide instead of the file.
+      UsageError: An option is not JSON of its type, or names a queue, exchange or key, which would override the file.
     """
     from ..routing import Call
     from ..routing.rules.overrides import refuse_address
@@ -96,18 +96,18 @@ def _call(args: str | None, kwargs: str | None, headers: str | None, options: st
 
 
 def _parsed(option: str, text: str | None, kind: type) -> Any:
-    """An option's JSON; an empty list or object if it was not given."""
+    """An option's JSON; an empty list or object by default."""
     from ..topology.errors import UsageError
 
     if text is None:
         return kind()
-    hint = f"`{option}` takes {_KINDS[kind]}"
+    hint = f"pass {_KINDS[kind]}"
     try:
         value = json.loads(text)
     except RecursionError:
         raise UsageError(f"`{option}` is nested too deeply", hint) from None
     except ValueError as error:
-        raise UsageError(f"`{option}` is no JSON: {error}", hint) from None
+        raise UsageError(f"`{option}` is not valid JSON: {error}", hint) from None
     if not isinstance(value, kind):
         raise UsageError(f"`{option}` is not {_KINDS[kind].partition(',')[0]}", hint)
     return value
@@ -120,7 +120,7 @@ def _row(found: Explanation) -> tuple[str, ...]:
     if decision is None:
         return found.task, "-", "-", "-", "-", "-", str(found.error)
     if _follows(found):
-        return found.task, "-", "-", "-", "-", "-", _sentence(found)
+        return found.task, "-", "-", "-", "-", "-", _followed(found)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
     workers = ",".join(name or "any" for name in found.workers) or "none"
@@ -128,7 +128,7 @@ def _row(found: Explanation) -> tuple[str, ...]:
 
 
 def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
-    """All there is to say of one task, line by line."""
+    """The details of one task, line by line."""
     from .text import printable, rule_text
 
     decision = found.decision
@@ -142,32 +142,32 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
                 "publish",
                 f'{decision.exchange or "(default)"} {decision.exchange_type}, key "{decision.routing_key}"',
             ),
-            ("way", _way(found)),
+            ("path", _path(found)),
             ("message", _message(decision)),
             ("workers", _workers(found)),
-            ("but", _sentence(found)),
+            ("note", _followed(found)),
         ]
-    lines += [(("passed by", "")[at > 0], text) for at, text in enumerate(_passed(found, verbose))]
+    lines += [(("skipped", "")[at > 0], text) for at, text in enumerate(_skipped(found, verbose))]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL}}{printable(text)}"
 
 
 def _follows(found: Explanation) -> str | None:
-    """Which task decides instead, for tasks that Celery sends along with others."""
+    """The task that decides the queue, for tasks that Celery sends along with others."""
     from ..routing.rules.builtin_tasks import follows
 
     decision = found.decision
     return follows(found.task, named=decision is not None and decision.pattern == found.task)
 
 
-def _sentence(found: Explanation) -> str:
+def _followed(found: Explanation) -> str:
     what = _follows(found)
-    return f"Celery sends it where {what} goes" if what else ""
+    return f"Celery sends it to the queue of {what}" if what else ""
 
 
-def _way(found: Explanation) -> str:
-    """The exchanges, binding keys and queue that the message comes by."""
+def _path(found: Explanation) -> str:
+    """The message's path: exchanges, binding keys and queue."""
     steps = [found.path[0].source or "(default)"] if found.path else []
     for link in found.path:
         steps += [f'"{link.key}"', link.destination]
@@ -180,37 +180,37 @@ def _message(decision: Decision) -> str:
 
     values: Mapping[str, Any] = redacted({"priority": decision.priority, **decision.options})
     return ", ".join(
-        f"{name} {f'{value:g}' if isinstance(value, float) else _shown(value)}"
+        f"{name} {f'{value:g}' if isinstance(value, float) else _value_text(value)}"
         for name, value in values.items()
         if value is not None
     )
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _workers(found: Explanation) -> str:
     if found.workers == ("",):
-        return "any without a profile and `-Q`"
-    return ", ".join(found.workers) or "no worker profile takes it"
+        return "any worker without a profile and `-Q`"
+    return ", ".join(found.workers) or "none: no worker profile consumes the queue"
 
 
-def _passed(found: Explanation, verbose: bool) -> Iterator[str]:
-    """The rules that did not take the task: those that matched one by one, the others counted unless verbose."""
+def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
+    """The rules that were not used: those whose pattern matched one by one, the others counted unless verbose."""
     if found.outranked is not None:
-        yield _told(found.outranked)
-    yield from (_told(attempt) for attempt in found.attempts if verbose or attempt.matched)
+        yield _attempt_text(found.outranked)
+    yield from (_attempt_text(attempt) for attempt in found.attempts if verbose or attempt.matched)
     others = [attempt for attempt in found.attempts if not attempt.matched]
     if others and not verbose:
         names = sum(attempt.exact for attempt in others)
         counts = ((names, "name"), (len(others) - names, "pattern"))
-        told = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        counted = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
         verb, them = ("does", "shows it") if len(others) == 1 else ("do", "lists them")
-        yield f"{told} that {verb} not match; `--verbose` {them}"
+        yield f"{counted} that {verb} not match; `--verbose` {them}"
 
 
-def _told(attempt: Attempt) -> str:
-    from .text import place_text
+def _attempt_text(attempt: Attempt) -> str:
+    from .text import position_prefix
 
-    return f"{place_text(attempt.position)}{attempt.pattern}: {attempt.why}"
+    return f"{position_prefix(attempt.position)}{attempt.pattern}: {attempt.why}"

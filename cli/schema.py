@@ -1,4 +1,4 @@
-"""`routectl schema`: prints the JSON Schema of the file."""
+"""`routectl schema`: prints the file's JSON Schema."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import click
+
+from .options import write_file
 
 _EXAMPLES = """\b
 Examples:
@@ -18,23 +20,19 @@ Then, as the first line of queues.yaml:
 
 @click.command("schema", epilog=_EXAMPLES)
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file instead of stdout."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead of stdout."
 )
 def command(out: Path | None) -> None:
-    """Prints the JSON Schema of the file, for editors.
+    """Prints the file's JSON Schema, for editors.
 
-    Editors that know YAML (VS Code with its YAML extension, JetBrains, Neovim with yaml-language-server) complete
-    and check queues.yaml with it.
+    Editors with YAML support (VS Code with its YAML extension, JetBrains, Neovim with yaml-language-server) use it to
+    complete and validate queues.yaml.
     """
     # Imported here so that `--help` answers at once.
-    from ..topology.errors import UsageError
     from ..topology.file.json_schema import schema
 
     text = json.dumps(schema(), indent=2, ensure_ascii=False)
     if out is None:
         click.echo(text)
     else:
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"`{out}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+        write_file(out, text + "\n")

@@ -1,4 +1,4 @@
-"""Plans, findings and reports as people read them. Pure; colours are click's, and stripped where not wanted."""
+"""Plans, findings and reports as text. Colours are click's, which strips them where they are not wanted."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def finding_text(finding: Finding | Problem) -> str:
 
 
 def plan_text(plan: Plan, *, verbose: bool = False) -> str:
-    """The whole plan, in the order in which it is carried out.
+    """The whole plan, in the order in which it is applied.
 
     Parameters:
       plan: The plan.
-      verbose: List the many objects of Celery's delayed tasks one by one, too.
+      verbose: List the objects for Celery's delayed tasks one by one instead of counting them.
     """
     where = [
         plan.broker,
@@ -61,7 +61,7 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
             shown.append(change)
         else:
             folded[change.key.kind] += 1
-    width = min(_WIDEST, max((_columns(_title(change.key, several)) for change in shown), default=0))
+    width = min(_WIDEST, max((_display_width(_title(change.key, several)) for change in shown), default=0))
     kinds = max((len(_kind(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
@@ -76,7 +76,7 @@ def _notes(plan: Plan) -> list[str]:
     lines = [f"note: {printable(note)}" for note in plan.notes]
     left = {kind: count for kind, count in sorted(plan.unmanaged.items()) if count}
     if left:
-        lines.append(f"note: not in {_files(plan.files)}, and left as they are: {_counted(left)}")
+        lines.append(f"note: not in {_files(plan.files)}, left unchanged: {_counted(left)}")
     return [*lines, ""] if lines else []
 
 
@@ -88,7 +88,7 @@ def _is_for_delays(change: Change) -> bool:
 
 
 def _counted(kinds: Mapping[str, int]) -> str:
-    """Counts by kind in words: `1 exchange, 2 queues`."""
+    """Counts by kind: `1 exchange, 2 queues`."""
     return ", ".join(_count(number, kind) for kind, number in kinds.items())
 
 
@@ -111,18 +111,18 @@ def _summary(plan: Plan) -> str:
 
 
 def _kind(key: Key) -> str:
-    """The kind as people call it: a parameter is what its component makes of it."""
+    """The kind as users know it; for a parameter, its component."""
     return key.name[0].replace("-", " ") if key.kind is Kind.PARAMETER else str(key.kind)
 
 
 def _title(key: Key, several: bool) -> str:
-    """The name, with its vhost where there are several."""
+    """The name, with its vhost if there are several."""
     vhost = f" ({key.vhost})" if several and key.vhost else ""
     return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
 
 
-def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes: two for a wide character, none for a combining one."""
+def _display_width(text: str) -> int:
+    """A text's width in a terminal: two columns for a wide character, none for a combining one."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(char) in "WF" else not combining(char) for char in text)
@@ -133,7 +133,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
     key = change.key
     title = _title(key, several)
-    padding = " " * (width - _columns(title))
+    padding = " " * (width - _display_width(title))
     lines = [f"{mark} {_kind(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
         counts = ""
@@ -144,7 +144,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
 
 
 def _differences(change: Change) -> str:
-    if change.rejection is not None:  # AMQP alone does not see what the object is like
+    if change.rejection is not None:  # the object's state cannot be read over AMQP
         return printable(change.rejection)
     return printable(
         ", ".join(f"{name}: {_value(old)} -> {_value(new)}" for name, old, new in change.differences())
@@ -152,7 +152,7 @@ def _differences(change: Change) -> str:
 
 
 def describe(change: Change) -> str:
-    """The properties of an object that is created or deleted, in a few words."""
+    """The properties of an object that is created or deleted, on one line."""
     properties = dict(change.after or change.before or {})
     words: list[str] = []
     match change.key.kind:
@@ -177,16 +177,16 @@ def _pairs(values: dict[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """A value in a line: JSON, but for texts that can be taken for nothing else."""
+    """A value on one line: as JSON, except for texts that are unambiguous without quotes."""
     if value is None:
         return "unset"
     value = mask(value)
-    if isinstance(value, str) and not _looks_like_another(value):
+    if isinstance(value, str) and not _is_ambiguous(value):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _looks_like_another(text: str) -> bool:
+def _is_ambiguous(text: str) -> bool:
     if text in ("", "unset"):
         return True
     try:
@@ -197,7 +197,7 @@ def _looks_like_another(text: str) -> bool:
 
 
 def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool) -> str:
-    """How an apply went: the failures one by one, the rest counted."""
+    """The result of an apply: failures one by one, the rest counted."""
     lines: list[str] = []
     several = len({vhost for outcome in report.outcomes if (vhost := outcome.change.key.vhost)}) > 1
     for outcome in report.outcomes:
@@ -233,23 +233,23 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns are as wide as their widest cell."""
+    """A table with aligned columns."""
     shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(_columns, column)) for column in zip(*shown, strict=True)]
+    widths = [max(map(_display_width, column)) for column in zip(*shown, strict=True)]
     padded = (
-        [cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        [cell + " " * (width - _display_width(cell)) for cell, width in zip(row, widths, strict=True)]
         for row in shown
     )
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def rule_text(decision: Decision) -> str:
-    """The rule that decided, with its place: `queues.yaml:8  billing.*`."""
+    """The rule that matched, with its position: `queues.yaml:8  billing.*`."""
     if decision.celerys_own:
-        return "default of Celery's own"
-    return "unmatched" if decision.rule is None else f"{place_text(decision.position)}{decision.pattern}"
+        return "default for Celery's own tasks"
+    return "unmatched" if decision.rule is None else f"{position_prefix(decision.position)}{decision.pattern}"
 
 
-def place_text(place: Position | None) -> str:
-    """A place before what stands there: file and line, or nothing."""
-    return f"{place.file}:{place.line}  " if place else ""
+def position_prefix(position: Position | None) -> str:
+    """A position as a prefix: file and line, or nothing."""
+    return f"{position.file}:{position.line}  " if position else ""

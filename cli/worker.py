@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from .celery_options import app_option, celery_program, vhost_option
+from .celery_options import app_option, celery_program, require_celery, vhost_option
 from .console import Console
 from .options import file_option, load_files
 
@@ -21,7 +20,7 @@ Examples:
   routectl worker orders -A proj --share 2/3
 """
 
-#: The module that loads the user's app; only named here, since importing it imports Celery.
+#: The module that loads the user's app, by name, since importing it imports Celery.
 _APP_MODULE = "routectl.routing.worker_app"
 
 
@@ -36,7 +35,7 @@ _APP_MODULE = "routectl.routing.worker_app"
     metavar="K/N",
     envvar="ROUTECTL_SHARE",
     show_envvar=True,
-    help="Of each queue with `shards`, take every N-th shard, from the K-th.  [default: all]",
+    help="Consume every N-th shard, from the K-th, of each queue with `shards`.  [default: all]",
 )
 @click.pass_obj
 def command(
@@ -48,26 +47,24 @@ def command(
     vhost: str | None,
     share: str | None,
 ) -> None:
-    """Starts a worker by its profile.
+    """Starts a worker with a profile.
 
-    The same as `celery -A APP worker --profile PROFILE`, also for an app that `configure` did not set up, and
-    with green pools patched in time. Name the app's own file by `-f`, which the profile is read from; an app that
-    `configure` did set up keeps its own if the two say otherwise. What follows `--` is passed to `celery worker` and
-    beats the profile.
+    Like `celery -A APP worker --profile PROFILE`, but also works for an app that was not set up by `configure`, and
+    monkey-patches for green pools early enough. The profile is read from `-f`: pass the file that the app uses. If the
+    two differ, an app that was set up by `configure` keeps its own file. Options after `--` are passed to
+    `celery worker` and override the profile.
     """
     # Imported here so that `--help` answers at once.
     from ..routing.rules.vhost import select_vhost
     from ..routing.worker import profile as profiles
     from ..routing.worker import share as sharing
     from ..routing.worker.manifests import worker_command as celery_command
-    from ..topology.errors import UsageError
 
-    if importlib.util.find_spec("celery") is None:
-        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+    require_celery()
     body, _ = select_vhost(load_files(console, files).topology, vhost)
     found = profiles.find_profile(body, profile, " + ".join(map(str, files)))
     part = None if share is None else sharing.parse_share(share)
-    sharing.queues_of_share(body, body.consumed(found), part)  # which says at once what cannot be shared
+    sharing.queues_of_share(body, body.consumed(found), part)  # raises early if a queue cannot be shared
     environment = {
         **os.environ,
         "ROUTECTL_APP": app,
@@ -75,5 +72,5 @@ def command(
         **({"ROUTECTL_VHOST": vhost} if vhost else {}),
     }
     line = [*celery_command(profile, found.pool, _APP_MODULE, celery_program(), part), *words]
-    # A process of its own: Celery reads its own command line to patch pools, to detach and to restart.
+    # Replaces this process: Celery reads its own command line to patch pools, to detach and to restart.
     os.execve(sys.executable, line, environment)

@@ -24,13 +24,13 @@ Examples:
 @app_option
 @file_option
 @vhost_option
-@click.option("--image", default="app", show_default=True, help="The app's image (compose, kubernetes).")
+@click.option("--image", default="app", show_default=True, help="Container image (compose, kubernetes).")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
-    help="Where the app is imported from (systemd).  [default: the current folder]",
+    help="Directory that the app is imported from (systemd).  [default: the current directory]",
 )
-@click.option("--user", help="Whom workers run as (systemd).  [default: the current user]")
+@click.option("--user", help="User that workers run as (systemd).  [default: the current user]")
 @output_options("systemd", "procfile", "compose", "kubernetes")
 def command(
     console: Console,
@@ -42,9 +42,9 @@ def command(
     user: str | None,
     form: str,
 ) -> None:
-    """Prints worker commands, or systemd, Procfile, compose and Kubernetes units.
+    """Prints worker commands, or systemd, Procfile, Compose and Kubernetes units.
 
-    One for each profile, or for each of its `shares`.
+    One for each profile, or one for each of its `shares`.
     """
     # Imported here so that `--help` answers at once.
     from ..routing.rules.vhost import select_vhost
@@ -60,7 +60,7 @@ def command(
         console.document({"workers": manifests.documents(found)})
     elif form == "systemd":
         console.result(
-            manifests.systemd(found, str((directory or Path()).absolute()), user or _whoever_asks())
+            manifests.systemd(found, str((directory or Path()).absolute()), user or _current_user())
         )
     elif form in ("compose", "kubernetes"):
         console.result((manifests.compose if form == "compose" else manifests.kubernetes)(found, image))
@@ -68,8 +68,8 @@ def command(
         console.result((manifests.procfile if form == "procfile" else manifests.shell_commands)(found))
 
 
-def _whoever_asks() -> str:
-    """The current user by name; in a container that does not know it, by number."""
+def _current_user() -> str:
+    """The current user's name, or its id where it has no name, as in some containers."""
     try:
         return getuser()
     except (KeyError, OSError):

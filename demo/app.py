@@ -1,4 +1,4 @@
-"""The demo's Celery app: a shop whose tasks say which queue they came by and who ran them."""
+"""The demo's Celery app: a shop whose tasks report their routing key and their worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from routectl.routing.celery import configure
 
 FILE = Path(__file__).resolve().parent.parent / "queues.yaml"
 
-#: The shop's tasks. Nothing here says where they go: queues.yaml does.
+#: The shop's tasks. Their routes are in queues.yaml only.
 TASKS = (
     "billing.charge",
     "billing.refund",
@@ -35,11 +35,11 @@ router = configure(app, FILE)
 
 
 def work(task: Any, seconds: float) -> dict[str, str]:
-    """Takes its time, and reports the worker and the key that the task came with."""
+    """Sleeps, and returns the worker and the routing key of the task."""
     time.sleep(seconds)
     return {
         "worker": task.request.hostname.partition("@")[0],
-        "key": task.request.delivery_info["routing_key"].rpartition(".")[2],  # a delay stands before it
+        "key": task.request.delivery_info["routing_key"].rpartition(".")[2],  # preceded by the delay, if any
     }
 
 

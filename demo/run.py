@@ -1,6 +1,6 @@
 """`make demo`: from queues.yaml to running workers on a throwaway RabbitMQ, in under two minutes.
 
-Ends what it started, and nothing else, also when it is interrupted or fails.
+Stops what it started, and nothing else, even if it is interrupted or fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = ("high", "normal", "low")
 COUNT = 300
-#: Of so many tasks, one is sent with a countdown (seconds).
+#: One in DELAYED tasks is sent with a countdown of COUNTDOWN seconds.
 DELAYED, COUNTDOWN = 30, 2
 SECONDS = 0.05
 
@@ -35,7 +35,7 @@ console = Console(highlight=False)
 
 
 class Failed(Exception):
-    """Something did not go as it should; says what."""
+    """A step of the demo failed."""
 
 
 def main() -> int:
@@ -55,9 +55,9 @@ def main() -> int:
             show_topology()
             stack.enter_context(workers(folder))
             publish()
-            title("Taking everything down")
+            title("Stopping everything")
     except KeyboardInterrupt:
-        console.print("interrupted; everything was taken down", style="yellow")
+        console.print("interrupted; everything was stopped", style="yellow")
         return 130
     except Failed as error:
         console.print(f"error: {error}", style="red", markup=False)
@@ -68,8 +68,8 @@ def main() -> int:
 
 @contextlib.contextmanager
 def sandbox() -> Iterator[None]:
-    """A broker of the demo's own."""
-    title("A throwaway RabbitMQ")
+    """A broker for the demo."""
+    title("Starting a throwaway RabbitMQ")
     name = f"demo-{os.getpid()}"
     try:
         started = json.loads(routectl("sandbox", "start", "--name", name, "--install", "--format", "json"))
@@ -77,35 +77,35 @@ def sandbox() -> Iterator[None]:
         console.print(f"RabbitMQ {started['rabbitmq']} is up.")
         yield
     finally:
-        with undisturbed():
+        with uninterrupted():
             subprocess.run(
                 [*ROUTECTL, "sandbox", "stop", "--name", name], stdout=subprocess.DEVNULL, check=False
             )
 
 
 def show_topology() -> None:
-    """The file's own tests, the plan, the apply, and a second plan that finds nothing to do."""
-    title("Does the file do what its tests expect", "check")
+    """The file's tests, the plan, the apply, and a second plan without changes."""
+    title("Running the file's tests", "check")
     show(routectl("check"))
-    title("What would change", "plan")
+    title("Planning the changes", "plan")
     show(routectl("plan"))
-    title("Change it", "apply --yes")
+    title("Applying them", "apply --yes")
     show(routectl("apply", "--yes").splitlines()[-1])
-    title("And again", "plan")
+    title("Planning again", "plan")
     again = routectl("plan")
     show(again)
     if "No changes" not in again:
-        raise Failed("the second plan is not empty")
+        raise Failed("the second plan has changes")
     from app import TASKS
 
-    title("Where ten tasks go", "route " + " ".join(TASKS))
+    title("Routes of ten tasks", "route " + " ".join(TASKS))
     show(routectl("route", *TASKS))
 
 
 @contextlib.contextmanager
 def workers(folder: Path) -> Iterator[None]:
     """A worker for each profile, ready to run tasks."""
-    title("Three workers", *(f"worker {name} -A demo.app" for name in WORKERS))
+    title("Starting three workers", *(f"worker {name} -A demo.app" for name in WORKERS))
     running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
     try:
         for name in WORKERS:
@@ -116,7 +116,7 @@ def workers(folder: Path) -> Iterator[None]:
                     cwd=ROOT,
                     stdout=out,
                     stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is for the demo, which ends them in good order
+                    start_new_session=True,  # Ctrl-C must only reach the demo, which stops the workers
                 )
             running[name] = process, log
         for name, (process, log) in running.items():
@@ -124,15 +124,15 @@ def workers(folder: Path) -> Iterator[None]:
         console.print("All three are ready.")
         yield
     finally:
-        with undisturbed():
-            end([process for process, _ in running.values()])
+        with uninterrupted():
+            stop([process for process, _ in running.values()])
 
 
 def publish() -> None:
-    """Sends the tasks, waits for them, and shows who ran what."""
+    """Sends the tasks, waits for them, and shows which worker ran them."""
     from app import TASKS, app, router
 
-    title(f"{COUNT} tasks")
+    title(f"Sending {COUNT} tasks")
     shuffled = random.Random(1)
     began = time.monotonic()
     sent: dict[str, str] = {}
@@ -157,7 +157,7 @@ def publish() -> None:
     check([(name, results[each]) for each, name in sent.items()], router)
     console.print(
         f"{COUNT} tasks in {took:.1f} s, {COUNT // DELAYED} of them delayed by {COUNTDOWN} s on the broker: "
-        "each came by the queue that queues.yaml names, and ran on a worker that takes it.",
+        "each went through its queue in queues.yaml, and ran on a worker that consumes it.",
         soft_wrap=True,
     )
 
@@ -176,12 +176,12 @@ def table(ran: list[tuple[str, dict[str, str]]], router: Any) -> Table:
 
 
 def check(ran: list[tuple[str, dict[str, str]]], router: Any) -> None:
-    """Holds what happened against the file."""
+    """Compares the results with the file."""
     for name, result in ran:
-        decision, takes = router.route(name), router.body.workers[result["worker"]].queues
-        if result["key"] != decision.routing_key or decision.queue not in takes:
+        decision, consumed = router.route(name), router.body.workers[result["worker"]].queues
+        if result["key"] != decision.routing_key or decision.queue not in consumed:
             raise Failed(
-                f"task {name} of queue {decision.queue} came by {result['key']} to {result['worker']}"
+                f"task {name} of queue {decision.queue} had key {result['key']} and ran on {result['worker']}"
             )
 
 
@@ -194,8 +194,8 @@ def until_ready(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.1)
 
 
-def end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ends workers: they finish what they run, or are killed after ten seconds."""
+def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Stops the workers: they finish their tasks, or are killed after ten seconds."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -208,8 +208,8 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not stop the taking down."""
+def uninterrupted() -> Iterator[None]:
+    """Ignores a second Ctrl-C during the shutdown."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -218,27 +218,27 @@ def undisturbed() -> Iterator[None]:
 
 
 def routectl(*words: str) -> str:
-    """What a command prints.
+    """Runs a command and returns its output.
 
     Raises:
       Failed: The command failed.
     """
     done = subprocess.run([*ROUTECTL, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise Failed(f"`routectl {shlex.join(words)}` ended with {done.returncode}")
+        raise Failed(f"`routectl {shlex.join(words)}` exited with {done.returncode}")
     return done.stdout.rstrip()
 
 
-def title(what: str, *commands: str) -> None:
-    """A heading, and the commands that do it."""
+def title(heading: str, *commands: str) -> None:
+    """Prints a heading and the commands that follow."""
     console.print()
-    console.rule(f"[bold]{what}", align="left")
+    console.rule(f"[bold]{heading}", align="left")
     for words in commands:
         console.print(f"$ routectl {words}", style="cyan", markup=False, soft_wrap=True)
 
 
 def show(text: str) -> None:
-    """Prints what a command printed, as it is."""
+    """Prints the output of a command unchanged."""
     console.print(text, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""The command reference, from the commands themselves."""
+"""The command reference, generated from the commands."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HEAD = """\
 
 <!-- Generated from the commands by docs/generate.py: edit their help, then run `make docs`. -->
 
-stdout carries the result; progress, warnings, errors and questions go to stderr. With `--format json` stdout is
-one JSON document with `"version": 1`, also when the command fails, wrong usage aside. An option beats its
-environment variable. `ROUTECTL_FILE` may name several files, separated by `:` (on Windows `;`).
+Results go to stdout; progress, warnings, errors and prompts go to stderr. With `--format json`, stdout is one JSON
+document with `"version": 1`, even if the command fails, except for wrong usage. An option overrides its environment
+variable. `ROUTECTL_FILE` may list several files, separated by `:` (on Windows `;`).
 
 """
 
@@ -55,7 +55,7 @@ def _section(command: click.Command, parent: click.Context, level: int) -> str:
 
 
 def _prose(text: str) -> str:
-    """Help without the line breaks of the source."""
+    """Help text without the line breaks of the source."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
@@ -88,16 +88,16 @@ def _value(option: click.Option) -> str:
 
 def _meaning(option: click.Option) -> str:
     words, _, rest = (option.help or "").partition("[default: ")
-    by_hand = rest.rstrip().removesuffix("]")
-    said = [words.strip().rstrip(".") + "."]
-    default = by_hand or (_default(option) if option.show_default else None)
+    written = rest.rstrip().removesuffix("]")
+    parts = [words.strip().rstrip(".") + "."]
+    default = written or (_default(option) if option.show_default else None)
     if default:
-        said.append(f"Default: {default}.")
+        parts.append(f"Default: {default}.")
     if option.required:
-        said.append("Required.")
+        parts.append("Required.")
     if option.show_envvar:
-        said.append(f"Environment: `{option.envvar}`.")
-    return _escaped(" ".join(said))
+        parts.append(f"Environment: `{option.envvar}`.")
+    return _escaped(" ".join(parts))
 
 
 def _default(option: click.Option) -> str:
@@ -112,7 +112,7 @@ def _escaped(text: str) -> str:
 
 
 def _epilog(command: click.Command, *titles: str) -> str:
-    """The parts of a command's epilog under some titles, each as a code block."""
+    """The parts of a command's epilog with certain titles, each as a code block."""
     blocks = []
     for block in (command.epilog or "").split("\b\n"):
         title, _, lines = block.strip("\n").partition("\n")

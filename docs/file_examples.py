@@ -1,35 +1,36 @@
-"""The prose and the examples of the file reference. A test loads every example."""
+"""The introduction and the examples of the file reference. A test loads every example."""
 
 HEAD = """\
 # The file
 
 <!-- Generated from the model (topology/model) by docs/generate.py: edit the model, then run `make docs`. -->
 
-One YAML file says which exchanges, queues and bindings exist, which task goes where, and which worker takes what.
-`routectl lint` finds its mistakes; `routectl schema` prints the JSON Schema with which editors complete and check it
-(also in [queues.schema.json](queues.schema.json)). Unknown keys, duplicate keys and names that lead nowhere are errors.
+One YAML file declares the exchanges, queues and bindings, the queue that each task is routed to, and the queues that
+each worker consumes. `routectl lint` finds mistakes; `routectl schema` prints the JSON Schema that editors use to
+complete and validate the file (also in [queues.schema.json](queues.schema.json)). Unknown keys, duplicate keys and
+unresolved names are errors.
 
 ## Values
 
-- **Durations**: `500ms`, `30s`, `15m`, `12h`, `7d`, `2w`, or several units as in `1h30m`. A bare number is in the unit
-  that the type names: milliseconds where RabbitMQ counts them, seconds where Celery does.
-- **Sizes**: `512KiB`, `200MB`, `2GiB`, or bare bytes. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1024; `KB`, `MB`,
-  `GB` and `TB` of 1000.
-- **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, as RabbitMQ writes them.
-- **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` belong to RabbitMQ.
-- **Lists** of names or texts may be written as one value where there is only one.
-- **Nothing**: a field that is left out is not sent, so RabbitMQ's own default holds. `field: null` takes back what
-  `defaults` says.
+- **Durations**: `500ms`, `30s`, `15m`, `12h`, `7d`, `2w`, or several units as in `1h30m`. A bare number is in the
+  unit of the field's type: milliseconds for RabbitMQ's settings, seconds for Celery's.
+- **Sizes**: `512KiB`, `200MB`, `2GiB`, or a bare number of bytes. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1024;
+  `KB`, `MB`, `GB` and `TB` of 1000.
+- **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, in RabbitMQ's notation.
+- **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` are reserved by RabbitMQ.
+- **Lists** of names or texts with a single item may be written as that item.
+- **Omitted fields** are not sent, so RabbitMQ's own default applies. `field: null` resets a field that `defaults`
+  sets.
 
 ## Variables, overlays and includes
 
-- `${NAME}` is an environment variable, `${NAME:-default}` has a default, and `${NAME:?message}` says what is missing.
-  `$${` is a literal `${`. Inside `[ ]` and `{ }`, put the value in quotes.
-- With `-f base.yaml -f prod.yaml` the later file is laid over the earlier one: maps merge, lists and single values are
-  replaced, and `field: null` takes a field back.
-- `include:` names further files of the same form, relative to the file it stands in; `*` takes all that match. Maps
-  merge and lists are joined; two different values in one place are a mistake.
-- Passwords and URIs with passwords come from variables or files only; in the file they are an error.
+- `${NAME}` is an environment variable, `${NAME:-default}` has a default, and `${NAME:?message}` has an error message
+  for when it is not set. `$${` is a literal `${`. Inside `[ ]` and `{ }`, quote the value.
+- With `-f base.yaml -f prod.yaml` the later file overrides the earlier one: maps are merged, lists and single
+  values are replaced, and `field: null` resets a field.
+- `include:` lists more files of the same format, relative to the including file; `*` includes all that match. Maps are
+  merged and lists are concatenated; two different values for one field are an error.
+- Passwords and URIs with passwords must come from variables or files; literal ones are an error.
 """
 
 EXAMPLES: dict[str, str] = {

@@ -1,4 +1,4 @@
-"""The file reference, from the model: each section and field with type, unit, default, and where RabbitMQ knows it."""
+"""The file reference, generated from the model: fields with type, unit, default, and RabbitMQ support."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from .file_examples import EXAMPLES, HEAD
 
 Model = type[BaseModel]
 
-#: Each section: where it stands in the file, its model, and the model whose fields it does not repeat.
+#: Each section: its place in the file, its model, and the model whose fields it does not repeat.
 SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
     ("The top level", Topology, Body),
     ("A vhost: the top level, and each of `vhosts`", Body, None),
@@ -72,7 +72,7 @@ SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
     ("`tests`", RouteTest, None),
 )
 
-#: What the named types of the model are called here.
+#: The words for the model's named types.
 _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Milliseconds, "duration (ms)"),
     (types.PositiveMilliseconds, "duration (ms), not 0"),
@@ -115,7 +115,7 @@ def page() -> str:
 
 
 def anchor(title: str) -> str:
-    """The anchor that GitHub gives to a heading."""
+    """The anchor that GitHub generates for a heading."""
     kept = (char for char in title.lower() if char.isalnum() or char in " -_")
     return "".join(kept).replace(" ", "-")
 
@@ -123,14 +123,14 @@ def anchor(title: str) -> str:
 def _section(title: str, model: Model, without: Model | None) -> Iterator[str]:
     yield from (f"## {title}", "", inspect.cleandoc(model.__doc__ or ""), "")
     if without is Body:
-        yield f"Besides these, all of {_link(Body)}."
+        yield f"In addition, all fields of {_link(Body)}."
     elif without is QueueSettings:
-        yield f"Besides these, all that the policy column of {_link(Queue)} names, and `dead_letter`."
+        yield f"In addition, all fields of {_link(Queue)} that policies support, and `dead_letter`."
     if without is not None:
         yield ""
     left_out = without.model_fields if without else {}
     fields = {name: field for name, field in model.model_fields.items() if name not in left_out}
-    if model is Queue:  # its own fields first, since `type` decides on the others
+    if model is Queue:  # its own fields first, since the others depend on `type`
         fields = dict(sorted(fields.items(), key=lambda item: item[0] in QueueSettings.model_fields))
     yield from _fields(model, fields)
     if model.__name__ in EXAMPLES:
@@ -212,7 +212,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _support(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
-    """Which queue types and versions know which argument."""
+    """Which queue types and versions support which argument."""
     known = {name: item for name, item in support_of(model).items() if name in fields}
     policies_only = model is PolicyDefinition
     columns = ("policy",) if policies_only else ("classic", "quorum", "stream", "policy")
@@ -227,7 +227,7 @@ def _support(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
 
 
 def _exchange_types() -> Iterator[str]:
-    yield from ("| exchange type | RabbitMQ | plugin | fields of its own |", "|---|---|---|---|")
+    yield from ("| exchange type | RabbitMQ | plugin | specific fields |", "|---|---|---|---|")
     yield "| `direct`, `topic`, `fanout`, `headers` | everywhere | – | – |"
     for name, (versions, plugin) in EXTRA_TYPES.items():
         own = ", ".join(f"`{field}`" for field, kind in FIELDS_OF_TYPE.items() if kind == name)

@@ -1,7 +1,7 @@
-"""Writes the pages that the code knows best: the file reference, the command reference, the JSON Schema.
+"""Generates the file reference, the command reference and the JSON Schema.
 
 python -m docs.generate            writes them
-python -m docs.generate --check    says which are not up to date, and exits with 1
+python -m docs.generate --check    lists those that are not up to date, and exits with 1
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _schema() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-#: Each generated file and what makes it.
+#: Each generated file and the function that generates it.
 PAGES: dict[str, Callable[[], str]] = {
     "file.md": file_reference.page,
     "commands.md": command_reference.page,
@@ -31,7 +31,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def stale() -> list[str]:
-    """The generated files that are not what the code says now."""
+    """The generated files that are not up to date."""
     return [name for name, make in PAGES.items() if _read(FOLDER / name) != make()]
 
 

@@ -143,7 +143,7 @@ def wanted_version() -> str | None:
 
 
 def only_docker() -> bool:
-    """Whether this machine has a Docker engine, and no rabbitmq-server of the wanted version."""
+    """Whether this machine has a Docker engine but no rabbitmq-server of the wanted version."""
     try:
         find(wanted_version())
     except RoutectlError:
@@ -203,7 +203,7 @@ def release(folder: Path) -> None:
 
 @contextmanager
 def state_in(folder: Path) -> Iterator[None]:
-    """Keeps the state of sandboxes in a folder, away from the user's own."""
+    """Keeps the state of sandboxes in a folder, apart from the user's own sandboxes."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(folder)
     try:
@@ -229,7 +229,7 @@ def _given(url: str) -> Broker:
 
 def _broker(url: str, management: str, version: str | None) -> Broker:
     if version is None:
-        raise RuntimeError(f"no RabbitMQ management API answers at {urlsplit(management).hostname}")
+        raise RuntimeError(f"no RabbitMQ management API responds at {urlsplit(management).hostname}")
     numbers = version.partition("-")[0].partition("+")[0].split(".")
     return Broker(url, management, tuple(int(number) for number in numbers))
 

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Ends what the run started, after the last worker."""
+    """Stops what the run started, after the last worker."""
     if not hasattr(config, "workerinput"):
         brokers.release(Path(os.environ.pop(_RUN)))
         del os.environ[_PID]
@@ -87,7 +87,7 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 
 def delete_vhost(management: Management, name: str) -> None:
-    """Deletes a vhost; RabbitMQ 4.3 answers 500 while a federation link or a shovel in it is about to start."""
+    """Deletes a vhost; retries while RabbitMQ 4.3 responds with 500 because a federation link or shovel is starting."""
     for _ in range(60):
         status, _answer = management.request("DELETE", f"vhosts/{quote(name, safe='')}")
         if status != 500:

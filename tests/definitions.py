@@ -1,4 +1,4 @@
-"""RabbitMQ's definitions as the data of a queues.yaml, as far as the tests' corpus needs it."""
+"""Converts RabbitMQ definitions to the data of a queues.yaml, as far as the tests' corpus needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-#: Arguments that are more than a field of the same name.
+#: Arguments that are fields of `dead_letter`.
 _DEAD_LETTER = {
     "dead-letter-exchange": "exchange",
     "dead-letter-routing-key": "routing_key",
@@ -16,12 +16,12 @@ _DEAD_LETTER = {
 
 
 def queues_yaml(definitions: Mapping[str, Any], vhost: str, rename: Callable[[str], str]) -> Json:
-    """The file that says the same.
+    """The equivalent file.
 
     Parameters:
       definitions: An export of a whole cluster.
       vhost: The vhost of the definitions that becomes the top level.
-      rename: Gives vhosts and users a name of the test's own.
+      rename: Maps the names of vhosts and users to names for the test.
     """
     names = [item["name"] for item in definitions["vhosts"]]
     bodies = {name: _body(definitions, name) for name in names}
@@ -99,9 +99,9 @@ def _user(user: Json, definitions: Mapping[str, Any], rename: Callable[[str], st
 
 def _settings(named: Mapping[str, Any]) -> Json:
     """A queue's arguments or a policy's definition as fields."""
-    letter = {_DEAD_LETTER[name]: value for name, value in named.items() if name in _DEAD_LETTER}
+    dead_letter = {_DEAD_LETTER[name]: value for name, value in named.items() if name in _DEAD_LETTER}
     rest = _fields({name: value for name, value in named.items() if name not in _DEAD_LETTER})
-    return rest | ({"dead_letter": letter} if letter else {})
+    return rest | ({"dead_letter": dead_letter} if dead_letter else {})
 
 
 def _fields(named: Mapping[str, Any]) -> Json:

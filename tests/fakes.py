@@ -1,4 +1,4 @@
-"""A broker in memory, for tests of what plan and apply do with one: it can refuse, lose and miss things."""
+"""An in-memory broker for tests of plan and apply; it can reject, lose and ignore writes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ALGORITHM = "rabbit_password_hashing_sha256"
 
 
 class MemoryBroker:
-    """What `Session` promises, in memory.
+    """Implements `Session` in memory.
 
     Parameters:
-      resources: What is there.
-      vhosts: The vhosts that are there.
-      fail: What it answers to any write of an object, in bulk or alone.
-      lost_in_bulk: Objects that `create_all` neither makes nor complains of.
-      lost: Objects that no write changes, although each is reported as done.
+      resources: Existing objects.
+      vhosts: Existing vhosts.
+      fail: The error for any write of an object, in bulk or alone.
+      lost_in_bulk: Objects that `create_all` neither creates nor reports as failed.
+      lost: Objects that no write changes, although each write succeeds.
     """
 
     complete = True
@@ -58,7 +58,7 @@ class MemoryBroker:
         self.state |= {resource.key: resource for resource in resources}
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """Exchanges, queues and bindings of the vhosts, and of the other kinds those that are wanted."""
+        """The vhosts' exchanges, queues and bindings, and objects of the other desired kinds."""
         kinds = AMQP_KINDS | {key.kind for key in desired}
         everywhere = {"", *vhosts, *(key.vhost for key in desired)}
         return {
@@ -124,12 +124,12 @@ def vhost_key(name: str) -> Key:
 
 
 def password_hash(password: str, salt: bytes = b"salt") -> Secret:
-    """A password as RabbitMQ stores it."""
+    """A password's hash as RabbitMQ stores it."""
     return Secret(base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode())
 
 
 def planned(desired: State, broker: MemoryBroker, *, delete: Collection[Key] = ()) -> Planned:
-    """The plan from this broker to that state."""
+    """The plan that changes this broker to the desired state."""
     vhosts = tuple(dict.fromkeys(key.vhost for key in desired if key.vhost)) or ("/",)
     found = diff(desired, broker.read(desired, vhosts), delete=delete)
     plan = Plan(
@@ -139,18 +139,18 @@ def planned(desired: State, broker: MemoryBroker, *, delete: Collection[Key] = (
 
 
 def state(*resources: Resource) -> State:
-    """The state that holds these."""
+    """The state that contains these objects."""
     return {resource.key: resource for resource in resources}
 
 
 def exchange(name: str, vhost: str = "/", **properties: Any) -> Resource:
-    """An exchange; durable and of type `direct` unless said otherwise."""
+    """An exchange; durable and of type `direct` by default."""
     usual = {"type": "direct", "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
     return Resource(exchange_key(vhost, name), usual | properties)
 
 
 def queue(name: str, vhost: str = "/", *, messages: int | None = None, **properties: Any) -> Resource:
-    """A queue; durable and classic unless said otherwise."""
+    """A queue; durable and classic by default."""
     usual = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
     return Resource(queue_key(vhost, name), usual | properties, messages=messages)
 
@@ -167,7 +167,7 @@ def user(name: str, **properties: Any) -> Resource:
 
 
 def _ends(key: Key) -> tuple[Key, ...]:
-    """What a binding leads from and to."""
+    """The source and destination of a binding."""
     if key.kind is not Kind.BINDING:
         return ()
     source, destination_type, destination = key.name[:3]

@@ -1,17 +1,17 @@
-"""Code blocks and links of the documentation, for the tests that hold it to the truth.
+"""Code blocks and links of the documentation, for the tests that check it.
 
-What a fence means:
+Meaning of the fences:
 
-    ```yaml             a routectl file; `version: 1` may be left out
+    ```yaml             a routectl file; `version: 1` may be omitted
     ```yaml NAME.yaml   the same, and a file of this name for the page's sessions and transcripts
-    ```yaml WORD        YAML of something else
+    ```yaml WORD        other YAML
     ```python           a module
     ```python NAME.py   the same, and a file of this name for the page's sessions and transcripts
     ```pycon            an interpreter session with its output
-    ```console          commands after `$ `, run by bash one after the other, each with its output
-    ```sh, ```text      not run; what is said there of `routectl` has to exist
+    ```console          commands after `$ `, run by bash in order, each with its output
+    ```sh, ```text      not run; commands and options of `routectl` must exist
 
-A document's sessions and transcripts run in one folder, which holds README's first file as `queues.yaml`, and the
+A page's sessions and transcripts run in one folder, which contains README's first file as `queues.yaml`, and the
 page's own named files.
 """
 
@@ -46,7 +46,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a transcript and what it prints."""
+    """One command of a transcript and its output."""
 
     place: str
     command: str
@@ -54,7 +54,7 @@ class Command:
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
-    """The fenced blocks of a page, those of some languages if any are named."""
+    """The fenced blocks of a page, optionally in some languages only."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _FENCE.finditer(text):
@@ -99,7 +99,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to a page's headings."""
+    """The anchors that GitHub generates for a page's headings."""
     headings = (re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", title) for title in _HEADING.findall(prose(page)))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
 

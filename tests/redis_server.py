@@ -1,4 +1,4 @@
-"""A Redis for a module of tests: the machine's redis-server, or on Debian as root one that is installed.
+"""A Redis for a test module: the machine's redis-server, or, on Debian as root, one that is installed.
 
 Without a Redis, tests fail; they are never skipped.
 """

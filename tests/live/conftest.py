@@ -1,4 +1,4 @@
-"""The `routectl` command on the test's own vhost."""
+"""Runs the `routectl` command on the test's own vhost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """Its one JSON document."""
+        """The JSON document on stdout."""
         return json.loads(self.out)
 
 

@@ -158,7 +158,7 @@ def test_a_broker_that_dies_half_way_is_one_sentence_and_a_rerun_finishes(
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 3
     assert "error: " in errors
-    assert "run `routectl apply` again: it does what is left" in errors
+    assert "hint: fix the cause and rerun: apply resumes" in errors
     assert "Traceback" not in errors
     node.start()
     assert routectl("apply", "--yes").code == 0

@@ -133,7 +133,7 @@ def test_what_the_file_does_not_name_stays_and_is_counted(
 ) -> None:
     management.put(f"queues/{vhost}/theirs", {"durable": True})
     routectl.write(SHOP)
-    assert "left as they are: 1 queue" in routectl("apply", "--yes").out
+    assert "left unchanged: 1 queue" in routectl("apply", "--yes").out
     assert routectl.matches()
     assert len(management.get(f"queues/{vhost}")) == 4
 

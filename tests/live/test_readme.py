@@ -1,8 +1,7 @@
-"""Every transcript in the documentation, run on a real broker and compared line by line.
+"""Runs every transcript of the documentation on a real broker and compares it line by line.
 
-Before the comparison, what differs between brokers is replaced by what the pages show: the broker's address by
-`localhost:5672`, its cluster by `rabbit@localhost`, the test's vhost by `/`. Sandboxes are not started, but the
-variables that they print are set.
+Before comparing, details of the broker are replaced by those of the pages: the address by `localhost:5672`, the cluster
+by `rabbit@localhost`, the vhost by `/`. Sandboxes are not started: the variables that they set are set already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The documentation says what is true: generated pages are current, examples load, what is named exists."""
+"""The documentation is correct: generated pages are current, examples load, and everything that is named exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project with a routectl file, a Celery app and workers, all real and in processes of their own."""
+"""A project with a routectl file, a Celery app and workers, all real and in separate processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from routectl.topology.file.load import load
 from ..brokers import Broker, Management
 from ..conftest import delete_vhost
 
-#: The user's module: an app set up from the file, and tasks that report where they ran.
+#: The project's module: an app set up from the file, and tasks that report where they ran.
 MODULE = """
 import os, time
 from celery import Celery
@@ -113,7 +113,7 @@ class Project:
         }
 
     def provision(self) -> None:
-        """Creates what the file says, and the delay topology."""
+        """Creates the file's objects and the delay topology."""
         topology = load(self.folder / "queues.yaml").topology
         delay = AddressBook(topology).delay
         for name, exchange in topology.exchanges.items():
@@ -148,7 +148,7 @@ class Project:
         )
 
     def state(self) -> dict[str, Any]:
-        """Everything in the vhost but what workers talk to each other with, comparable."""
+        """Everything in the vhost except the workers' own control and event objects, for comparison."""
         found = {
             kind: self.management.get(f"{kind}/{self.path}") for kind in ("exchanges", "queues", "bindings")
         }
@@ -171,20 +171,20 @@ class Project:
         }
 
     def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the project's folder to its end."""
+        """Runs a command in the project's folder and waits for it."""
         return subprocess.run(
             words, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def python(self, code: str, timeout: float = 120) -> Any:
-        """What `code` prints as JSON, run in the project's folder."""
+        """Runs `code` in the project's folder, and returns the JSON that it prints."""
         done = self.run(sys.executable, "-c", code, timeout=timeout)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     @contextmanager
     def worker(self, *words: str, program: tuple[str, ...] | None = None) -> Iterator[WorkerProcess]:
-        """A worker that is ready, ended with the block."""
+        """A ready worker that is stopped at the end of the block."""
         command = program or (*CELERY, "-A", "proj", "worker")
         log = self.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
         with log.open("w") as out:
@@ -206,7 +206,7 @@ class Project:
 
 CELERY = (sys.executable, "-m", "celery")
 
-#: What makes a worker start faster and log that it is ready.
+#: Options that make a worker start faster and log that it is ready.
 QUICK = ("-l", "INFO", "--without-mingle", "--without-gossip")
 
 
@@ -236,7 +236,7 @@ class WorkerProcess:
 
 @contextmanager
 def publisher(project: Project) -> Iterator[Celery]:
-    """An app of this process that sends to the project's workers, and gets their results."""
+    """An app in this process that sends to the project's workers and reads their results."""
     made = Celery(
         "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
     )
@@ -246,7 +246,7 @@ def publisher(project: Project) -> Iterator[Celery]:
 
 
 def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
-    """Polls until something holds, and returns it."""
+    """Polls until a condition is true, and returns its value."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < deadline, "timed out"
@@ -255,13 +255,13 @@ def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
 
 
 def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
-    """Waits for remote control, which in green pools connects beside the rest: what is sent before is lost."""
+    """Waits for remote control, which connects separately in green pools: commands sent before are lost."""
     until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _patient() -> Iterator[None]:
-    """Apps of this process wait longer for a connection than RabbitMQ 4.3 now and then takes for one: 5 s."""
+    """Raises the connection timeout of apps in this process: RabbitMQ 4.3 occasionally takes 5 s to accept one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DEFAULTS, "broker_connection_timeout", 30)
         yield
@@ -274,7 +274,7 @@ def project(
     management: Management,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
-    """A project with the module's `FILE` in it and a vhost of its own; nothing is provisioned yet."""
+    """A project with the module's `FILE` and its own vhost; nothing is provisioned yet."""
     with new_project(request, broker, management, tmp_path_factory) as found:
         yield found
 
@@ -286,7 +286,7 @@ def fresh_project(
     management: Management,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
-    """The same for one test alone."""
+    """The same for a single test."""
     with new_project(request, broker, management, tmp_path_factory) as found:
         yield found
 
@@ -295,7 +295,7 @@ def fresh_project(
 def new_project(
     request: pytest.FixtureRequest, broker: Broker, management: Management, folders: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    """A project with a test module's `FILE`, and a vhost of its own until the block ends."""
+    """A project with a test module's `FILE`, and its own vhost until the block ends."""
     folder = folders.mktemp("project")
     (folder / "results").mkdir()
     (folder / "proj.py").write_text(MODULE)

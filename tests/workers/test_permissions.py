@@ -32,7 +32,8 @@ DIRECT = r"|\.dq2$"
 def _as_documented(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[None]:
     """The project's user may do what the page says, and no more."""
     page = ROOT / "docs/celery.md"
-    assert f"with `worker_direct`, a\nworker's `configure` also needs `{DIRECT}`" in page.read_text()
+    words = " ".join(page.read_text().split())
+    assert f"With `worker_direct`, a worker's `configure` also needs `{DIRECT}`" in words
     example = next(block for block in blocks(page, "yaml") if "users:" in block.text)
     file = tmp_path / "users.yaml"
     file.write_text("version: 1\n" + example.text)

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code and its output on stderr."""
+"""How commands end: exit codes and messages on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`routectl import celery`: what goes where, what is not overwritten, and what is said of apps that cannot be read."""
+"""`routectl import celery`: stdout and stderr, existing files, and apps that cannot be read."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_file_that_exists_is_overwritten_only_with_force(celery: Run, folder: 
     (folder / "queues.yaml").write_text("mine")
     code, out, err = celery("shop", "-o", "queues.yaml")
     assert (code, out) == (2, "")
-    assert err == "error: `queues.yaml` exists already\nhint: `--force` overwrites it\n"
+    assert err == "error: `queues.yaml` already exists\nhint: pass `--force` to overwrite it\n"
     assert (folder / "queues.yaml").read_text() == "mine"
     assert celery("shop", "-o", "queues.yaml", "--force")[0] == 0
     assert (folder / "queues.yaml").read_text() != "mine"

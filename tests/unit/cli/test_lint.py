@@ -1,4 +1,4 @@
-"""`routectl lint` and what all commands share: exit codes, stdout and stderr, JSON, colour, and no traceback."""
+"""`routectl lint` and what all commands share: exit codes, stdout and stderr, JSON, colour, and no tracebacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans as people read them."""
+"""The text of single lines of a plan."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_names_cannot_write_to_the_terminal() -> None:
 def test_what_is_left_alone_is_counted() -> None:
     shown = lines(unmanaged={"queue": 1, "policy": 2, "operator policy": 1})
     assert shown[2:] == [
-        "note: not in queues.yaml, and left as they are: 1 operator policy, 2 policies, 1 queue",
+        "note: not in queues.yaml, left unchanged: 1 operator policy, 2 policies, 1 queue",
         "",
         "No changes. Broker matches queues.yaml.",
     ]

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a project uses it: each test runs a pytest of its own, which finds it as installed."""
+"""The pytest plugin as a project uses it: each test runs a separate pytest that loads the installed plugin."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_overlays_and_a_vhost(project: pytest.Pytester) -> None:
             None,
             [
                 "error[[]missing-file[]]: there is no file `queues.yaml`",
-                "help: `routectl_file` in pytest's settings says which file it is, from pytest's root folder",
+                "help: set `routectl_file` in pytest's settings to its path, relative to pytest's root folder",
             ],
         ),
         (
@@ -142,7 +142,9 @@ def test_a_file_that_cannot_be_collected(project: pytest.Pytester) -> None:
     (project.path / "queues.yaml").unlink()
     result = project.runpytest_subprocess("--routectl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --routectl: there is no file `*queues.yaml`; `routectl_file` in *"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: --routectl: file `*queues.yaml` does not exist; set `routectl_file` in *"]
+    )
 
 
 def test_pytest_starts_without_anything_heavy() -> None:

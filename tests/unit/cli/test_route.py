@@ -1,4 +1,4 @@
-"""`routectl route`: the table, the details of one task, what a task is called with, and JSON."""
+"""`routectl route`: the table, the details of one task, the options for the call, and JSON."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_one_task_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
         "  queue     gold",
         "  rule      queues.yaml:9  export.*",
         '  publish   tasks topic, key "gold"',
-        '  way       tasks -> "gold" -> gold',
+        '  path      tasks -> "gold" -> gold',
         "  message   priority 7, expires 3600",
         "  workers   fast, slow",
     ]
@@ -72,7 +72,7 @@ def test_rules_that_matched_and_did_not_take_it_are_told_with_the_reason(
 ) -> None:
     assert run(["route", "export.run", "--args", "[5]"]) == 0
     assert lines(capsys)[-3:] == [
-        "  passed by queues.yaml:9  export.*: `kwargs.plan` is missing",
+        "  skipped   queues.yaml:9  export.*: `kwargs.plan` is missing",
         "            queues.yaml:10  export.*: `args.0` is not greater than `100`",
         "            3 patterns that do not match; `--verbose` lists them",
     ]
@@ -89,7 +89,7 @@ def test_verbose_lists_what_did_not_match_and_tells_every_task_in_full(
     text = capsys.readouterr().out
     first, second = text.split("\n\n")
     assert "queues.yaml:9  export.*: does not match" in first
-    assert "no worker profile takes it" in first
+    assert "none: no worker profile consumes the queue" in first
     assert 'message   headers {"x": [1]}' in second
     assert "--verbose" not in text
 
@@ -126,8 +126,8 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
     (folder / "queues.yaml").write_text("version: 1\nqueues: {q: {}}\nroutes: [{tasks: a, queue: q}]\n")
     assert run(["route", "a"]) == 0
     out = capsys.readouterr().out
-    assert "workers   any without a profile and `-Q`" in out
-    assert 'way       (default) -> "q" -> q' in out
+    assert "workers   any worker without a profile and `-Q`" in out
+    assert 'path      (default) -> "q" -> q' in out
     assert run(["route", "a", "b"]) == 1
     assert "no route matches task `b`" in capsys.readouterr().out
     assert run(["route", "b"]) == 1
@@ -135,7 +135,7 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
         "b",
         "  error     no route matches task `b`",
         "  hint      add a route for it to queues.yaml, or name a queue in `unmatched`",
-        "  passed by 1 name that does not match; `--verbose` shows it",
+        "  skipped   1 name that does not match; `--verbose` shows it",
     ]
 
 
@@ -143,9 +143,9 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
     ("words", "message"),
     [
         (["--args", "{}"], "`--args` is not a JSON list"),
-        (["--args", "["], "`--args` is no JSON: Expecting value"),
+        (["--args", "["], "`--args` is not valid JSON: Expecting value"),
         (["--kwargs", "[]"], "`--kwargs` is not a JSON object"),
-        (["--kwargs", "{'a': 1}"], "`--kwargs` is no JSON: "),
+        (["--kwargs", "{'a': 1}"], "`--kwargs` is not valid JSON: "),
         (["--headers", "7"], "`--headers` is not a JSON object"),
         (["--options", "[" * 100_000], "`--options` is nested too deeply\n"),
         (["--kwargs", '{"a":' * 100_000 + "1" + "}" * 100_000], "`--kwargs` is nested too deeply\n"),
@@ -175,16 +175,16 @@ def test_celerys_own_tasks_have_a_queue_where_others_are_refused(
 ) -> None:
     (folder / "queues.yaml").write_text("version: 1\nqueues: {low: }\nunmatched: refuse\n")
     assert run(["route", "celery.backend_cleanup"]) == 0
-    assert lines(capsys)[1:3] == ["  queue     low", "  rule      default of Celery's own"]
+    assert lines(capsys)[1:3] == ["  queue     low", "  rule      default for Celery's own tasks"]
 
 
 def test_what_celery_sends_along_with_another_task_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", "celery.chord_unlock"]) == 0
-    assert "  but       Celery sends it where the chord's body goes" in lines(capsys)
+    assert "  note      Celery sends it to the queue of the chord's body" in lines(capsys)
     assert run(["route", "celery.chunks", "celery.chord_unlock", "other"]) == 0
     chunks, unlock, other = (line.split(maxsplit=6) for line in lines(capsys)[1:])
-    assert chunks[1:] == [*"-----", "Celery sends it where the task that it calls goes"]
-    assert unlock[1:] == [*"-----", "Celery sends it where the chord's body goes"]
+    assert chunks[1:] == [*"-----", "Celery sends it to the queue of the task that it calls"]
+    assert unlock[1:] == [*"-----", "Celery sends it to the queue of the chord's body"]
     assert other[1] == "normal"
     assert run(["route", "celery.map", "other", "--format", "json"]) == 0
     routes = json.loads(capsys.readouterr().out)["routes"]
@@ -199,7 +199,7 @@ def test_of_several_bindings_the_plain_one_is_the_way(
         f"version: 1\nexchanges: {{tasks: {{type: topic}}}}\nqueues: {{high: {queue}}}\nunmatched: high\n"
     )
     assert run(["route", "a"]) == 0
-    assert '  way       tasks -> "high" -> high' in lines(capsys)
+    assert '  path      tasks -> "high" -> high' in lines(capsys)
 
 
 EXACT = """\
@@ -223,7 +223,7 @@ def test_a_pattern_that_would_take_the_call_if_exact_names_did_not_come_first_is
         assert run(["route", *call, *verbose]) == 0
         out = capsys.readouterr().out
         assert "  rule      queues.yaml:7  acme.sync.pull_crm\n" in out
-        assert "  passed by queues.yaml:4  acme.sync.*: exact names come first\n" in out
+        assert "  skipped   queues.yaml:4  acme.sync.*: exact names come first\n" in out
     assert run(["route", *call, "--format", "json"]) == 0
     (route,) = json.loads(capsys.readouterr().out)["routes"]
     assert route["outranked"] == {
@@ -261,6 +261,6 @@ def test_names_and_patterns_that_do_not_match_are_counted_apart(
         "acme.other": "3 names and 1 pattern that do not match; `--verbose` lists them",
     }.items():
         assert run(["route", task]) == 0
-        assert lines(capsys)[-1] == f"  passed by {told}"
+        assert lines(capsys)[-1] == f"  skipped   {told}"
     assert run(["route", "acme.push", "--verbose"]) == 0
-    assert lines(capsys)[-1] == "  passed by queues.yaml:5  acme.mail: does not match"
+    assert lines(capsys)[-1] == "  skipped   queues.yaml:5  acme.mail: does not match"

@@ -1,4 +1,4 @@
-"""What rules set on messages, or ask of them, may be secret: no `repr`, error or explanation spells it; messages do."""
+"""Secrets in message settings and conditions of rules appear in messages, but in no `repr`, error or explanation."""
 
 from __future__ import annotations
 

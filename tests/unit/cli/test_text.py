@@ -1,4 +1,4 @@
-"""Whole plans and reports as people read them; single lines are in `test_plan_text`."""
+"""The text of whole plans and reports; single lines are in `test_plan_text`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   ! exchange missing is marked `external`, and does not exist in vhost `/`
 
 note: this is a test
-note: not in queues.yaml, and left as they are: 1 exchange, 1 queue
+note: not in queues.yaml, left unchanged: 1 exchange, 1 queue
 
 Plan: 4 to create, 1 to change, 1 to replace, 1 to delete, 1 problem"""
     )
@@ -195,7 +195,7 @@ def test_an_odd_name_is_shown_and_does_no_harm(name: str, shown: str) -> None:
         f"  ! exchange {shown} is marked `external`, and does not exist in vhost `/`",
         "",
         f"note: {shown}",
-        f"note: not in {shown}, and left as they are: 1 queue",
+        f"note: not in {shown}, left unchanged: 1 queue",
         "",
         "Plan: 1 to create, 1 problem",
     ]
