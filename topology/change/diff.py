@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.resources import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIAL, Key, Kind, Resource, State
+from ..base.resources import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIALLY_COMPARED, Key, Kind, Resource, State
 from ..base.secret import Secret, password_matches
 from .plan import Change, same
 
@@ -62,7 +62,7 @@ def _same(wanted: Resource, found: Resource) -> bool:
         return False
     if same(properties, live):
         return True
-    if wanted.key.kind not in PARTIAL:
+    if wanted.key.kind not in PARTIALLY_COMPARED:
         return False
     return all(_holds(name, value, live) for name, value in properties.items())
 
@@ -101,7 +101,7 @@ def _change(wanted: Resource, found: Resource) -> Change:
 
 def _comparable(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties that the file speaks of, where it need not speak of all."""
-    if wanted.key.kind not in PARTIAL:
+    if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
     if "password" in wanted.properties and not _holds(

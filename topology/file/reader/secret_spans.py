@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from ...base.redaction import PUBLIC_OF_USER, URI_KEYS, URL_CREDENTIALS, Span, is_secret_key
+from ...base.redaction import PUBLIC_USER_FIELDS, URI_KEYS, URL_CREDENTIALS, Span, is_secret_key
 from ...base.scalar import only_variables
 from .document import Document
 
@@ -83,7 +83,7 @@ class SecretSpans:
 
 def _below(place: str, key: str, value: yaml.Node) -> str:
     """What stands below a key: secrets, users, addresses, or nothing special."""
-    if place == "secret" or (place == "user" and key not in PUBLIC_OF_USER):
+    if place == "secret" or (place == "user" and key not in PUBLIC_USER_FIELDS):
         return "secret"
     if place in ("file", "users") and key == "users":
         return "users"
