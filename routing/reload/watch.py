@@ -43,9 +43,9 @@ class Watch(Generic[T]):
 
     def __init__(self, path: Path | str | Sequence[Path | str], build: Callable[[Loaded], T]) -> None:
         # Imported here, as in the router: what is not read from a file does not need the YAML reader.
-        from ...topology.file.load import named
+        from ...topology.file.load import file_names
 
-        self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
+        self._paths = [os.path.join(os.getcwd(), each) for each in file_names(path)]
         self._build = build
         self._seen = FileSnapshot()
         self._noticed: float | None = None
@@ -110,7 +110,7 @@ class Watch(Generic[T]):
     def _load(self, seen: FileSnapshot) -> Loaded:
         from ...topology.file.load import load
 
-        return load(self._paths, only_routing=True, witness=seen)
+        return load(self._paths, only_routing=True, observer=seen)
 
     def _trouble(self, step: Callable[[], None]) -> str | None:
         """Takes a step, and says what went wrong: a publisher has nothing to do with it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import UsageError
-from ...topology.model.routing import BYPASSING_OPTIONS, BYPASSES_ROUTES
+from ...topology.model.routing import BYPASSES_ROUTES, BYPASSING_OPTIONS
 from .call import MISSING
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _STRING = "tag:yaml.org,2002:str"
-#: Only canonical spellings are numbers, so that a name such as `1_000` stays text; number fields accept it all the same.
+#: Only canonical spellings are numbers, so that a name such as `1_000` stays text; number fields still accept it.
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?\Z")
 #: Longer text is not a number; Python refuses to parse integers of more than 4300 digits.

@@ -228,8 +228,8 @@ class Route(Model):
     )
     when: When = Field(
         default_factory=dict,
-        description="Conditions on the call: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, each with "
-        "a value, a list, or comparisons. If a condition does not hold, the next rule is tried.",
+        description="Conditions on the call: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, each "
+        "with a value, a list, or comparisons. If a condition does not hold, the next rule is tried.",
     )
     shard_by: CallPaths = Field(
         (),

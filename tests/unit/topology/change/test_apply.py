@@ -163,7 +163,9 @@ def test_what_got_lost_is_tried_alone_for_its_reason() -> None:
 
 def test_what_is_lost_without_a_reason_is_no_success() -> None:
     report = carry_out(SHOP, MemoryBroker(lost=[LOW.key]))
-    assert errors(report) == {"queue low": "the broker reports success, and is not as the file wants it"}
+    assert errors(report) == {
+        "queue low": "the broker accepted the change, but its state still differs from the file"
+    }
     assert report.exit_code == 3
 
 
@@ -182,18 +184,16 @@ def test_a_password_is_set_and_found_again() -> None:
 
 def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker([queue("high", messages=2, arguments={"x-old": 1})])
-    with pytest.raises(
-        Refused, match="queue high would have to be replaced: 2 messages, 0 consumers"
-    ) as told:
+    with pytest.raises(Refused, match="queue high must be replaced: 2 messages, 0 consumers") as told:
         carry_out(SHOP, broker, "disruptive", "destructive", "data-loss")
     assert told.value.hint is not None
-    assert "set x-old in the file as the broker has it" in told.value.hint
+    assert "change x-old in the file to match the broker" in told.value.hint
     assert broker.writes == []
 
 
 def test_a_plan_with_a_problem_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker()
-    with pytest.raises(Refused, match="marked `external`"):
+    with pytest.raises(Refused, match="is `external`"):
         carry_out(SHOP | state(replace(exchange("theirs"), external=True)), broker)
     assert broker.writes == []
 
@@ -202,8 +202,8 @@ def test_every_refusal_is_told_at_once() -> None:
     broker = MemoryBroker([queue("high", durable=False), exchange("tasks", type="fanout"), queue("old")])
     found = refusals(planned(SHOP, broker, delete=[queue("old").key]))
     assert [error.message for error in found] == [
-        "exchange tasks would have to be replaced: what is bound to it would be cut off",
-        "queue high would have to be replaced: 0 messages, 0 consumers",
+        "exchange tasks must be replaced: its bindings would be removed",
+        "queue high must be replaced: 0 messages, 0 consumers",
         "queue old would be deleted: 0 messages, 0 consumers",
     ]
 
@@ -246,7 +246,9 @@ def test_messages_that_arrive_after_the_plan_keep_the_queue() -> None:
 def test_what_was_not_deleted_is_no_success_and_is_not_made_again() -> None:
     broker = MemoryBroker([old := queue("old")], lost=[queue("old").key])
     report = carry_out({}, broker, "destructive", delete=[old])
-    assert errors(report) == {"queue old": "the broker reports success, and is not as the file wants it"}
+    assert errors(report) == {
+        "queue old": "the broker accepted the change, but its state still differs from the file"
+    }
     assert broker.writes == [("delete", old.key)]
 
 

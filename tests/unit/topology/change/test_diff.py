@@ -104,7 +104,7 @@ def test_what_is_external_and_missing_is_a_problem_and_no_change() -> None:
     theirs = replace(exchange("theirs"), external=True)
     found = diff(state(theirs), {})
     assert found.changes == ()
-    assert found.problems == ("exchange theirs is marked `external`, and does not exist in vhost `/`",)
+    assert found.problems == ("exchange theirs is `external` but does not exist in vhost `/`",)
 
 
 def test_what_is_external_is_never_changed() -> None:

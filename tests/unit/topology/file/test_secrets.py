@@ -16,7 +16,7 @@ from routectl.topology.file.load import load
 from ...loading import Folder, body
 
 WORD = "hunter2hunter2"
-NOT_HERE = "a password does not belong in the file"
+NOT_HERE = "a password must not be written in the file"
 
 
 def everything_shown(error: FileError) -> str:
@@ -96,7 +96,7 @@ def test_the_help_says_where_passwords_come_from(tmp_path: Path) -> None:
         == f"2:25 literal-secret: `password`: {NOT_HERE} | write `password: ${{NAME}}`, or `password_file:`"
     )
     (found,) = Folder(tmp_path).mistakes(body("users: {app: {password: '${NOPE:-x}'}}"))
-    assert "comes from outside whole, without a default" in found
+    assert "must consist of variables only, without defaults" in found
 
 
 def test_stars_keep_the_columns_of_a_line(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_password_file_is_read_and_not_shown(tmp_path: Path) -> None:
         assert message in found
     (tmp_path / "pw").write_bytes(b"\xff\n")
     assert (
-        "the password file is not UTF-8 text"
+        "the password file is not valid UTF-8"
         in folder.mistakes(body(f"users: {{u: {{password_file: {tmp_path}/pw}}}}"))[0]
     )
 

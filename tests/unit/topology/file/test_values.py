@@ -65,7 +65,7 @@ def test_what_yaml_takes_for_something_else_is_a_name_in_quotes(tmp_path: Path, 
 @pytest.mark.parametrize("name", ["é" * 128, "🐇" * 64, "a" * 256])
 def test_a_name_has_at_most_255_bytes(tmp_path: Path, name: str) -> None:
     (mistake,) = Folder(tmp_path).mistakes(body(f"queues: {{{name}: }}"))
-    assert mistake == f"2:10 wrong-value: `{name}`: a name has at most 255 bytes of UTF-8"
+    assert mistake == f"2:10 wrong-value: `{name}`: a name cannot exceed 255 bytes of UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -170,27 +170,27 @@ def test_variables(tmp_path: Path, written: str, value: str) -> None:
         (
             "${NOPE}",
             "the environment variable NOPE is not set | "
-            "set NOPE in the environment, or give a default: `${NOPE:-default}`",
+            "set NOPE in the environment, or add a default: `${NOPE:-default}`",
         ),
         (
             "${NOPE:?ask the operators}",
             "the environment variable NOPE is not set: ask the operators | "
-            "set NOPE in the environment, or give a default: `${NOPE:-default}`",
+            "set NOPE in the environment, or add a default: `${NOPE:-default}`",
         ),
         (
             "${EMPTY:?}",
             "the environment variable EMPTY is empty | "
-            "set EMPTY in the environment, or give a default: `${EMPTY:-default}`",
+            "set EMPTY in the environment, or add a default: `${EMPTY:-default}`",
         ),
         ("${BAD}", "the environment variable BAD is not UTF-8 text"),
         (
             "${1A}",
-            "`${1A}` is not a variable | "
+            "`${1A}` is not a valid variable reference | "
             "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`",
         ),
         (
             "${A:-${B}}",
-            "`${` is not a variable | "
+            "`${` is not a valid variable reference | "
             "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`",
         ),
     ],

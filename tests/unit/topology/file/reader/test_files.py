@@ -81,7 +81,7 @@ def test_includes_that_disagree(tmp_path: Path) -> None:
         a="version: 1\nqueues: {q: {max_length: 6, type: quorum}}\n",
     )
     assert folder.mistakes() == [
-        f"3:26 include-conflict: this value is also given at {tmp_path}/a.yaml:2, differently"
+        f"3:26 include-conflict: this value conflicts with another one at {tmp_path}/a.yaml:2"
     ]
 
 
@@ -123,7 +123,7 @@ def test_includes_that_are_not_there_or_no_paths(tmp_path: Path) -> None:
     )
     for wrong in ("{a: b}", "[[a]]", "['']"):
         (mistake,) = folder.mistakes(body(f"include: {wrong}"))
-        assert mistake.endswith("wrong-type: `include` takes a path or a list of paths")
+        assert mistake.endswith("wrong-type: `include` must be a path or a list of paths")
     assert folder.load(body("include:\nqueues: {q: }")).topology.queues
 
 
@@ -256,7 +256,7 @@ def test_a_mistake_behind_an_anchor_is_reported_once_where_it_is_written(tmp_pat
     text = body("queues:\n  a: &a {typ: 1}\n  b: *a\n  c: {<<: *a}\n  d: {<<: 5}")
     assert [line.split(" | ")[0] for line in Folder(tmp_path).mistakes(text)] == [
         "3:10 unknown-key: unknown key `typ`",
-        "6:11 wrong-type: `<<` takes a map or a list of maps",
+        "6:11 wrong-type: `<<` must be a map or a list of maps",
     ]
 
 
@@ -269,8 +269,8 @@ def test_a_mistake_behind_an_anchor_is_reported_once_where_it_is_written(tmp_pat
         (b"queues.yaml", "`bytes`"),
         ({"queues.yaml": 1}, "`dict`"),
         (["queues.yaml", 5], "`int`"),
-        ([], "no file is named"),
-        ((), "no file is named"),
+        ([], "no file was given"),
+        ((), "no file was given"),
     ],
     ids=repr,
 )
@@ -280,7 +280,8 @@ def test_what_is_no_path_is_said_before_anything_is_read(named: Any, said: str) 
         with pytest.raises(UsageError, match=said) as caught:
             read(named)
         assert (
-            caught.value.hint == "give the path of a file, or a list of the paths of a file and its overlays"
+            caught.value.hint
+            == "pass the path of a file, or a list with the paths of a file and its overlays"
         )
 
 
