@@ -112,23 +112,12 @@ class _Run:
 
     def apply(self) -> None:
         changes = self._planned.plan.changes
+        writes = [change for change in changes if change.action in ("create", "update")]
         for kind in Kind:
             if kind is Kind.EXCHANGE:
-                self._create_in_bulk(
-                    [
-                        change
-                        for change in changes
-                        if change.action == "create" and change.key.kind in AMQP_KINDS
-                    ]
-                )
-            if kind not in AMQP_KINDS:
-                self._put(
-                    [
-                        change
-                        for change in changes
-                        if change.key.kind is kind and change.action in ("create", "update")
-                    ]
-                )
+                self._create_in_bulk([change for change in writes if change.key.kind in AMQP_KINDS])
+            elif kind not in AMQP_KINDS:
+                self._put([change for change in writes if change.key.kind is kind])
         for change in changes:
             if change.action == "replace":
                 reason = change.rejection or "it exists with different properties"

@@ -107,9 +107,8 @@ def _compared_properties(wanted: Resource, found: Resource) -> Mapping[str, Any]
 
 def _deletion(found: Resource) -> Change:
     reason = "its deletion was requested"
-    return Change(
-        "delete", found.key, found.properties, None, "destructive", reason, found.messages, found.consumers
-    )
+    counts = found.messages, found.consumers
+    return Change("delete", found.key, found.properties, None, "destructive", reason, *counts)
 
 
 _INTERNAL = re.compile(

@@ -23,7 +23,7 @@ from ..model import Topology
 from .defaults import prepare, source_path
 from .reader.include import ReadObserver
 from .reader.source import Source, read
-from .validation import findings_of
+from .validation import SourcePositions, findings_of
 
 #: Validation attempts without the invalid values, each of which may reveal further errors.
 _MAX_ROUNDS = 6
@@ -137,9 +137,9 @@ def _load(
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:
-        found = check_topology(topology, _SourcePositions(source), DeclaredNames.of(source.data))
+        found = check_topology(topology, SourcePositions(source), DeclaredNames.of(source.data))
     else:
-        found = findings_of(errors, _SourcePositions(source))
+        found = findings_of(errors, SourcePositions(source))
         found += _check_valid_parts(source, errors)
     known = {str(finding.position) for finding in findings}
     findings += [finding for finding in found if str(finding.position) not in known]
@@ -148,25 +148,6 @@ def _load(
         raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)
     assert topology is not None
     return Loaded(topology, source, tuple(files), tuple(findings))
-
-
-class _SourcePositions:
-    """The positions of a topology's values in the file, including those under `defaults:`."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
-        return self._source.position(self.written(path), of_key=of_key)
-
-    def written(self, path: ValuePath) -> ValuePath:
-        return source_path(path, self._source.has)
-
-    def has(self, path: ValuePath) -> bool:
-        return self._source.has(path)
-
-    def raw(self, path: ValuePath) -> str | None:
-        return self._source.raw(self.written(path))
 
 
 def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
@@ -188,7 +169,7 @@ def _check_valid_parts(source: Source, errors: Sequence[ErrorDetails]) -> list[F
     names = DeclaredNames.of(source.data)
     invalid: set[int | None] = set()
     for _ in range(_MAX_ROUNDS):
-        positions = _SourcePositions(source)
+        positions = SourcePositions(source)
         written = [positions.written(_path(error)) for error in errors]
         invalid |= {source.identity(_object(path)) for path in written} - {None}
         source = source.without({_present(path, source) for path in written})
@@ -197,9 +178,7 @@ def _check_valid_parts(source: Source, errors: Sequence[ErrorDetails]) -> list[F
         source.data.setdefault("version", 1)
         topology, errors = _validate(source, [])
         if topology is not None:
-            found = check_topology(
-                topology, _SourcePositions(source), names, partial(_is_in, invalid, source)
-            )
+            found = check_topology(topology, SourcePositions(source), names, partial(_is_in, invalid, source))
             return [finding for finding in found if finding.severity is Severity.ERROR]
     return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -14,6 +14,8 @@ from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
 from ..model import Topology
+from .defaults import source_path
+from .reader.source import Source
 
 _KINDS = {
     "int_type": "must be a whole number",
@@ -60,24 +62,24 @@ SYNONYMS = {
 }
 
 
-class SourcePositions(Protocol):
-    """Access to the values in the file and their positions."""
+class SourcePositions:
+    """The values of a topology as written in the file, including those under `defaults:`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.has = source.has
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
-        ...
+        return self._source.position(self.written(path), of_key=of_key)
 
     def written(self, path: ValuePath) -> ValuePath:
         """The path in the file of the value at `path`: the same path, or one under `defaults`."""
-        ...
-
-    def has(self, path: ValuePath) -> bool:
-        """Whether the file has a value at `path`."""
-        ...
+        return source_path(path, self._source.has)
 
     def raw(self, path: ValuePath) -> str | None:
         """The scalar at `path` as written."""
-        ...
+        return self._source.raw(self.written(path))
 
 
 def findings_of(errors: Sequence[ErrorDetails], positions: SourcePositions) -> list[Finding]:

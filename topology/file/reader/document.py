@@ -71,11 +71,7 @@ def read_text(path: Path) -> tuple[Document, list[Finding]]:
     name = str(path)
     try:
         status = path.stat()
-        if (
-            not stat.S_ISREG(status.st_mode)
-            and not stat.S_ISFIFO(status.st_mode)
-            and not stat.S_ISCHR(status.st_mode)
-        ):
+        if not any(is_type(status.st_mode) for is_type in (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISCHR)):
             raise _unreadable(name, f"`{name}` is not a file", "pass the path of a YAML file")
         if status.st_size > MAX_BYTES:
             raise _too_large(name, status.st_size)
