@@ -1,4 +1,4 @@
-"""Every mistake is reported in one go, and none that is only the consequence of another."""
+"""All mistakes are reported at once, without mere consequences of others."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_wrong_entry_does_not_hide_the_mistakes_of_its_neighbours(tmp_path: Pa
     assert [line.split(":")[0] for line in Folder(tmp_path).mistakes(text)] == ["4", "5", "6", "7", "8", "9"]
 
 
-def test_what_is_wrong_may_still_be_referred_to(tmp_path: Path) -> None:
+def test_invalid_objects_can_be_referred_to(tmp_path: Path) -> None:
     text = body(
         "exchanges: {e: 5}\nqueues: {q: 5, r: {bindings: [{exchange: e}]}}\nunmatched: q\n"
         "federation: {upstreams: {u: 5}, upstream_sets: {s: 5}}\n"
@@ -86,7 +86,7 @@ def test_what_is_wrong_may_still_be_referred_to(tmp_path: Path) -> None:
     ]
 
 
-def test_thousands_of_mistakes_are_cut_short_and_take_no_time(tmp_path: Path) -> None:
+def test_thousands_of_mistakes_are_truncated_quickly(tmp_path: Path) -> None:
     folder, count = Folder(tmp_path), 3_000
     alike = "".join(f"  exchange{i}x: {{}}\n" for i in range(count))
     for wrong in (
@@ -109,7 +109,7 @@ def _error(folder: Folder) -> BaseException:
     raise AssertionError
 
 
-def test_very_long_lines_are_shown_in_part(tmp_path: Path) -> None:
+def test_very_long_lines_are_truncated(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for text in (
         f"name: {'x' * 5_000_000}",

@@ -1,4 +1,4 @@
-"""One mistake in one value: where it is said to be, what is said, and which fix is offered."""
+"""Mistakes in single values: position, message and suggested fix."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_values_elsewhere(tmp_path: Path, text: str, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["^a", r"\Qa(b\E", "(*UTF8)a", "(?|a|b)", "a*+", "[]a]", r"\p{L}"])
-def test_what_only_rabbitmq_understands_of_a_pattern_is_left_to_it(tmp_path: Path, pattern: str) -> None:
+def test_regular_expressions_that_only_pcre_supports_are_accepted(tmp_path: Path, pattern: str) -> None:
     Folder(tmp_path).load(body(f"policies: {{p: {{pattern: '{pattern}', definition: {{max_length: 1}}}}}}"))
 
 
@@ -189,7 +189,7 @@ def test_a_mistake_is_shown_with_its_line_a_caret_and_the_fix(tmp_path: Path) ->
     )
 
 
-def test_the_caret_stands_under_wide_letters_and_in_long_lines(tmp_path: Path) -> None:
+def test_the_caret_is_placed_correctly_with_wide_characters_and_long_lines(tmp_path: Path) -> None:
     (finding,) = Folder(tmp_path).findings(body("queues: {🐇🐇: {typ: 1}}"))
     assert finding.render().splitlines()[4] == "  |                 ^^^"
     (finding,) = Folder(tmp_path).findings(body(f"queues: {{{'a' * 200}: {{}}, b: {{typ: 1}}}}"))
