@@ -17,7 +17,7 @@ One YAML file says which exchanges, queues and bindings exist, which task goes w
   `GB` and `TB` of 1000.
 - **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, as RabbitMQ writes them.
 - **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` belong to RabbitMQ.
-- **Lists** of names or texts may be written as one value where there is only one.
+- **Lists** of names or strings may be written as one value where there is only one.
 - **Nothing**: a field that is left out is not sent, so RabbitMQ's own default holds. `field: null` takes back what
   `defaults` says.
 
