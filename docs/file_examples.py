@@ -18,7 +18,7 @@ unresolved names are errors.
   `KB`, `MB`, `GB` and `TB` of 1000.
 - **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, in RabbitMQ's notation.
 - **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` are reserved by RabbitMQ.
-- **Lists** of names or texts with a single item may be written as that item.
+- **Lists** of names or strings with a single item may be written as that item.
 - **Omitted fields** are not sent, so RabbitMQ's own default applies. `field: null` resets a field that `defaults`
   sets.
 

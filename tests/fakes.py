@@ -11,7 +11,7 @@ from routectl.topology.base.progress import CountProgress
 from routectl.topology.base.resources import (
     BUILT_IN_EXCHANGES,
     KIND_ORDER,
-    PARTIAL,
+    PARTIALLY_COMPARED,
     Key,
     Kind,
     Resource,
@@ -114,7 +114,7 @@ class MemoryBroker:
         if key.kind in (Kind.EXCHANGE, Kind.QUEUE) and found and found.properties != resource.properties:
             raise Rejected(f"cannot create {key}", "inequivalent arg")
         if key not in self.lost:
-            before = found.properties if found and key.kind in PARTIAL else {}
+            before = found.properties if found and key.kind in PARTIALLY_COMPARED else {}
             self.state[key] = Resource(key, {**before, **_stored(resource.properties)})
 
 

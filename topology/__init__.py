@@ -1,1 +1,1 @@
-"""What a topology is, and how a broker gets there. Knows nothing of Celery or of the command line."""
+"""The topology in `queues.yaml` and how it is applied to a broker. Does not import Celery or the command line."""

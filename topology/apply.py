@@ -1,4 +1,4 @@
-"""The public name of `topology.change.apply`."""
+"""Public import path of `topology.change.apply`."""
 
 from .change.apply import ApplyReport, Outcome, apply
 from .change.refusals import refusals

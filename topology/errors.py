@@ -1,15 +1,15 @@
-"""Every error that routectl raises on purpose.
+"""The exceptions that routectl raises.
 
 RoutectlError                 message, hint
-├── FileError                 the file is wrong; carries findings with positions
-│   └── UnreadableFile        there is no such file, or it may not be read
-├── UsageError                an option or a URL is wrong
-├── BrokerError               the broker cannot be used as asked
+├── FileError                 the file is invalid; has findings with positions
+│   └── UnreadableFile        the file does not exist or cannot be read
+├── UsageError                invalid option, argument or URL
+├── BrokerError               a broker operation failed
 │   ├── Unreachable           no connection: closed port, unknown host, timeout, TLS
-│   ├── AccessRefused         wrong password, missing permission or tag
-│   ├── NotFound              a missing vhost, object or plugin
-│   └── Rejected              the broker refused one object; `reason` is its own text
-├── Refused                   routectl will not do this: it would be unsafe
+│   ├── AccessRefused         authentication failed, or a permission or tag is missing
+│   ├── NotFound              a vhost, object or plugin does not exist
+│   └── Rejected              the broker rejected one object; `reason` is its reply
+├── Refused                   routectl refuses an unsafe operation
 └── RoutingError              a task has no destination, or one that does not exist
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RoutectlError(Exception):
-    """Something the user can act on: one sentence, and what to do about it.
+    """An error that the user can act on.
 
     Parameters:
       message: What is wrong, and where. One sentence, no full stop.
@@ -38,11 +38,11 @@ class RoutectlError(Exception):
 
 
 class FileError(RoutectlError):
-    """One or more mistakes in the file; nothing else was read or touched.
+    """One or more mistakes in the file.
 
     Parameters:
-      findings: Every mistake, each with its position.
-      more: There are even more.
+      findings: The mistakes, each with its position.
+      more: There are more mistakes than `findings` lists.
     """
 
     def __init__(self, findings: Sequence[Finding], *, more: bool = False) -> None:
@@ -56,23 +56,23 @@ class FileError(RoutectlError):
 
 
 class UnreadableFile(FileError):
-    """There is no such file, it may not be read, or it is far too large."""
+    """The file does not exist, cannot be read, or is too large."""
 
 
 class UsageError(RoutectlError):
-    """An option, an environment variable or a URL is wrong."""
+    """An option, an argument, an environment variable or a URL is invalid."""
 
 
 class BrokerError(RoutectlError):
-    """The broker cannot be used as asked."""
+    """A broker operation failed."""
 
 
 class Unreachable(BrokerError):
-    """No connection could be made, on any of the hosts named."""
+    """None of the broker's hosts accepts a connection."""
 
 
 class AccessRefused(BrokerError):
-    """The broker knows who we are, or does not, and says no."""
+    """Authentication failed, or a permission or tag is missing."""
 
 
 class NotFound(BrokerError):
@@ -80,11 +80,11 @@ class NotFound(BrokerError):
 
 
 class Rejected(BrokerError):
-    """The broker refused one object.
+    """The broker rejected one object.
 
     Parameters:
-      message: Which object, and what was tried.
-      reason: The broker's own text.
+      message: The operation and the object.
+      reason: The broker's reply.
     """
 
     def __init__(self, message: str, reason: str, hint: str | None = None) -> None:
@@ -93,13 +93,13 @@ class Rejected(BrokerError):
 
 
 class Refused(RoutectlError):
-    """routectl will not do this, because it would be unsafe."""
+    """routectl refuses an operation that would be unsafe."""
 
 
 class RoutingError(RoutectlError):
     """A task has no destination, or one that does not exist.
 
-    Publishers meet it in logs and as a task's result, so its text, and what a result holds of it, has the hint as well.
+    Publishers see it in logs and as a task's result, so its text and its `args` include the hint.
     """
 
     def __init__(self, message: str, hint: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The public name of `topology.file.load`."""
+"""Public import path of `topology.file.load`."""
 
 from .file.load import Loaded, load
 

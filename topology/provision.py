@@ -1,4 +1,4 @@
-"""The public name of `topology.change.planner`."""
+"""Public import path of `topology.change.planner`."""
 
 from .change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
 

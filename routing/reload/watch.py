@@ -43,9 +43,9 @@ class Watch(Generic[T]):
 
     def __init__(self, path: Path | str | Sequence[Path | str], build: Callable[[Loaded], T]) -> None:
         # Imported here, as in the router, which needs the YAML reader only for files.
-        from ...topology.file.load import named
+        from ...topology.file.load import file_names
 
-        self._paths = [os.path.join(os.getcwd(), each) for each in named(path)]
+        self._paths = [os.path.join(os.getcwd(), each) for each in file_names(path)]
         self._build = build
         self._snapshot = FileSnapshot()
         self._changed_since: float | None = None
@@ -108,7 +108,7 @@ class Watch(Generic[T]):
     def _load(self, snapshot: FileSnapshot) -> Loaded:
         from ...topology.file.load import load
 
-        return load(self._paths, only_routing=True, witness=snapshot)
+        return load(self._paths, only_routing=True, observer=snapshot)
 
     def _try(self, step: Callable[[], None]) -> str | None:
         """Runs a step and returns its error as text: it must not reach the caller, who only publishes a task."""

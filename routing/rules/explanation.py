@@ -112,7 +112,7 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
         attempts = tuple(_attempts(table, name, call, None)) if tried else ()
         return Explanation(name, None, attempts, error=error.message, hint=error.hint)
     attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
-    path = table.addresses.way(decision.exchange, decision.routing_key, decision.queue)
+    path = table.addresses.path(decision.exchange, decision.routing_key, decision.queue)
     outranked = _outranked(table, name, call, decision) if tried else None
     return Explanation(
         name, decision, attempts, consuming_profiles(body, decision.queue), path, outranked=outranked

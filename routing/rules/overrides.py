@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import UsageError
-from ...topology.model.routing import ADDRESS, GOES_THERE
+from ...topology.model.routing import BYPASSES_ROUTES, BYPASSING_OPTIONS
 from .call import MISSING
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def refuse_address(call: Call) -> None:
     Raises:
       UsageError: The caller names a queue, an exchange or a key, which override the file.
     """
-    for option in ADDRESS:
+    for option in BYPASSING_OPTIONS:
         if _caller_option(call, option) is not None:
-            raise UsageError(GOES_THERE.format(name=option), f"leave `{option}` out of the options")
+            raise UsageError(BYPASSES_ROUTES.format(name=option), f"leave `{option}` out of the options")
 
 
 def _is_given(value: Any) -> bool:

@@ -43,7 +43,7 @@ queues: {{low: {{}}}}
 vhosts: {{"{other}": {{limits: {{max_queues: 0}}, queues: {{low: {{}}}}}}}}
 """
     routectl.write(file)
-    assert f"queue low in vhost `{vhost}` would have to be replaced" in routectl("apply", "--yes").err
+    assert f"queue low in vhost `{vhost}` must be replaced" in routectl("apply", "--yes").err
     management.delete(f"queues/{vhost}/low")
     result = routectl("apply", "--yes")
     assert result.code == 3
@@ -88,7 +88,7 @@ def test_a_vhost_stands_at_the_top_or_under_vhosts(
     routectl.write("queues: {top: {}}\n" + body)
     result = routectl("plan")
     assert result.code == 2
-    assert f"{routectl.path}:3 is about vhost `{vhost}`, and so is the top level of the file" in result.err
+    assert f"{routectl.path}:3 defines vhost `{vhost}`, but so does the top level of the file" in result.err
     routectl.write(body)
     assert routectl("apply", "--yes").code == 0
     assert [queue["name"] for queue in management.get(f"queues/{vhost}")] == ["inner"]

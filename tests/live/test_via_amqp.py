@@ -20,7 +20,7 @@ def test_amqp_creates_and_says_what_it_cannot(routectl: Command, management: Man
     routectl.write(FILE)
     result = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
     assert result.code == 0
-    assert "AMQP alone cannot bring about: 1 policy" in result.out
+    assert "not supported over AMQP: 1 policy" in result.out
     assert sorted(queue["name"] for queue in management.get(f"queues/{vhost}")) == ["high", "low"]
     assert "Plan: 1 to create" in routectl("plan").out
 

@@ -84,7 +84,7 @@ def test_the_management_api_of_another_broker_on_the_host_is_not_taken_for_its_o
     with greeter(broker, {}) as port:
         assert run([*words, "-f", str(file), "-b", at(broker, vhost, port)]) == 1
     err = capsys.readouterr().err
-    assert "may be that of another broker: cluster" in err
+    assert "may belong to another broker: cluster" in err
     assert "listening for AMQP on " in err
     assert "--management" in err
     assert management.get(f"queues/{vhost}") == []
@@ -115,7 +115,7 @@ def test_a_management_api_that_is_named_is_that_of_the_broker(
     with greeter(broker, changed) as port:
         found = routectl("plan", url=at(broker, vhost, port))
     assert found.code == code
-    assert ("is that of another broker" in found.err) == bool(code)
+    assert ("belongs to another broker" in found.err) == bool(code)
 
 
 def test_where_only_the_management_api_is_reachable_it_is_enough(

@@ -1,4 +1,4 @@
-"""What the tests of loading share: a file written, loaded, and its findings in one line each."""
+"""Helpers for loading tests: write and load files, and format findings in one line each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Folder:
         self.path = path
 
     def write(self, text: str | bytes, name: str = "queues.yaml") -> Path:
-        """Writes a file, with its folders, as it is given: no line end is changed."""
+        """Writes a file and creates its folders; line endings are not changed."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -30,7 +30,7 @@ class Folder:
     def load(
         self, text: str | bytes | None = None, environment: Mapping[str, str] | None = None, *files: str
     ) -> Loaded:
-        """Loads a text as `queues.yaml`, or the files named."""
+        """Loads a text as `queues.yaml`, or the given files."""
         if text is not None:
             self.write(text)
         return load([self.path / name for name in files or ("queues.yaml",)], environment or {})

@@ -151,7 +151,7 @@ def test_an_option_that_no_route_of_celery_can_carry_is_a_mistake_in_the_file(
     """Celery raises a TypeError for it where the task is sent, or drops it."""
     file = tmp_path / "queues.yaml"
     file.write_text(FILE.replace("app_id:", f"{option}:"))
-    with pytest.raises(FileError, match=f"cannot hold `{option}`"):
+    with pytest.raises(FileError, match=f"cannot contain `{option}`"):
         settings(file)
 
 

@@ -1,1 +1,1 @@
-"""What everything else in `topology` is made of: findings, secrets, scalars, and a broker's objects as plain data."""
+"""Basic types of `topology`: findings, secrets, scalars, and broker resources."""

@@ -1,14 +1,14 @@
-"""How far something has come."""
+"""Progress callbacks and a thread-safe counter."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-#: Called with what is being done, how much of it is done, and of how much.
+#: Called with a description of the step, the number of items done, and the total.
 Progress = Callable[[str, int, int], None]
 
-#: Called with how much is done, and of how much; from any thread, one call at a time.
+#: Called with the number of items done and the total; from any thread, one call at a time.
 CountProgress = Callable[[int, int], None]
 
 #: Called with one line of text before each slow step.
@@ -16,11 +16,11 @@ Announce = Callable[[str], None]
 
 
 class Counter:
-    """Counts what is done, over all threads.
+    """Counts completed items across threads.
 
     Parameters:
-      total: How much there is to do.
-      progress: Told after each step.
+      total: The number of items.
+      progress: Called after each step.
     """
 
     def __init__(self, total: int, progress: CountProgress | None) -> None:
@@ -30,7 +30,7 @@ class Counter:
         self._lock = threading.Lock()
 
     def add(self, count: int = 1) -> None:
-        """Counts so many more as done."""
+        """Counts more items as done."""
         with self._lock:
             self._done += count
             if self._progress is not None:

@@ -1,4 +1,4 @@
-"""What of a text or value may be shown: secrets become stars."""
+"""Masks secrets in texts and values before they are shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from .scalar import only_variables
 from .secret import MASK
 
-#: User and password of a URL, up to the last `@`: a password may hold `/` and `@` that nobody escaped.
+#: User and password of a URL, up to the last `@`: a password may contain unescaped `/` and `@`.
 URL_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'`]{0,500}(?=@)")
 
-#: What is in the name of a key whose value is not for everybody's eyes; `token` at its end says so, too.
+#: Parts of key names whose values are secret; so are those of names that end in `token`.
 SECRET_WORDS = r"pass?w|passphrase|secret|credential|authorization|api[_-]?key"
 
 _SECRET_NAME = re.compile(rf"{SECRET_WORDS}|token\Z", re.IGNORECASE)
@@ -26,17 +26,19 @@ _SECRET_TEXT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 URI_KEYS = frozenset({"uri", "src_uri", "dest_uri", "url"})
-#: Of a user, these may be shown.
-PUBLIC_OF_USER = frozenset({"tags", "password_file", "hashing_algorithm", "permissions", "topic_permissions"})
+#: Fields of a user that are not secret.
+PUBLIC_USER_FIELDS = frozenset(
+    {"tags", "password_file", "hashing_algorithm", "permissions", "topic_permissions"}
+)
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether a key's name says that its value is not for everybody's eyes."""
-    return is_secret_name(key) and key not in PUBLIC_OF_USER
+    """Whether a key of the file has a secret value, judged by its name."""
+    return is_secret_name(key) and key not in PUBLIC_USER_FIELDS
 
 
 def hide(text: str, spans: Iterable[Span]) -> str:
-    """The text with stars for the characters of the spans."""
+    """The text with asterisks in place of the spans."""
     for start, end in spans:
         start, end = max(start, 0), min(end, len(text))
         if start < end:
@@ -45,7 +47,7 @@ def hide(text: str, spans: Iterable[Span]) -> str:
 
 
 def redact(text: str) -> str:
-    """A line of a file that is not YAML, without what looks like a password in it."""
+    """A line of a file that cannot be parsed as YAML, with everything that looks like a password masked."""
     found = _SECRET_TEXT.search(text)
     if found and not only_variables(found["value"].strip("\"'}] ")):
         text = hide(text, [found.span("value")])
@@ -58,16 +60,16 @@ def mask_urls(text: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a key's name says that its value is not for everybody's eyes."""
+    """Whether a name suggests a secret value."""
     return _SECRET_NAME.search(name) is not None
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """Plain data that a file may hold anything in, without what looks like a secret in it; `${NAME}` is none.
+    """Plain data with everything that looks like a secret masked; `${NAME}` is not a secret.
 
     Parameters:
       value: The data.
-      name: The key that it stands under; that of a list is the key of all that is in it.
+      name: The key of the value; list items have the key of their list.
     """
     if isinstance(value, Mapping):
         return {mask_urls(str(key)): redacted(item, str(key)) for key, item in value.items()}
@@ -83,9 +85,9 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def redacted_repr(value: Any) -> str:
-    """A value as an error may quote it: no longer than a line, and without what looks like a secret.
+    """A short `repr` for error messages, with everything that looks like a secret masked.
 
     Parameters:
-      value: Whatever somebody gave.
+      value: Any value.
     """
     return reprlib.repr(redacted(value))

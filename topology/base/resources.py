@@ -1,8 +1,7 @@
-"""The state of a broker as plain data: what the file wants and what the broker has are the same type.
+"""The state of a broker as plain data: desired and live state have the same type.
 
-A `RoutingState` maps an identity (`Key`) to a `Resource`. Both sides are normalised to the same form, so that equal
-means equal: the queue type is a property and never an argument, empty arguments are `{}`, tags are sorted.
-Nothing here knows where a state came from.
+A `State` maps a `Key` to a `Resource`. Both states are normalised, so they can be compared with `==`: the queue type
+is a property and never an argument, empty arguments are `{}`, tags are sorted.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import Any, NamedTuple
 
 
 class Kind(StrEnum):
-    """What an object on the broker is; listed in the order in which objects are created.
+    """Kinds of broker objects, in the order in which they are created.
 
-    Policies come before queues: some of their keys count only when a queue is declared (`queue-leader-locator`,
-    `initial-cluster-size`), no queue is without its limits for a moment, and RabbitMQ looks at every queue of the
-    vhost for each policy that changes. Shovels come last: one that starts earlier declares queues of its own.
+    Policies come before queues: some keys only take effect when a queue is declared (`queue-leader-locator`,
+    `initial-cluster-size`), queues get their limits from the start, and RabbitMQ re-evaluates every queue of the
+    vhost after each policy change. Shovels come last: a shovel that starts earlier declares its own queues.
     """
 
     VHOST = "vhost"
@@ -37,7 +36,7 @@ class Kind(StrEnum):
 
 KIND_ORDER: dict[Kind, int] = {kind: position for position, kind in enumerate(Kind)}
 
-#: Exchanges that every vhost has; they can be bound, and never declared or deleted.
+#: Exchanges that every vhost has; they can be bound to, but not declared or deleted.
 BUILT_IN_EXCHANGES: dict[str, str] = {
     "": "direct",
     "amq.direct": "direct",
@@ -48,7 +47,7 @@ BUILT_IN_EXCHANGES: dict[str, str] = {
     "amq.rabbitmq.trace": "topic",
 }
 
-#: Exchange types beyond the four of AMQP, with the versions whose distribution holds them and the plugin, if any.
+#: Exchange types that AMQP 0-9-1 does not define, with the RabbitMQ versions that support them and the plugin, if any.
 EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
     "x-consistent-hash": ("..", "rabbitmq_consistent_hash_exchange"),
     "x-random": ("..", "rabbitmq_random_exchange"),
@@ -59,14 +58,14 @@ EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
     "x-local-random": ("4.0..", None),
 }
 
-#: Kinds of which only the properties that the file states are compared: the rest belongs to whoever set it.
-PARTIAL: frozenset[Kind] = frozenset({Kind.VHOST, Kind.USER})
+#: Kinds whose properties are compared only if the file sets them; the others are left as they are on the broker.
+PARTIALLY_COMPARED: frozenset[Kind] = frozenset({Kind.VHOST, Kind.USER})
 
 
 class Key(NamedTuple):
     """The identity of an object on the broker.
 
-    `vhost` is empty for what belongs to the whole cluster. `name` holds, by kind:
+    `vhost` is empty for cluster-wide objects. `name` contains, by kind:
     vhost, user, exchange, queue, policy, operator policy: the name;
     vhost limit: the limit's name; permission: the user; topic permission: user, exchange;
     parameter: component, name; binding: source, "queue" or "exchange", destination, key, arguments as JSON.
@@ -81,34 +80,34 @@ class Key(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The name for people: `orders`, or `tasks -> high "high"` for a binding."""
+        """The display name: `orders`, or `tasks -> high "high"` for a binding."""
         if self.kind is Kind.BINDING:
             source, _, destination, routing_key, arguments = self.name
-            more = "" if arguments == "{}" else f" {arguments}"
-            return f'{source} -> {destination} "{routing_key}"{more}'
+            suffix = "" if arguments == "{}" else f" {arguments}"
+            return f'{source} -> {destination} "{routing_key}"{suffix}'
         return " ".join(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One object: its identity, its properties, and what only the live broker knows of it.
+    """One broker object: its identity, its properties, and live data such as message counts.
 
     Parameters:
       key: The identity.
-      properties: What is compared, by kind:
+      properties: The properties that are compared, by kind:
         vhost: description, tags (sorted list), default_queue_type; all optional;
         vhost limit: value; user: tags (sorted list), and password or password_hash as `Secret`
         (live also hashing_algorithm); permission: configure, write, read; topic permission: write, read;
         exchange: type, durable, auto_delete, internal, arguments;
         queue: type, durable, auto_delete, arguments (without x-queue-type);
-        binding: none, all of it is identity;
+        binding: none, the key identifies it completely;
         policy, operator policy: pattern, apply_to, priority, definition;
         parameter: value (URIs in it are `Secret`).
-      external: Somebody else declares it: it must exist, and is never changed.
+      external: Declared elsewhere: it must exist, and is never changed.
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.
-      properties_key: The management API's handle on a live binding.
-      rejection: Why the broker refuses the object as the file has it, where only AMQP was asked.
+      properties_key: The management API's identifier of a live binding.
+      rejection: Why the broker rejected the desired declaration, if the state was read over AMQP.
     """
 
     key: Key
@@ -124,7 +123,7 @@ State = dict[Key, Resource]
 
 
 def canonical(arguments: Mapping[str, Any]) -> str:
-    """Binding arguments as text, equal for equal arguments whatever their order."""
+    """Binding arguments as JSON with sorted keys."""
     return json.dumps(arguments, sort_keys=True, ensure_ascii=False) if arguments else "{}"
 
 

@@ -1,4 +1,4 @@
-"""One YAML scalar: its type, and the environment variables in it."""
+"""Type resolution and environment variable interpolation of YAML scalars."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 _STRING = "tag:yaml.org,2002:str"
-#: Numbers that are spelled in one way only, so that as a name they stay what they are; `1_000` is text, and a number
-#: where a field wants one.
+#: Only canonical spellings are numbers, so that a name such as `1_000` stays text; number fields still accept it.
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?\Z")
-#: No number is longer; Python refuses to read one of more than 4300 digits.
+#: Longer text is not a number; Python refuses to parse integers of more than 4300 digits.
 _MAX_DIGITS = 400
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -22,11 +21,11 @@ _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<op>:-|:\?)(?P<rest>.
 
 
 class Interpolated(str):
-    """Text that came, at least in part, from the environment: it is never shown in a message.
+    """Text that comes, at least in part, from the environment; messages never show it.
 
     Parameters:
-      plain: The scalar stood without quotes, so that `5` in it may be a number.
-      written: How it stands in the file; empty if none of it does.
+      plain: The scalar is unquoted, so `5` may be a number.
+      written: The scalar as written in the file; empty if the value is not from the file.
     """
 
     __slots__ = ("plain", "written")
@@ -34,7 +33,7 @@ class Interpolated(str):
     written: str
 
     def __new__(cls, text: str, *, plain: bool, written: str = "") -> Interpolated:
-        """The text, with where it came from."""
+        """The interpolated text with its source."""
         self = super().__new__(cls, text)
         self.plain = plain
         self.written = written
@@ -42,18 +41,18 @@ class Interpolated(str):
 
 
 def only_variables(text: str) -> bool:
-    """Whether a text consists of variables alone, without text or defaults of the file's own."""
+    """Whether a text consists of variables only, without literal text or defaults."""
     return not _REFERENCE.sub("", text)
 
 
 class WrittenFloat(float):
-    """A float that remembers how it was written, so that the version `3.10` stays `3.10` as text."""
+    """A float that keeps its text, so that the version `3.10` stays `3.10` as a string."""
 
     __slots__ = ("_text",)
     _text: str
 
     def __new__(cls, text: str) -> WrittenFloat:
-        """The number that the text says."""
+        """Parses the text and keeps it."""
         self = super().__new__(cls, text)
         self._text = text
         return self
@@ -64,7 +63,7 @@ class WrittenFloat(float):
 
 @dataclass(frozen=True, slots=True)
 class Unset:
-    """A variable that the file needs and the environment lacks."""
+    """A variable reference that cannot be resolved."""
 
     message: str
     help: str | None
@@ -73,13 +72,13 @@ class Unset:
 def scalar(text: str, *, plain: bool, tag: str, environment: Mapping[str, str]) -> Any:
     """The value of a scalar: None, bool, int, float or text; `Unset` if a variable is missing.
 
-    Stricter than YAML 1.1: `yes`, `no`, `on`, `off`, `010`, `1:30` and dates are text here, since as names of
-    queues and keys they are meant as text; a field that wants a boolean takes `yes` all the same.
+    Stricter than YAML 1.1: `yes`, `no`, `on`, `off`, `010`, `1:30` and dates are text, since queue names and routing
+    keys mean them as text; boolean fields still accept `yes`.
 
     Parameters:
       text: The scalar's text, without quotes.
-      plain: It stood without quotes.
-      tag: The tag that YAML's resolver gave it.
+      plain: It is unquoted.
+      tag: The tag from YAML's resolver.
       environment: Where `${NAME}` is looked up.
     """
     if "${" in text:
@@ -90,7 +89,7 @@ def scalar(text: str, *, plain: bool, tag: str, environment: Mapping[str, str]) 
 
 
 def typed(text: str) -> Any:
-    """What an unquoted scalar means: None, bool, int, float, or the text itself."""
+    """The value of an unquoted scalar: None, bool, int, float, or the text itself."""
     if text in _NULL:
         return None
     if text in _BOOLEAN:
@@ -112,7 +111,7 @@ def _interpolate(text: str, *, plain: bool, environment: Mapping[str, str]) -> A
         parts = _BODY.match(body) if body is not None else None
         if parts is None:
             help_ = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`"
-            missing.append(Unset(f"`{match[0]}` is not a variable", help_))
+            missing.append(Unset(f"`{match[0]}` is not a valid variable reference", help_))
             return ""
         return _lookup(parts, environment, missing)
 
@@ -125,7 +124,7 @@ def _interpolate(text: str, *, plain: bool, environment: Mapping[str, str]) -> A
 def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[Unset]) -> str:
     name, operator, rest = parts["name"], parts["op"], parts["rest"] or ""
     value = environment.get(name)
-    if value is not None and not value.isascii() and not _is_text(value):
+    if value is not None and not value.isascii() and not _is_valid_utf8(value):
         missing.append(Unset(f"the environment variable {name} is not UTF-8 text", None))
         return ""
     if value or (value is not None and operator is None):
@@ -133,14 +132,14 @@ def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[
     if operator == ":-":
         return rest
     reason = f": {rest}" if operator == ":?" and rest else ""
-    help_ = f"set {name} in the environment, or give a default: `${{{name}:-default}}`"
+    help_ = f"set {name} in the environment, or add a default: `${{{name}:-default}}`"
     state = "not set" if value is None else "empty"
     missing.append(Unset(f"the environment variable {name} is {state}{reason}", help_))
     return ""
 
 
-def _is_text(value: str) -> bool:
-    """Whether text from the environment is text: bytes that are not UTF-8 arrive as lone surrogates."""
+def _is_valid_utf8(value: str) -> bool:
+    """Whether an environment variable is valid UTF-8: Python decodes other bytes to lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:

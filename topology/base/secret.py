@@ -1,4 +1,4 @@
-"""A string that never shows itself."""
+"""Strings whose value is never printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MASK = "***"
 class Secret:
     """A password, a password hash or a URL with credentials.
 
-    `str`, `repr`, formatting and JSON all give a mask; only `reveal()` gives the text.
+    `str`, `repr`, formatting and JSON all return a mask; only `reveal()` returns the value.
     """
 
     __slots__ = ("_value",)
@@ -24,7 +24,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The text itself, to be handed to the broker and to nothing else."""
+        """The value; pass it to the broker only."""
         return self._value
 
     def __repr__(self) -> str:
@@ -39,7 +39,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> Any:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("a secret cannot be pickled")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
@@ -53,7 +53,7 @@ class Secret:
 
 
 def mask(value: Any) -> Any:
-    """Plain data with each secret in it replaced by the mask, fit for JSON and for the terminal."""
+    """Plain data with every secret in it masked, safe to print."""
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, dict):
@@ -71,9 +71,9 @@ _HASHES = {
 
 
 def password_matches(password: Secret, password_hash: Secret, algorithm: str) -> bool:
-    """Whether a password is the one that RabbitMQ stores as this hash.
+    """Whether a password matches a password hash from RabbitMQ.
 
-    The hash is base64 of a salt of four bytes and the digest of salt and password
+    The hash is the base64 encoding of a 4-byte salt followed by the digest of salt and password
     (https://www.rabbitmq.com/docs/passwords#computing-password-hash).
     """
     digest = _HASHES.get(algorithm)

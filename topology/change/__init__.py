@@ -1,1 +1,1 @@
-"""From the file's state and the broker's to a plan, and from the plan to the broker."""
+"""Plans and applies changes: compares the file with the broker, and updates the broker."""

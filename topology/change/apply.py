@@ -1,4 +1,4 @@
-"""Carries out a plan, object by object or in bulk, and says of each how it went."""
+"""Applies a plan, object by object or in bulk, and reports the outcome of each change."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one change went.
+    """The outcome of a change.
 
     Parameters:
       change: The change.
-      status: `done`, `failed`, or `skipped` because something that it needs failed.
-      error: Why not, in the broker's own words; None if it is done.
+      status: `done`, `failed`, or `skipped` because a dependency failed.
+      error: The error message, usually the broker's; None if the change is done.
       hint: What to do about it.
     """
 
@@ -53,85 +53,75 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ApplyReport:
-    """How an apply went.
+    """The result of an apply.
 
     Parameters:
-      outcomes: One for each change, in the plan's order.
+      outcomes: The outcomes of all changes, in the plan's order.
     """
 
     outcomes: tuple[Outcome, ...]
 
     def having(self, status: str) -> list[Outcome]:
-        """The outcomes with one status."""
+        """The outcomes with the given status."""
         return [outcome for outcome in self.outcomes if outcome.status == status]
 
     @property
     def exit_code(self) -> int:
-        """0 all is done; 3 some is done; 2 nothing is."""
+        """0 if all changes are done, 3 if some are, 2 if none is."""
         if not self.having("failed") and not self.having("skipped"):
             return 0
         return 3 if self.having("done") else 2
 
 
 def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> ApplyReport:
-    """Brings the broker to what the plan shows, reads it back, and compares.
+    """Applies a plan, then reads the broker's state again and compares.
 
-    What failed does not stop what does not depend on it. Interrupted at any point, a new plan shows the rest.
+    A failed change does not stop changes that do not depend on it. After an interruption, a new plan contains the
+    remaining changes.
 
     Parameters:
       planned: The plan.
-      progress: Called as things get done.
-      allow: The risks that the user takes.
+      progress: Called after each step.
+      allow: The risks that the user accepts.
 
     Raises:
-      Refused: the plan holds a change that is not allowed; nothing was done.
-      Unreachable: the broker went away half-way.
+      Refused: the plan contains a change that is not allowed; nothing was changed.
+      Unreachable: the connection to the broker was lost.
     """
     refused = refusals(planned, allow)
     if refused:
         raise refused[0]
     run = _Run(planned, progress, "data-loss" in set(allow))
-    run.carry_out()
+    run.apply()
     if planned.session.complete:
         run.verify()
     return ApplyReport(tuple(run.outcome(change) for change in planned.plan.changes))
 
 
 class _Run:
-    """One apply as it goes."""
+    """The state of an apply in progress."""
 
-    def __init__(self, planned: Planned, progress: Progress, lose_messages: bool) -> None:
+    def __init__(self, planned: Planned, progress: Progress, allow_data_loss: bool) -> None:
         self._planned = planned
         self._session = planned.session
         self._progress = progress
-        self._lose_messages = lose_messages
+        self._allow_data_loss = allow_data_loss
         self._errors: dict[Key, RoutectlError] = {}
         self._skipped: dict[Key, str] = {}
         self._missing_vhosts: set[str] = set()
 
-    def carry_out(self) -> None:
+    def apply(self) -> None:
         changes = self._planned.plan.changes
+        writes = [change for change in changes if change.action in ("create", "update")]
         for kind in Kind:
             if kind is Kind.EXCHANGE:
-                self._create_in_bulk(
-                    [
-                        change
-                        for change in changes
-                        if change.action == "create" and change.key.kind in AMQP_KINDS
-                    ]
-                )
-            if kind not in AMQP_KINDS:
-                self._put(
-                    [
-                        change
-                        for change in changes
-                        if change.key.kind is kind and change.action in ("create", "update")
-                    ]
-                )
+                self._create_in_bulk([change for change in writes if change.key.kind in AMQP_KINDS])
+            elif kind not in AMQP_KINDS:
+                self._put([change for change in writes if change.key.kind is kind])
         for change in changes:
             if change.action == "replace":
-                reason = change.rejection or "it exists with other properties"
-                self._errors[change.key] = Refused(reason, _REPLACE_BY_HAND)
+                reason = change.rejection or "it exists with different properties"
+                self._errors[change.key] = Refused(reason, _REPLACE_MANUALLY)
         self._delete([change for change in changes if change.action == "delete"])
 
     def outcome(self, change: Change) -> Outcome:
@@ -143,11 +133,11 @@ class _Run:
         return Outcome(change, "failed", _reason(error, change.key), error.hint)
 
     def _put(self, changes: Sequence[Change]) -> None:
-        todo = [change for change in changes if not self._without_vhost(change)]
+        todo = [change for change in changes if not self._skip_without_vhost(change)]
         if not todo:
             return
         what = f"{todo[0].key.kind}s" if len(todo) > 1 else str(todo[0].key)
-        # RabbitMQ serialises writes of policies and parameters; users and vhosts are few.
+        # Few threads suffice: RabbitMQ serialises writes of policies and parameters; users and vhosts are few.
         with ThreadPoolExecutor(_THREADS) as executor:
             for done, _ in enumerate(executor.map(self._put_one, todo), 1):
                 self._progress(what, done, len(todo))
@@ -165,7 +155,7 @@ class _Run:
     def _create_in_bulk(self, changes: Sequence[Change]) -> None:
         by_vhost: dict[str, list[Resource]] = {}
         for change in changes:
-            if not self._without_vhost(change):
+            if not self._skip_without_vhost(change):
                 by_vhost.setdefault(change.key.vhost, []).append(change.resource)
         for vhost, resources in by_vhost.items():
             what = "exchanges, queues and bindings" + (f" of {vhost}" if len(by_vhost) > 1 else "")
@@ -173,12 +163,12 @@ class _Run:
                 failures = self._session.create_all(vhost, resources, partial(self._progress, what))
             except Unreachable:
                 raise
-            except BrokerError as error:  # the vhost is closed to us; another one need not be
+            except BrokerError as error:  # e.g. no access to this vhost; continue with the others
                 failures = [Failure(resource, error) for resource in resources]
             self._errors.update({failure.resource.key: failure.error for failure in failures})
 
-    def _without_vhost(self, change: Change) -> bool:
-        """Whether the change's vhost could not be created; then there is no use in trying."""
+    def _skip_without_vhost(self, change: Change) -> bool:
+        """Marks a change as skipped if its vhost could not be created, and returns whether it is."""
         missing = change.key.vhost in self._missing_vhosts
         if missing:
             self._skipped[change.key] = f"its vhost `{change.key.vhost}` could not be created"
@@ -187,7 +177,7 @@ class _Run:
     def _delete(self, changes: Sequence[Change]) -> None:
         for done, change in enumerate(changes, 1):
             try:
-                self._session.delete(change.resource, if_empty=not self._lose_messages)
+                self._session.delete(change.resource, if_empty=not self._allow_data_loss)
             except Unreachable:
                 raise
             except (BrokerError, Refused) as error:
@@ -195,20 +185,20 @@ class _Run:
             self._progress("deletions", done, len(changes))
 
     def verify(self) -> None:
-        """Reads the state again. What is missing without an error is tried once more alone, for the reason."""
-        tried = self._silently_missing()
-        for left in tried:
-            if left.action != "delete":
-                self._put_one(left)
-        if any(left.key not in self._errors for left in tried):
-            for left in self._silently_missing():
-                reason = "the broker reports success, and is not as the file wants it"
-                self._errors[left.key] = BrokerError(reason, "run `routectl plan` to see what differs")
+        """Reads the state again, and retries changes that are missing without an error, to get the broker's reason."""
+        retried = self._missing_without_error()
+        for change in retried:
+            if change.action != "delete":
+                self._put_one(change)
+        if any(change.key not in self._errors for change in retried):
+            for change in self._missing_without_error():
+                reason = "the broker accepted the change, but its state still differs from the file"
+                self._errors[change.key] = BrokerError(reason, "run `routectl plan` to see the difference")
 
-    def _silently_missing(self) -> list[Change]:
-        told = self._errors.keys() | self._skipped.keys()
+    def _missing_without_error(self) -> list[Change]:
+        reported = self._errors.keys() | self._skipped.keys()
         planned = {change.key for change in self._planned.plan.changes}
-        return [left for left in self._remaining() if left.key in planned and left.key not in told]
+        return [change for change in self._remaining() if change.key in planned - reported]
 
     def _remaining(self) -> tuple[Change, ...]:
         self._progress("reading back", 0, 1)
@@ -218,8 +208,8 @@ class _Run:
 
 
 def _reason(error: RoutectlError, key: Key) -> str:
-    """What went wrong, without naming the object once more."""
+    """The error message without the name of the object, which the caller adds."""
     return error.message.removeprefix(f"cannot create {key}: ").removeprefix(f"cannot delete {key}: ")
 
 
-_REPLACE_BY_HAND = "make the file say what the broker has, or delete the object by hand when it is not needed"
+_REPLACE_MANUALLY = "change the file to match the broker, or delete the object manually if it is not needed"

@@ -1,4 +1,4 @@
-"""What the file wants, as a `RoutingState`. Pure."""
+"""The desired state of the broker, from the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.topology import REFUSE
 
 
 def desired_state(topology: Topology, vhost: str) -> State:
-    """Every object that the file declares, the ones for delayed tasks among them.
+    """All objects that the file declares, including those of delayed delivery.
 
     Parameters:
       topology: The file.
@@ -92,9 +92,9 @@ def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[
 
 
 def _delayed_delivery(vhost: str, body: Body) -> Iterator[Resource]:
-    """What Celery's native delayed delivery needs, if this vhost's tasks need it."""
-    takes_tasks = body.routes or body.workers or body.unmatched != REFUSE
-    if not takes_tasks or body.delayed_delivery == "never":
+    """The objects of Celery's native delayed delivery, if the vhost's tasks require them."""
+    has_tasks = body.routes or body.workers or body.unmatched != REFUSE
+    if not has_tasks or body.delayed_delivery == "never":
         return
     delay = AddressBook(body).delay
     if delay is None:

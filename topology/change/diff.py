@@ -1,4 +1,4 @@
-"""Desired and live state in, changes out. Pure: asks no broker, reads no file."""
+"""Compares the desired with the live state, and returns the necessary changes. No I/O."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.resources import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIAL, Key, Kind, Resource, State
+from ..base.resources import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIALLY_COMPARED, Key, Kind, Resource, State
 from ..base.secret import Secret, password_matches
-from .plan import Change, same
+from .plan import Change, equal
 
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What `diff` finds.
+    """The result of `diff`.
 
     Parameters:
-      changes: In the order in which they are to be carried out.
-      problems: Objects that somebody else should have declared, and did not.
-      unmanaged: How many live objects of each kind the file does not name.
+      changes: The changes, in the order in which to apply them.
+      problems: Messages about missing external objects.
+      unmanaged: The number of live objects of each kind that the file does not declare.
     """
 
     changes: tuple[Change, ...]
@@ -31,22 +31,23 @@ class Difference:
 
 
 def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Difference:
-    """What has to change for the live state to become the desired one.
+    """The changes that turn the live into the desired state.
 
     Parameters:
-      desired: What the file wants.
-      live: What the broker has.
-      delete: Objects to delete; they are told by name, since nothing else is ever deleted.
+      desired: The state declared in the file.
+      live: The state of the broker.
+      delete: Objects to delete; other objects are never deleted.
     """
     changes, problems = [], []
     for key, wanted in desired.items():
         found = live.get(key)
         if wanted.external:
             if found is None and key.name[0] not in BUILT_IN_EXCHANGES:
-                problems.append(f"{key} is marked `external`, and does not exist in vhost `{key.vhost}`")
+                problems.append(f"{key} is `external` but does not exist in vhost `{key.vhost}`")
         elif found is None:
-            changes.append(Change("create", key, None, wanted.properties, "safe", _creation(key)))
-        elif not _same(wanted, found):
+            reason = f"the {key.kind} does not exist"
+            changes.append(Change("create", key, None, wanted.properties, "safe", reason))
+        elif not _is_up_to_date(wanted, found):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
@@ -56,36 +57,30 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
 
 
-def _same(wanted: Resource, found: Resource) -> bool:
+def _is_up_to_date(wanted: Resource, found: Resource) -> bool:
     properties, live = wanted.properties, found.properties
     if found.rejection is not None:
         return False
-    if same(properties, live):
+    if equal(properties, live):
         return True
-    if wanted.key.kind not in PARTIAL:
+    if wanted.key.kind not in PARTIALLY_COMPARED:
         return False
-    return all(_holds(name, value, live) for name, value in properties.items())
+    return all(_has_property(live, name, value) for name, value in properties.items())
 
 
-def _holds(name: str, value: Any, live: Mapping[str, Any]) -> bool:
+def _has_property(live: Mapping[str, Any], name: str, value: Any) -> bool:
     if name != "password":
-        return same(live.get(name), value)
+        return equal(live.get(name), value)
     stored = live.get("password_hash")
     return isinstance(stored, Secret) and password_matches(value, stored, live.get("hashing_algorithm") or "")
-
-
-def _creation(key: Key) -> str:
-    return f"the broker has no such {key.kind}"
 
 
 def _change(wanted: Resource, found: Resource) -> Change:
     key = wanted.key
     if key.kind not in _IMMUTABLE:
-        reason = f"the {key.kind} differs, and is changed in place"
-        return Change("update", key, _comparable(wanted, found), wanted.properties, "safe", reason)
-    reason = f"RabbitMQ cannot change a {key.kind} that exists: it would have to be deleted and created anew"
-    if key.kind is Kind.EXCHANGE:
-        reason = reason.replace("a exchange", "an exchange")
+        reason = f"the {key.kind} differs and is updated in place"
+        return Change("update", key, _compared_properties(wanted, found), wanted.properties, "safe", reason)
+    reason = f"RabbitMQ cannot change an existing {key.kind}: it must be deleted and recreated"
     return Change(
         "replace",
         key,
@@ -99,25 +94,21 @@ def _change(wanted: Resource, found: Resource) -> Change:
     )
 
 
-def _comparable(wanted: Resource, found: Resource) -> Mapping[str, Any]:
-    """The live properties that the file speaks of, where it need not speak of all."""
-    if wanted.key.kind not in PARTIAL:
+def _compared_properties(wanted: Resource, found: Resource) -> Mapping[str, Any]:
+    """The live properties that are compared with those in the file."""
+    if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
-    if "password" in wanted.properties and not _holds(
-        "password", wanted.properties["password"], found.properties
-    ):
-        live["password"] = Secret("")
-    elif "password" in wanted.properties:
-        live["password"] = wanted.properties["password"]
+    if "password" in wanted.properties:
+        password = wanted.properties["password"]
+        live["password"] = password if _has_property(found.properties, "password", password) else Secret("")
     return live
 
 
 def _deletion(found: Resource) -> Change:
-    reason = "you named it to be deleted"
-    return Change(
-        "delete", found.key, found.properties, None, "destructive", reason, found.messages, found.consumers
-    )
+    reason = "its deletion was requested"
+    counts = found.messages, found.consumers
+    return Change("delete", found.key, found.properties, None, "destructive", reason, *counts)
 
 
 _INTERNAL = re.compile(
@@ -127,7 +118,7 @@ _INTERNAL = re.compile(
 
 
 def is_internal(key: Key) -> bool:
-    """Whether Celery or RabbitMQ made the object for its own use."""
+    """Whether Celery or RabbitMQ created the object for internal use."""
     names = (key.name[0], key.name[2]) if key.kind is Kind.BINDING else key.name[:1]
     if key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
         return key.kind in (Kind.VHOST, Kind.USER, Kind.PERMISSION)

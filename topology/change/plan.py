@@ -1,4 +1,4 @@
-"""The plan as a value: an ordered list of changes, which text, JSON and execution only read."""
+"""The plan: an ordered list of changes, which is printed, saved as JSON, and applied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Literal, get_args
 
-from ..base.resources import Key, Kind, Resource
+from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 
@@ -20,19 +20,18 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object that differs between file and broker.
+    """A change to one object.
 
     Parameters:
       action: `create`, `update` in place, `replace` (delete and create), or `delete`.
-      key: Which object.
+      key: The object.
       before: Its properties on the broker; None if it does not exist.
-      after: Its properties as the file wants them; None if it is to go.
-      risk: `safe`; `disruptive` if consumers are cancelled; `destructive` if something that may hold or carry
-        messages goes.
-      reason: Why, in a sentence.
-      messages: Messages in the queue, where that matters.
-      consumers: Consumers of the queue, where that matters.
-      rejection: The broker's reason to refuse what the file has, where only AMQP was asked.
+      after: Its properties in the file; None if it is deleted.
+      risk: `safe`; `disruptive` if consumers are cancelled; `destructive` if messages or routes may be lost.
+      reason: The reason for the change.
+      messages: The number of messages in the queue, if it is replaced or deleted.
+      consumers: The number of consumers of the queue, if it is replaced or deleted.
+      rejection: Why the broker rejected the file's declaration, if it was compared over AMQP.
     """
 
     action: Action
@@ -47,29 +46,25 @@ class Change:
 
     @property
     def resource(self) -> Resource:
-        """The object as it shall be; of a deletion, as it is."""
+        """The desired object; for a deletion, the existing one."""
         return Resource(self.key, (self.before if self.after is None else self.after) or {})
 
     @property
     def risks(self) -> tuple[str, ...]:
-        """What it takes the user's leave for: a queue with messages goes only with a second one."""
+        """The risks that the user must accept: for the deletion of a queue with messages, also `data-loss`."""
         if self.risk == "safe":
             return ()
         return (self.risk, "data-loss") if self.action == "delete" and self.messages else (self.risk,)
 
     def differences(self) -> list[tuple[str, Any, Any]]:
-        """Each property or argument that differs, as (name, before, after); None where it is absent."""
+        """The properties and arguments that differ, as (name, before, after); None if absent."""
         before, after = _flat(self.before or {}), _flat(self.after or {})
-        names = [*after, *(name for name in before if name not in after and self.before_counts(name))]
+        names = after.keys() if self.key.kind in PARTIALLY_COMPARED else after.keys() | before.keys()
         return [
             (name, mask(before.get(name)), mask(after.get(name)))
             for name in sorted(names)
-            if not same(before.get(name), after.get(name))
+            if not equal(before.get(name), after.get(name))
         ]
-
-    def before_counts(self, name: str) -> bool:
-        """Whether what only the broker says of a property is a difference: not where the file need not say it."""
-        return self.key.kind not in (Kind.USER, Kind.VHOST)
 
     def as_dict(self) -> dict[str, Any]:
         """The change as plain data, without secrets."""
@@ -89,10 +84,10 @@ class Change:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Change:
-        """The change that `as_dict` gave; masked secrets stay masked.
+        """The change from the result of `as_dict`; masked secrets stay masked.
 
         Raises:
-          KeyError, TypeError, ValueError: it is no such thing.
+          KeyError, TypeError, ValueError: the data is not a valid change.
         """
         key = Key(Kind(data["kind"]), _typed(data["vhost"], str), _texts(data["name"]))
         if len(key.name) != _NAME_PARTS.get(key.kind, 1):
@@ -103,8 +98,8 @@ class Change:
         return cls(
             action,
             key,
-            unmask(_typed(data["before"], dict, NoneType)),
-            unmask(_typed(data["after"], dict, NoneType)),
+            _unmask(_typed(data["before"], dict, NoneType)),
+            _unmask(_typed(data["after"], dict, NoneType)),
             risk,
             _typed(data["reason"], str),
             _typed(data["messages"], int, NoneType),
@@ -113,7 +108,7 @@ class Change:
         )
 
 
-#: Parts of a name, where there are several.
+#: The number of parts in names that have several.
 _NAME_PARTS = {Kind.BINDING: 5, Kind.TOPIC_PERMISSION: 2, Kind.PARAMETER: 2}
 
 
@@ -127,28 +122,28 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_typed(item, str) for item in _typed(value, list))
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same to RabbitMQ, for which `true` is not 1."""
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal in RabbitMQ: unlike in Python, `true` does not equal 1."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+        return one.keys() == other.keys() and all(equal(value, other[name]) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
-def unmask(value: Any) -> Any:
-    """Plain data with each mask in it as a secret again, though one that nobody knows."""
+def _unmask(value: Any) -> Any:
+    """Plain data with every mask replaced by a placeholder secret."""
     if value == MASK:
         return Secret(MASK)
     if isinstance(value, dict):
-        return {name: unmask(item) for name, item in value.items()}
+        return {name: _unmask(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [unmask(item) for item in value]
+        return [_unmask(item) for item in value]
     return value
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties with the arguments and definitions in them laid out by name."""
+    """The properties with nested arguments and definitions moved to the top level."""
     flat: dict[str, Any] = {}
     for name, value in properties.items():
         if name in ("arguments", "definition", "value") and isinstance(value, Mapping):
@@ -160,16 +155,16 @@ def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What stands between the broker and the file.
+    """The changes that bring the broker to the state in the file.
 
     Parameters:
-      broker: Where, without credentials.
-      cluster: The cluster's name.
+      broker: The broker's address, without credentials.
+      cluster: The cluster's name; empty if it is unknown, as over AMQP.
       vhosts: The vhosts that the file covers.
-      changes: In the order in which they are carried out.
-      problems: What must be settled first; as long as there are any, nothing is applied.
-      notes: What the reader of the plan should know.
-      unmanaged: How many objects of each kind the broker has that the file does not name; they stay.
+      changes: The changes, in the order in which they are applied.
+      problems: Problems that prevent the plan from being applied.
+      notes: Remarks for the reader of the plan.
+      unmanaged: The number of objects of each kind on the broker that the file does not declare; they are kept.
       files: The files that were read.
     """
 
@@ -197,7 +192,7 @@ class Plan:
         return f"{key} in vhost `{key.vhost}`" if key.vhost and len(self.vhosts) > 1 else str(key)
 
     def count(self) -> Counter[str]:
-        """How many changes there are of each action."""
+        """The number of changes by action."""
         return Counter(change.action for change in self.changes)
 
     def as_dict(self) -> dict[str, Any]:
@@ -218,17 +213,17 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Any) -> Plan:
-        """The plan that `as_dict` gave.
+        """The plan from the result of `as_dict`.
 
         Raises:
-          UsageError: this is no plan, or one of another version.
+          UsageError: the data is not a plan, or its version is not supported.
         """
-        hint = "make one with `routectl plan --out plan.json`"
+        hint = "create one with `routectl plan --out plan.json`"
         if not isinstance(data, dict) or "changes" not in data:
-            raise UsageError("this is not a plan of routectl's", hint)
+            raise UsageError("this is not a routectl plan", hint)
         if data.get("version") != FORMAT_VERSION:
             raise UsageError(
-                f"this plan has version {data.get('version')}, and only {FORMAT_VERSION} is known", hint
+                f"this plan has version {data.get('version')}, but only {FORMAT_VERSION} is supported", hint
             )
         try:
             return cls(
@@ -242,39 +237,43 @@ class Plan:
                 _texts(data["files"]),
             )
         except (KeyError, TypeError, ValueError, RecursionError):
-            raise UsageError("this plan is damaged", hint) from None
+            raise UsageError("this plan is corrupt", hint) from None
 
 
 def stale_reasons(saved: Plan, current: Plan) -> list[str]:
-    """What is no longer as it was when a plan was saved; counts of messages do not matter.
+    """What has changed since a plan was saved, apart from message and consumer counts; empty if nothing.
 
     Parameters:
-      saved: The plan that was reviewed.
-      current: The plan that file and broker give now.
+      saved: The saved plan.
+      current: The plan for the current file and broker.
     """
-    if (_place(saved), saved.vhosts) != (_place(current), current.vhosts):
-        return [f"the plan was made for {_place(saved)}, vhosts {', '.join(saved.vhosts)}"]
-    then, now = ({change.key: _essence(change) for change in plan.changes} for plan in (saved, current))
-    told = []
+    if (_target(saved), saved.vhosts) != (_target(current), current.vhosts):
+        return [f"the plan was made for {_target(saved)}, vhosts {', '.join(saved.vhosts)}"]
+    then, now = (
+        {change.key: _without_counts(change) for change in plan.changes} for plan in (saved, current)
+    )
+    reasons = []
     for key in dict.fromkeys([*then, *now]):
         if key not in now:
-            told.append(f"{current.name_of(key)}: no longer differs")
+            reasons.append(f"{current.name_of(key)}: no longer differs")
         elif key not in then:
             past = _PAST[now[key]["action"]]
-            told.append(f"{current.name_of(key)}: did not differ then, and would be {past} now")
+            reasons.append(
+                f"{current.name_of(key)}: did not differ when the plan was made, but would be {past} now"
+            )
         elif then[key] != now[key]:
-            told.append(f"{current.name_of(key)}: differs in another way than then")
-    return told
+            reasons.append(f"{current.name_of(key)}: the difference has changed since the plan was made")
+    return reasons
 
 
-def _place(plan: Plan) -> str:
-    """What tells brokers apart: a cluster by its name, which AMQP alone does not see."""
-    return f"cluster {plan.cluster}" if plan.cluster else f"{plan.broker} by AMQP alone"
+def _target(plan: Plan) -> str:
+    """Identifies the broker by its cluster name or, over AMQP, by its address."""
+    return f"cluster {plan.cluster}" if plan.cluster else f"{plan.broker} over AMQP"
 
 
 _PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
-def _essence(change: Change) -> dict[str, Any]:
-    counts = ("messages", "consumers", "reason")
-    return {name: value for name, value in change.as_dict().items() if name not in counts}
+def _without_counts(change: Change) -> dict[str, Any]:
+    ignored = ("messages", "consumers", "reason")
+    return {name: value for name, value in change.as_dict().items() if name not in ignored}

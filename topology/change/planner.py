@@ -1,7 +1,8 @@
-"""From a file and a broker to a plan: what is read, compared and guarded before anything is done."""
+"""Creates plans: reads the broker's state, compares it with the file, and checks that the plan is safe."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,13 +20,13 @@ from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_v
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from.
+    """A plan with its inputs.
 
     Parameters:
       plan: The plan.
-      desired: What the file wants, as far as this way to the broker can bring it about.
-      session: The way to the broker.
-      delete: What is to be deleted by name.
+      desired: The desired state, limited to the kinds that the session supports.
+      session: The session with the broker.
+      delete: The objects to delete.
     """
 
     plan: Plan
@@ -35,24 +36,22 @@ class Planned:
 
 
 def vhost_of(loaded: Loaded, address: Address) -> str:
-    """The vhost of the file's top level: the file's own, else the URL's, else `/`.
+    """The vhost of the file's top level: that in the file, else that of the URL, else `/`.
 
     Raises:
-      UsageError: file and URL name different ones; or `vhosts:` holds it once more.
+      UsageError: the file and the URL specify different vhosts, or `vhosts:` defines it again.
     """
     named = loaded.topology.vhost
     if named is not None and address.vhost is not None and named != address.vhost:
         place = loaded.position(("vhost",))
-        message = (
-            f"the broker URL names vhost `{address.vhost}`, and {place.file}:{place.line} names `{named}`"
-        )
+        message = f"the broker URL specifies vhost `{address.vhost}`, but {place.file}:{place.line} specifies `{named}`"
         raise UsageError(message, "remove one of the two")
     vhost = named or address.vhost or "/"
     topology = loaded.topology
     if vhost in topology.vhosts and topology.model_fields_set & Body.model_fields.keys():
         place = loaded.position(("vhosts", vhost), of_key=True)
-        message = f"{place.file}:{place.line} is about vhost `{vhost}`, and so is the top level of the file"
-        raise UsageError(message, "say all of it in one place, or name another vhost in the broker URL")
+        message = f"{place.file}:{place.line} defines vhost `{vhost}`, but so does the top level of the file"
+        raise UsageError(message, "define the vhost once, or use another vhost in the broker URL")
     return vhost
 
 
@@ -64,20 +63,20 @@ def plan_by_management(
     cluster: str | None = None,
     delete: Collection[Key] = (),
 ) -> Planned:
-    """Compares the file with all that the broker has.
+    """Compares the file with the broker's state from the management API.
 
     Parameters:
       loaded: The file.
       address: The broker's address.
-      session: Its management API.
-      cluster: The cluster that it must be, besides what the file says.
-      delete: Objects to delete, by name.
+      session: The session with the management API.
+      cluster: The expected cluster name, in addition to that in the file.
+      delete: Objects to delete.
 
     Raises:
-      FileError: the file asks for what this version of RabbitMQ does not know.
-      Refused: it is another cluster, or the management API may be another broker's.
+      FileError: the file uses features that this version of RabbitMQ does not support.
+      Refused: the cluster is another one, or the management API may belong to another broker.
       NotFound: the vhost does not exist, and the file does not declare it.
-      UsageError: something is to be deleted that the file declares, or RabbitMQ itself.
+      UsageError: an object to delete is declared in the file, or built into RabbitMQ.
     """
     server = session.server
     guard_broker(address, server)
@@ -91,7 +90,7 @@ def plan_by_management(
     if wanted_vhost not in wanted and not session.vhost_exists(vhost):
         raise NotFound(
             f"the vhost `{vhost}` does not exist on {address}",
-            f"write `vhost: {vhost}` in the file to have it created",
+            f"add `vhost: {vhost}` to the file to create it",
         )
     guard_deletions(delete, wanted)
     found = diff(wanted, live, delete=delete)
@@ -101,8 +100,8 @@ def plan_by_management(
         vhosts=vhosts,
         changes=_counted(found.changes, session),
         problems=found.problems,
-        # No error: the second run of a command finds what the first one has deleted.
-        notes=tuple(f"{key} is to be deleted, and does not exist" for key in delete if key not in live),
+        # Not an error: when a command is run again, the object is already deleted.
+        notes=tuple(f"{key} cannot be deleted: it does not exist" for key in delete if key not in live),
         unmanaged=found.unmanaged,
         files=loaded.files,
     )
@@ -110,39 +109,39 @@ def plan_by_management(
 
 
 def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Planned:
-    """Compares the file with what AMQP alone can see: whether exchanges and queues exist, and are the same.
+    """Compares the file's exchanges and queues with the broker's over AMQP.
 
     Parameters:
       loaded: The file.
       address: The broker's address.
-      session: The broker by AMQP.
+      session: The session over AMQP.
     """
     vhost = vhost_of(loaded, address)
     everything = desired_state(loaded.topology, vhost)
     wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
-    unseen: dict[str, int] = {}
-    for key in everything.keys() - wanted.keys():
-        what = str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} of other vhosts"
-        unseen[what] = unseen.get(what, 0) + 1
+    unsupported = Counter(
+        str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} in other vhosts"
+        for key in everything.keys() - wanted.keys()
+    )
     notes = [
-        "AMQP alone sees neither bindings nor what else is on the broker: bindings are made again, which is harmless"
+        "existing bindings and unmanaged objects are not visible over AMQP: all bindings are declared again"
     ]
-    if unseen:
-        listed = ", ".join(f"{count} {what}" for what, count in sorted(unseen.items()))
-        notes.append(f"AMQP alone cannot bring about: {listed}")
+    if unsupported:
+        listed = ", ".join(f"{count} {what}" for what, count in sorted(unsupported.items()))
+        notes.append(f"not supported over AMQP: {listed}")
     found = diff(wanted, session.read(wanted, (vhost,)))
     plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), {}, loaded.files)
     return Planned(plan, wanted, session)
 
 
 def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Change, ...]:
-    """The changes, with messages and consumers of each queue that would go."""
-    going = [
+    """The changes with the message and consumer counts of each queue to be replaced or deleted."""
+    queues = [
         Resource(change.key)
         for change in changes
         if change.key.kind is Kind.QUEUE and change.action in ("replace", "delete")
     ]
-    counts = {queue.key: queue for queue in session.counted(going)}
+    counts = {queue.key: queue for queue in session.counted(queues)}
     return tuple(
         replace(change, messages=counts[change.key].messages, consumers=counts[change.key].consumers)
         if change.key in counts

@@ -1,4 +1,4 @@
-"""Why a plan is not carried out."""
+"""Reasons to refuse a plan."""
 
 from __future__ import annotations
 
@@ -11,37 +11,34 @@ from .planner import Planned
 
 
 def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
-    """Why this plan is not carried out; empty if it may be.
+    """The reasons to refuse a plan; empty if it may be applied.
 
     Parameters:
       planned: The plan.
-      allow: The risks that the user takes: `disruptive`, `destructive`, `data-loss`.
+      allow: The risks that the user accepts: `disruptive`, `destructive`, `data-loss`.
     """
     allowed = set(allow)
     found = [Refused(problem, "declare it, or check its name") for problem in planned.plan.problems]
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
         if change.action == "replace" and planned.session.complete:
-            found.append(Refused(f"{what} would have to be replaced: {_traffic(change)}", _ways_out(change)))
-        elif change.action == "delete" and (
-            lacking := [risk for risk in change.risks if risk not in allowed]
-        ):
-            leave = " ".join(f"--allow {risk}" for risk in lacking)
-            found.append(Refused(f"{what} would be deleted: {_traffic(change)}", f"allow it with `{leave}`"))
+            names = ", ".join(name for name, _, _ in change.differences())
+            hint = (
+                f"change {names} in the file to match the broker, "
+                f"or delete the {change.key.kind} manually if it is not needed, then apply again"
+            )
+            found.append(Refused(f"{what} must be replaced: {_impact(change)}", hint))
+        elif change.action == "delete":
+            options = " ".join(f"--allow {risk}" for risk in change.risks if risk not in allowed)
+            if options:
+                found.append(
+                    Refused(f"{what} would be deleted: {_impact(change)}", f"allow it with `{options}`")
+                )
     return found
 
 
-def _traffic(change: Change) -> str:
+def _impact(change: Change) -> str:
     if change.key.kind is not Kind.QUEUE:
-        return "what is bound to it would be cut off" if change.key.kind is Kind.EXCHANGE else "it is in use"
+        return "its bindings would be removed" if change.key.kind is Kind.EXCHANGE else "it is in use"
     messages, consumers = change.messages or 0, change.consumers or 0
     return f"{messages} message{'s' * (messages != 1)}, {consumers} consumer{'s' * (consumers != 1)}"
-
-
-def _ways_out(change: Change) -> str:
-    names = ", ".join(name for name, _, _ in change.differences())
-    kind = str(change.key.kind)
-    return (
-        f"set {names} in the file as the broker has it, "
-        f"or delete the {kind} by hand when it is not needed, and apply again"
-    )

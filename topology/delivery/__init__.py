@@ -1,1 +1,1 @@
-"""Where RabbitMQ would deliver a message: exchanges, bindings, addresses of queues, delayed tasks."""
+"""Predicts where RabbitMQ delivers messages: exchanges, bindings, publish addresses, delayed delivery."""

@@ -1,11 +1,11 @@
-"""The exchanges and queues that hold Celery's delayed tasks (ETA, countdown, retries) on the broker. Pure.
+"""The exchanges and queues of Celery's native delayed delivery (ETA, countdown, retries).
 
-Celery publishes a delayed task to `celery_delayed_27` with the delay in seconds as 28 binary words before the
-routing key. Each level either holds the message for its power of two or passes it on; the last level hands it
-to `celery_delayed_delivery`, from where `#.KEY` bindings lead to the task's own exchange and queue.
+Celery publishes a delayed task to `celery_delayed_27`, with the delay in seconds as 28 binary words before the routing
+key. Each level either keeps the message for its power of two or passes it on; the last level routes it to
+`celery_delayed_delivery`, whose `#.KEY` bindings route it to the task's exchange and queue.
 
-Names, arguments and bindings are those of kombu's `native_delayed_delivery`, to the letter: one argument more
-and a worker that declares them itself is refused with a 406.
+Names, arguments and bindings must equal those of kombu's `native_delayed_delivery`: if an argument differs, a worker
+that declares them fails with a 406 (PRECONDITION_FAILED).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Number of levels, hence of bits in a delay: at most 2**28 - 1 seconds, about eight and a half years.
+#: Number of levels, and of bits in a delay: at most 2**28 - 1 seconds, about eight and a half years.
 LEVELS = 28
 
-#: The exchange that delayed tasks leave by.
+#: The exchange to which the last level routes delayed tasks.
 DELIVERY = "celery_delayed_delivery"
 
 
 class Target(NamedTuple):
-    """A queue that delayed tasks have to arrive in.
+    """A queue to which delayed tasks are delivered.
 
     Parameters:
-      queue: Its name.
-      exchange: The exchange that its tasks are published to.
-      key: The routing key they are published with.
+      queue: The name of the queue.
+      exchange: The exchange to which its tasks are published.
+      key: The routing key with which they are published.
     """
 
     queue: str
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DelayTopology:
-    """What has to exist before a task can be delayed. All exchanges and queues are durable.
+    """The topology required by delayed delivery. All exchanges and queues are durable.
 
     Parameters:
       exchanges: (name, type).
@@ -57,10 +57,10 @@ class DelayTopology:
 def delay_topology(
     targets: Iterable[Target], *, queue_type: Literal["quorum", "classic"] = "quorum"
 ) -> DelayTopology:
-    """Everything that delayed tasks for `targets` need.
+    """The topology required by delayed tasks for the given queues.
 
     Parameters:
-      targets: The queues, each with a topic or fanout exchange: Celery delays nothing for direct ones.
+      targets: The queues, each with a topic or fanout exchange: Celery does not delay tasks of direct exchanges.
       queue_type: The type of the 28 queues; Celery's `broker_native_delayed_delivery_queue_type`.
     """
     levels = range(LEVELS - 1, -1, -1)
@@ -81,22 +81,22 @@ def delay_topology(
 
 
 def level_name(level: int) -> str:
-    """The name of the exchange, and of the queue, that holds a message for 2**level seconds."""
+    """The name of the exchange and the queue that delay a message by 2**level seconds."""
     return f"celery_delayed_{level}"
 
 
 def delayed_key(key: str) -> str:
-    """The binding key that a delayed task published with `key` arrives by."""
+    """The binding key that matches delayed tasks with the given routing key."""
     return key if key.startswith("#") else f"#.{key}"
 
 
 def _stars(depth: int) -> str:
-    """The words of a delayed key that the levels above have read."""
+    """Wildcards for the words of a delayed key that belong to the levels above."""
     return "*." * depth
 
 
 def _arguments(level: int, queue_type: str) -> dict[str, Any]:
-    """The arguments of one level's queue; times are milliseconds."""
+    """The arguments of a level's queue; times are in milliseconds."""
     arguments = {
         "x-queue-type": queue_type,
         "x-overflow": "reject-publish",

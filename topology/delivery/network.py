@@ -1,8 +1,8 @@
-"""Where would the broker deliver? Exchanges, bindings and a key in; queues out. Pure: asks no broker.
+"""Simulates RabbitMQ's routing from an exchange and a routing key to queues, without a broker.
 
-Follows RabbitMQ: direct, fanout, topic and headers exchanges, exchange-to-exchange bindings, alternate
-exchanges, and the default exchange, which knows every queue by its name. Exchanges that pick one of several
-destinations (consistent hash, random) count as reaching all of them, since any of them *may* get the message.
+Supports direct, fanout, topic and headers exchanges, exchange-to-exchange bindings, alternate exchanges, and the
+default exchange, to which every queue is bound by its name. Exchanges that pick one of several destinations
+(consistent hash, random) are treated as routing to all of them, since each *may* receive the message.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from ..model import Body
 
-#: Exchange types whose choice of destinations depends on nothing but key and headers.
+#: Exchange types that choose destinations by routing key and headers only.
 PREDICTABLE = frozenset({"direct", "fanout", "topic", "headers"})
 
-_SAME_AS = {"x-recent-history": "fanout"}
+_ROUTES_LIKE = {"x-recent-history": "fanout"}
 
 
 class Link(NamedTuple):
-    """One binding.
+    """A binding.
 
     Parameters:
-      source: The exchange that messages come from.
-      destination: The queue or exchange that they go to.
+      source: The source exchange.
+      destination: The destination queue or exchange.
       to_queue: Whether the destination is a queue.
       key: The binding key.
-      arguments: The binding's arguments; headers exchanges look at them.
+      arguments: The binding arguments, which headers exchanges match.
     """
 
     source: str
@@ -42,13 +42,13 @@ class Link(NamedTuple):
 
 
 class Network:
-    """The exchanges, queues and bindings of one vhost, as messages travel through them.
+    """The exchanges, queues and bindings of a vhost.
 
     Parameters:
-      exchanges: Type by exchange name; the built-in ones may be left out.
-      queues: Every queue name: the default exchange reaches these.
-      links: Every binding.
-      alternates: Alternate exchange by exchange name.
+      exchanges: Exchange types by name; built-in exchanges may be left out.
+      queues: The names of all queues.
+      links: All bindings.
+      alternates: Alternate exchanges by exchange name.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Network:
 
     @classmethod
     def of(cls, body: Body) -> Network:
-        """The network that one vhost's part of a file describes."""
+        """The network of a vhost in the file."""
         return cls(
             {
                 name: routed_as(exchange.type, exchange.declare_arguments())
@@ -83,41 +83,40 @@ class Network:
         )
 
     def add(self, link: Link) -> None:
-        """Adds one binding."""
+        """Adds a binding."""
         self._links[link.source].add(link)
 
     def deliver(self, exchange: str, key: str, headers: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The queues that a message published to `exchange` with `key` may reach."""
         reached: set[str] = set()
         seen = {exchange}
-        waiting = [exchange]
-        while waiting:
-            for link in self._onward(waiting.pop(), key, headers or {}):
+        pending = [exchange]
+        while pending:
+            for link in self._matching(pending.pop(), key, headers or {}):
                 if link.to_queue:
                     reached.add(link.destination)
                 elif link.destination not in seen:
                     seen.add(link.destination)
-                    waiting.append(link.destination)
+                    pending.append(link.destination)
         return frozenset(reached)
 
-    def way(self, exchange: str, key: str, queue: str) -> tuple[Link, ...]:
-        """The shortest way of a message from an exchange to a queue, as the bindings it goes along; empty if none."""
+    def path(self, exchange: str, key: str, queue: str) -> tuple[Link, ...]:
+        """The shortest path of a message from an exchange to a queue, as a list of bindings; empty if there is none."""
         seen = {exchange}
-        ways: list[tuple[Link, ...]] = [()]
-        for way in ways:
-            onward = self._onward(way[-1].destination if way else exchange, key, {})
-            for link in sorted(
-                onward, key=lambda link: link.key != key
-            ):  # the plain binding, if one of several
+        paths: list[tuple[Link, ...]] = [()]
+        for path in paths:
+            matching = self._matching(path[-1].destination if path else exchange, key, {})
+            # A binding with the key itself is preferred to wildcards.
+            for link in sorted(matching, key=lambda link: link.key != key):
                 if link.to_queue and link.destination == queue:
-                    return (*way, link)
+                    return (*path, link)
                 if not link.to_queue and link.destination not in seen:
                     seen.add(link.destination)
-                    ways.append((*way, link))
+                    paths.append((*path, link))
         return ()
 
-    def _onward(self, exchange: str, key: str, headers: Mapping[str, Any]) -> Sequence[Link]:
-        """Every binding that one exchange sends the message along."""
+    def _matching(self, exchange: str, key: str, headers: Mapping[str, Any]) -> Sequence[Link]:
+        """The bindings of an exchange that match a message, or its alternate exchange if none does."""
         if exchange == "":
             return [Link("", key, True, key)] if key in self.queues else []
         kind = self.exchanges.get(exchange)
@@ -129,7 +128,7 @@ class Network:
 
 
 class _Links:
-    """The bindings of one source exchange, indexed by key."""
+    """The bindings of a source exchange, indexed by key."""
 
     def __init__(self) -> None:
         self.all: list[Link] = []
@@ -154,47 +153,46 @@ class _Links:
 
 
 def links(body: Body) -> list[Link]:
-    """Every binding of one vhost's part of a file: those of queues and those between exchanges."""
+    """All bindings of a vhost in the file, to queues and to exchanges."""
     of_queues = (
         Link(binding.exchange, name, True, binding.key, binding.binding_arguments())
         for name, queue in body.queues.items()
         for binding in queue.bindings
     )
-    between = (
+    of_exchanges = (
         Link(binding.exchange, name, False, binding.key, binding.binding_arguments())
         for name, exchange in body.exchanges.items()
         for binding in exchange.bindings
     )
-    return [*of_queues, *between]
+    return [*of_queues, *of_exchanges]
 
 
 def routed_as(kind: str, arguments: Mapping[str, Any]) -> str:
-    """The type that decides where messages go: a delayed exchange routes as its `x-delayed-type` says."""
+    """The exchange type by which messages are routed: that of a delayed exchange is its `x-delayed-type`."""
     if kind == "x-delayed-message":
         return str(arguments.get("x-delayed-type", kind))
-    return _SAME_AS.get(kind, kind)
+    return _ROUTES_LIKE.get(kind, kind)
 
 
 def words(key: str) -> list[str]:
-    """The words of a topic key. An empty key has none."""
+    """The words of a topic key; an empty key has none."""
     return key.split(".") if key else []
 
 
 def headers_match(arguments: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
-    """Whether a headers exchange sends a message with `headers` along a binding with `arguments`."""
+    """Whether a headers exchange routes a message with `headers` along a binding with `arguments`."""
     mode = str(arguments.get("x-match", "all"))
     with_x = mode.endswith("-with-x")
-    wanted = {
-        name: value
+    matches = [
+        name in headers and value in (None, headers[name])
         for name, value in arguments.items()
         if name != "x-match" and (with_x or not name.startswith("x-"))
-    }
-    hits = [name in headers and value in (None, headers[name]) for name, value in wanted.items()]
-    return any(hits) if mode.startswith("any") else all(hits)
+    ]
+    return any(matches) if mode.startswith("any") else all(matches)
 
 
 def _topic_tree(all_links: Iterable[Link]) -> dict[str | None, Any]:
-    """Word -> branch, with the links that end at a branch under None."""
+    """A trie of binding keys by word, with the bindings that end at a branch under None."""
     tree: dict[str | None, Any] = {}
     for link in all_links:
         branch = tree
@@ -205,28 +203,28 @@ def _topic_tree(all_links: Iterable[Link]) -> dict[str | None, Any]:
 
 
 def _topic_matches(tree: dict[str | None, Any], key: list[str]) -> list[Link]:
-    """Walks the tree with every way to read the key; each (branch, position) is looked at once."""
+    """The bindings that match a key; each pair of branch and position is visited once."""
     found: list[Link] = []
     seen: set[tuple[int, int]] = set()
-    waiting: list[tuple[dict[str | None, Any], int]] = [(tree, 0)]
-    while waiting:
-        branch, at = waiting.pop()
+    pending: list[tuple[dict[str | None, Any], int]] = [(tree, 0)]
+    while pending:
+        branch, at = pending.pop()
         if (id(branch), at) in seen:
             continue
         seen.add((id(branch), at))
         if at == len(key):
             found.extend(branch.get(None, ()))
         elif key[at] not in ("*", "#") and key[at] in branch:
-            waiting.append((branch[key[at]], at + 1))
+            pending.append((branch[key[at]], at + 1))
         if at < len(key) and "*" in branch:
-            waiting.append((branch["*"], at + 1))
+            pending.append((branch["*"], at + 1))
         if "#" in branch:
-            onward = branch["#"]
-            open_ended = "*" in onward or "#" in onward
-            # A key may have many words and a branch many bindings: go only where one of them can follow.
-            waiting.extend(
-                (onward, rest)
+            after = branch["#"]
+            open_ended = "*" in after or "#" in after
+            # Keys and branches may be long: skip positions whose next word has no branch.
+            pending.extend(
+                (after, rest)
                 for rest in range(at, len(key) + 1)
-                if open_ended or rest == len(key) or key[rest] in onward
+                if open_ended or rest == len(key) or key[rest] in after
             )
     return found

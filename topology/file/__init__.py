@@ -1,1 +1,1 @@
-"""From YAML text to a checked `Topology`, or to every mistake in the file."""
+"""Parses and validates the file: returns a `Topology`, or all mistakes in it."""

@@ -1,4 +1,4 @@
-"""What is done to the file's data before it is validated: empty sections, defaults, password files. Plain data only."""
+"""Prepares the file's data for validation: empty sections, defaults, password files."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ..base.scalar import Interpolated
 from ..model import Queue
 from ..model.support import support_of
 
-#: Sections of a body whose entries are maps, so that `high:` alone means `high: {}`.
+#: Sections of a body whose entries are maps, so that `high:` means `high: {}`.
 NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shovels", "workers")
 
-_LONGEST_PASSWORD = 4096
+_MAX_PASSWORD_LENGTH = 4096
 
 ReportError = Callable[[ValuePath, str, str, str | None], None]
 
 
 def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Each vhost's body in the data, with its path."""
+    """The body of each vhost in the data, with its path."""
     yield (), data
-    more = data.get("vhosts")
-    if isinstance(more, dict):
-        for name, body in more.items():
+    vhosts = data.get("vhosts")
+    if isinstance(vhosts, dict):
+        for name, body in vhosts.items():
             if isinstance(body, dict):
                 yield ("vhosts", name), body
 
 
 def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
-    """The data with defaults applied, ready to be validated.
+    """The data with defaults applied, ready for validation.
 
     Parameters:
-      data: The file's data; it is not changed.
-      report_error: Called with path, code, message and help for a password file that cannot be read.
+      data: The file's data; it is not modified.
+      report_error: Called with path, code, message and help for each error in a password file.
     """
     prepared = {key: value for key, value in data.items() if value is not None}
     defaults: dict[str, Any] = {}
@@ -53,8 +53,8 @@ def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
         for section in NAMED_SECTIONS:
             if isinstance(body.get(section), dict):
                 body[section] = {name: {} if item is None else item for name, item in body[section].items()}
-        _apply(body, "queues", defaults.get("queue"), _queue_defaults)
-        _apply(body, "exchanges", defaults.get("exchange"), lambda own, _item: own)
+        _apply_defaults(body, "queues", defaults.get("queue"), _queue_defaults)
+        _apply_defaults(body, "exchanges", defaults.get("exchange"), lambda defaults, _item: defaults)
     if isinstance(prepared.get("users"), dict):
         prepared["users"] = {
             name: _with_password(name, user, report_error) for name, user in prepared["users"].items()
@@ -63,11 +63,11 @@ def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
 
 
 def source_path(path: ValuePath, has: Callable[[ValuePath], bool]) -> ValuePath:
-    """Where a value was written that stands at a path: there, or under `defaults:`.
+    """The path in the file of a value in the prepared data: the same path, or one under `defaults:`.
 
     Parameters:
-      path: The path of a value.
-      has: Whether the file itself has a value at a path.
+      path: The path of a value in the prepared data.
+      has: Whether the file has a value at a path.
     """
     start = 2 if path[:1] == ("vhosts",) else 0
     path = _unsharded(path, start, has)
@@ -78,7 +78,7 @@ def source_path(path: ValuePath, has: Callable[[ValuePath], bool]) -> ValuePath:
 
 
 def _unsharded(path: ValuePath, start: int, has: Callable[[ValuePath], bool]) -> ValuePath:
-    """The path with the name of the queue that is written in the place of its shard's."""
+    """The path with a shard's name replaced by the name of its queue in the file."""
     if path[start : start + 1] != ("queues",) or len(path) < start + 2 or has(path[: start + 2]):
         return path
     queue, _, number = str(path[start + 1]).rpartition(".")
@@ -86,7 +86,9 @@ def _unsharded(path: ValuePath, start: int, has: Callable[[ValuePath], bool]) ->
     return (*written, *path[start + 2 :]) if number.isdecimal() and has(written) else path
 
 
-def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]) -> None:
+def _apply_defaults(
+    body: dict[str, Any], section: str, defaults: Any, applicable: Callable[[Any, Any], Any]
+) -> None:
     items = body.get(section)
     if not isinstance(items, dict) or not isinstance(defaults, dict) or not defaults:
         return
@@ -99,27 +101,27 @@ def _apply(body: dict[str, Any], section: str, defaults: Any, applicable: Callab
 
 
 def _queue_defaults(defaults: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """The defaults less what a queue of another type than theirs would not know."""
-    own = defaults.get("type")
-    queue_type = item.get("type", own or "classic")
-    if not isinstance(queue_type, str) or queue_type == own:
+    """The defaults without those that the queue's type does not support, unless it is the default type."""
+    default_type = defaults.get("type")
+    queue_type = item.get("type", default_type or "classic")
+    if not isinstance(queue_type, str) or queue_type == default_type:
         return defaults
-    unknown = _unknown_to(queue_type)
-    return {name: value for name, value in defaults.items() if name not in unknown}
+    unsupported = _unsupported_by(queue_type)
+    return {name: value for name, value in defaults.items() if name not in unsupported}
 
 
 @cache
-def _unknown_to(queue_type: str) -> frozenset[str]:
+def _unsupported_by(queue_type: str) -> frozenset[str]:
     if queue_type not in ("classic", "quorum", "stream"):
         return frozenset()
-    unknown = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
+    unsupported = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
     if queue_type == "stream":
-        unknown |= {"dead_letter", "shards"}
-    return frozenset(unknown if queue_type == "classic" else unknown | {"durable", "auto_delete"})
+        unsupported |= {"dead_letter", "shards"}
+    return frozenset(unsupported if queue_type == "classic" else unsupported | {"durable", "auto_delete"})
 
 
 def _with_password(name: str, user: Any, report_error: ReportError) -> Any:
-    """The user with the password that its `password_file` holds."""
+    """The user with the password from its `password_file`."""
     if user is None:
         return {}
     if not isinstance(user, dict) or not isinstance(user.get("password_file"), str):
@@ -130,13 +132,13 @@ def _with_password(name: str, user: Any, report_error: ReportError) -> Any:
         return user
     try:
         with Path(user["password_file"]).open(encoding="utf-8") as file:
-            password = file.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+            password = file.readline(_MAX_PASSWORD_LENGTH).rstrip("\r\n")
     except OSError as error:
-        reason = (error.strerror or "it is no file").lower()
+        reason = (error.strerror or "not a file").lower()
         report_error(path, "missing-file", f"the password file cannot be read: {reason}", None)
         return user
     except ValueError:
-        report_error(path, "missing-file", "the password file is not UTF-8 text", "save it as UTF-8")
+        report_error(path, "missing-file", "the password file is not valid UTF-8", "save it as UTF-8")
         return user
     if not password:
         report_error(path, "literal-secret", "the password file's first line is empty", None)

@@ -1,4 +1,4 @@
-"""The JSON Schema of the file, for editors: generated from the model, and as generous as the loader."""
+"""The JSON Schema of the file, for editors: generated from the model, and as lenient as the loader."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ..model import Topology
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _VARIABLE = {"type": "string", "pattern": r"\$\{.+\}"}
 _NULL = {"type": "null"}
-#: What YAML 1.1 knows as booleans, and YAML 1.2, which editors speak, as text.
-_WORDS = {"enum": ["yes", "no", "on", "off"]}
-#: What pydantic leaves of bounds where a validator of ours comes before them.
+#: Booleans in YAML 1.1, but strings in YAML 1.2, which editors use.
+_YAML_1_1_BOOLEANS = {"enum": ["yes", "no", "on", "off"]}
+#: Pydantic leaves bounds under its own names if they follow a custom validator.
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
-_OUTSIDE = ("description", "default")
+_ANNOTATIONS = ("description", "default")
 
-#: Where nothing may be written after the name, for all defaults: `high:` alone.
+#: Models whose value may be empty if the defaults suffice, as in `high:`.
 _MAY_BE_EMPTY = frozenset({"Exchange", "Queue", "Policy", "Shovel", "Profile", "User", "Body"})
-#: Whose sections may be empty, as they are when all that was in them is commented out.
+#: Models whose fields may all be empty, as when everything in a section is commented out.
 _WITH_SECTIONS = ("Topology", "Body", "Defaults")
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 7, which VS Code's YAML extension knows best) with a description of every field."""
+    """The JSON Schema with field descriptions, in draft 7, which VS Code's YAML extension supports best."""
     document = Topology.model_json_schema(by_alias=False, mode="validation")
     definitions = document.pop("$defs") | {"Topology": document}
     for name in _WITH_SECTIONS:
@@ -42,11 +42,11 @@ def schema() -> dict[str, Any]:
 
 
 def _loosened(node: Any, *, names: bool = False) -> Any:
-    """The schema as YAML is written: variables anywhere, numbers as names, nothing where defaults will do.
+    """The schema, extended to accept variables, numbers as names, and empty values where defaults suffice.
 
     Parameters:
-      node: A schema, or a part of one.
-      names: The keys of the node are the user's, not JSON Schema's.
+      node: A schema or a part of one.
+      names: The keys of the node are property names, not JSON Schema keywords.
     """
     if isinstance(node, list):
         return [_loosened(item) for item in node]
@@ -60,7 +60,7 @@ def _loosened(node: Any, *, names: bool = False) -> Any:
         if key not in ("title", "propertyNames")
     }
     if "$ref" in node:
-        # Beside a `$ref`, draft 7 sees nothing else.
+        # Draft 7 ignores all keywords next to `$ref`.
         target = {"$ref": node.pop("$ref").replace("#/$defs/", "#/definitions/")}
         return {**node, "allOf": [target]} if node else target
     extra = node.get("additionalProperties")
@@ -70,7 +70,7 @@ def _loosened(node: Any, *, names: bool = False) -> Any:
     if "const" in node:
         node.pop("default", None)
     elif kind == "boolean":
-        return _or(node, _VARIABLE, _WORDS)
+        return _or(node, _VARIABLE, _YAML_1_1_BOOLEANS)
     elif kind in ("integer", "number") or "enum" in node:
         return _or(node, _VARIABLE)
     elif kind == "string" and "pattern" not in node:
@@ -79,7 +79,7 @@ def _loosened(node: Any, *, names: bool = False) -> Any:
 
 
 def _or(node: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
-    outside = {key: node[key] for key in _OUTSIDE if key in node}
-    inside = {key: value for key, value in node.items() if key not in _OUTSIDE}
-    choices = inside["anyOf"] if set(inside) == {"anyOf"} else [inside]
-    return {**outside, "anyOf": [*choices, *(other for other in others if other not in choices)]}
+    annotations = {key: node[key] for key in _ANNOTATIONS if key in node}
+    schema = {key: value for key, value in node.items() if key not in _ANNOTATIONS}
+    choices = schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
+    return {**annotations, "anyOf": [*choices, *(other for other in others if other not in choices)]}

@@ -1,4 +1,4 @@
-"""From files to a topology, or to every mistake in them at once."""
+"""Loads files: returns their topology, or raises with all mistakes in them at once."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from ..model import Topology
 from .defaults import prepare, source_path
 from .reader.include import ReadObserver
 from .reader.source import Source, read
-from .validation import findings_of
+from .validation import SourcePositions, findings_of
 
-_ROUNDS = 6
+#: Validation attempts without the invalid values, each of which may reveal further errors.
+_MAX_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A file without mistakes.
+    """A valid file.
 
     Parameters:
-      topology: What the file says.
-      source: Where it says it.
-      files: The names of the files given, in their order.
-      warnings: Findings that do not stop anything.
+      topology: The content of the file.
+      source: The data with its positions in the file.
+      files: The names of the files, in order; without included files.
+      warnings: Findings that are not errors.
     """
 
     topology: Topology
@@ -45,11 +46,11 @@ class Loaded:
     warnings: tuple[Finding, ...] = ()
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
-        """Where the value at a path stands: `("routes", 3)`, `("queues", "high", "type")`."""
+        """The position of the value at a path such as `("routes", 3)` or `("queues", "high", "type")`."""
         return self.source.position(source_path(path, self.source.has), of_key=of_key)
 
 
-#: What producers and workers need not know: the passwords in it are set where `routectl apply` runs, not there.
+#: Sections that producers and workers do not need; their passwords are only set where `routectl apply` runs.
 _OPERATIONS = ("users", "federation", "shovels", "policies", "operator_policies")
 
 
@@ -58,45 +59,43 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     only_routing: bool = False,
-    witness: ReadObserver | None = None,
+    observer: ReadObserver | None = None,
 ) -> Loaded:
-    """Reads and checks one or more files; nothing else is touched.
+    """Reads and validates one or more files.
 
     Parameters:
-      paths: The files; each is laid over the ones before.
-      environment: Where `${NAME}` is looked up; the process's own by default.
+      paths: The files; each overrides the ones before it.
+      environment: The variables for `${NAME}`; by default those of the process.
       only_routing: Leave out users, links and policies, whose secrets producers and workers do not have.
-      witness: Is told of every file just before it is looked for.
+      observer: Called for each file before it is opened.
 
     Raises:
-      FileError: with every mistake that was found.
-      UsageError: No file is named, or not by its path.
+      FileError: the files have mistakes; the error lists them.
+      UsageError: `paths` is empty, or contains something other than paths.
     """
     environment = os.environ if environment is None else environment
-    files = named(paths)
+    files = file_names(paths)
     with collector_paused():
-        return _load(files, environment, _OPERATIONS if only_routing else (), witness)
+        return _load(files, environment, _OPERATIONS if only_routing else (), observer)
 
 
-def named(paths: Any) -> list[str]:
-    """The files that a caller names, one or several.
+def file_names(paths: Any) -> list[str]:
+    """One or several paths as a list of file names.
 
     Parameters:
-      paths: A path, or a list of them.
+      paths: A path, or a list of paths.
 
     Raises:
-      UsageError: There is none, or something else.
+      UsageError: `paths` is empty, or contains something other than paths.
     """
-    hint = "give the path of a file, or a list of the paths of a file and its overlays"
+    hint = "pass the path of a file, or a list with the paths of a file and its overlays"
     several = isinstance(paths, Sequence) and not isinstance(paths, str | bytes | bytearray)
     files = list(paths) if several else [paths]
     for file in files:
         if not isinstance(file, str | os.PathLike):
-            raise UsageError(
-                f"a file is named by its path, not by a value of type `{type(file).__name__}`", hint
-            )
+            raise UsageError(f"a file must be given as a path, not as `{type(file).__name__}`", hint)
     if not files:
-        raise UsageError("no file is named", hint)
+        raise UsageError("no file was given", hint)
     return [os.fspath(file) for file in files]
 
 
@@ -105,9 +104,9 @@ _pauses: list[bool] = []
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keeps the cyclic collector from walking millions of nodes again and again; none of them is garbage."""
+    """Disables the cyclic garbage collector, which would traverse millions of live nodes again and again."""
     enabled = gc.isenabled()
-    try:  # around all of it: a task's time limit may arrive between any two calls
+    try:  # around everything: a task's time limit may raise between any two calls
         _pauses.append(enabled)
         gc.disable()
         yield
@@ -118,7 +117,7 @@ def collector_paused() -> Iterator[None]:
 
 
 def _collect_in_child() -> None:
-    """A process that another thread's pause was forked into would never collect."""
+    """Enables the collector again in a child process that was forked while another thread had it paused."""
     if any(_pauses):
         _pauses.clear()
         gc.enable()
@@ -132,16 +131,16 @@ def _load(
     files: Sequence[str],
     environment: Mapping[str, str],
     leave_out: Sequence[str],
-    witness: ReadObserver | None,
+    observer: ReadObserver | None,
 ) -> Loaded:
-    source = read(files, environment, leave_out=leave_out, witness=witness)
+    source = read(files, environment, leave_out=leave_out, observer=observer)
     findings = list(source.findings)
     topology, errors = _validate(source, findings)
     if topology is not None:
-        found = check_topology(topology, _Places(source), DeclaredNames.of(source.data))
+        found = check_topology(topology, SourcePositions(source), DeclaredNames.of(source.data))
     else:
-        found = findings_of(errors, _Places(source))
-        found += _check_the_rest(source, errors)
+        found = findings_of(errors, SourcePositions(source))
+        found += _check_valid_parts(source, errors)
     known = {str(finding.position) for finding in findings}
     findings += [finding for finding in found if str(finding.position) not in known]
     mistakes = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -149,25 +148,6 @@ def _load(
         raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)
     assert topology is not None
     return Loaded(topology, source, tuple(files), tuple(findings))
-
-
-class _Places:
-    """Where the values of a topology were written: in their place, or under `defaults:`."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
-        return self._source.position(self.written(path), of_key=of_key)
-
-    def written(self, path: ValuePath) -> ValuePath:
-        return source_path(path, self._source.has)
-
-    def has(self, path: ValuePath) -> bool:
-        return self._source.has(path)
-
-    def raw(self, path: ValuePath) -> str | None:
-        return self._source.raw(self.written(path))
 
 
 def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
@@ -182,39 +162,39 @@ def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None,
         return None, error.errors(include_url=False)
 
 
-def _check_the_rest(source: Source, errors: Sequence[ErrorDetails]) -> list[Finding]:
-    """What else is wrong: the file is read again without the values that are already known to be wrong."""
+def _check_valid_parts(source: Source, errors: Sequence[ErrorDetails]) -> list[Finding]:
+    """Finds further mistakes in the file without the values that failed validation."""
     if not isinstance(source.data, dict):
         return []
     names = DeclaredNames.of(source.data)
-    wrong: set[int | None] = set()
-    for _ in range(_ROUNDS):
-        places = _Places(source)
-        written = [places.written(_path(error)) for error in errors]
-        wrong |= {source.identity(_object(path)) for path in written} - {None}
+    invalid: set[int | None] = set()
+    for _ in range(_MAX_ROUNDS):
+        positions = SourcePositions(source)
+        written = [positions.written(_path(error)) for error in errors]
+        invalid |= {source.identity(_object(path)) for path in written} - {None}
         source = source.without({_present(path, source) for path in written})
         if not isinstance(source.data, dict):
             return []
         source.data.setdefault("version", 1)
         topology, errors = _validate(source, [])
         if topology is not None:
-            found = check_topology(topology, _Places(source), names, partial(_is_in, wrong, source))
+            found = check_topology(topology, SourcePositions(source), names, partial(_is_in, invalid, source))
             return [finding for finding in found if finding.severity is Severity.ERROR]
     return []
 
 
-def _is_in(wrong: Collection[int | None], source: Source, path: ValuePath) -> bool:
-    return source.identity(_object(path)) in wrong
+def _is_in(invalid: Collection[int | None], source: Source, path: ValuePath) -> bool:
+    return source.identity(_object(path)) in invalid
 
 
 def _object(path: ValuePath) -> ValuePath:
-    """The path of the object that a path leads into: `queues, high` for `queues, high, type`."""
+    """The path of the object that contains a value: `queues, high` for `queues, high, type`."""
     start = 2 if path[:1] == ("vhosts",) else 0
     return tuple(path[: start + 2])
 
 
 def _path(error: ErrorDetails) -> ValuePath:
-    """The path of the value that an error is about; of the map, if it lacks something."""
+    """The path of the invalid value; for a missing key, that of its map."""
     path = tuple(part for part in error["loc"] if part != "[key]")
     return path[:-1] if error["type"] == "missing" else path
 

@@ -1,11 +1,11 @@
-"""From pydantic's errors to findings: one sentence each, at the right place, with the likely fix."""
+"""Converts pydantic's errors to findings with a message, a position and the likely fix."""
 
 from __future__ import annotations
 
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -14,6 +14,8 @@ from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
 from ..model import Topology
+from .defaults import source_path
+from .reader.source import Source
 
 _KINDS = {
     "int_type": "must be a whole number",
@@ -25,7 +27,7 @@ _KINDS = {
     "finite_number": "must be a number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "string_type": "must be text",
+    "string_type": "must be a string",
     "dict_type": "must be a map (`name: value` lines)",
     "model_type": "must be a map (`name: value` lines)",
     "model_attributes_type": "must be a map (`name: value` lines)",
@@ -33,7 +35,7 @@ _KINDS = {
     "list_type": "must be a list (`- item` lines)",
     "string_too_short": "cannot be empty",
     "too_short": "cannot be empty",
-    "value_error": "cannot be read",
+    "value_error": "is invalid",
 }
 _BOUNDS = {
     "greater_than_equal": ("must be at least", "ge"),
@@ -42,10 +44,10 @@ _BOUNDS = {
     "less_than": ("must be less than", "lt"),
 }
 _MAX_SHOWN = 60
-#: So many findings are worth being explained; far fewer are shown.
-_ENOUGH = 1000
+#: Findings to explain at most; far fewer are shown.
+_MAX_EXPLAINED = 1000
 
-#: What people write who know RabbitMQ's or Celery's own name for a field.
+#: RabbitMQ's or Celery's names for fields.
 SYNONYMS = {
     "x-queue-type": "type",
     "routing_key": "key",
@@ -60,96 +62,96 @@ SYNONYMS = {
 }
 
 
-class Places(Protocol):
-    """What the file says, and where."""
+class SourcePositions:
+    """The values of a topology as written in the file, including those under `defaults:`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.has = source.has
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
-        ...
+        return self._source.position(self.written(path), of_key=of_key)
 
     def written(self, path: ValuePath) -> ValuePath:
-        """The path of what was written for the value at `path`: its own, or one under `defaults`."""
-        ...
-
-    def has(self, path: ValuePath) -> bool:
-        """Whether the file itself has a value at `path`."""
-        ...
+        """The path in the file of the value at `path`: the same path, or one under `defaults`."""
+        return source_path(path, self._source.has)
 
     def raw(self, path: ValuePath) -> str | None:
-        """The scalar at `path` as it is written."""
-        ...
+        """The scalar at `path` as written."""
+        return self._source.raw(self.written(path))
 
 
-def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]:
-    """The findings of one validation, one for each place.
+def findings_of(errors: Sequence[ErrorDetails], positions: SourcePositions) -> list[Finding]:
+    """The findings of a validation, one per position.
 
     Parameters:
-      errors: What pydantic found.
-      places: Where the data was written.
+      errors: Pydantic's errors.
+      positions: The positions of the data.
     """
     found: dict[tuple[Position, str | int], Finding] = {}
     seen: set[tuple[ValuePath, str]] = set()
     lists = {error["loc"][:-1] for error in errors}
     for error in errors:
         if error["type"] == "too_short" and error["loc"] in lists:
-            continue  # what is wrong in the list is said already
-        path = places.written(error["loc"])
+            continue  # errors in the list itself are already reported
+        path = positions.written(error["loc"])
         if (path, error["type"]) in seen:
             continue
         seen.add((path, error["type"]))
-        finding = _explain(error, path, places)
+        finding = _explain(error, path, positions)
         found.setdefault((finding.position, path[-1] if error["type"] == "missing" else ""), finding)
-        if len(found) > _ENOUGH:
+        if len(found) > _MAX_EXPLAINED:
             break
     return list(found.values())
 
 
-def _explain(error: ErrorDetails, path: ValuePath, places: Places) -> Finding:
+def _explain(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> Finding:
     kind = error["type"]
     of_key = False
     if path and path[-1] == "[key]":
         path, of_key = path[:-1], True
     if kind == "missing":
-        return _missing(path, places)
+        return _missing(path, positions)
     if kind == "extra_forbidden":
-        return _unknown(path, places)
+        return _unknown(path, positions)
     path = _without_union(path)
-    message, help_ = _sentence(error, path, places)
+    message, help_ = _sentence(error, path, positions)
     code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
-    return Finding(code, message, places.position(path, of_key=of_key), help_)
+    return Finding(code, message, positions.position(path, of_key=of_key), help_)
 
 
 def _without_union(path: ValuePath) -> ValuePath:
-    """The path without what pydantic adds to say which part of a union it tried."""
+    """The path without the names of union members that pydantic adds."""
     for end in range(1, len(path) + 1):
         if isinstance(path[end - 1], str) and _annotation_at(path[:end]) is None:
             return path[: end - 1]
     return path
 
 
-def _subject(kind: str, path: ValuePath, places: Places) -> str:
-    """What a sentence is about: the innermost name of the path that is in the file."""
+def _subject(kind: str, path: ValuePath, positions: SourcePositions) -> str:
+    """The subject of a message: the innermost name of the path that is in the file."""
     if not path:
         return "the file "
     for end in range(len(path), 0, -1):
-        if isinstance(path[end - 1], str) and places.has(path[:end]):
+        if isinstance(path[end - 1], str) and positions.has(path[:end]):
             if path[end - 1] == "":
                 return ""
-            entry = isinstance(path[-1], int) and kind in _KINDS and places.has(path)
+            entry = isinstance(path[-1], int) and kind in _KINDS and positions.has(path)
             return f"an entry of `{path[end - 1]}` " if entry else f"`{path[end - 1]}` "
     return ""
 
 
-def _missing(path: ValuePath, places: Places) -> Finding:
+def _missing(path: ValuePath, positions: SourcePositions) -> Finding:
     owner = path[-2] if len(path) > 1 else None
     where = f" of `{owner}`" if isinstance(owner, str) else ""
-    position = places.position(path[:-1], of_key=True)
+    position = positions.position(path[:-1], of_key=True)
     help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
     return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
-def _unknown(path: ValuePath, places: Places) -> Finding:
+def _unknown(path: ValuePath, positions: SourcePositions) -> Finding:
     word = str(path[-1])
     model = model_at(path[:-1])
     known = list(model.model_fields) if model else []
@@ -159,60 +161,57 @@ def _unknown(path: ValuePath, places: Places) -> Finding:
     else:
         help_ = did_you_mean(word, known)
     if help_ is None and word.startswith("x-") and "arguments" in known:
-        help_ = f"put it under `arguments:` to pass it as it is: `arguments: {{{word}: …}}`"
+        help_ = f"put it under `arguments:` to pass it through unchanged: `arguments: {{{word}: …}}`"
     if help_ is None and known:
-        help_ = "known here: " + ", ".join(sorted(known))
-    return Finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
+        help_ = "valid keys: " + ", ".join(sorted(known))
+    return Finding("unknown-key", f"unknown key `{word}`", positions.position(path, of_key=True), help_)
 
 
-def _sentence(error: ErrorDetails, path: ValuePath, places: Places) -> tuple[str, str | None]:
+def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> tuple[str, str | None]:
     kind, context = error["type"], error.get("ctx") or {}
-    subject = _subject(kind, path, places)
+    subject = _subject(kind, path, positions)
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"{subject}{words} {context[bound]}{_given(error, path, places)}", None
+        return f"{subject}{words} {context[bound]}{_given(error, path, positions)}", None
     if kind == "literal_error":
-        return _not_among(error, subject, path, places)
+        return _invalid_choice(error, subject, path, positions)
     words = _KINDS.get(kind) or error["msg"]
-    help_ = "built-in exchanges can be bound without being declared" if kind == "reserved-name" else None
+    help_ = "built-in exchanges can be bound to without being declared" if kind == "reserved-name" else None
     if kind == "literal-secret":
         is_uri = any(part in URI_KEYS for part in path)
         help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
-    if kind == "string_type" and (raw := places.raw(path)):
+    if kind == "string_type" and (raw := positions.raw(path)):
         help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
     separator = "" if words.startswith(("must", "is", "cannot")) else ": "
-    shown = "" if words.startswith(("a ", "names ")) else _given(error, path, places)
+    shown = "" if words.startswith(("a ", "names ", "is an ")) else _given(error, path, positions)
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 
-def _not_among(error: ErrorDetails, subject: str, path: ValuePath, places: Places) -> tuple[str, str | None]:
-    choices = _choices(path)
+def _invalid_choice(
+    error: ErrorDetails, subject: str, path: ValuePath, positions: SourcePositions
+) -> tuple[str, str | None]:
+    choices = [str(choice) for choice in _literals(_annotation_at(path))]
     given = error["input"]
     if len(choices) == 1:
-        return f"{subject}must be {choices[0]}{_given(error, path, places)}", f"write `{choices[0]}`"
+        return f"{subject}must be {choices[0]}{_given(error, path, positions)}", f"write `{choices[0]}`"
     near = None
     if isinstance(given, str) and not isinstance(given, Interpolated):
         near = did_you_mean(given[:_MAX_SHOWN], choices)
-    return f"{subject}must be one of {', '.join(choices)}{_given(error, path, places)}", near
+    return f"{subject}must be one of {', '.join(choices)}{_given(error, path, positions)}", near
 
 
-def _given(error: ErrorDetails, path: ValuePath, places: Places) -> str:
-    """What stands there, unless it is secret, from outside, or no scalar; of a key, the sentence says it already."""
+def _given(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> str:
+    """The invalid value, unless it is secret, interpolated, or not a scalar; messages about keys contain it already."""
     if error["loc"][-1:] == ("[key]",):
         return ""
     if path[:1] == ("users",) or any(is_secret_key(str(part)) or part in URI_KEYS for part in path):
         return ""
-    raw = places.raw(path)
+    raw = positions.raw(path)
     if isinstance(error["input"], dict | list | tuple | Interpolated) or raw is None:
         return ""
     if "${" in raw or len(raw) > _MAX_SHOWN:
         return ""
     return f", not `{raw}`" if raw else ", not empty"
-
-
-def _choices(path: ValuePath) -> list[str]:
-    annotation = _annotation_at(path)
-    return [str(choice) for choice in _literals(annotation)]
 
 
 def _literals(annotation: Any) -> list[Any]:
@@ -222,7 +221,7 @@ def _literals(annotation: Any) -> list[Any]:
 
 
 def model_at(path: ValuePath) -> type[BaseModel] | None:
-    """The model that the value at a path is validated by, if it is a model."""
+    """The model at a path, if there is one."""
     return next(iter(_models(_annotation_at(path))), None)
 
 

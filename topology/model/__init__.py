@@ -1,6 +1,6 @@
-"""The file as typed, frozen data: what `queues.yaml` may say, field by field.
+"""The file's data model: typed, frozen models of `queues.yaml`.
 
-The descriptions here are the reference: the JSON Schema and the file reference are generated from them.
+The JSON Schema and the file reference are generated from the docstrings and field descriptions.
 """
 
 from .exchange import Exchange

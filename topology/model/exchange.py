@@ -11,7 +11,7 @@ from .types import Arguments, Model, Name, Whole
 
 
 class Exchange(Model):
-    """An exchange: its type, arguments, and the exchanges that it is bound to."""
+    """An exchange with its type, arguments and bindings."""
 
     type: Literal[
         "direct",
@@ -25,38 +25,41 @@ class Exchange(Model):
         "x-jms-topic",
         "x-delayed-message",
         "x-local-random",
-    ] = Field("topic", description="How the exchange routes; the `x-` types need their plugin on the broker.")
-    durable: bool = Field(True, description="Survives a restart of the broker.")
-    auto_delete: bool = Field(False, description="Is deleted when its last binding goes.")
+    ] = Field("topic", description="Exchange type; most `x-` types require a plugin.")
+    durable: bool = Field(True, description="Whether the exchange survives a broker restart.")
+    auto_delete: bool = Field(
+        False, description="Whether the exchange is deleted when its last binding is removed."
+    )
     internal: bool = Field(
-        False, description="Takes messages from other exchanges only, not from publishers."
+        False, description="Whether the exchange accepts messages only from other exchanges."
     )
     alternate_exchange: Name | None = Field(
-        None, description="Where messages go that match no binding (`alternate-exchange`)."
+        None, description="Exchange that receives unroutable messages (`alternate-exchange`)."
     )
     hash_header: str | None = Field(
-        None, description="x-consistent-hash: hash this header instead of the routing key (`hash-header`)."
+        None, description="x-consistent-hash: header to hash instead of the routing key (`hash-header`)."
     )
     hash_property: Literal["correlation_id", "message_id", "timestamp"] | None = Field(
         None,
-        description="x-consistent-hash: hash this property instead of the routing key (`hash-property`).",
+        description="x-consistent-hash: message property to hash instead of the routing key (`hash-property`).",
     )
     recent_history_length: Whole | None = Field(
         None,
         ge=1,
-        description="x-recent-history: how many messages it remembers (`x-recent-history-length`).",
+        description="x-recent-history: number of messages to keep (`x-recent-history-length`).",
     )
     delayed_type: Literal["direct", "topic", "fanout", "headers"] | None = Field(
-        None, description="x-delayed-message: how it routes after the delay (`x-delayed-type`)."
+        None, description="x-delayed-message: exchange type used after the delay (`x-delayed-type`)."
     )
     bindings: tuple[Binding, ...] = Field(
-        (), description="Which messages this exchange gets from other exchanges."
+        (), description="Bindings from other exchanges to this exchange (exchange-to-exchange bindings)."
     )
     arguments: Arguments = Field(
-        default_factory=dict, description="Arguments that have no field here, passed as they are."
+        default_factory=dict, description="Additional arguments, passed through unchanged."
     )
     external: bool = Field(
-        False, description="Somebody else declares this exchange: it must exist, and is never changed."
+        False,
+        description="Whether the exchange is declared elsewhere: it must exist, and routectl never changes it.",
     )
 
     def declare_arguments(self) -> dict[str, Any]:
@@ -65,7 +68,7 @@ class Exchange(Model):
         return {name: value for name, value in named.items() if value is not None} | self.arguments
 
 
-#: The exchange's field for every argument that has one.
+#: The exchange's field for each argument that has one.
 FIELD_OF_ARGUMENT: dict[str, str] = {
     "alternate-exchange": "alternate_exchange",
     "hash-header": "hash_header",
@@ -74,7 +77,7 @@ FIELD_OF_ARGUMENT: dict[str, str] = {
     "x-delayed-type": "delayed_type",
 }
 
-#: Fields that belong to one exchange type only.
+#: Fields that apply to one exchange type only.
 FIELDS_OF_TYPE: dict[str, str] = {
     "hash_header": "x-consistent-hash",
     "hash_property": "x-consistent-hash",

@@ -22,7 +22,7 @@ AckMode = Literal["on-confirm", "on-publish", "no-ack"]
 
 
 def _value(model: Model) -> dict[str, Any]:
-    """What a model sets, by RabbitMQ's names, ready to be a parameter's value."""
+    """The fields that are set, by RabbitMQ's names, as the value of a runtime parameter."""
     value = {}
     for name in type(model).model_fields:
         item = getattr(model, name)
@@ -35,32 +35,38 @@ def _value(model: Model) -> dict[str, Any]:
 
 
 class Upstream(Model):
-    """A broker that exchanges or queues are federated from."""
+    """A federation upstream: a broker from which exchanges or queues are federated."""
 
     uri: Uris = Field(
-        description="Where the upstream is; with credentials only as `${NAME}`. Several are tried in turn."
+        description="AMQP URI of the upstream, or several to try in turn; credentials only as `${NAME}`."
     )
-    exchange: Name | None = Field(None, description="The upstream's exchange, if it has another name.")
-    queue: Name | None = Field(None, description="The upstream's queue, if it has another name.")
-    consumer_tag: str | None = Field(None, description="The tag of the link's consumer.")
-    prefetch_count: Whole | None = Field(None, ge=0, description="Messages in flight on a link.")
+    exchange: Name | None = Field(None, description="Name of the upstream exchange, if different.")
+    queue: Name | None = Field(None, description="Name of the upstream queue, if different.")
+    consumer_tag: str | None = Field(None, description="Consumer tag of the link.")
+    prefetch_count: Whole | None = Field(
+        None, ge=0, description="Maximum number of unacknowledged messages on a link."
+    )
     reconnect_delay: WholeSeconds | None = Field(
-        None, description="The wait before a link connects again, in seconds."
+        None, description="Delay before a link reconnects, in seconds."
     )
-    ack_mode: AckMode | None = Field(None, description="When the upstream may forget a message.")
-    trust_user_id: bool | None = Field(None, description="Keep the user id of the upstream's messages.")
-    max_hops: Whole | None = Field(None, ge=1, description="How many links a message may cross.")
+    ack_mode: AckMode | None = Field(None, description="When the link acknowledges messages to the upstream.")
+    trust_user_id: bool | None = Field(
+        None, description="Whether to preserve the `user_id` property of upstream messages."
+    )
+    max_hops: Whole | None = Field(
+        None, ge=1, description="Maximum number of federation links that a message traverses."
+    )
     expires: PositiveMilliseconds | None = Field(
-        None, description="The upstream's buffer queue is deleted after it was unused for this long (ms)."
+        None, description="Time after which an unused upstream queue of a link is deleted (ms)."
     )
     message_ttl: Milliseconds | None = Field(
-        None, description="How long messages wait in the upstream's buffer (ms)."
+        None, description="Time-to-live of messages in the upstream queue of a link (ms)."
     )
     queue_type: Literal["classic", "quorum"] | None = Field(
-        None, description="The type of the upstream's buffer queue."
+        None, description="Type of the upstream queue of a link."
     )
     arguments: Arguments = Field(
-        default_factory=dict, description="Settings that have no field here, passed as they are."
+        default_factory=dict, description="Additional parameters, passed through unchanged."
     )
 
     def value(self) -> dict[str, Any]:
@@ -69,85 +75,95 @@ class Upstream(Model):
 
 
 class UpstreamOfSet(Model):
-    """A member of an upstream set, with what it changes of the upstream."""
+    """A member of an upstream set; its fields override those of the upstream."""
 
-    upstream: Name = Field(description="The upstream's name.")
-    exchange: Name | None = Field(None, description="The upstream's exchange, if it has another name.")
-    queue: Name | None = Field(None, description="The upstream's queue, if it has another name.")
-    prefetch_count: Whole | None = Field(None, ge=0, description="Messages in flight on the link.")
-    reconnect_delay: WholeSeconds | None = Field(
-        None, description="The wait before the link connects again, in seconds."
+    upstream: Name = Field(description="Name of the upstream.")
+    exchange: Name | None = Field(None, description="Name of the upstream exchange, if different.")
+    queue: Name | None = Field(None, description="Name of the upstream queue, if different.")
+    prefetch_count: Whole | None = Field(
+        None, ge=0, description="Maximum number of unacknowledged messages on the link."
     )
-    ack_mode: AckMode | None = Field(None, description="When the upstream may forget a message.")
-    max_hops: Whole | None = Field(None, ge=1, description="How many links a message may cross.")
-    expires: PositiveMilliseconds | None = Field(None, description="As on the upstream (ms).")
-    message_ttl: Milliseconds | None = Field(None, description="As on the upstream (ms).")
+    reconnect_delay: WholeSeconds | None = Field(
+        None, description="Delay before the link reconnects, in seconds."
+    )
+    ack_mode: AckMode | None = Field(None, description="When the link acknowledges messages to the upstream.")
+    max_hops: Whole | None = Field(
+        None, ge=1, description="Maximum number of federation links that a message traverses."
+    )
+    expires: PositiveMilliseconds | None = Field(None, description="Overrides the upstream's `expires` (ms).")
+    message_ttl: Milliseconds | None = Field(None, description="Overrides the upstream's `message_ttl` (ms).")
 
     def value(self) -> dict[str, Any]:
-        """The member as RabbitMQ takes it."""
+        """The member in RabbitMQ's format."""
         return _value(self)
 
 
 class Federation(Model):
-    """Upstream brokers, and sets of them, that policies refer to."""
+    """Federation upstreams and upstream sets, which policies refer to."""
 
     upstreams: dict[Name, Upstream] = Field(default_factory=dict, description="Upstreams by name.")
     upstream_sets: dict[Name, tuple[UpstreamOfSet, ...]] = Field(
-        default_factory=dict, description="Sets of upstreams by name."
+        default_factory=dict, description="Upstream sets by name."
     )
 
 
 class Shovel(Model):
-    """A shovel: moves messages from a source to a destination, on this broker or between two."""
+    """A dynamic shovel, which moves messages from a source to a destination, in one broker or between two."""
 
-    src_uri: Uris = Field(description="Where messages come from; with credentials only as `${NAME}`.")
+    src_uri: Uris = Field(description="AMQP URI of the source; credentials only as `${NAME}`.")
     src_protocol: Literal["amqp091", "amqp10", "local"] | None = Field(
-        None, description="The source's protocol."
+        None, description="Protocol of the source."
     )
-    src_queue: Name | None = Field(None, description="The queue to take messages from.")
-    src_queue_args: Arguments | None = Field(
-        None, description="Arguments with which the source queue is declared."
-    )
+    src_queue: Name | None = Field(None, description="Queue to consume from.")
+    src_queue_args: Arguments | None = Field(None, description="Arguments used to declare the source queue.")
     src_exchange: Name | None = Field(
-        None, description="The exchange to take messages from, instead of a queue."
+        None, description="Exchange to consume from through a temporary queue, instead of `src_queue`."
     )
-    src_exchange_key: RoutingKey | None = Field(None, description="The key to bind to `src_exchange` with.")
-    src_address: str | None = Field(None, description="The source's address, with AMQP 1.0.")
-    src_prefetch_count: Whole | None = Field(None, ge=1, description="Messages in flight.")
+    src_exchange_key: RoutingKey | None = Field(None, description="Binding key used with `src_exchange`.")
+    src_address: str | None = Field(None, description="Source address (AMQP 1.0).")
+    src_prefetch_count: Whole | None = Field(
+        None, ge=1, description="Maximum number of unacknowledged messages."
+    )
     src_delete_after: Literal["never", "queue-length"] | Whole | None = Field(
         None,
-        description="When the shovel deletes itself: `never`, `queue-length`, or after so many messages.",
+        description="When the shovel deletes itself: `never`, after the initial `queue-length`, or after this many "
+        "messages.",
     )
-    src_predeclared: bool | None = Field(None, description="Do not declare the source.")
+    src_predeclared: bool | None = Field(
+        None, description="Whether the source must already exist and is not declared."
+    )
     src_consumer_args: Arguments | None = Field(None, description="Arguments of the shovel's consumer.")
-    dest_uri: Uris = Field(description="Where messages go; with credentials only as `${NAME}`.")
+    dest_uri: Uris = Field(description="AMQP URI of the destination; credentials only as `${NAME}`.")
     dest_protocol: Literal["amqp091", "amqp10", "local"] | None = Field(
-        None, description="The destination's protocol."
+        None, description="Protocol of the destination."
     )
-    dest_queue: Name | None = Field(None, description="The queue to put messages into.")
+    dest_queue: Name | None = Field(None, description="Queue to publish to.")
     dest_queue_args: Arguments | None = Field(
-        None, description="Arguments with which the destination queue is declared."
+        None, description="Arguments used to declare the destination queue."
     )
-    dest_exchange: Name | None = Field(None, description="The exchange to publish to, instead of a queue.")
+    dest_exchange: Name | None = Field(None, description="Exchange to publish to, instead of `dest_queue`.")
     dest_exchange_key: RoutingKey | None = Field(
-        None, description="The key to publish with; the message's own by default."
+        None, description="Routing key to publish with; by default that of the original message."
     )
-    dest_address: str | None = Field(None, description="The destination's address, with AMQP 1.0.")
-    dest_predeclared: bool | None = Field(None, description="Do not declare the destination.")
+    dest_address: str | None = Field(None, description="Destination address (AMQP 1.0).")
+    dest_predeclared: bool | None = Field(
+        None, description="Whether the destination must already exist and is not declared."
+    )
     dest_add_forward_headers: bool | None = Field(
-        None, description="Add headers that say where a message came from."
+        None, description="Whether to add `x-shovelled` headers that describe the source and destination."
     )
     dest_add_timestamp_header: bool | None = Field(
-        None, description="Add a header that says when it was moved."
+        None, description="Whether to add the header `x-shovelled-timestamp`."
     )
     ack_mode: AckMode | None = Field(
-        None, description="When the source may forget a message; `on-confirm`, the default, loses none."
+        None,
+        description="When the shovel acknowledges messages to the source; `on-confirm`, the default, is the safest.",
     )
     reconnect_delay: WholeSeconds | None = Field(
-        None, description="The wait before it connects again, in seconds."
+        None, description="Delay before the shovel reconnects, in seconds."
     )
     arguments: Arguments = Field(
-        default_factory=dict, description="Settings that have no field here, passed as they are."
+        default_factory=dict, description="Additional parameters, passed through unchanged."
     )
 
     def value(self) -> dict[str, Any]:

@@ -12,45 +12,45 @@ from .types import Arguments, Model, Name, Regex, Whole
 
 
 class PolicyDefinition(QueueSettings):
-    """What a policy sets: the settings of queues, and those of exchanges."""
+    """The definition of a policy: settings of queues and exchanges."""
 
     alternate_exchange: Annotated[Name | None, Support(policy="..")] = Field(
-        None, description="Where an exchange's unroutable messages go (`alternate-exchange`)."
+        None, description="Exchange that receives unroutable messages (`alternate-exchange`)."
     )
     target_group_size: Annotated[Whole | None, Support(quorum="3.13..", policy="3.13..")] = Field(
-        None, ge=1, description="Replicas that a quorum queue grows to (`target-group-size`)."
+        None, ge=1, description="Target number of replicas of a quorum queue (`target-group-size`)."
     )
     federation_upstream: Annotated[Name | None, Support(policy="..")] = Field(
-        None, description="Federate from this upstream (`federation-upstream`)."
+        None, description="Name of the upstream to federate from (`federation-upstream`)."
     )
     federation_upstream_set: Annotated[Name | None, Support(policy="..")] = Field(
         None,
-        description="Federate from this set of upstreams; `all` for every one (`federation-upstream-set`).",
+        description="Name of the upstream set to federate from, or `all` (`federation-upstream-set`).",
     )
     federation_upstream_pattern: Annotated[Regex | None, Support(policy="..")] = Field(
-        None, description="Federate from the upstreams that match (`federation-upstream-pattern`)."
+        None, description="Federate from all upstreams whose name matches (`federation-upstream-pattern`)."
     )
     ha_mode: Annotated[Literal["all", "exactly", "nodes"] | None, Support(policy="..3.13")] = Field(
-        None, description="Mirrors classic queues; removed in RabbitMQ 4.0 (`ha-mode`)."
+        None, description="Mirroring mode of classic queues; removed in RabbitMQ 4.0 (`ha-mode`)."
     )
     ha_params: Annotated[Whole | tuple[str, ...] | None, Support(policy="..3.13")] = Field(
-        None, description="How many mirrors, or on which nodes; removed in RabbitMQ 4.0 (`ha-params`)."
+        None, description="Number of mirrors, or list of nodes; removed in RabbitMQ 4.0 (`ha-params`)."
     )
     ha_sync_mode: Annotated[Literal["manual", "automatic"] | None, Support(policy="..3.13")] = Field(
-        None, description="Whether new mirrors copy old messages; removed in RabbitMQ 4.0 (`ha-sync-mode`)."
+        None, description="How new mirrors synchronise; removed in RabbitMQ 4.0 (`ha-sync-mode`)."
     )
     shards_per_node: Annotated[Whole | None, Support(policy="..")] = Field(
-        None, ge=1, description="Sharding plugin: shards on each node (`shards-per-node`)."
+        None, ge=1, description="Sharding plugin: number of shards per node (`shards-per-node`)."
     )
     routing_key: Annotated[str | None, Support(policy="..")] = Field(
-        None, description="Sharding plugin: the key that shards are bound with (`routing-key`)."
+        None, description="Sharding plugin: routing key of the shards' bindings (`routing-key`)."
     )
     arguments: Arguments = Field(
-        default_factory=dict, description="Policy keys that have no field here, passed as they are."
+        default_factory=dict, description="Additional policy keys, passed through unchanged."
     )
 
     def keys(self) -> dict[str, Any]:
-        """The definition by RabbitMQ's own names."""
+        """The definition by RabbitMQ's names."""
         definition = {
             name: list(value) if isinstance(value, tuple) else value for name, value in arguments_of(self)
         }
@@ -60,13 +60,15 @@ class PolicyDefinition(QueueSettings):
 
 
 class Policy(Model):
-    """A policy: which queues and exchanges it covers, and what it sets on them."""
+    """A policy or operator policy: the objects it applies to and their settings."""
 
-    pattern: Regex = Field(description="A regular expression on names; not anchored unless it says so.")
+    pattern: Regex = Field(
+        description="Regular expression that object names must match; unanchored unless it has `^` and `$`."
+    )
     apply_to: Literal["all", "queues", "exchanges", "classic_queues", "quorum_queues", "streams"] = Field(
-        "all", description="What the policy covers; the single queue types from RabbitMQ 3.12."
+        "all", description="Objects the policy applies to; single queue types require RabbitMQ 3.12."
     )
     priority: Whole = Field(
-        0, description="Of several policies that match an object, the highest priority counts."
+        0, description="If several policies match an object, the one with the highest priority applies."
     )
-    definition: PolicyDefinition = Field(description="What the policy sets.")
+    definition: PolicyDefinition = Field(description="Settings to apply.")

@@ -1,4 +1,4 @@
-"""Queues, their arguments and their bindings."""
+"""Queues and bindings."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ QueueType = Literal["classic", "quorum", "stream"]
 
 
 class Binding(Model):
-    """A binding from an exchange to the queue or exchange that it stands under."""
+    """A binding from a source exchange to the queue or exchange under which it is listed."""
 
     exchange: ExchangeName = Field(
-        description="The exchange to bind to; one of this file's, or a built-in `amq.*`."
+        description="Source exchange: one declared in this file, or a built-in `amq.*` exchange."
     )
     key: RoutingKey = Field(
-        "", description="The routing key, or the pattern of a topic exchange (`*` one word, `#` any)."
+        "",
+        description="Binding key; on a topic exchange, `*` matches one word and `#` zero or more words.",
     )
     match: Literal["all", "any", "all-with-x", "any-with-x"] | None = Field(
-        None, description="How a headers exchange compares `headers` (`x-match`)."
+        None, description="How a headers exchange matches `headers` (`x-match`)."
     )
     headers: Arguments = Field(
         default_factory=dict,
-        description="Headers to match on a headers exchange; values are compared with their type.",
+        description="Headers that a headers exchange matches; values must match in type, too.",
     )
     arguments: Arguments = Field(
-        default_factory=dict, description="Any other binding arguments, passed as they are."
+        default_factory=dict, description="Additional binding arguments, passed through unchanged."
     )
 
     def binding_arguments(self) -> dict[str, Any]:
-        """All arguments of the binding as RabbitMQ takes them."""
+        """All arguments of the binding in RabbitMQ's format."""
         if self.match is None and not self.headers:
             return self.arguments
         matching = {"x-match": self.match} if self.match else {}
@@ -51,19 +52,19 @@ class Binding(Model):
 
 
 class DeadLetter(Model):
-    """Where messages go that are rejected, expire, or do not fit."""
+    """Dead lettering of messages that are rejected, expire, or exceed the queue's length limit."""
 
     exchange: ExchangeName = Field(
-        description="The dead-letter exchange; `''` is the default exchange (`x-dead-letter-exchange`)."
+        description="Dead letter exchange; `''` is the default exchange (`x-dead-letter-exchange`)."
     )
     routing_key: RoutingKey | None = Field(
         None,
-        description="The key to publish with; the message's own by default (`x-dead-letter-routing-key`).",
+        description="Routing key of dead-lettered messages; by default their own (`x-dead-letter-routing-key`).",
     )
     strategy: Literal["at-most-once", "at-least-once"] | None = Field(
         None,
-        description="Quorum queues: `at-least-once` keeps a message until the dead-letter queue has it; "
-        "needs `overflow: reject-publish` (`x-dead-letter-strategy`).",
+        description="Dead lettering strategy of quorum queues; `at-least-once` prevents message loss and requires "
+        "`overflow: reject-publish` (`x-dead-letter-strategy`).",
     )
 
     def settings(self) -> dict[str, Any]:
@@ -76,148 +77,151 @@ class DeadLetter(Model):
 
 
 class QueueSettings(Model):
-    """What both a queue's arguments and a policy can set."""
+    """Settings that are both queue arguments and policy keys."""
 
     expires: Annotated[PositiveMilliseconds | None, Support(classic="..", quorum="..")] = Field(
-        None, description="Deletes the queue after it was unused for this long (`x-expires`, ms)."
+        None, description="Time after which an unused queue is deleted (`x-expires`, ms)."
     )
     message_ttl: Annotated[Milliseconds | None, Support(classic="..", quorum="..")] = Field(
-        None, description="Drops or dead-letters a message that waited this long (`x-message-ttl`, ms)."
+        None, description="Time after which a message is discarded or dead-lettered (`x-message-ttl`, ms)."
     )
     max_length: Annotated[Whole | None, Support(classic="..", quorum="..")] = Field(
         None,
         ge=0,
-        description="The most ready messages; `overflow` says what happens beyond (`x-max-length`).",
+        description="Maximum number of ready messages; see `overflow` (`x-max-length`).",
     )
     max_length_bytes: Annotated[Size | None, Support(classic="..", quorum="..", stream="..")] = Field(
-        None, description="The most bytes of ready messages, or of a stream (`x-max-length-bytes`)."
+        None, description="Maximum total size of ready messages, or of a stream (`x-max-length-bytes`)."
     )
-    dead_letter: DeadLetter | None = Field(None, description="Where rejected and expired messages go.")
+    dead_letter: DeadLetter | None = Field(None, description="Dead lettering of the queue's messages.")
     overflow: Annotated[
         Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None,
         Support(classic="..", quorum=".."),
     ] = Field(
         None,
-        description="What happens to a message beyond the maximum length; quorum queues do not know "
+        description="Overflow behaviour when the maximum length is reached; quorum queues do not support "
         "`reject-publish-dlx` (`x-overflow`).",
     )
     delivery_limit: Annotated[Whole | None, Support(quorum="..")] = Field(
         None,
         ge=-1,
-        description="How often a message is delivered again before it is dropped or dead-lettered; "
-        "20 by default from RabbitMQ 4.0, -1 for no limit (`x-delivery-limit`).",
+        description="Maximum number of redeliveries before a message is discarded or dead-lettered; "
+        "20 by default since RabbitMQ 4.0, -1 for no limit (`x-delivery-limit`).",
     )
     consumer_timeout: Annotated[
         PositiveMilliseconds | None,
         Support(classic="3.12..4.2", quorum="3.12..", stream="3.12..4.2", policy="3.12.."),
-    ] = Field(
-        None, description="How long a consumer may hold a message unacknowledged (`x-consumer-timeout`, ms)."
-    )
+    ] = Field(None, description="Delivery acknowledgement timeout of consumers (`x-consumer-timeout`, ms).")
     consumer_disconnected_timeout: Annotated[
         PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")
     ] = Field(
         None,
-        description="How long a lost consumer keeps its messages (`x-consumer-disconnected-timeout`, ms).",
+        description="Time until the messages of a disconnected consumer are requeued "
+        "(`x-consumer-disconnected-timeout`, ms).",
     )
     delayed_retry_type: Annotated[
         Literal["all", "failed", "returned", "disabled"] | None, Support(quorum="4.3..", policy="4.3..")
     ] = Field(
         None,
-        description="Which returned messages wait before they are delivered again (`x-delayed-retry-type`).",
+        description="Which returned messages are redelivered with a delay (`x-delayed-retry-type`).",
     )
     delayed_retry_min: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = (
         Field(
             None,
-            description="The wait before the first redelivery; grows with each (`x-delayed-retry-min`, ms).",
+            description="Delay of the first redelivery, which grows with each retry (`x-delayed-retry-min`, ms).",
         )
     )
     delayed_retry_max: Annotated[PositiveMilliseconds | None, Support(quorum="4.3..", policy="4.3..")] = (
-        Field(None, description="The longest wait before a redelivery (`x-delayed-retry-max`, ms).")
+        Field(None, description="Maximum delay of a redelivery (`x-delayed-retry-max`, ms).")
     )
     max_in_memory_length: Annotated[Whole | None, Support(quorum="..")] = Field(
         None,
         ge=0,
-        description="Messages kept in memory; without effect from RabbitMQ 4.3 (`x-max-in-memory-length`).",
+        description="Maximum number of messages in memory; ignored since RabbitMQ 4.3 (`x-max-in-memory-length`).",
     )
     max_in_memory_bytes: Annotated[Size | None, Support(quorum="..")] = Field(
-        None, description="Bytes kept in memory; without effect from RabbitMQ 4.3 (`x-max-in-memory-bytes`)."
+        None,
+        description="Maximum size of messages in memory; ignored since RabbitMQ 4.3 (`x-max-in-memory-bytes`).",
     )
     max_age: Annotated[Age | None, Support(stream="..")] = Field(
-        None, description="The oldest segment that a stream keeps, such as `7D` (`x-max-age`)."
+        None, description="Maximum age of messages in a stream, such as `7D` (`x-max-age`)."
     )
     stream_max_segment_size_bytes: Annotated[Size | None, Support(stream="..")] = Field(
         None,
         le=3_000_000_000,
-        description="The size of a stream's segment files (`x-stream-max-segment-size-bytes`).",
+        description="Maximum size of a stream's segment files (`x-stream-max-segment-size-bytes`).",
     )
     stream_filter_size_bytes: Annotated[Whole | None, Support(stream="3.13..", policy=None)] = Field(
-        None, ge=16, le=255, description="The size of a stream's Bloom filter (`x-stream-filter-size-bytes`)."
+        None, ge=16, le=255, description="Size of a stream's Bloom filter (`x-stream-filter-size-bytes`)."
     )
     queue_mode: Annotated[Literal["default", "lazy"] | None, Support(classic="..")] = Field(
-        None, description="`lazy` keeps messages on disk; without effect from RabbitMQ 3.12 (`x-queue-mode`)."
+        None, description="`lazy` keeps messages on disk; ignored since RabbitMQ 3.12 (`x-queue-mode`)."
     )
     queue_version: Annotated[Whole | None, Support(classic="..")] = Field(
-        None, ge=1, le=2, description="The storage of a classic queue; 4.3 takes only 2 (`x-queue-version`)."
+        None,
+        ge=1,
+        le=2,
+        description="Classic queue storage version; 4.3 supports only 2 (`x-queue-version`).",
     )
     queue_leader_locator: Annotated[
         Literal["client-local", "balanced", "random", "least-leaders", "min-masters"] | None,
         Support(classic="4.0..", quorum="..", stream=".."),
-    ] = Field(None, description="On which node the leader is placed (`x-queue-leader-locator`).")
+    ] = Field(None, description="Leader placement strategy (`x-queue-leader-locator`).")
     queue_master_locator: Annotated[
         Literal["client-local", "min-masters", "random"] | None, Support(classic="..4.2", policy="..4.2")
-    ] = Field(None, description="The old name of `queue_leader_locator` (`x-queue-master-locator`).")
+    ] = Field(None, description="Old name of `queue_leader_locator` (`x-queue-master-locator`).")
     initial_cluster_size: Annotated[Whole | None, Support(stream="..", policy="..")] = Field(
-        None, ge=1, description="Replicas of a stream when it is created (`x-initial-cluster-size`)."
+        None, ge=1, description="Initial number of replicas of a stream (`x-initial-cluster-size`)."
     )
 
 
 class Queue(QueueSettings):
-    """A queue: its type, arguments and bindings."""
+    """A queue or stream with its type, arguments and bindings."""
 
     type: QueueType = Field(
-        "classic", description="`classic`, `quorum` (replicated) or `stream` (`x-queue-type`)."
+        "classic", description="Queue type: `classic`, `quorum` or `stream` (`x-queue-type`)."
     )
-    durable: bool = Field(True, description="Survives a restart of the broker.")
+    durable: bool = Field(True, description="Whether the queue survives a broker restart.")
     auto_delete: bool = Field(
-        False, description="Is deleted when its last consumer goes; classic queues only."
+        False,
+        description="Whether the queue is deleted when its last consumer unsubscribes; classic queues only.",
     )
     single_active_consumer: Annotated[bool | None, Support(classic="..", quorum="..", policy=None)] = Field(
         None,
-        description="One consumer at a time gets messages, the others stand by (`x-single-active-consumer`).",
+        description="Whether only one consumer at a time receives messages (`x-single-active-consumer`).",
     )
     max_priority: Annotated[Whole | None, Support(classic="..", policy=None)] = Field(
         None,
         ge=1,
         le=255,
-        description="The highest message priority; more than a few levels cost memory. Quorum queues need no "
-        "argument: they know two levels from RabbitMQ 4.0, 32 from 4.3 (`x-max-priority`).",
+        description="Maximum message priority; every level costs memory and CPU. Quorum queues need no argument: "
+        "they support two priorities since RabbitMQ 4.0, and 32 since 4.3 (`x-max-priority`).",
     )
     quorum_initial_group_size: Annotated[Whole | None, Support(quorum="..", policy=None)] = Field(
         None,
         ge=1,
-        description="Replicas of a quorum queue when it is created (`x-quorum-initial-group-size`).",
+        description="Initial number of replicas of a quorum queue (`x-quorum-initial-group-size`).",
     )
     shards: Whole | None = Field(
         None,
         ge=2,
         le=1024,
-        description="So many queues instead of one, `NAME.0`, `NAME.1`, …, each bound with its number behind the key "
-        "where the exchange compares keys; a route's `shard_by` says which of them a task goes to. On a fanout or "
-        "headers exchange each of them would get every message, which is refused.",
+        description="Number of shards: declares the queues `NAME.0`, `NAME.1`, … instead of one. If the exchange "
+        "matches keys, the shard number is appended to each binding key. A route selects the shard with `shard_by`. "
+        "Bindings to fanout or headers exchanges are rejected, as every shard would receive every message.",
     )
-    bindings: tuple[Binding, ...] = Field(
-        (), description="Which messages the queue gets, from which exchanges."
-    )
+    bindings: tuple[Binding, ...] = Field((), description="Bindings from exchanges to this queue.")
     arguments: Arguments = Field(
         default_factory=dict,
-        description="Arguments that have no field here, passed as they are (names with `x-`).",
+        description="Additional arguments, passed through unchanged (names include `x-`).",
     )
     external: bool = Field(
-        False, description="Somebody else declares this queue: it must exist, and is never changed."
+        False,
+        description="Whether the queue is declared elsewhere: it must exist, and routectl never changes it.",
     )
 
     def declare_arguments(self) -> dict[str, Any]:
-        """All arguments of the declaration, `x-queue-type` among them."""
+        """All arguments of the declaration, including `x-queue-type`."""
         arguments: dict[str, Any] = {"x-queue-type": self.type}
         for name, value in arguments_of(self):
             arguments[f"x-{name}"] = value
@@ -227,12 +231,12 @@ class Queue(QueueSettings):
         return arguments
 
 
-#: The queue's field for every argument that has one.
+#: The queue's field for each argument that has one.
 FIELD_OF_ARGUMENT: dict[str, str] = {
     f"x-{item.key or name.replace('_', '-')}": name for name, item in support_of(Queue).items()
 } | {"x-queue-type": "type"}
 
-#: The field of `dead_letter` for every argument that it stands for.
+#: The field of `dead_letter` for each of its arguments.
 DEAD_LETTER_FIELD_OF_ARGUMENT: dict[str, str] = {
     "x-dead-letter-exchange": "exchange",
     "x-dead-letter-routing-key": "routing_key",

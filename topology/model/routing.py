@@ -1,4 +1,4 @@
-"""Routes, conditions, tests of routes and worker profiles: what the file says to Celery."""
+"""Routes, conditions, routing tests and worker profiles."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from .types import Arguments, Model, Name, Names, RoutingKey, Seconds, Texts, Wh
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?", re.ASCII)
 
-#: Options of `apply_async` that Celery has used up before it asks for a route, or takes from nobody else.
-_SETTLED = frozenset(
+#: Options of `apply_async` that Celery handles before it calls routers, or that routers cannot set.
+_HANDLED_BEFORE_ROUTING = frozenset(
     {
         *("name", "args", "kwargs", "task_id", "countdown", "eta", "retries", "shadow", "route_name"),
         *("link", "link_error", "callbacks", "errbacks", "chain", "chord", "group_id", "group_index"),
@@ -36,38 +36,38 @@ _SETTLED = frozenset(
     }
 )
 
-#: More of them, which a rule has fields for.
+#: Like these, but with their own fields in rules.
 _LIMITS = frozenset({"expires", "time_limit", "soft_time_limit"})
 
-#: What a caller may name that decides where a task goes, whatever the file says.
-ADDRESS = ("queue", "exchange", "routing_key")
+#: Options of `apply_async` with which a caller bypasses the file's routes.
+BYPASSING_OPTIONS = ("queue", "exchange", "routing_key")
 
-#: Why what a file decides cannot be asked of a call that names one of them.
-GOES_THERE = "a task whose caller names the `{name}` goes there, whatever the file says"
+#: Why a call with one of these options cannot be routed.
+BYPASSES_ROUTES = "a task sent with `{name}` bypasses the routes of the file"
 
-#: What is no option of a rule, and why.
-_NOT_AN_OPTION = {
+#: Options that a rule's `options` cannot contain, and why.
+_FORBIDDEN_OPTIONS = {
     **dict.fromkeys(
         (*_LIMITS, "queue", "priority", "headers", "serializer", "compression", "delivery_mode"),
-        "has a field of its own in the rule",
+        "has its own field in the rule",
     ),
     "routing_key": "is `key` in the rule",
-    "exchange": "follows from the queue",
-    "exchange_type": "follows from the queue",
-    "content_type": "follows from `serializer`",
+    "exchange": "is derived from the queue",
+    "exchange_type": "is derived from the queue",
+    "content_type": "is derived from `serializer`",
     "mandatory": "is always set",
-    "immediate": "RabbitMQ does not know any more",
-    **dict.fromkeys(_SETTLED, "is settled before Celery asks for a route"),
+    "immediate": "RabbitMQ no longer supports",
+    **dict.fromkeys(_HANDLED_BEFORE_ROUTING, "Celery handles before routing"),
 }
 
 
-def _part(value: str) -> str:
+def _call_path(value: str) -> str:
     if not _PART.fullmatch(value):
         message = "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
         raise PydanticCustomError("part", message)
     root, name, *_ = value.split(".")
-    if root == "options" and name in _SETTLED | _LIMITS:
-        message = "cannot ask for `{name}`, which is settled before Celery asks for a route"
+    if root == "options" and name in _HANDLED_BEFORE_ROUTING | _LIMITS:
+        message = "cannot refer to `{name}`, which Celery handles before routing"
         raise PydanticCustomError("part", message, {"name": name})
     return value
 
@@ -81,28 +81,31 @@ def _rate(value: str) -> str:
 def _scalar(value: Any) -> Any:
     value = _plain(value)
     if isinstance(value, dict | list) or value is None:
-        raise PydanticCustomError("scalar", "must be a text, a number, `true` or `false`")
+        raise PydanticCustomError("scalar", "must be a string, a number, `true` or `false`")
     return value
 
 
 def _bound(value: Any) -> Any:
     value = _scalar(value)
     if isinstance(value, bool):
-        raise PydanticCustomError("bound", "must be a number or a text")
+        raise PydanticCustomError("bound", "must be a number or a string")
     return value
 
 
+_EMPTY_CONDITION = "is an empty condition; use `{present: true}` to match any value"
+
+
 def _condition(value: Any) -> Any:
-    """A bare value means equality, a bare list membership."""
+    """Expands a bare value to `eq`, and a bare list to `one_of`."""
     if isinstance(value, dict | Condition):
         return value
     if value is None:
-        raise PydanticCustomError("condition", "asks for nothing; `{present: true}` takes whatever is there")
+        raise PydanticCustomError("condition", _EMPTY_CONDITION)
     return {"one_of": value} if isinstance(value, list | tuple) else {"eq": value}
 
 
 def _as_written(value: Any) -> Any:
-    """What stands in the file for a value, or for each of several."""
+    """A value, or each of several, as written in the file."""
     if isinstance(value, Interpolated):
         return value.written or MASK
     return [_as_written(item) for item in value] if isinstance(value, list | tuple) else value
@@ -110,22 +113,24 @@ def _as_written(value: Any) -> Any:
 
 def _publish_options(value: dict[str, Any]) -> dict[str, Any]:
     for name in value:
-        if name in _NOT_AN_OPTION:
-            message = "cannot hold `{name}`, which " + _NOT_AN_OPTION[name]
+        if name in _FORBIDDEN_OPTIONS:
+            message = "cannot contain `{name}`, which " + _FORBIDDEN_OPTIONS[name]
             raise PydanticCustomError("options", message, {"name": name})
     return value
 
 
 def _calling_options(value: dict[str, Any]) -> dict[str, Any]:
-    for name in ADDRESS:
+    for name in BYPASSING_OPTIONS:
         if value.get(name) is not None:
-            raise PydanticCustomError("options", "cannot hold `{name}`: " + GOES_THERE, {"name": name})
+            raise PydanticCustomError(
+                "options", "cannot contain `{name}`: " + BYPASSES_ROUTES, {"name": name}
+            )
     return value
 
 
 _SCALAR_TYPES = {"type": ["string", "number", "boolean"]}
 
-CallPath = Annotated[str, AfterValidator(_part)]
+CallPath = Annotated[str, AfterValidator(_call_path)]
 CallPaths = Annotated[
     tuple[CallPath, ...],
     BeforeValidator(_listed),
@@ -144,28 +149,30 @@ CallingOptions = Annotated[Arguments, AfterValidator(_calling_options)]
 
 
 class Condition(Model):
-    """What a part of a call has to be: all that is said here. What is missing or of another type does not match.
+    """A condition on a part of the call; all comparisons must hold. A missing value or another type does not match.
 
-    A condition that no value meets, such as `{gt: 5, lt: 3}`, is a mistake.
+    A condition that no value can match, such as `{gt: 5, lt: 3}`, is an error.
     """
 
-    eq: Scalar | None = Field(None, description="Equal to this; also written as the bare value.")
-    ne: Scalar | None = Field(None, description="There, and not equal to this.")
-    one_of: Scalars | None = Field(None, description="Equal to one of these; also written as the bare list.")
-    none_of: Scalars | None = Field(None, description="There, and equal to none of these.")
-    gt: Number | None = Field(None, description="More than this; texts by their code points.")
-    ge: Number | None = Field(None, description="This or more.")
-    lt: Number | None = Field(None, description="Less than this.")
-    le: Number | None = Field(None, description="This or less.")
-    present: bool | None = Field(None, description="`true`: there, whatever it is; `false`: not there.")
+    eq: Scalar | None = Field(None, description="Equal to this value; a bare value means the same.")
+    ne: Scalar | None = Field(None, description="Present, and not equal to this value.")
+    one_of: Scalars | None = Field(
+        None, description="Equal to one of these values; a bare list means the same."
+    )
+    none_of: Scalars | None = Field(None, description="Present, and not equal to any of these values.")
+    gt: Number | None = Field(None, description="Greater than this value; strings compare by code points.")
+    ge: Number | None = Field(None, description="Greater than or equal to this value.")
+    lt: Number | None = Field(None, description="Less than this value.")
+    le: Number | None = Field(None, description="Less than or equal to this value.")
+    present: bool | None = Field(None, description="`true`: present with any value; `false`: absent.")
 
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def presentable(self, comparison: str, path: str) -> Any:
-        """What a comparison asks for, as it may be shown: what came from the environment is as it is written.
+        """The operand of a comparison, safe to show: a value from the environment is shown as written in the file.
 
         Parameters:
-          comparison: The name of its field.
+          comparison: The name of the comparison's field.
           path: The part of the call that is compared.
         """
         return redacted(self._written.get(comparison, getattr(self, comparison)), path)
@@ -175,8 +182,8 @@ class Condition(Model):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _remember(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Keeps how values are written; what they are is a plain text or number, wherever it came from."""
+    def _keep_written(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Keeps values as written in the file, which validation replaces with plain strings and numbers."""
         made = handler(data)
         if isinstance(data, dict):
             written = {name: _as_written(value) for name, value in data.items()}
@@ -184,18 +191,14 @@ class Condition(Model):
         return made
 
     @model_validator(mode="after")
-    def _can_hold(self) -> Self:
-        """Refuses what asks for nothing, and what no value meets."""
-        asked = {name: value for name, value in self if value is not None}
-        if not asked:
-            message = "asks for nothing; `{present: true}` takes whatever is there"
-            raise PydanticCustomError("condition", message)
-        if self.present is False and len(asked) > 1:
-            raise PydanticCustomError(
-                "condition", "cannot compare what is not there: `present: false` stands alone"
-            )
-        if () in asked.values():
-            raise PydanticCustomError("condition", "needs at least one value to choose from")
+    def _is_satisfiable(self) -> Self:
+        comparisons = {name: value for name, value in self if value is not None}
+        if not comparisons:
+            raise PydanticCustomError("condition", _EMPTY_CONDITION)
+        if self.present is False and len(comparisons) > 1:
+            raise PydanticCustomError("condition", "cannot combine `present: false` with other comparisons")
+        if () in comparisons.values():
+            raise PydanticCustomError("condition", "must have at least one value to compare with")
         return self
 
 
@@ -205,116 +208,120 @@ When = dict[CallPath, Annotated[Condition, BeforeValidator(_condition, json_sche
 
 
 class Route(Model):
-    """A rule: which tasks go to which queue, and how their messages are.
+    """A routing rule: the tasks it matches, the queue they are routed to, and the options of their messages.
 
-    A pattern that would take a publisher's time is refused: a regular expression whose repeats can read the same text
-    in many ways, such as `/(a+)+b/`, and a pattern of which more than two captures and `*` can share out a name in
-    several ways, such as `*.{a}.*.{b}.*.{c}.*`. A `.` or `:` behind a capture says where it ends.
+    Patterns that are slow to match are rejected: regular expressions with ambiguous repetition, such as `/(a+)+b/`,
+    and patterns in which more than two captures and `*` can divide a name in several ways, such as
+    `*.{a}.*.{b}.*.{c}.*`. A `.` or `:` after a capture marks its end.
     """
 
     tasks: Texts = Field(
         min_length=1,
-        description="One pattern or a list: a task's name, a glob (`billing.*`), a namespace form (`{queue}:*`), "
-        "or a regular expression (`/legacy\\.v[12]\\..+/`).",
+        description="Pattern or list of patterns: a task name, a glob (`billing.*`), a pattern with captures "
+        "(`{queue}:*`), or a regular expression (`/legacy\\.v[12]\\..+/`).",
     )
-    queue: Name = Field(description="The queue; `{name}` takes what the pattern captured.")
+    queue: Name = Field(description="Destination queue; `{name}` inserts a capture of the pattern.")
     key: RoutingKey | None = Field(
         None,
-        description="The routing key; by default the queue's binding key. `{name}` takes what the pattern captured. It "
-        "has to lead to the rule's queue alone; shards have keys of their own.",
+        description="Routing key; by default the queue's binding key. `{name}` inserts a capture of the pattern. The "
+        "key must route to this queue only. Not allowed for sharded queues, whose shards have their own keys.",
     )
     when: When = Field(
         default_factory=dict,
-        description="What the call has to be like: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, "
-        "each with a value, a list, or comparisons. A call that is not like it goes on to the next rule.",
+        description="Conditions on the call: `args.0`, `kwargs.plan`, `headers.tenant` or `options.priority`, each "
+        "with a value, a list, or comparisons. If a condition does not hold, the next rule is tried.",
     )
     shard_by: CallPaths = Field(
         (),
-        description="For a queue with `shards`: the part of the call that decides which; of several, the first that is "
-        "there. A call without it goes on to the next rule.",
+        description="For a queue with `shards`: the part of the call whose hash selects the shard; of several parts, "
+        "the first that is present. If none is present, the next rule is tried.",
     )
     priority: Whole | None = Field(
         None,
         ge=0,
         le=255,
-        description="The message's priority; higher goes first. A classic queue needs `max_priority` for that.",
+        description="Message priority; higher is delivered first. Classic queues require `max_priority`.",
     )
     expires: Seconds | None = Field(
-        None, description="The task is dropped if no worker has begun it by then (seconds)."
+        None, description="Time after which a task that has not started is discarded (seconds)."
     )
-    headers: Arguments = Field(default_factory=dict, description="Headers of the message.")
-    serializer: str | None = Field(
-        None, description="How arguments are written: `json`, `pickle`, `yaml`, `msgpack`."
-    )
-    compression: str | None = Field(None, description="How the body is compressed, such as `gzip`.")
+    headers: Arguments = Field(default_factory=dict, description="Message headers.")
+    serializer: str | None = Field(None, description="Serializer: `json`, `pickle`, `yaml` or `msgpack`.")
+    compression: str | None = Field(None, description="Compression of the message body, such as `gzip`.")
     delivery_mode: Literal["persistent", "transient"] | None = Field(
-        None, description="Whether the message survives a restart of the broker."
+        None, description="Whether the message survives a broker restart."
     )
-    time_limit: Seconds | None = Field(None, description="Kills a task that runs longer than this (seconds).")
+    time_limit: Seconds | None = Field(
+        None, description="Hard time limit, after which the worker process is killed (seconds)."
+    )
     soft_time_limit: Seconds | None = Field(
-        None, description="Raises in a task that runs longer than this (seconds)."
+        None, description="Soft time limit, after which an exception is raised in the task (seconds)."
     )
     rate_limit: Rate | None = Field(
         None,
-        description="How many of each task a worker starts, such as `10/m` (`task_annotations`). It cannot depend on a "
-        "call: of several rules for a task, the first without `when` says it.",
+        description="Rate limit of each task in each worker, such as `10/m` (`task_annotations`). It cannot depend on "
+        "the call: if several rules match a task, that of the first rule without `when` applies.",
     )
     options: PublishOptions = Field(
-        default_factory=dict, description="More options of `apply_async`, passed as they are."
+        default_factory=dict, description="Additional options of `apply_async`, passed through unchanged."
     )
 
 
 class RouteTest(Model):
-    """What a task's route shall be; `routectl check` compares."""
+    """A routing test: a call and its expected route, checked by `routectl check`."""
 
-    task: str = Field(min_length=1, description="The task's name.")
-    args: tuple[Any, ...] = Field((), description="Its positional arguments.")
-    kwargs: Arguments = Field(default_factory=dict, description="Its named arguments.")
-    headers: Arguments = Field(default_factory=dict, description="The message's headers.")
+    task: str = Field(min_length=1, description="Task name.")
+    args: tuple[Any, ...] = Field((), description="Positional arguments of the task.")
+    kwargs: Arguments = Field(default_factory=dict, description="Keyword arguments of the task.")
+    headers: Arguments = Field(default_factory=dict, description="Message headers.")
     options: CallingOptions = Field(
         default_factory=dict,
-        description="Other options of `apply_async`, such as `priority`, which count before the rule's. No `queue`, "
-        "`exchange` or `routing_key`: a task whose caller names them goes there.",
+        description="Other options of `apply_async`, such as `priority`, which override the rule's. Not `queue`, "
+        "`exchange` or `routing_key`, which bypass the routes.",
     )
-    queue: Name = Field(description="The queue it shall go to; `refuse` if it shall be an error.")
-    priority: Whole | None = Field(None, ge=0, le=255, description="The priority it shall have.")
-    key: RoutingKey | None = Field(None, description="The routing key it shall have.")
+    queue: Name = Field(description="Expected queue; `refuse` if an error is expected.")
+    priority: Whole | None = Field(None, ge=0, le=255, description="Expected priority.")
+    key: RoutingKey | None = Field(None, description="Expected routing key.")
 
 
 class Profile(Model):
-    """A worker profile: which queues a worker takes, and how it runs. What is left out is Celery's own setting."""
+    """A worker profile: the queues a worker consumes and its options, which default to Celery's settings."""
 
     queues: Names = Field(
         min_length=1,
-        description="The queues that the worker consumes; of one with `shards`, all of them, or single ones by name.",
+        description="Queues to consume; for a sharded queue, its name for all shards, or the names of single shards.",
     )
     shares: Whole | None = Field(
         None,
         ge=1,
-        description="So many workers share the shards of its queues: `routectl workers` starts them, each with a "
-        "`--share` of its own.",
+        description="Number of workers among which the shards are divided: `routectl workers` starts this many, each "
+        "with its own `--share`.",
     )
-    order: Literal["fair"] = Field("fair", description="`fair`: the queues take turns, as Celery does it.")
-    concurrency: Whole | None = Field(None, ge=1, description="How many tasks run at once (`-c`).")
+    order: Literal["fair"] = Field(
+        "fair", description="`fair`: round-robin between queues, Celery's default."
+    )
+    concurrency: Whole | None = Field(None, ge=1, description="Number of concurrent tasks (`-c`).")
     prefetch_multiplier: Whole | None = Field(
         None,
         ge=0,
-        description="Messages reserved for each process; 0 is no limit (`worker_prefetch_multiplier`).",
+        description="Messages to prefetch per process; 0 for no limit (`worker_prefetch_multiplier`).",
     )
     pool: Literal["prefork", "eventlet", "gevent", "solo", "processes", "threads", "custom"] | None = Field(
-        None, description="How tasks run beside each other (`-P`)."
+        None, description="Pool implementation (`-P`)."
     )
     acks_late: bool | None = Field(
-        None, description="Acknowledge a task after it ran, not before (`task_acks_late`)."
+        None, description="Whether tasks are acknowledged after execution (`task_acks_late`)."
     )
-    time_limit: Seconds | None = Field(None, description="Kills a task that runs longer than this (seconds).")
+    time_limit: Seconds | None = Field(
+        None, description="Hard time limit, after which the worker process is killed (seconds)."
+    )
     soft_time_limit: Seconds | None = Field(
-        None, description="Raises in a task that runs longer than this (seconds)."
+        None, description="Soft time limit, after which an exception is raised in the task (seconds)."
     )
     max_tasks_per_child: Whole | None = Field(
-        None, ge=1, description="Tasks after which a process is replaced."
+        None, ge=1, description="Number of tasks after which a worker process is replaced."
     )
     max_memory_per_child: Whole | None = Field(
-        None, ge=1, description="KiB after which a process is replaced."
+        None, ge=1, description="Resident memory after which a worker process is replaced (KiB)."
     )
-    options: Texts = Field((), description="More options of `celery worker`, passed as they are.")
+    options: Texts = Field((), description="Additional options of `celery worker`, passed through unchanged.")

@@ -1,4 +1,4 @@
-"""Which RabbitMQ versions and queue types know an argument: facts as metadata beside each field."""
+"""Field metadata: which RabbitMQ versions and queue types support an argument."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ NEWEST: Version = (4, 3)
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Where an argument is accepted and has an effect.
+    """Where an argument is supported.
 
-    Each spec is a range of versions, ends included: `3.13..` from 3.13 on, `..4.2` up to 4.2, `..` everywhere;
-    None where the broker refuses the argument.
+    Each spec is an inclusive range of versions: `3.13..` from 3.13 on, `..4.2` up to 4.2, `..` all versions;
+    None if the argument is not supported.
 
     Parameters:
       classic: On classic queues.
       quorum: On quorum queues.
       stream: On streams.
-      policy: As a policy key. The empty default follows the queue types.
-      key: The argument's name, where it does not follow from the field's.
+      policy: As a policy key.
+      key: The argument's name, if it cannot be derived from the field's name.
     """
 
     classic: Spec = None
@@ -45,15 +45,15 @@ class Support:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The queue types that know the argument in some version."""
+        """The queue types that support the argument in some version."""
         return tuple(name for name in ("classic", "quorum", "stream") if self.on(name) is not None)
 
 
 def parse_version(text: str) -> Version:
-    """The first two numbers of a version: `3.13` or `4.3.6`.
+    """The first two numbers of a version such as `3.13` or `4.3.6`.
 
     Raises:
-      ValueError: there are not two numbers.
+      ValueError: the text does not begin with two numbers.
     """
     parts = text.split(".")
     if len(parts) < 2 or not all(part.isdecimal() for part in parts[:2]):
@@ -63,13 +63,13 @@ def parse_version(text: str) -> Version:
 
 @cache
 def supported(spec: str, version: Version) -> bool:
-    """Whether a version lies in a range such as `3.12..4.2`."""
+    """Whether a version is in a range such as `3.12..4.2`."""
     low, _, high = spec.partition("..")
     return (not low or version >= parse_version(low)) and (not high or version <= parse_version(high))
 
 
 def explain(spec: str) -> str:
-    """A range in words: `from 3.13`, `up to 4.2`, `from 3.12 to 4.2`."""
+    """A range as text: `from 3.13`, `up to 4.2`, `from 3.12 to 4.2`."""
     low, _, high = spec.partition("..")
     if low and high:
         return f"from {low} to {high}"
@@ -78,7 +78,7 @@ def explain(spec: str) -> str:
 
 @cache
 def support_of(model: type[BaseModel]) -> dict[str, Support]:
-    """The fields of a model that are arguments, with where they are known."""
+    """The fields of a model that are arguments, with their support."""
     found = {}
     for name, field in model.model_fields.items():
         for item in field.metadata:
@@ -93,7 +93,7 @@ def _keys(model: type[BaseModel]) -> dict[str, str]:
 
 
 def arguments_of(settings: BaseModel) -> Iterator[tuple[str, Any]]:
-    """The arguments that a model sets, by RabbitMQ's name without `x-`."""
+    """The arguments that are set, by RabbitMQ's name without `x-`."""
     keys = _keys(type(settings))
     for name in settings.model_fields_set:
         key = keys.get(name)

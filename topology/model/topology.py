@@ -1,4 +1,4 @@
-"""The whole file."""
+"""The top level of the file, and the body of each vhost."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .support import NEWEST, OLDEST, Version, parse_version
 from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, _listed
 from .users import User
 
-#: The word that stands for "an unrouted task is an error".
+#: The value of `unmatched` that makes an unrouted task an error.
 REFUSE = "refuse"
 
-#: Exchange types that compare no keys: to some a key says nothing, to one it is a weight.
+#: Exchange types that do not match binding keys: most ignore them, `x-consistent-hash` uses them as weights.
 _WITHOUT_KEYS = frozenset(
     {
         *("fanout", "headers", "x-recent-history"),
@@ -29,8 +29,8 @@ _WITHOUT_KEYS = frozenset(
 )
 
 
-def _whole(value: Any) -> Any:
-    """For Python, `true` and `1.0` equal 1."""
+def _exact_integer(value: Any) -> Any:
+    """Turns `true` and `1.0` into text: in Python, they equal 1."""
     return value if type(value) is int else str(value)
 
 
@@ -54,17 +54,19 @@ Targets = Annotated[
 class Limits(Model):
     """Limits of a vhost."""
 
-    max_connections: Whole | None = Field(None, ge=-1, description="The most connections; -1 is no limit.")
-    max_queues: Whole | None = Field(None, ge=-1, description="The most queues; -1 is no limit.")
+    max_connections: Whole | None = Field(
+        None, ge=-1, description="Maximum number of connections; -1 for no limit."
+    )
+    max_queues: Whole | None = Field(None, ge=-1, description="Maximum number of queues; -1 for no limit.")
 
 
 class Defaults(Model):
-    """What every exchange and queue of the file takes unless it says otherwise."""
+    """Default settings of all exchanges and queues in the file, unless they override them."""
 
-    exchange: Exchange = Field(default_factory=Exchange, description="Defaults of every exchange.")
+    exchange: Exchange = Field(default_factory=Exchange, description="Default settings of exchanges.")
     queue: Queue = Field(
         default_factory=Queue,
-        description="Defaults of every queue; an argument that a queue's type does not know is left out there.",
+        description="Default settings of queues, except arguments that a queue's type does not support.",
     )
 
 
@@ -74,12 +76,12 @@ def shard_name(queue: str, number: int) -> str:
 
 
 def shards_of(name: str, queue: Queue, exchanges: Mapping[str, Exchange]) -> dict[str, Queue]:
-    """The queues that a declared queue stands for: itself, or its shards, each bound with its number.
+    """The queues to declare for a queue: itself, or its shards with their bindings.
 
     Parameters:
       name: The queue's name.
       queue: The queue.
-      exchanges: The file's, by name.
+      exchanges: The file's exchanges by name.
     """
     if queue.shards is None:
         return {name: queue}
@@ -97,7 +99,7 @@ def shards_of(name: str, queue: Queue, exchanges: Mapping[str, Exchange]) -> dic
 
 
 def _numbered(binding: Binding, number: int, exchange: Exchange | None) -> Binding:
-    """A binding with a shard's number behind its key, unless the exchange compares no keys."""
+    """A binding with a shard's number appended to its key, unless the exchange does not match keys."""
     if exchange is not None and exchange.type in _WITHOUT_KEYS:
         return binding
     key = f"{binding.key}.{number}" if binding.key else str(number)
@@ -105,12 +107,12 @@ def _numbered(binding: Binding, number: int, exchange: Exchange | None) -> Bindi
 
 
 class Body(Model):
-    """What one vhost holds, and how tasks are routed in it."""
+    """The contents of a vhost, and the routing of tasks in it."""
 
-    description: str | None = Field(None, description="The vhost's description.")
-    tags: Names | None = Field(None, description="The vhost's tags.")
+    description: str | None = Field(None, description="Description of the vhost.")
+    tags: Names | None = Field(None, description="Tags of the vhost.")
     default_queue_type: Literal["classic", "quorum", "stream"] | None = Field(
-        None, description="The type of queues that others declare in this vhost without a type."
+        None, description="Type of queues that clients declare in this vhost without a type."
     )
     limits: Limits = Field(default_factory=Limits, description="Limits of the vhost.")
     exchanges: dict[DeclaredName, Exchange] = Field(default_factory=dict, description="Exchanges by name.")
@@ -119,33 +121,32 @@ class Body(Model):
     operator_policies: dict[Name, Policy] = Field(
         default_factory=dict, description="Operator policies by name."
     )
-    federation: Federation = Field(default_factory=Federation, description="Brokers to federate from.")
-    shovels: dict[Name, Shovel] = Field(default_factory=dict, description="Shovels by name.")
+    federation: Federation = Field(
+        default_factory=Federation, description="Federation upstreams and upstream sets."
+    )
+    shovels: dict[Name, Shovel] = Field(default_factory=dict, description="Dynamic shovels by name.")
     delayed_delivery: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="Whether the exchanges and queues of Celery's native delayed delivery are part of the plan, "
-        "which ETA and countdown need with quorum queues; `auto` if a queue that tasks go to is a quorum queue.",
+        description="Whether to declare the exchanges and queues of Celery's native delayed delivery, which ETA and "
+        "countdown require with quorum queues; `auto`: if any task queue is a quorum queue.",
     )
     routes: tuple[Route, ...] = Field(
         (),
-        description="Which task goes where: exact names first, then patterns as written; the first match wins.",
+        description="Routing rules: exact names first, then patterns in order; the first match wins.",
     )
     unmatched: Name = Field(
         REFUSE,
-        description="The queue, or one shard, of tasks that no route matches; `refuse` makes them an error at the "
-        "publisher.",
+        description="Queue or shard for tasks that no route matches; with `refuse`, publishing them raises an error.",
     )
     workers: dict[Name, Profile] = Field(default_factory=dict, description="Worker profiles by name.")
-    tests: tuple[RouteTest, ...] = Field(
-        (), description="Where certain tasks shall go; `routectl check` compares."
-    )
+    tests: tuple[RouteTest, ...] = Field((), description="Routing tests, run by `routectl check`.")
 
     _shards: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
     _shard_parents: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def shards(self) -> Mapping[str, tuple[str, ...]]:
-        """The queues that stand for each queue with `shards`, by its name in the file."""
+        """The shards of each queue with `shards`, by the queue's name."""
         return self._shards
 
     @property
@@ -154,53 +155,54 @@ class Body(Model):
         return self._shard_parents
 
     def consumed(self, profile: Profile) -> tuple[str, ...]:
-        """The queues that a worker profile takes, every shard of a queue with `shards` among them."""
+        """The queues that a worker profile consumes, with all shards of sharded queues."""
         return tuple(queue for name in profile.queues for queue in self._shards.get(name, (name,)))
 
     @model_validator(mode="after")
-    def _spread(self) -> Self:
-        """Puts its shards in the place of every queue that has some: to all else they are plain queues."""
+    def _expand_shards(self) -> Self:
+        """Replaces every sharded queue with its shards, which are then treated as plain queues."""
         if any(queue.shards for queue in self.queues.values()):
-            spread: dict[str, Queue] = {}
+            expanded: dict[str, Queue] = {}
             for name, queue in self.queues.items():
-                spread.update(shards_of(name, queue, self.exchanges))
+                shards = shards_of(name, queue, self.exchanges)
+                expanded.update(shards)
                 if queue.shards:
-                    self._shards[name] = tuple(shard_name(name, at) for at in range(queue.shards))
+                    self._shards[name] = tuple(shards)
             self._shard_parents = {shard: name for name, shards in self._shards.items() for shard in shards}
-            self.__dict__["queues"] = spread
+            self.__dict__["queues"] = expanded
         return self
 
 
 class Topology(Body):
     """A routectl file."""
 
-    version: Annotated[Literal[1], BeforeValidator(_whole)] = Field(
-        description="The version of the file format."
+    version: Annotated[Literal[1], BeforeValidator(_exact_integer)] = Field(
+        description="Version of the file format."
     )
-    name: Name = Field("default", description="The name of this stack.")
-    cluster: Name | None = Field(None, description="The cluster's name; on any other nothing is done.")
+    name: Name = Field("default", description="Name of the stack.")
+    cluster: Name | None = Field(
+        None, description="Name of the RabbitMQ cluster; any other cluster is refused."
+    )
     targets: Targets = Field(
-        (), description="The RabbitMQ versions that the file must be right on, such as `3.13` and `4.3`."
+        (), description="RabbitMQ versions that the file must be valid for, such as `3.13` and `4.3`."
     )
-    include: Texts = Field((), description="More files, relative to this one; `*` takes all that match.")
+    include: Texts = Field((), description="Further files, as paths or globs relative to this file.")
     vhost: Name | None = Field(
-        None, description="The vhost of the top level; by default the broker URL's, or `/`."
+        None, description="Vhost of the top level; by default that of the broker URL, or `/`."
     )
-    defaults: Defaults = Field(
-        default_factory=Defaults, description="What exchanges and queues take by default."
-    )
+    defaults: Defaults = Field(default_factory=Defaults, description="Defaults of exchanges and queues.")
     vhosts: dict[Name, Body] = Field(
-        default_factory=dict, description="More vhosts, each with the same body."
+        default_factory=dict, description="Additional vhosts, with the same fields as the top level."
     )
     users: dict[Name, User] = Field(default_factory=dict, description="Users by name.")
 
     @property
     def target_versions(self) -> tuple[Version, ...]:
-        """The versions in `targets`."""
+        """The parsed versions in `targets`."""
         return tuple(parse_version(target) for target in self.targets)
 
     def bodies(self, vhost: str) -> dict[str, Body]:
-        """Every vhost of the file with its body.
+        """The body of every vhost in the file, by vhost.
 
         Parameters:
           vhost: The vhost of the top level.

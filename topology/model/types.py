@@ -1,4 +1,4 @@
-"""The scalar types of the file: durations, sizes, names, secrets. Each knows its JSON Schema."""
+"""Scalar types of the file (durations, sizes, names, secrets) with their JSON Schemas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..base.scalar import Interpolated, only_variables, typed
 from ..base.secret import Secret
 
 MAX_NAME_BYTES = 255
-#: RabbitMQ's own bound on times: ten years, in milliseconds (rabbit_misc:check_expiry).
+#: RabbitMQ's limit on times: ten years, in milliseconds (rabbit_misc:check_expiry).
 MAX_MILLISECONDS = 315_360_000_000
 
 _PART = re.compile(r"(\d{1,18})(ms|[smhdw])", re.ASCII)
@@ -39,7 +39,7 @@ _MAX_AGE = re.compile(r"(\d{1,18})([YMDhmsdw])\Z", re.ASCII)
 
 
 class Model(BaseModel):
-    """The base of everything in the file: frozen, and closed to unknown keys."""
+    """Base class of all models: frozen, and without unknown keys."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -55,7 +55,7 @@ class Model(BaseModel):
             yield name, redacted(value, name or "")
 
 
-#: AMQP's tables hold no larger number.
+#: The largest integer in an AMQP table.
 MAX_WHOLE = 2**63 - 1
 
 
@@ -135,21 +135,23 @@ def _name(value: str) -> str:
     if not value:
         raise PydanticCustomError("name", "a name cannot be empty")
     if len(value.encode()) > MAX_NAME_BYTES:
-        raise PydanticCustomError("name", "a name has at most 255 bytes of UTF-8")
+        raise PydanticCustomError("name", "a name cannot exceed 255 bytes of UTF-8")
     if "\r" in value or "\n" in value or "\0" in value:
-        raise PydanticCustomError("name", "a name cannot hold line breaks or NUL: RabbitMQ would drop them")
+        raise PydanticCustomError(
+            "name", "a name cannot contain line breaks or NUL, which RabbitMQ would strip"
+        )
     return value
 
 
 def _declared_name(value: str) -> str:
     if value.startswith("amq."):
-        raise PydanticCustomError("reserved-name", "names that begin with `amq.` belong to RabbitMQ")
+        raise PydanticCustomError("reserved-name", "names that begin with `amq.` are reserved by RabbitMQ")
     return _name(value)
 
 
 def _short_text(value: str) -> str:
     if len(value.encode()) > MAX_NAME_BYTES:
-        raise PydanticCustomError("name", "a routing key has at most 255 bytes of UTF-8")
+        raise PydanticCustomError("name", "a routing key cannot exceed 255 bytes of UTF-8")
     return value
 
 
@@ -166,12 +168,12 @@ _SHARED_REASONS = (
 
 
 def _regex(value: str) -> str:
-    # RabbitMQ compiles with PCRE; what Python refuses for a reason that PCRE shares is caught here.
+    # RabbitMQ uses PCRE: only errors of Python's `re` that are also errors in PCRE count.
     try:
         re.compile(value)
     except re.error as error:
         if not value.startswith("(*") and error.msg.startswith(_SHARED_REASONS):
-            message = f"is not a regular expression: {error.msg.split(',')[0]}"
+            message = f"is not a valid regular expression: {error.msg.split(',')[0]}"
             raise PydanticCustomError("bad-pattern", "{message}", {"message": message}) from None
     except (RecursionError, OverflowError):
         raise PydanticCustomError("bad-pattern", "is too large a regular expression") from None
@@ -179,7 +181,7 @@ def _regex(value: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Free data: what came unquoted from the environment gets the type that YAML would give it."""
+    """Arbitrary data, with unquoted values from the environment converted to the types that YAML would give them."""
     if isinstance(value, Interpolated):
         return typed(value) if value.plain else str(value)
     if isinstance(value, dict):
@@ -193,13 +195,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _from_outside(value: Any) -> Any:
+def _password(value: Any) -> Any:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, Interpolated):
-        raise PydanticCustomError("literal-secret", "a password does not belong in the file")
+        raise PydanticCustomError("literal-secret", "a password must not be written in the file")
     if not only_variables(value.written):
-        raise PydanticCustomError("literal-secret", "a password comes from outside whole, without a default")
+        raise PydanticCustomError(
+            "literal-secret", "a password must consist of variables only, without defaults"
+        )
     if not value:
         raise PydanticCustomError("literal-secret", "the password is empty")
     return Secret(str(value))
@@ -209,7 +213,7 @@ _CREDENTIALS = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<
 
 
 def _has_password(written: str) -> bool:
-    """Whether a URI, as the file has it, holds a password or a default for one."""
+    """Whether a URI, as written in the file, contains a password or a default for one."""
     return any(
         not only_variables(found["password"] or found["option"]) for found in _CREDENTIALS.finditer(written)
     )
@@ -221,7 +225,7 @@ def _uri(value: Any) -> Any:
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
     if _has_password(value.written if isinstance(value, Interpolated) else value):
-        raise PydanticCustomError("literal-secret", "a URI with a password does not belong in the file")
+        raise PydanticCustomError("literal-secret", "a URI with a password must not be written in the file")
     if not re.match(r"amqps?://", value):
         raise PydanticCustomError("bad-uri", "must begin with amqp:// or amqps://")
     return Secret(str(value))
@@ -236,7 +240,7 @@ _DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
 _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
-_FROM_OUTSIDE_SCHEMA = {"type": "string", "pattern": r"^(\$\{[^{}]+\})+$"}
+_PASSWORD_SCHEMA = {"type": "string", "pattern": r"^(\$\{[^{}]+\})+$"}
 _URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern": _AMQP}, "pattern": _AMQP}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
@@ -262,7 +266,7 @@ RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
 AccessPattern = Annotated[str, AfterValidator(_regex)]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
-Password = Annotated[Secret, BeforeValidator(_from_outside), WithJsonSchema(_FROM_OUTSIDE_SCHEMA)]
+Password = Annotated[Secret, BeforeValidator(_password), WithJsonSchema(_PASSWORD_SCHEMA)]
 Uri = Annotated[Secret, BeforeValidator(_uri)]
 Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]

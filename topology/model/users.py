@@ -1,4 +1,4 @@
-"""Users and what they may do."""
+"""Users and permissions."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from .types import AccessPattern, Model, Name, Names, Password, Regex
 
 
 class Permission(Model):
-    """What a user may do in one vhost: regular expressions on the names of queues and exchanges."""
+    """A user's permissions in a vhost: regular expressions that the names of queues and exchanges must match."""
 
     configure: AccessPattern = Field(
-        "^$", description="What the user may declare and delete; `^$` is nothing."
+        "^$", description="Resources the user may declare and delete; `^$` matches none."
     )
-    write: AccessPattern = Field("^$", description="What the user may publish to and bind.")
-    read: AccessPattern = Field("^$", description="What the user may consume and bind from.")
+    write: AccessPattern = Field(
+        "^$", description="Resources the user may publish to or bind to an exchange."
+    )
+    read: AccessPattern = Field("^$", description="Resources the user may consume from or bind from.")
 
 
 class TopicPermission(Model):
-    """Which routing keys a user may use on a topic exchange."""
+    """A user's permissions on a topic exchange: regular expressions that routing keys must match."""
 
-    write: Regex = Field(".*", description="Keys the user may publish with.")
-    read: Regex = Field(".*", description="Keys the user may bind with.")
+    write: Regex = Field(".*", description="Routing keys the user may publish with.")
+    read: Regex = Field(".*", description="Routing keys the user may bind with.")
 
 
 class User(Model):
-    """A user of the broker. The password comes from the environment or a file, or as a hash."""
+    """A user of the broker. The password comes from an environment variable, a file, or as a hash."""
 
     tags: Names = Field(
-        (), description="`administrator`, `monitoring`, `policymaker`, `management`, or your own."
+        (),
+        description="User tags: `administrator`, `monitoring`, `policymaker`, `management`, or custom ones.",
     )
     password: Password | None = Field(
         None,
-        description="The password, from the environment only: `${APP_PASSWORD}`. Left out, it is not changed.",
+        description="Password, only as a variable such as `${APP_PASSWORD}`. Left unchanged if no password is set.",
     )
-    password_file: str | None = Field(None, description="A file whose first line is the password.")
+    password_file: str | None = Field(None, description="Path of a file whose first line is the password.")
     password_hash: Secret | None = Field(
-        None, description="The password as RabbitMQ's hash (`rabbitmqctl hash_password`)."
+        None, description="Password hash, as from `rabbitmqctl hash_password`."
     )
     hashing_algorithm: Literal[
         "rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "rabbit_password_hashing_md5"
-    ] = Field("rabbit_password_hashing_sha256", description="The algorithm of `password_hash`.")
+    ] = Field("rabbit_password_hashing_sha256", description="Hashing algorithm of `password_hash`.")
     permissions: dict[Name, Permission] = Field(default_factory=dict, description="Permissions by vhost.")
     topic_permissions: dict[Name, dict[str, TopicPermission]] = Field(
         default_factory=dict, description="Topic permissions by vhost and exchange."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....topology.model.routing import ADDRESS
+from ....topology.model.routing import BYPASSING_OPTIONS
 from ...rules.call import Call
 
 
@@ -53,7 +53,7 @@ class TaskSource:
     @property
     def address(self) -> dict[str, str]:
         """What it says itself of where it goes, by name: a queue or exchange may be given as kombu's."""
-        given = {name: value for name in ADDRESS if (value := self.options.get(name)) is not None}
+        given = {name: value for name in BYPASSING_OPTIONS if (value := self.options.get(name)) is not None}
         return {name: str(getattr(value, "name", value)) for name, value in given.items()}
 
     def __str__(self) -> str:

@@ -69,5 +69,5 @@ def explain_target(part: VhostContext, sender: TaskSource, ruled: Decision | Non
     )
     options = ruled.options if ruled is not None and queue in body.queues else {}
     decision = Decision(queue, exchange, kind, key, sent.priority, options=options)
-    way = part.router.table.addresses.way(exchange, key, queue)
+    way = part.router.table.addresses.path(exchange, key, queue)
     return Explanation(sender.task, decision, (), consuming_profiles(body, queue), way)

@@ -149,9 +149,9 @@ def test_a_file_without_profiles_is_for_any_worker(folder: Path, capsys: pytest.
         (["--headers", "7"], "`--headers` is not a JSON object"),
         (["--options", "[" * 100_000], "`--options` is nested too deeply\n"),
         (["--kwargs", '{"a":' * 100_000 + "1" + "}" * 100_000], "`--kwargs` is nested too deeply\n"),
-        (["--options", '{"queue": "low"}'], "a task whose caller names the `queue` goes there"),
-        (["--options", '{"exchange": ""}'], "a task whose caller names the `exchange` goes there"),
-        (["--options", '{"routing_key": "low"}'], "a task whose caller names the `routing_key` goes there"),
+        (["--options", '{"queue": "low"}'], "a task sent with `queue` bypasses the routes"),
+        (["--options", '{"exchange": ""}'], "a task sent with `exchange` bypasses the routes"),
+        (["--options", '{"routing_key": "low"}'], "a task sent with `routing_key` bypasses the routes"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(

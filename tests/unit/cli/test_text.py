@@ -66,13 +66,13 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   + exchange  tasks                                 topic, durable, internal, alternate-exchange: dead
   + queue     high                                  quorum, durable
 -/+ queue     low                                   x-message-ttl: 5 -> unset
-      destructive: RabbitMQ cannot change a queue that exists: it would have to be deleted and created anew \
+      destructive: RabbitMQ cannot change an existing queue: it must be deleted and recreated \
 (12 messages, 1 consumer)
   + binding   tasks -> high "high"
   + binding   tasks -> tasks "" {"x-match": "any"}
   - queue     legacy                                classic, durable
-      destructive and data-loss: you named it to be deleted (1 message, 0 consumers)
-  ! exchange missing is marked `external`, and does not exist in vhost `/`
+      destructive and data-loss: its deletion was requested (1 message, 0 consumers)
+  ! exchange missing is `external` but does not exist in vhost `/`
 
 note: this is a test
 note: not in queues.yaml, left unchanged: 1 exchange, 1 queue
@@ -192,7 +192,7 @@ def test_an_odd_name_is_shown_and_does_no_harm(name: str, shown: str) -> None:
         f"amqp://{shown}  cluster rabbit@here  vhost /",
         "",
         f"  + queue  {shown}  classic, durable, x-a: {shown}",
-        f"  ! exchange {shown} is marked `external`, and does not exist in vhost `/`",
+        f"  ! exchange {shown} is `external` but does not exist in vhost `/`",
         "",
         f"note: {shown}",
         f"note: not in {shown}, left unchanged: 1 queue",

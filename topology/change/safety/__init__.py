@@ -1,1 +1,1 @@
-"""What has to hold before anything is written."""
+"""Checks before any change is made."""

@@ -1,4 +1,4 @@
-"""Guards of a plan: the right broker, cluster and version, and nothing deleted that the file declares."""
+"""Checks for a plan: the expected broker, cluster and version, and no deletion of declared objects."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...errors import BrokerError, FileError, Refused, UsageError
 from ...file.load import Loaded
 from ...lint.runner import check_versions
 
-#: Seconds until a broker takes a connection by AMQP; lost where only the management API can be reached.
+#: Timeout of the AMQP connection, in seconds; spent in full if only the management API is reachable.
 _CONNECT_TIMEOUT = 2.0
 
 
 def guard_broker(address: Address, server: ServerInfo) -> None:
-    """The management API has to be that of the broker which the AMQP URL names: several may run on one host."""
+    """Checks that the management API and the AMQP URL belong to the same broker; several may run on one host."""
     derived, ports = address.management.derived, {host.port for host in address.hosts}
     if derived and ports & {*server.amqp_ports, *USUAL_PORTS}:
         return
@@ -27,33 +27,33 @@ def guard_broker(address: Address, server: ServerInfo) -> None:
         if derived:
             raise
         return
-    # Ports may be mapped, and while a cluster is upgraded its nodes differ: neither alone says that it is another.
+    # Neither suffices alone: ports may be mapped, and versions differ between nodes during a rolling upgrade.
     unlisted = bool(server.amqp_ports) and not ports & server.amqp_ports
     other = found.version not in ("", server.product_version) and unlisted
     other = other or found.cluster_name not in ("", server.cluster_name)
     if other or (derived and unlisted):
         listens = " and ".join(map(str, sorted(server.amqp_ports)))
         raise Refused(
-            f"the management API at {address.management} {'is' if other else 'may be'} that of another broker: "
+            f"the management API at {address.management} {'belongs' if other else 'may belong'} to another broker: "
             f"cluster `{server.cluster_name}`, RabbitMQ {server.product_version}"
             f"{f', listening for AMQP on {listens}' if listens else ''}; "
-            f"at {address} is cluster `{found.cluster_name}`, RabbitMQ {found.version}",
-            "name the management API of the broker that you mean by `--management`",
+            f"{address} is cluster `{found.cluster_name}`, RabbitMQ {found.version}",
+            "pass the management API of the intended broker with `--management`",
         )
 
 
 def guard_cluster(loaded: Loaded, server: ServerInfo, cluster: str | None) -> None:
-    """Refuses another cluster than the one that the file or `--cluster` names."""
+    """Raises Refused if the cluster is not the one specified in the file or by `--cluster`."""
     for expected in (cluster, loaded.topology.cluster):
         if expected is not None and expected != server.cluster_name:
             raise Refused(
-                f"this is the cluster `{server.cluster_name}`, not `{expected}`",
+                f"the broker's cluster is `{server.cluster_name}`, not `{expected}`",
                 "check the broker URL, or `cluster:` and `--cluster`",
             )
 
 
 def guard_version(loaded: Loaded, server: ServerInfo) -> None:
-    """Raises FileError if the file uses what this version of RabbitMQ does not support."""
+    """Raises FileError if the file uses features that this version of RabbitMQ does not support."""
     major, minor = server.version[:2]
     findings = check_versions(loaded.topology, loaded.position, ((major, minor),))
     if findings:
@@ -61,13 +61,13 @@ def guard_version(loaded: Loaded, server: ServerInfo) -> None:
 
 
 def guard_deletions(delete: Collection[Key], wanted: State) -> None:
-    """Raises UsageError if the file declares something that is to be deleted, or RabbitMQ owns it."""
+    """Raises UsageError if an object to delete is declared in the file or built into RabbitMQ."""
     for key in delete:
         if key in wanted:
             raise UsageError(
-                f"{key} is to be deleted, and the file declares it", "remove it from the file first"
+                f"{key} cannot be deleted: the file declares it", "remove it from the file first"
             )
         if key.kind is Kind.EXCHANGE and (
             key.name[0] in BUILT_IN_EXCHANGES or key.name[0].startswith("amq.")
         ):
-            raise UsageError(f"{key} belongs to RabbitMQ and cannot be deleted")
+            raise UsageError(f"{key} cannot be deleted: it is built into RabbitMQ")

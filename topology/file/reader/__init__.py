@@ -1,1 +1,1 @@
-"""YAML text to plain data that remembers its positions: documents, includes, overlays, variables."""
+"""Reads YAML files as plain data with positions: documents, includes, overlays, variables."""

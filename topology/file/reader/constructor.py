@@ -1,4 +1,4 @@
-"""From YAML nodes to plain data: as PyYAML's own constructor, but faster, stricter, and with every mistake."""
+"""Builds plain data from YAML nodes: faster and stricter than PyYAML's constructor, and reports all errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from ...base.scalar import Interpolated, Unset, scalar
 from .nodes import MAX_DEPTH, MERGE
 
-#: Aliases may repeat what they name, up to this many values in all; beyond, the file is taken for a bomb.
+#: Values that aliases may repeat in total, to prevent exponential expansion ("billion laughs").
 MAX_REPEATED = 1_000_000
 
 _STANDARD = "tag:yaml.org,2002:"
@@ -19,24 +19,24 @@ _SCALARS = frozenset(
     _STANDARD + name for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 )
 
-Found = Callable[[str, str, yaml.Node, str | None], None]
+ReportError = Callable[[str, str, yaml.Node, str | None], None]
 
 
 class UnbuildableDocument(Exception):
-    """The nodes are no data at all: what is wrong has been said, and nothing else is worth saying."""
+    """No data can be built from the nodes; the cause has been reported."""
 
 
 class Builder:
-    """Builds the data of one tree of nodes.
+    """Builds the data of a tree of nodes.
 
     Parameters:
-      environment: Where `${NAME}` is looked up.
-      found: Called with code, message, node and help for every mistake.
+      environment: The variables for `${NAME}`.
+      report_error: Called with code, message, node and help for each error.
     """
 
-    def __init__(self, environment: Mapping[str, str], found: Found) -> None:
+    def __init__(self, environment: Mapping[str, str], report_error: ReportError) -> None:
         self._environment = environment
-        self._found = found
+        self._report_error = report_error
         self._values = 0
         self._repeated = 0
         self._deepest = 0
@@ -44,10 +44,10 @@ class Builder:
         self._building: set[int] = set()
 
     def build(self, root: yaml.Node) -> Any:
-        """The data.
+        """The data of the tree.
 
         Raises:
-          Hopeless: aliases make a loop or explode, or values are nested too deeply.
+          UnbuildableDocument: aliases form a loop or expand to too many values, or values are nested too deeply.
         """
         return self._node(root, 0)
 
@@ -59,8 +59,8 @@ class Builder:
         if known is not None:
             return self._repeat(node, depth, *known)
         if id(node) in self._building:
-            self._give_up("alias-loop", "an alias refers to the value that it stands in", node, None)
-        self._reach(depth, node)
+            self._give_up("alias-loop", "an alias refers to a value that contains it", node, None)
+        self._check_depth(depth, node)
         before, above = self._values, self._deepest
         self._deepest = depth
         self._building.add(id(node))
@@ -77,18 +77,18 @@ class Builder:
         self._values += count
         self._repeated += count
         if self._repeated > MAX_REPEATED:
-            message = f"aliases repeat values more than {MAX_REPEATED:,} times"
-            self._give_up("alias-explosion", message, node, "write fewer aliases of aliases")
-        self._reach(depth + height, node)
+            message = f"aliases repeat more than {MAX_REPEATED:,} values"
+            self._give_up("alias-explosion", message, node, "use fewer nested aliases")
+        self._check_depth(depth + height, node)
         self._deepest = max(self._deepest, depth + height)
         return value
 
-    def _reach(self, depth: int, node: yaml.Node) -> None:
+    def _check_depth(self, depth: int, node: yaml.Node) -> None:
         if depth > MAX_DEPTH:
             self._give_up("too-deep", f"values are nested more than {MAX_DEPTH} levels deep", node, None)
 
     def _give_up(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
-        self._found(code, message, node, help_)
+        self._report_error(code, message, node, help_)
         raise UnbuildableDocument
 
     def _sequence(self, node: Any, depth: int) -> list[Any]:
@@ -103,14 +103,14 @@ class Builder:
         merges: list[yaml.Node] = []
         for key, value in node.value:
             if type(key) is not yaml.ScalarNode:
-                self._found("wrong-type", "a key must be text", key, None)
+                self._report_error("wrong-type", "a key must be a string", key, None)
                 continue
             if key.tag == MERGE:
                 merges += value.value if isinstance(value, yaml.SequenceNode) else [value]
                 continue
             name = key.value
             if name in result:
-                self._found("duplicate-key", f"`{name}` is given twice here", key, "remove one of the two")
+                self._report_error("duplicate-key", f"duplicate key `{name}`", key, "remove one of the two")
             result[name] = self._node(value, depth + 1)
         for merged in merges:
             self._merge(result, merged, depth)
@@ -122,7 +122,7 @@ class Builder:
             for name, item in data.items():
                 result.setdefault(name, item)
         else:
-            self._found("wrong-type", "`<<` takes a map or a list of maps", node, None)
+            self._report_error("wrong-type", "`<<` must be a map or a list of maps", node, None)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag = node.tag
@@ -131,11 +131,11 @@ class Builder:
             return node.value
         value = scalar(node.value, plain=not node.style, tag=tag, environment=self._environment)
         if type(value) is Unset:
-            self._found("unset-variable", value.message, node, value.help)
+            self._report_error("unset-variable", value.message, node, value.help)
             return Interpolated("", plain=True, written=node.value)
         return value
 
     def _unknown_tag(self, node: yaml.Node) -> None:
-        help_ = "write plain YAML; values from outside come by `${NAME}`"
+        help_ = "use plain YAML without tags, and `${NAME}` for values from the environment"
         tag = node.tag.replace(_STANDARD, "!!")
-        self._found("unknown-tag", f"the YAML tag `{tag}` is not supported", node, help_)
+        self._report_error("unknown-tag", f"the YAML tag `{tag}` is not supported", node, help_)

@@ -1,4 +1,4 @@
-"""One file: its bytes as text, and places in it."""
+"""The text of a file, and positions in it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...base.finding import Finding, Position, Severity
 from ...base.redaction import Span, hide, redact
 from ...errors import FileError, UnreadableFile
 
-#: Ten thousand queues with bindings are 1.5 MB; a file beyond this is taken for a mistake.
+#: Ten thousand queues with bindings take 1.5 MB; a file beyond this limit is assumed to be a mistake.
 MAX_BYTES = 64 * 1024 * 1024
 
-#: What to write into a file that says nothing.
+#: The hint for an empty file.
 START_HINT = "start with `version: 1` and the queues: `queues: {high: {}}`"
 
 _LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BOM = "\ufeff"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-#: Characters of a long line that are kept on both sides of a place.
-_AROUND = 400
+#: Characters of a long line that are kept before and after a position.
+_CONTEXT = 400
 
 
 @dataclass(slots=True)
 class Document:
-    """One file's text."""
+    """The text of a file."""
 
     name: str
     text: str
@@ -42,21 +42,21 @@ class Document:
     def position(
         self, line: int, column: int, length: int = 1, hidden: Sequence[Span] | None = None
     ) -> Position:
-        """A place in the file, fit to be shown.
+        """A position in the file with its line, in which secrets are masked.
 
         Parameters:
           line: From 0.
           column: From 0.
           length: Characters to underline.
-          hidden: The columns that hold secrets; without it, they are guessed from the text.
+          hidden: The columns of secrets; if None, they are guessed from the text.
         """
-        whole = self.line(line)[: column + _AROUND]
-        start = max(0, column - _AROUND)
-        text = redact(whole)[start:] if hidden is None else hide(whole, hidden)[start:]
+        text = self.line(line)[: column + _CONTEXT]
+        start = max(0, column - _CONTEXT)
+        text = redact(text)[start:] if hidden is None else hide(text, hidden)[start:]
         return Position(self.name, line + 1, column + 1, max(1, length), text, start)
 
-    def place(self, offset: int) -> tuple[int, int]:
-        """The line and the column, both from 0, of a character."""
+    def line_and_column(self, offset: int) -> tuple[int, int]:
+        """The line and column, both from 0, of a character."""
         ends = [end.end() for end in _LINE_END.finditer(self.text, 0, offset)]
         return len(ends), offset - (ends[-1] if ends else 0)
 
@@ -65,24 +65,20 @@ def read_text(path: Path) -> tuple[Document, list[Finding]]:
     """Reads a file as UTF-8; the findings are warnings.
 
     Raises:
-      UnreadableFile: there is no such file, it may not be read, or is too large.
-      FileError: it is empty, or not UTF-8 text.
+      UnreadableFile: the file does not exist, cannot be read, or is too large.
+      FileError: the file is empty, or not valid UTF-8.
     """
     name = str(path)
     try:
         status = path.stat()
-        if (
-            not stat.S_ISREG(status.st_mode)
-            and not stat.S_ISFIFO(status.st_mode)
-            and not stat.S_ISCHR(status.st_mode)
-        ):
-            raise _unreadable(name, f"`{name}` is not a file", "name a YAML file")
+        if not any(is_type(status.st_mode) for is_type in (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISCHR)):
+            raise _unreadable(name, f"`{name}` is not a file", "pass the path of a YAML file")
         if status.st_size > MAX_BYTES:
             raise _too_large(name, status.st_size)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, ValueError):
-        help_ = "name the file with `-f FILE`, or set ROUTECTL_FILE"
+        help_ = "pass the file with `-f FILE`, or set ROUTECTL_FILE"
         raise _unreadable(name, f"there is no file `{name}`", help_) from None
     except OSError as error:
         raise _unreadable(
@@ -104,7 +100,7 @@ def _decode(name: str, content: bytes) -> tuple[Document, list[Finding]]:
         raise FileError([_not_utf8(name, content, error)]) from None
     if text.startswith(_BOM):
         text = text[1:]
-        message = "the file begins with a byte-order mark; it is ignored"
+        message = "the file begins with a byte-order mark, which is ignored"
         help_ = "save the file as UTF-8 without BOM"
         findings.append(Finding("byte-order-mark", message, Position(name, 1, 1), help_, Severity.WARNING))
     if not text.strip():
@@ -118,15 +114,15 @@ def _is_utf16(content: bytes) -> bool:
 
 def _not_utf8(name: str, content: bytes, error: UnicodeDecodeError) -> Finding:
     before = Document(name, content[: error.start].decode("utf-8"))
-    line, column = before.place(len(before.text))
-    message = f"byte 0x{content[error.start]:02x} is not UTF-8 text"
+    line, column = before.line_and_column(len(before.text))
+    message = f"byte 0x{content[error.start]:02x} is not valid UTF-8"
     return Finding("not-utf8", message, before.position(line, column), "save the file as UTF-8")
 
 
 def _too_large(name: str, size: int) -> UnreadableFile:
-    message = f"the file has {size / 1024 / 1024:.0f} MiB; the limit is {MAX_BYTES // 1024 // 1024} MiB"
+    message = f"the file is {size / 1024 / 1024:.0f} MiB large; the limit is {MAX_BYTES // 1024 // 1024} MiB"
     return _unreadable(
-        name, message, "split it with `include:`, or look whether it is the right file", "too-large"
+        name, message, "check that it is the right file, or split it with `include:`", "too-large"
     )
 
 

@@ -1,4 +1,4 @@
-"""Files and the files that they include, as one tree of YAML nodes."""
+"""Merges files and their includes into one tree of YAML nodes."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ MAX_CHAIN = 50
 
 
 class ReadObserver(Protocol):
-    """Is told what a reader looks for, just before it does."""
+    """Callbacks of a reader, called before it accesses the file system."""
 
     def file(self, name: str) -> None:
-        """A file, which need not be there."""
+        """Called before a file is opened; it may not exist."""
         ...
 
     def pattern(self, text: str) -> None:
-        """A pattern of files, for `glob`."""
+        """Called before a `glob` pattern is expanded."""
         ...
 
 
 class Reader:
-    """Reads files and what they include: a file that several include is read once.
+    """Reads files and their includes; a file that is included several times is read once.
 
     Parameters:
-      witness: Is told of every file.
+      observer: Called before each access to the file system.
     """
 
-    def __init__(self, witness: ReadObserver | None = None) -> None:
-        self._witness = witness
+    def __init__(self, observer: ReadObserver | None = None) -> None:
+        self._observer = observer
         self.documents: dict[str, Document] = {}
         self.findings: list[Finding] = []
         self._open: list[str] = []
-        self._taken: set[str] = set()
+        self._included: set[str] = set()
 
     def file(self, path: Path) -> yaml.Node:
-        """The nodes of one file and of all that it includes.
+        """The merged nodes of a file and its includes.
 
         Raises:
-          FileError: one of them cannot be read, or is not YAML, or includes itself.
+          FileError: a file cannot be read, is not valid YAML, or includes itself.
         """
-        self._taken.clear()
+        self._included.clear()
         return self._file(path)
 
     def _file(self, path: Path) -> yaml.Node:
-        if self._witness is not None:
-            self._witness.file(str(path))
+        if self._observer is not None:
+            self._observer.file(str(path))
         document, findings = read_text(path)
         self.findings += findings
         self.documents[document.name] = document
@@ -73,10 +73,10 @@ class Reader:
         key, value = found
         parts = [self._file(target) for target in self._targets(value, path)]
         root.value = [pair for pair in root.value if pair[0] is not key]
-        joined: yaml.Node = root
+        merged: yaml.Node = root
         for part in reversed(parts):
-            joined = self._joined(part, joined)
-        return joined
+            merged = merge(part, merged, self._combine)
+        return merged
 
     def _targets(self, node: yaml.Node, path: Path) -> list[Path]:
         if is_absent(node):
@@ -85,7 +85,7 @@ class Reader:
         for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(item, yaml.ScalarNode) or not item.value:
                 raise FileError(
-                    [self._finding("wrong-type", "`include` takes a path or a list of paths", item)]
+                    [self._finding("wrong-type", "`include` must be a path or a list of paths", item)]
                 )
             targets += [target for target in self._matches(item, path) if self._is_new(target, item)]
         return targets
@@ -93,14 +93,14 @@ class Reader:
     def _matches(self, item: yaml.ScalarNode, path: Path) -> list[Path]:
         if "*" in item.value and "\0" not in item.value:
             pattern = os.path.join(glob.escape(str(path.parent)), item.value)
-            if self._witness is not None:
-                self._witness.pattern(pattern)
+            if self._observer is not None:
+                self._observer.pattern(pattern)
             found = glob.glob(pattern, recursive=True)
             matches = [name for name in sorted(found) if os.path.realpath(name) not in self._open]
         else:
             name = os.path.join(path.parent, item.value)
-            if self._witness is not None:
-                self._witness.file(name)
+            if self._observer is not None:
+                self._observer.file(name)
             matches = [name] if os.path.exists(name) else []
         if not matches:
             message = f"no file matches `{item.value}`"
@@ -116,15 +116,11 @@ class Reader:
         if len(self._open) >= MAX_CHAIN:
             message = f"includes are nested more than {MAX_CHAIN} files deep"
             raise FileError([self._finding("too-deep", message, item)])
-        new = real not in self._taken
-        self._taken.add(real)
+        new = real not in self._included
+        self._included.add(real)
         return new
 
-    def _joined(self, first: yaml.Node, second: yaml.Node) -> yaml.Node:
-        """Puts two parts of one file together; two different values in one place are a mistake."""
-        return merge(first, second, self._combined)
-
-    def _combined(self, first: yaml.Node, second: yaml.Node) -> yaml.Node:
+    def _combine(self, first: yaml.Node, second: yaml.Node) -> yaml.Node:
         if isinstance(first, yaml.SequenceNode) and isinstance(second, yaml.SequenceNode):
             return copied(second, first.value + second.value)
         if is_absent(first) or is_absent(second):
@@ -132,7 +128,7 @@ class Reader:
         if not (isinstance(first, yaml.ScalarNode) and first.value == second.value):
             mark = first.start_mark
             where = f" at {mark.name}:{mark.line + 1}" if mark is not None else ""
-            message = f"this value is also given{where}, differently"
+            message = f"this value conflicts with another one{where}"
             self.findings.append(self._finding("include-conflict", message, second))
         return second
 

@@ -1,4 +1,4 @@
-"""What is done with YAML nodes: looking up, laying over each other, cutting out. Aliases may make loops of them."""
+"""Operations on YAML nodes: look up, merge, remove. Aliases may form loops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-#: How deeply values may be nested; libyaml recurses once per level, on the C stack.
+#: Maximum nesting depth; libyaml recurses once per level, on the C stack.
 MAX_DEPTH = 100
 
 MERGE = "tag:yaml.org,2002:merge"
@@ -18,13 +18,13 @@ Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 class Lookup:
-    """Finds nodes by their paths, through merge keys; what it has seen it finds at once."""
+    """Finds nodes by their paths, including those from merge keys; lookups are cached."""
 
     def __init__(self) -> None:
         self._maps: dict[int, Pairs] = {}
 
     def walk(self, root: yaml.Node, path: Iterable[str | int]) -> list[tuple[yaml.Node | None, yaml.Node]]:
-        """The key and value nodes along a path, as far as there are any; the root comes first."""
+        """The key and value nodes along a path, beginning with the root, up to the last one that exists."""
         found: list[tuple[yaml.Node | None, yaml.Node]] = [(None, root)]
         for part in path:
             step = self.child(found[-1][1], part)
@@ -34,7 +34,7 @@ class Lookup:
         return found
 
     def child(self, node: yaml.Node, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
-        """The key and value nodes below a node."""
+        """The key and value nodes of a child of a node."""
         if isinstance(node, yaml.MappingNode):
             return self._pairs(node).get(part) if isinstance(part, str) else None
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and 0 <= part < len(node.value):
@@ -61,7 +61,7 @@ class Lookup:
 
 
 def merge(first: yaml.Node, second: yaml.Node, combine: Combine) -> yaml.Node:
-    """Two trees as one: maps merge key by key, and `combine` says what becomes of two other values."""
+    """Merges two trees: maps are merged by key, and `combine` is called for other values with the same path."""
     done: dict[tuple[int, int], yaml.Node] = {}
 
     def merged(first: yaml.Node, second: yaml.Node, depth: int) -> yaml.Node:
@@ -87,20 +87,20 @@ def merge(first: yaml.Node, second: yaml.Node, combine: Combine) -> yaml.Node:
     return merged(first, second, 0)
 
 
-def cut(node: yaml.Node, parts: Iterable[str | int]) -> None:
-    """Takes the values with these keys or indices out of a node."""
-    gone = set(parts)
+def remove_children(node: yaml.Node, parts: Iterable[str | int]) -> None:
+    """Removes the children with these keys or indices from a node."""
+    removed = set(parts)
     if isinstance(node, yaml.MappingNode):
-        node.value = [pair for pair in node.value if getattr(pair[0], "value", None) not in gone]
+        node.value = [pair for pair in node.value if getattr(pair[0], "value", None) not in removed]
     elif isinstance(node, yaml.SequenceNode):
-        node.value = [item for index, item in enumerate(node.value) if index not in gone]
+        node.value = [item for index, item in enumerate(node.value) if index not in removed]
 
 
 def copied(like: NodeT, value: Any) -> NodeT:
-    """A node like another, with another value."""
+    """A copy of a node with another value."""
     return type(like)(like.tag, value, like.start_mark, like.end_mark)
 
 
 def is_absent(node: yaml.Node) -> bool:
-    """Whether nothing was written where a value may stand."""
+    """Whether the value of a key is left empty."""
     return isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style

@@ -1,4 +1,4 @@
-"""From a document to YAML nodes, or to the syntax error in it."""
+"""Parses a document into YAML nodes, or reports its syntax error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .document import START_HINT, Document
 from .nodes import MAX_DEPTH
 
 _INDENTED = re.compile(rf"(?m)^[ \t?:-]{{{MAX_DEPTH}}}")
-#: A list or map on one line that holds no other; what is quoted counts as such only where nothing but quotes can be.
+#: An innermost list or map on one line; quotes count only where a quoted value can begin.
 _PAIR = re.compile(
     r"""[\[{](?:[^\[\]{}"'#!\n]++|(?:(?<=[\[{,])|(?<=[\[{,:][ ]))(?:"[^"\\\n\[\]{}]*+"|'[^'\n\[\]{}]*+'))*+[\]}]"""
 )
 
 
 class _NamedText(io.StringIO):
-    """A stream with the name that libyaml puts into its marks."""
+    """A stream with the name that libyaml uses in its marks."""
 
     def __init__(self, document: Document) -> None:
         super().__init__(document.text)
@@ -28,10 +28,10 @@ class _NamedText(io.StringIO):
 
 
 def parse(document: Document) -> yaml.Node:
-    """The file's one YAML document as nodes.
+    """The nodes of the file's single YAML document.
 
     Raises:
-      FileError: it is not YAML, or has no document or several.
+      FileError: the file is not valid YAML, or does not contain exactly one document.
     """
     try:
         _refuse_depth(document)
@@ -41,15 +41,14 @@ def parse(document: Document) -> yaml.Node:
     except yaml.reader.ReaderError as error:
         raise FileError([_bad_character(document, error)]) from None
     if node is None:
-        raise FileError(
-            [Finding("empty-file", "the file holds only comments", Position(document.name, 1, 1), START_HINT)]
-        )
+        position = Position(document.name, 1, 1)
+        raise FileError([Finding("empty-file", "the file contains only comments", position, START_HINT)])
     assert isinstance(node, yaml.Node)
     return node
 
 
 def _refuse_depth(document: Document) -> None:
-    """Raises if values are nested too deeply: libyaml's parser does not mind, its composer would overflow the stack."""
+    """Raises if values are nested too deeply for libyaml's recursive composer; its parser does not recurse."""
     if not _may_be_deep(document.text):
         return
     parser, depth = yaml.CSafeLoader(_NamedText(document)), 0
@@ -68,7 +67,7 @@ def _refuse_depth(document: Document) -> None:
 
 
 def _may_be_deep(text: str) -> bool:
-    """Whether a text can be nested deeply at all; cheap, and wrong only in saying that it can."""
+    """A cheap check whether values may be nested too deeply; it may return false positives only."""
     for _ in range(4):
         if text.count("[") + text.count("{") <= MAX_DEPTH:
             return _INDENTED.search(text) is not None
@@ -89,32 +88,32 @@ def _syntax(document: Document, error: yaml.MarkedYAMLError) -> Finding:
 def _explain(error: yaml.MarkedYAMLError, text: str, column: int) -> tuple[str, str | None]:
     problem = error.problem or error.context or "not YAML"
     if "${" in text[: column + 2] and "flow" in (error.context or ""):
-        return "`${` ends a value inside `{ }` or `[ ]`", 'put it in quotes: `"${NAME}"`'
+        return "`${` is not allowed unquoted inside `{ }` or `[ ]`", 'put it in quotes: `"${NAME}"`'
     if "\t" in text[: column + 1] and ("cannot start any token" in problem or not text[: column + 1].strip()):
-        return "a tab indents this line; YAML takes only spaces", "replace the tab with spaces"
+        return "this line is indented with a tab; YAML allows only spaces", "replace the tab with spaces"
     if "expected a single document" in (error.context or "") or "<document start>" in problem:
-        return "a second YAML document begins here", "one file holds one document; remove the `---` or `...`"
+        return "a second YAML document begins here", "remove the `---` or `...`: a file has only one document"
     if "end of stream" in problem and "quoted" in (error.context or ""):
-        return "the text that begins with this quote does not end", "add the closing quote"
+        return "this quoted string is not closed", "add the closing quote"
     if "expected ',' or" in problem and error.context_mark:
         opened = error.context_mark
-        help_ = f"look whether the `{problem[-2]}` for line {opened.line + 1}, column {opened.column + 1} is missing"
+        help_ = f"check whether the `{problem[-2]}` for line {opened.line + 1}, column {opened.column + 1} is missing"
         return "a `,` or the end of the list or map is missing before this", help_
     if "undefined alias" in problem:
         return problem.replace("found ", ""), "define the anchor (`&name`) above the alias (`*name`)"
     if "mapping values are not allowed" in problem:
-        return "a `:` is not allowed here", "put the text in quotes, or look at the indentation"
+        return "a `:` is not allowed here", "put the text in quotes, or check the indentation"
     if "cannot start any token" in problem and column < len(text):
         return f"a value cannot begin with `{text[column]}`", "put the value in quotes"
-    return f"this is not YAML: {problem}", None
+    return f"invalid YAML: {problem}", None
 
 
 def _bad_character(document: Document, error: yaml.reader.ReaderError) -> Finding:
     bad = error.character if isinstance(error.character, int) else ord(error.character[:1] or "\0")
-    line, column = document.place(max(document.text.find(chr(bad)), 0))
+    line, column = document.line_and_column(max(document.text.find(chr(bad)), 0))
     return Finding(
         "syntax",
         f"the character U+{bad:04X} is not allowed in YAML",
         document.position(line, column),
-        "remove it, or write it as an escape in quotes",
+        "remove it, or write it as an escape sequence in double quotes",
     )

@@ -1,4 +1,4 @@
-"""Where the secrets of the files are, so that an error can quote a line without them."""
+"""Positions of secrets in the files, so that findings can quote lines without them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import yaml
 
-from ...base.redaction import PUBLIC_OF_USER, URI_KEYS, URL_CREDENTIALS, Span, is_secret_key
+from ...base.redaction import PUBLIC_USER_FIELDS, URI_KEYS, URL_CREDENTIALS, Span, is_secret_key
 from ...base.scalar import only_variables
 from .document import Document
 
 
 class SecretSpans:
-    """Where the secrets of the files stand, read off their nodes when somebody asks.
+    """Positions of the secrets in the files, collected from the nodes on first use.
 
     Parameters:
       root: The merged YAML nodes.
@@ -25,36 +25,36 @@ class SecretSpans:
         self._found = False
         self._spans: dict[tuple[str, int], list[Span]] = {}
 
-    def on(self, file: str, line: int) -> list[Span]:
-        """The columns of a line, both from 0, that may not be shown."""
+    def on_line(self, file: str, line: int) -> list[Span]:
+        """The columns of secrets on a line; both count from 0."""
         self.find()
         return self._spans.get((file, line), [])
 
     def find(self) -> None:
-        """Looks for the secrets, while all nodes are there."""
+        """Collects the secrets; must be called before nodes are removed."""
         if self._found:
             return
         self._found = True
         seen: set[tuple[int, str]] = set()
-        waiting: list[tuple[yaml.Node, str]] = [(self._root, "file")]
-        while waiting:
-            node, place = waiting.pop()
+        pending: list[tuple[yaml.Node, str]] = [(self._root, "file")]
+        while pending:
+            node, context = pending.pop()
             if isinstance(node, yaml.ScalarNode):
-                self._scalar(node, place)
-            elif (id(node), place) not in seen:
-                seen.add((id(node), place))
+                self._scalar(node, context)
+            elif (id(node), context) not in seen:
+                seen.add((id(node), context))
                 for child in node.value:
                     key, value = child if isinstance(node, yaml.MappingNode) else (None, child)
                     name = key.value if isinstance(key, yaml.ScalarNode) else ""
                     if isinstance(key, yaml.ScalarNode):
                         self._scalar(key, "key")
-                    waiting.append((value, _below(place, name, value)))
+                    pending.append((value, _child_context(context, name, value)))
 
-    def _scalar(self, node: yaml.ScalarNode, place: str) -> None:
-        if place in ("secret", "users", "user"):
+    def _scalar(self, node: yaml.ScalarNode, context: str) -> None:
+        if context in ("secret", "users", "user"):
             if not only_variables(node.value):
                 self._hide(node)
-        elif place == "uri" or ("://" in node.value and "@" in node.value):
+        elif context == "uri" or ("://" in node.value and "@" in node.value):
             self._hide_credentials(node)
 
     def _hide(self, node: yaml.Node) -> None:
@@ -81,14 +81,14 @@ class SecretSpans:
             self._hide(node)
 
 
-def _below(place: str, key: str, value: yaml.Node) -> str:
-    """What stands below a key: secrets, users, addresses, or nothing special."""
-    if place == "secret" or (place == "user" and key not in PUBLIC_OF_USER):
+def _child_context(context: str, key: str, value: yaml.Node) -> str:
+    """The kind of the value of a key: `secret`, `users`, `user`, `uri` or `plain`."""
+    if context == "secret" or (context == "user" and key not in PUBLIC_USER_FIELDS):
         return "secret"
-    if place in ("file", "users") and key == "users":
+    if context in ("file", "users") and key == "users":
         return "users"
-    if place == "users":
+    if context == "users":
         return "user"
-    if key in URI_KEYS or (place == "uri" and not key):
+    if key in URI_KEYS or (context == "uri" and not key):
         return "uri"
     return "secret" if is_secret_key(key) and not isinstance(value, yaml.MappingNode) else "plain"

@@ -1,8 +1,7 @@
-"""From YAML files to plain data that remembers where each value stands.
+"""Plain data from YAML files, with the position of each value.
 
-The YAML is parsed by libyaml into nodes, overlays and includes are merged as nodes, and the data is built from
-the merged nodes: so the position of any path is read off the nodes when somebody asks, and costs nothing before.
-This file knows YAML; it knows nothing of what the data means.
+libyaml parses the files into nodes, overlays and includes are merged as nodes, and the data is built from the merged
+nodes. Positions are looked up in the nodes on demand, so they cost nothing until then.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ...errors import FileError
 from .constructor import Builder, UnbuildableDocument
 from .document import Document
 from .include import Reader, ReadObserver
-from .nodes import Lookup, cut, is_absent, merge
+from .nodes import Lookup, is_absent, merge, remove_children
 from .secret_spans import SecretSpans
 
 
@@ -27,12 +26,12 @@ class Source:
 
     Parameters:
       root: The merged YAML nodes.
-      documents: The files that were read, by name as it stands in the nodes' marks.
-      environment: Where `${NAME}` is looked up.
-      secrets: What of the files may not be shown; by default, what the nodes tell.
+      documents: The files that were read, by the name in the nodes' marks.
+      environment: The variables for `${NAME}`.
+      secrets: The positions of secrets; by default they are found in the nodes.
 
     Raises:
-      FileError: aliases make a loop or explode, or values are nested too deeply.
+      FileError: aliases form a loop or expand to too many values, or values are nested too deeply.
     """
 
     def __init__(
@@ -49,63 +48,63 @@ class Source:
         self._lookup = Lookup()
         self.findings: list[Finding] = []
         try:
-            self.data: Any = Builder(environment, self._found).build(root)
+            self.data: Any = Builder(environment, self._report_error).build(root)
         except UnbuildableDocument:
             raise FileError(self.findings) from None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of all files that were read, in the order in which they were."""
+        """The names of all files, in the order in which they were read."""
         return tuple(self._documents)
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
-        """Where the value at this path stands, or the nearest value above it that is in the file.
+        """The position of the value at a path, or of its nearest ancestor in the file.
 
         Parameters:
-          path: Keys and indices from the top.
-          of_key: Give the place of the last key instead of its value's.
+          path: Keys and indices from the root.
+          of_key: Return the position of the last key instead of that of its value.
         """
         key, node = self._lookup.walk(self._root, path)[-1]
-        return self._place(key if key is not None and (of_key or is_absent(node)) else node)
+        return self._node_position(key if key is not None and (of_key or is_absent(node)) else node)
 
     def has(self, path: ValuePath) -> bool:
-        """Whether the file itself has a value at this path."""
+        """Whether the file has a value at this path."""
         return len(self._lookup.walk(self._root, path)) > len(path)
 
     def raw(self, path: ValuePath) -> str | None:
-        """The text of the scalar at this path, or of the nearest above it, as it stands in the file."""
+        """The scalar at this path, or its nearest ancestor, as written; None if it is not a scalar."""
         node = self._lookup.walk(self._root, path)[-1][1]
         return node.value if isinstance(node, yaml.ScalarNode) else None
 
     def identity(self, path: ValuePath) -> int | None:
-        """What tells one value from all others, also where values before it in a list are taken out."""
+        """Identifies a value even after items before it are removed from its list."""
         walked = self._lookup.walk(self._root, path)
         return id(walked[-1][1]) if len(walked) > len(path) else None
 
     def without(self, paths: Iterable[ValuePath]) -> Source:
-        """The same source with the values at these paths taken out, whatever refers to them."""
+        """The same source without the values at these paths; references to them may remain."""
         self._secrets.find()
-        gone: dict[int, tuple[yaml.Node, list[str | int]]] = {}
+        removed: dict[int, tuple[yaml.Node, list[str | int]]] = {}
         for path in paths:
             walked = self._lookup.walk(self._root, path[:-1])
             if path and len(walked) == len(path):
                 node = walked[-1][1]
-                gone.setdefault(id(node), (node, []))[1].append(path[-1])
-        for node, parts in gone.values():
-            cut(node, parts)
+                removed.setdefault(id(node), (node, []))[1].append(path[-1])
+        for node, parts in removed.values():
+            remove_children(node, parts)
         return Source(self._root, self._documents, self._environment, self._secrets)
 
-    def _place(self, node: yaml.Node) -> Position:
+    def _node_position(self, node: yaml.Node) -> Position:
         mark, end = node.start_mark, node.end_mark
         if mark is None:
             return Position(next(iter(self._documents), "<none>"), 1, 1)
         document = self._documents[mark.name]
-        same = end is not None and end.line == mark.line
-        length = (end.column if same else len(document.line(mark.line))) - mark.column
-        return document.position(mark.line, mark.column, length, self._secrets.on(mark.name, mark.line))
+        single_line = end is not None and end.line == mark.line
+        length = (end.column if single_line else len(document.line(mark.line))) - mark.column
+        return document.position(mark.line, mark.column, length, self._secrets.on_line(mark.name, mark.line))
 
-    def _found(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
-        self.findings.append(Finding(code, message, self._place(node), help_))
+    def _report_error(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
+        self.findings.append(Finding(code, message, self._node_position(node), help_))
 
 
 def read(
@@ -113,23 +112,23 @@ def read(
     environment: Mapping[str, str],
     *,
     leave_out: Collection[str] = (),
-    witness: ReadObserver | None = None,
+    observer: ReadObserver | None = None,
 ) -> Source:
-    """Reads files, follows their includes, and lays each over the one before.
+    """Reads and merges files with their includes.
 
-    Maps merge and lists are replaced from one file to the next; between a file and what it includes, maps merge,
-    lists are joined, and two different values in one place are a mistake.
+    Between the given files, maps are merged, and lists and other values are overridden. Between a file and its
+    includes, maps are merged, lists are concatenated, and two different values at the same path are an error.
 
     Parameters:
-      paths: At least one YAML file; later ones win.
-      environment: Where `${NAME}` is looked up.
-      leave_out: Sections of each vhost's body that are not looked at, as if they were not there.
-      witness: Is told of every file just before it is looked for.
+      paths: At least one YAML file; later ones override earlier ones.
+      environment: The variables for `${NAME}`.
+      leave_out: Sections of each vhost's body to ignore.
+      observer: Called before each access to the file system.
 
     Raises:
-      FileError: a file cannot be read, is not YAML, or is no data. Other mistakes are left in `findings`.
+      FileError: a file cannot be read, or is not valid YAML. Other mistakes are added to `findings`.
     """
-    reader = Reader(witness)
+    reader = Reader(observer)
     roots = [reader.file(Path(path)) for path in paths]
     merged = roots[0]
     for root in roots[1:]:
@@ -141,9 +140,9 @@ def read(
 
 
 def _leave_out(root: yaml.Node, sections: Collection[str]) -> None:
-    cut(root, sections)
+    remove_children(root, sections)
     vhosts = Lookup().child(root, "vhosts")
     if sections and vhosts is not None and isinstance(vhosts[1], yaml.MappingNode):
         for _, body in vhosts[1].value:
             if isinstance(body, yaml.MappingNode):
-                cut(body, sections)
+                remove_children(body, sections)

@@ -79,7 +79,7 @@ def test_headers_among_the_options_are_headers_of_the_call(tmp_path: Path) -> No
 def test_an_address_from_the_caller_is_rejected(name: str, tmp_path: Path) -> None:
     (tmp_path / "queues.yaml").write_text(FILE)
     router = Router.from_file(tmp_path / "queues.yaml")
-    with pytest.raises(UsageError, match=f"caller names the `{name}` goes there, whatever the file says"):
+    with pytest.raises(UsageError, match=f"a task sent with `{name}` bypasses the routes of the file"):
         router.route("billing.x", options={name: "low"})
     assert router.route("billing.x", options={name: None}).queue == "high"
 
@@ -92,10 +92,10 @@ def test_an_address_among_the_options_of_a_test_is_a_mistake_in_the_file(tmp_pat
         "  - {task: billing.x, options: {queue: null}, queue: high}\n"
     )
     assert Folder(tmp_path).mistakes(FILE + tests) == [
-        "16:32 wrong-value: `options` cannot hold `queue`: a task whose caller names the `queue` goes there, "
-        "whatever the file says",
-        "17:32 wrong-value: `options` cannot hold `routing_key`: a task whose caller names the `routing_key` "
-        "goes there, whatever the file says",
+        "16:32 wrong-value: `options` cannot contain `queue`: a task sent with `queue` bypasses the routes "
+        "of the file",
+        "17:32 wrong-value: `options` cannot contain `routing_key`: a task sent with `routing_key` "
+        "bypasses the routes of the file",
     ]
 
 

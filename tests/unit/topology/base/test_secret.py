@@ -1,4 +1,4 @@
-"""A secret shows itself to nobody, and password hashes are recognised."""
+"""Secrets are never printed, and password hashes are verified."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from routectl.topology.base.redaction import mask_urls, redacted
 from routectl.topology.base.secret import MASK, Secret, mask, password_matches
 
 
-def test_nothing_shows_a_secret() -> None:
+def test_a_secret_is_never_printed() -> None:
     secret = Secret("hush")
     shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>10}", f"{[secret]}", "%s" % secret]  # noqa: UP031
     assert all("hush" not in text for text in shown)
     assert secret.reveal() == "hush"
 
 
-def test_a_secret_is_not_pickled_or_dumped() -> None:
-    with pytest.raises(TypeError, match="not pickled"):
+def test_a_secret_cannot_be_pickled_or_dumped() -> None:
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(Secret("hush"))
     with pytest.raises(TypeError):
         copy.copy(Secret("hush"))
@@ -88,5 +88,5 @@ def test_password_hashes(name: str) -> None:
         ({"amqp://u:p@host": 1, 5: 2.5, "tokens": True}, {"amqp://***@host": 1, "5": 2.5, "tokens": True}),
     ],
 )
-def test_plain_data_is_shown_without_what_looks_like_a_secret(data: Any, shown: Any) -> None:
+def test_everything_that_looks_like_a_secret_is_masked(data: Any, shown: Any) -> None:
     assert redacted(data) == shown

@@ -1,4 +1,4 @@
-"""Carrying out a plan, on a broker that refuses, loses or misses something."""
+"""Applying a plan to a broker that rejects or loses objects."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_each_object_is_written_once() -> None:
     assert len(written) == len(set(written)) == len(SHOP)
 
 
-def test_a_vhost_is_there_before_what_it_holds_and_a_user_before_its_permissions() -> None:
+def test_vhosts_are_created_before_their_objects_and_users_before_their_permissions() -> None:
     shop = Resource(vhost_key("shop"))
     broker = MemoryBroker(vhosts=())
     assert carry_out(state(queue("q", "shop"), policy("p", "shop"), user("app"), shop), broker).exit_code == 0
@@ -78,7 +78,7 @@ def test_a_failure_stays_with_its_object_and_the_rest_is_done() -> None:
     assert LOW.key not in broker.state
 
 
-def test_when_nothing_is_done_the_exit_code_says_so() -> None:
+def test_the_exit_code_if_nothing_is_done() -> None:
     assert carry_out(state(LOW), MemoryBroker(fail={LOW.key: NO})).exit_code == 2
 
 
@@ -87,14 +87,14 @@ def test_a_binding_to_a_queue_that_failed_fails_for_its_own_reason() -> None:
     assert set(errors(report)) == {"queue high", 'binding tasks -> high "high"'}
 
 
-def test_a_rerun_does_what_is_left() -> None:
+def test_a_rerun_applies_the_remaining_changes() -> None:
     broker = MemoryBroker(fail={LOW.key: NO})
     carry_out(SHOP, broker)
     broker.fail.clear()
     assert statuses(carry_out(SHOP, broker)) == {"queue low": "done"}
 
 
-def test_what_belongs_into_a_vhost_that_failed_is_skipped() -> None:
+def test_objects_of_a_failed_vhost_are_skipped() -> None:
     shop = Resource(vhost_key("shop"))
     broker = MemoryBroker(fail={shop.key: NO})
     report = carry_out(state(shop, queue("q", "shop"), policy("p", "shop"), HIGH), broker)
@@ -110,7 +110,7 @@ def test_what_belongs_into_a_vhost_that_failed_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("error", [AccessRefused("no access to vhost"), NO])
-def test_a_vhost_that_cannot_be_entered_fails_alone(error: BrokerError) -> None:
+def test_an_inaccessible_vhost_does_not_affect_others(error: BrokerError) -> None:
     class Closed(MemoryBroker):
         def create_all(self, vhost, resources, progress):  # type: ignore[no-untyped-def]
             if vhost == "closed":
@@ -122,7 +122,7 @@ def test_a_vhost_that_cannot_be_entered_fails_alone(error: BrokerError) -> None:
     assert errors(report) == {"queue q": error.message}
 
 
-def test_a_vhost_that_exists_and_cannot_be_changed_takes_what_belongs_into_it() -> None:
+def test_objects_are_created_in_an_existing_vhost_that_cannot_be_updated() -> None:
     shop = Resource(vhost_key("shop"), {"description": "new"})
     broker = MemoryBroker(vhosts=["shop"], fail={shop.key: NO})
     report = carry_out(state(shop, queue("q", "shop")), broker)
@@ -130,7 +130,7 @@ def test_a_vhost_that_exists_and_cannot_be_changed_takes_what_belongs_into_it() 
 
 
 @pytest.mark.parametrize("method", ["create_all", "put", "delete"])
-def test_a_broker_that_is_gone_ends_the_apply(method: str) -> None:
+def test_losing_the_broker_ends_the_apply(method: str) -> None:
     def gone(*_: Any, **__: Any) -> Any:
         raise Unreachable("gone")
 
@@ -145,25 +145,27 @@ def test_a_broker_that_is_gone_ends_the_apply(method: str) -> None:
         )
 
 
-def test_a_reason_does_not_name_its_object_once_more() -> None:
+def test_a_reason_does_not_repeat_the_name_of_its_object() -> None:
     error = Rejected(f"cannot create {HIGH.key}", "no leave")
     assert errors(carry_out(state(HIGH), MemoryBroker(fail={HIGH.key: error}))) == {"queue high": "no leave"}
 
 
-def test_what_got_lost_on_the_way_is_made_once_more() -> None:
+def test_lost_changes_are_retried() -> None:
     report = carry_out(SHOP, broker := MemoryBroker(lost_in_bulk=[LOW.key]))
     assert report.exit_code == 0
     assert ("put", LOW.key) in broker.writes
 
 
-def test_what_got_lost_is_tried_alone_for_its_reason() -> None:
+def test_lost_changes_are_retried_for_their_reason() -> None:
     report = carry_out(SHOP, MemoryBroker(lost_in_bulk=[LOW.key], fail={LOW.key: NO}))
     assert errors(report) == {"queue low": NO.message}
 
 
-def test_what_is_lost_without_a_reason_is_no_success() -> None:
+def test_changes_lost_without_a_reason_are_failures() -> None:
     report = carry_out(SHOP, MemoryBroker(lost=[LOW.key]))
-    assert errors(report) == {"queue low": "the broker reports success, and is not as the file wants it"}
+    assert errors(report) == {
+        "queue low": "the broker accepted the change, but its state still differs from the file"
+    }
     assert report.exit_code == 3
 
 
@@ -182,28 +184,26 @@ def test_a_password_is_set_and_found_again() -> None:
 
 def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker([queue("high", messages=2, arguments={"x-old": 1})])
-    with pytest.raises(
-        Refused, match="queue high would have to be replaced: 2 messages, 0 consumers"
-    ) as told:
+    with pytest.raises(Refused, match="queue high must be replaced: 2 messages, 0 consumers") as told:
         carry_out(SHOP, broker, "disruptive", "destructive", "data-loss")
     assert told.value.hint is not None
-    assert "set x-old in the file as the broker has it" in told.value.hint
+    assert "change x-old in the file to match the broker" in told.value.hint
     assert broker.writes == []
 
 
 def test_a_plan_with_a_problem_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker()
-    with pytest.raises(Refused, match="marked `external`"):
+    with pytest.raises(Refused, match="is `external`"):
         carry_out(SHOP | state(replace(exchange("theirs"), external=True)), broker)
     assert broker.writes == []
 
 
-def test_every_refusal_is_told_at_once() -> None:
+def test_all_refusals_are_reported_at_once() -> None:
     broker = MemoryBroker([queue("high", durable=False), exchange("tasks", type="fanout"), queue("old")])
     found = refusals(planned(SHOP, broker, delete=[queue("old").key]))
     assert [error.message for error in found] == [
-        "exchange tasks would have to be replaced: what is bound to it would be cut off",
-        "queue high would have to be replaced: 0 messages, 0 consumers",
+        "exchange tasks must be replaced: its bindings would be removed",
+        "queue high must be replaced: 0 messages, 0 consumers",
         "queue old would be deleted: 0 messages, 0 consumers",
     ]
 
@@ -220,7 +220,7 @@ def test_every_refusal_is_told_at_once() -> None:
         (1, ("destructive", "data-loss"), None),
     ],
 )
-def test_a_deletion_needs_leave_and_messages_need_more(
+def test_deletions_and_data_loss_must_be_allowed(
     messages: int, allow: tuple[str, ...], refused: str | None
 ) -> None:
     broker = MemoryBroker([old := queue("old", messages=messages)])
@@ -243,14 +243,16 @@ def test_messages_that_arrive_after_the_plan_keep_the_queue() -> None:
     assert old.key in broker.state
 
 
-def test_what_was_not_deleted_is_no_success_and_is_not_made_again() -> None:
+def test_an_ineffective_deletion_is_a_failure_and_is_not_retried() -> None:
     broker = MemoryBroker([old := queue("old")], lost=[queue("old").key])
     report = carry_out({}, broker, "destructive", delete=[old])
-    assert errors(report) == {"queue old": "the broker reports success, and is not as the file wants it"}
+    assert errors(report) == {
+        "queue old": "the broker accepted the change, but its state still differs from the file"
+    }
     assert broker.writes == [("delete", old.key)]
 
 
-def test_without_a_whole_view_a_difference_fails_and_the_rest_is_done() -> None:
+def test_over_amqp_a_difference_fails_and_the_rest_is_done() -> None:
     broker = MemoryBroker([Resource(HIGH.key, rejection="inequivalent arg 'durable'")])
     broker.complete = False
     report = carry_out(state(TASKS, HIGH), broker)

@@ -1,4 +1,4 @@
-"""Which objects each part of a file stands for."""
+"""The broker objects of each part of a file."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def classic(**sections: Any) -> dict[str, Any]:
     return {**ROUTED, "queues": queues, **sections}
 
 
-def test_an_empty_file_wants_nothing() -> None:
+def test_an_empty_file_declares_nothing() -> None:
     assert wanted() == {}
 
 
-def test_a_named_vhost_is_created_and_an_unnamed_one_must_be_there() -> None:
+def test_a_named_vhost_is_created_and_an_unnamed_one_must_exist() -> None:
     assert listed(wanted("shop", vhost="shop")) == ["vhost shop"]
     assert listed(wanted("shop")) == []
 
 
-def test_a_vhost_whose_settings_are_given_is_brought_about() -> None:
+def test_a_vhost_with_settings_is_created() -> None:
     found = wanted("shop", description="All orders", tags=["b", "a"], default_queue_type="quorum")
     properties = {"description": "All orders", "tags": ["a", "b"], "default_queue_type": "quorum"}
     assert found == {vhost_key("shop"): Resource(vhost_key("shop"), properties)}
 
 
-def test_every_further_vhost_is_created_with_all_it_holds() -> None:
+def test_additional_vhosts_are_created_with_their_objects() -> None:
     assert listed(wanted(vhosts={"shop": {"queues": {"high": {}}}})) == ["vhost shop", "queue high"]
 
 
@@ -62,7 +62,7 @@ def test_the_same_name_in_two_vhosts_is_two_queues() -> None:
     assert [key.vhost for key in found if key.kind is Kind.QUEUE] == ["/", "shop"]
 
 
-def test_limits_go_by_the_brokers_names() -> None:
+def test_limits_have_the_brokers_names() -> None:
     found = wanted(limits={"max_connections": 5, "max_queues": -1})
     assert {key.name[0]: item.properties["value"] for key, item in found.items()} == {
         "max-connections": 5,
@@ -70,7 +70,7 @@ def test_limits_go_by_the_brokers_names() -> None:
     }
 
 
-def test_an_exchange_is_durable_and_of_type_topic_unless_said_otherwise() -> None:
+def test_an_exchange_is_durable_and_of_type_topic_by_default() -> None:
     assert wanted(exchanges={"tasks": {}})[exchange_key("/", "tasks")] == exchange("tasks", type="topic")
 
 
@@ -90,7 +90,7 @@ def test_a_queue_has_its_type_as_a_property_and_the_rest_as_arguments() -> None:
     )
 
 
-def test_what_is_external_is_marked_and_its_bindings_are_ours() -> None:
+def test_external_objects_are_marked_and_their_bindings_are_managed() -> None:
     found = wanted(
         exchanges={"theirs": {"type": "fanout", "external": True}},
         queues={"q": {"bindings": [{"exchange": "theirs"}]}},
@@ -102,7 +102,7 @@ def test_what_is_external_is_marked_and_its_bindings_are_ours() -> None:
     }
 
 
-def test_bindings_are_told_by_both_ends_key_and_arguments() -> None:
+def test_bindings_are_identified_by_source_destination_key_and_arguments() -> None:
     found = wanted(
         exchanges={
             "in": {"type": "headers"},
@@ -145,7 +145,7 @@ def test_federation_and_shovels_are_parameters_whose_uris_are_secret() -> None:
     }
 
 
-def test_a_user_comes_with_what_it_may_do() -> None:
+def test_a_user_has_permissions() -> None:
     found = wanted(
         users={
             "app": {
@@ -171,12 +171,12 @@ def test_a_user_without_a_password_keeps_the_one_it_has() -> None:
     assert wanted(users={"app": {}})[Key(Kind.USER, "", ("app",))].properties == {"tags": []}
 
 
-def test_quorum_queues_that_take_tasks_bring_delayed_delivery_with_them() -> None:
+def test_quorum_queues_with_tasks_require_delayed_delivery() -> None:
     kinds = [key.kind for key in delayed(wanted(**ROUTED))]
     assert [kinds.count(kind) for kind in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING)] == [29, 28, 57]
 
 
-def test_the_way_back_from_a_delay_leads_to_the_tasks_own_queue() -> None:
+def test_delayed_tasks_are_routed_to_their_queue() -> None:
     found = wanted(**ROUTED)
     assert binding_key("/", "celery_delayed_delivery", "tasks", "#.high", to_exchange=True) in found
     assert binding_key("/", "tasks", "high", "#.high") in found
@@ -197,7 +197,7 @@ def test_when_delayed_delivery_is_part_of_the_plan(file: dict[str, Any], mode: s
     assert bool(delayed(wanted(**file, delayed_delivery=mode))) is has_it
 
 
-def test_a_quorum_queue_that_takes_no_tasks_brings_no_delayed_delivery() -> None:
+def test_a_quorum_queue_without_tasks_requires_no_delayed_delivery() -> None:
     assert not delayed(wanted(**(ROUTED | {"routes": []})))
     other = {"queues": classic()["queues"] | {"other": {"type": "quorum"}}}
     assert not delayed(wanted(**(ROUTED | other)))
@@ -206,7 +206,7 @@ def test_a_quorum_queue_that_takes_no_tasks_brings_no_delayed_delivery() -> None
 @pytest.mark.parametrize(
     "section", [{"workers": {"w": {"queues": ["high"]}}}, {"unmatched": "high"}], ids=["worker", "unmatched"]
 )
-def test_tasks_also_come_by_a_workers_queues_or_unmatched(section: dict[str, Any]) -> None:
+def test_queues_of_workers_and_unmatched_have_tasks(section: dict[str, Any]) -> None:
     assert delayed(wanted(**(ROUTED | {"routes": []} | section)))
 
 
@@ -215,12 +215,12 @@ def test_delayed_delivery_belongs_to_the_vhost_whose_tasks_need_it() -> None:
     assert {key.vhost for key in delayed(found)} == {"shop"}
 
 
-def test_celery_delays_nothing_for_direct_exchanges() -> None:
+def test_direct_exchanges_have_no_delayed_delivery() -> None:
     assert not delayed(wanted(**(ROUTED | {"exchanges": {"tasks": {"type": "direct"}}})))
 
 
 @given(st.sets(st.sampled_from("abcdef")), st.sampled_from(["/", "shop"]))
-def test_each_object_stands_under_its_own_key(names: set[str], vhost: str) -> None:
+def test_each_object_has_its_own_key(names: set[str], vhost: str) -> None:
     found = wanted(vhost, queues={name: {"bindings": [{"exchange": "amq.topic"}]} for name in names})
     assert all(key == item.key and key.vhost == vhost for key, item in found.items())
     assert len(found) == 2 * len(names)

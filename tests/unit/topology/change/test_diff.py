@@ -1,4 +1,4 @@
-"""What has to change, from two states: each case as an example, and the laws that hold for any two."""
+"""The changes between two states: examples of each case, and properties of any two states."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def actions(desired: State, live: State, **more: Any) -> list[tuple[str, str]]:
     return [(change.action, str(change.key)) for change in diff(desired, live, **more).changes]
 
 
-def test_what_is_missing_is_created() -> None:
+def test_missing_objects_are_created() -> None:
     change = diff(state(HIGH), {}).changes[0]
     assert (change.action, change.risk) == ("create", "safe")
     assert (change.before, change.after) == (None, HIGH.properties)
@@ -58,7 +58,7 @@ def test_exchanges_and_queues_cannot_be_changed_in_place(make: Any) -> None:
     assert change.differences() == [("durable", False, True)]
 
 
-def test_a_replacement_says_how_much_traffic_it_would_hit() -> None:
+def test_a_replacement_has_message_and_consumer_counts() -> None:
     live = replace(queue("high", durable=False, messages=3), consumers=2)
     change = diff(state(HIGH), state(live)).changes[0]
     assert (change.messages, change.consumers) == (3, 2)
@@ -70,20 +70,20 @@ def test_an_argument_that_only_the_broker_has_is_a_difference() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(True, 1), (0, False), ([1], [True]), ({"a": 1}, {"a": True})])
-def test_a_number_is_no_truth_value(wanted: Any, found: Any) -> None:
+def test_numbers_and_booleans_differ(wanted: Any, found: Any) -> None:
     one, other = (queue("high", arguments={"x-a": value}) for value in (wanted, found))
     assert [change.differences() for change in diff(state(one), state(other)).changes] == [
         [("x-a", found, wanted)]
     ]
 
 
-def test_nothing_is_deleted_unless_it_is_named() -> None:
+def test_only_named_objects_are_deleted() -> None:
     live = state(HIGH, queue("low"))
     assert actions({}, live) == []
     assert actions({}, live, delete=[HIGH.key]) == [("delete", "queue high")]
 
 
-def test_what_is_to_be_deleted_and_is_gone_is_no_change() -> None:
+def test_deleting_a_missing_object_is_not_a_change() -> None:
     assert actions({}, {}, delete=[HIGH.key]) == []
 
 
@@ -100,29 +100,29 @@ def test_deletions_come_last_and_in_reverse() -> None:
     ]
 
 
-def test_what_is_external_and_missing_is_a_problem_and_no_change() -> None:
+def test_a_missing_external_object_is_a_problem_and_not_a_change() -> None:
     theirs = replace(exchange("theirs"), external=True)
     found = diff(state(theirs), {})
     assert found.changes == ()
-    assert found.problems == ("exchange theirs is marked `external`, and does not exist in vhost `/`",)
+    assert found.problems == ("exchange theirs is `external` but does not exist in vhost `/`",)
 
 
-def test_what_is_external_is_never_changed() -> None:
+def test_external_objects_are_never_changed() -> None:
     theirs = replace(exchange("theirs"), external=True)
     found = diff(state(theirs), state(exchange("theirs", type="fanout")))
     assert (found.changes, found.problems) == ((), ())
 
 
-def test_exchanges_that_every_vhost_has_are_no_problem() -> None:
+def test_built_in_exchanges_are_not_a_problem() -> None:
     assert diff(state(replace(exchange("amq.topic"), external=True)), {}).problems == ()
 
 
-def test_what_the_file_does_not_name_is_counted() -> None:
+def test_unmanaged_objects_are_counted() -> None:
     live = state(HIGH, queue("low"), queue("lower"), exchange("old"), policy("p"), user("guest"))
     assert diff(state(HIGH), live).unmanaged == {"queue": 2, "exchange": 1, "policy": 1}
 
 
-def test_what_is_deleted_is_not_left() -> None:
+def test_deleted_objects_are_not_unmanaged() -> None:
     assert diff({}, state(HIGH, queue("low")), delete=[HIGH.key]).unmanaged == {"queue": 1}
 
 
@@ -140,14 +140,14 @@ def test_what_is_deleted_is_not_left() -> None:
         "federation: tasks -> rabbit@here",
     ],
 )
-def test_what_celery_and_rabbitmq_make_for_themselves_is_not_counted(name: str) -> None:
+def test_internal_objects_are_not_counted(name: str) -> None:
     made = state(queue(name), exchange(name), Resource(binding_key("/", name, "tasks", "k")))
     assert all(map(is_internal, made))
     assert diff({}, made).unmanaged == {}
 
 
 @pytest.mark.parametrize("name", ["celery", "celery_delayed_", "celeryevents", "my.celery_delayed_3"])
-def test_a_queue_that_is_only_named_alike_is_counted(name: str) -> None:
+def test_a_queue_with_a_similar_name_is_counted(name: str) -> None:
     assert diff({}, state(queue(name))).unmanaged == {"queue": 1}
 
 
@@ -163,7 +163,7 @@ def test_a_password_is_compared_with_the_hash_that_the_broker_stores() -> None:
     assert actions(state(user("app")), live) == []
 
 
-def test_a_password_that_differs_is_shown_as_such_and_not_told() -> None:
+def test_a_different_password_is_shown_masked() -> None:
     live = state(user("app", password_hash=password_hash("old"), hashing_algorithm=ALGORITHM))
     change = diff(state(user("app", password=Secret("new"))), live).changes[0]
     assert change.differences() == [("password", "***", "***")]
@@ -175,7 +175,7 @@ def test_only_what_differs_of_a_user_is_shown() -> None:
     assert change.differences() == [("tags", [], ["monitoring"])]
 
 
-def test_what_the_file_does_not_say_of_a_vhost_belongs_to_others() -> None:
+def test_vhost_properties_that_the_file_does_not_set_are_ignored() -> None:
     key = vhost_key("shop")
     live = state(Resource(key, {"description": "theirs", "tags": ["a"]}))
     assert actions(state(Resource(key)), live) == []
@@ -183,7 +183,7 @@ def test_what_the_file_does_not_say_of_a_vhost_belongs_to_others() -> None:
     assert change.differences() == [("description", "theirs", "ours")]
 
 
-def test_what_the_file_does_not_say_of_a_policy_is_a_difference() -> None:
+def test_policy_properties_that_the_file_does_not_set_are_a_difference() -> None:
     assert actions(state(policy("p")), state(policy("p", ttl=1))) == [("update", "policy p")]
 
 
@@ -195,13 +195,13 @@ def test_a_state_does_not_differ_from_itself(found: State) -> None:
 
 
 @given(STATES, STATES)
-def test_kinds_are_changed_in_an_order_in_which_each_finds_what_it_needs(desired: State, live: State) -> None:
+def test_objects_are_changed_after_their_dependencies(desired: State, live: State) -> None:
     kinds = [KIND_ORDER[change.key.kind] for change in diff(desired, live).changes]
     assert kinds == sorted(kinds)
 
 
 @given(STATES, STATES)
-def test_exactly_what_differs_is_changed_and_each_object_once(desired: State, live: State) -> None:
+def test_exactly_the_differences_are_changed_and_each_object_once(desired: State, live: State) -> None:
     changed = [change.key for change in diff(desired, live).changes]
     assert len(changed) == len(set(changed))
     missing = desired.keys() - live.keys()
@@ -210,7 +210,7 @@ def test_exactly_what_differs_is_changed_and_each_object_once(desired: State, li
 
 
 @given(STATES, STATES)
-def test_carrying_out_the_changes_leaves_none(desired: State, live: State) -> None:
+def test_no_changes_remain_after_applying_them(desired: State, live: State) -> None:
     changes = diff(desired, live).changes
     assert diff(desired, live | {change.key: change.resource for change in changes}).changes == ()
 

@@ -1,4 +1,4 @@
-"""A plan as a value: to JSON and back, without secrets; what has moved on since; and what is no plan."""
+"""Plans: conversion to and from JSON, without secrets; stale plans; and invalid plans."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_plan_survives_json(made: Plan) -> None:
 
 
 @given(PLANS)
-def test_a_saved_plan_has_not_moved_on(made: Plan) -> None:
+def test_a_saved_plan_is_not_stale(made: Plan) -> None:
     assert stale_reasons(Plan.from_dict(json.loads(json.dumps(made.as_dict()))), made) == []
 
 
@@ -116,17 +116,17 @@ def test_differences_are_laid_out_by_name() -> None:
     assert change.differences() == [("x-a", 1, 3), ("x-gone", 2, None)]
 
 
-def test_more_messages_are_no_reason_to_review_a_plan_again() -> None:
+def test_message_counts_do_not_make_a_plan_stale() -> None:
     deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 1, 0)
     assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2))) == []
 
 
-def test_what_has_moved_on_is_told_by_object() -> None:
+def test_stale_reasons_name_each_object() -> None:
     low = replace(HIGH, key=queue_key("/", "low"))
     assert stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
         "queue high: no longer differs",
-        "policy p: differs in another way than then",
-        "queue low: did not differ then, and would be created now",
+        "policy p: the difference has changed since the plan was made",
+        "queue low: did not differ when the plan was made, but would be created now",
     ]
 
 
@@ -138,21 +138,21 @@ def test_what_has_moved_on_is_told_by_object() -> None:
         ({"cluster": ""}, "the plan was made for cluster rabbit@here, vhosts /"),
     ],
 )
-def test_a_plan_for_elsewhere_is_no_plan_for_here(elsewhere: dict[str, Any], told: str) -> None:
+def test_a_plan_for_another_broker_is_stale(elsewhere: dict[str, Any], told: str) -> None:
     assert stale_reasons(EMPTY, replace(EMPTY, **elsewhere)) == [told]
 
 
-def test_without_the_clusters_name_brokers_are_told_apart_by_their_address() -> None:
+def test_over_amqp_brokers_are_identified_by_their_address() -> None:
     here = replace(EMPTY, cluster="")
     assert stale_reasons(here, here) == []
     assert stale_reasons(here, replace(here, broker="amqp://far")) == [
-        "the plan was made for amqp://localhost by AMQP alone, vhosts /"
+        "the plan was made for amqp://localhost over AMQP, vhosts /"
     ]
 
 
 @pytest.mark.parametrize("document", [None, [], "plan", 1, {}, {"version": FORMAT_VERSION}])
-def test_what_is_no_plan_is_refused(document: Any) -> None:
-    with pytest.raises(UsageError, match="not a plan of routectl's"):
+def test_data_that_is_not_a_plan_is_rejected(document: Any) -> None:
+    with pytest.raises(UsageError, match="not a routectl plan"):
         Plan.from_dict(document)
 
 
@@ -178,15 +178,15 @@ def test_a_plan_of_another_version_is_refused(version: Any) -> None:
         ("files", [1]),
     ],
 )
-def test_a_damaged_plan_is_refused(field: str, value: Any) -> None:
-    with pytest.raises(UsageError, match="damaged"):
+def test_a_corrupt_plan_is_rejected(field: str, value: Any) -> None:
+    with pytest.raises(UsageError, match="corrupt"):
         Plan.from_dict(plan(HIGH).as_dict() | {field: value})
 
 
 @pytest.mark.parametrize(
     "field", [name for name in plan(HIGH).as_dict() if name not in ("changes", "summary")]
 )
-def test_a_plan_that_lacks_something_is_refused(field: str) -> None:
+def test_an_incomplete_plan_is_rejected(field: str) -> None:
     document = plan(HIGH).as_dict()
     del document[field]
     with pytest.raises(UsageError):
@@ -212,18 +212,18 @@ def test_a_plan_that_lacks_something_is_refused(field: str) -> None:
         ("consumers", []),
     ],
 )
-def test_a_damaged_change_is_refused(field: str, value: Any) -> None:
+def test_a_corrupt_change_is_rejected(field: str, value: Any) -> None:
     document = plan(HIGH).as_dict()
     document["changes"][0][field] = value
-    with pytest.raises(UsageError, match="damaged"):
+    with pytest.raises(UsageError, match="corrupt"):
         Plan.from_dict(document)
 
 
-def test_a_plan_nested_without_end_is_refused() -> None:
+def test_an_infinitely_nested_plan_is_rejected() -> None:
     document = plan(HIGH).as_dict()
     nested: Any = 1
     for _ in range(5000):
         nested = [nested]
     document["changes"][0]["after"] = {"arguments": nested}
-    with pytest.raises(UsageError, match="damaged"):
+    with pytest.raises(UsageError, match="corrupt"):
         Plan.from_dict(document)

@@ -1,4 +1,4 @@
-"""Where the broker would deliver, by exchange type; tests/live holds the same against a real one."""
+"""Simulated routing by exchange type; tests/live compares it with a real broker."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_topic_keys(binding: str, key: str, expected: bool) -> None:
 
 
 def topic_matches(binding: str, key: str) -> bool:
-    """Whether a topic exchange sends a key along a binding."""
+    """Whether a topic exchange routes a key along a binding."""
     network = Network({"t": "topic"}, ["q"], [Link("t", "q", True, binding)])
     return network.deliver("t", key) == {"q"}
 
@@ -77,13 +77,13 @@ def test_headers(arguments: dict[str, Any], headers: dict[str, Any], expected: b
     assert headers_match(arguments, headers) is expected
 
 
-def test_the_default_exchange_knows_every_queue_by_name() -> None:
+def test_the_default_exchange_routes_to_every_queue_by_name() -> None:
     network = Network({}, ["a"], [])
     assert network.deliver("", "a") == {"a"}
     assert network.deliver("", "b") == set()
 
 
-def test_exchanges_pass_on_to_exchanges_once() -> None:
+def test_exchange_to_exchange_bindings_are_followed_once() -> None:
     network = Network(
         {"in": "topic", "out": "fanout"},
         ["a", "b"],
@@ -99,7 +99,7 @@ def test_exchanges_pass_on_to_exchanges_once() -> None:
     assert network.deliver("in", "y") == set()
 
 
-def test_an_alternate_exchange_takes_what_nothing_else_does() -> None:
+def test_an_alternate_exchange_receives_unroutable_messages() -> None:
     links = [Link("in", "a", True, "a"), Link("rest", "b", True)]
     network = Network({"in": "direct", "rest": "fanout"}, ["a", "b"], links, {"in": "rest"})
     assert network.deliver("in", "a") == {"a"}

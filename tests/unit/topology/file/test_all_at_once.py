@@ -1,4 +1,4 @@
-"""Every mistake is reported in one go, and none that is only the consequence of another."""
+"""All mistakes are reported at once, without mere consequences of others."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def test_twenty_mistakes_give_twenty_findings(tmp_path: Path) -> None:
         "6:31 unknown-name: there is no exchange `gone` in this file",
         "8:16 wrong-value: `type` must be one of classic, quorum, stream, not `quorom`",
         "8:65 unknown-name: there is no exchange `taks` in this file",
-        "10:3 duplicate-key: `low` is given twice here",
+        "10:3 duplicate-key: duplicate key `low`",
         "11:24 wrong-argument: a stream does not dead-letter",
-        "12:3 reserved-name: `amq.mine`: names that begin with `amq.` belong to RabbitMQ",
+        "12:3 reserved-name: `amq.mine`: names that begin with `amq.` are reserved by RabbitMQ",
         "14:5 missing-key: `queue` is missing",
         "15:17 bad-pattern: the regular expression `/(/` is wrong: missing ), unterminated subpattern at position 0",
         "16:23 unknown-name: there is no queue `hihg` in this file",
         "16:39 wrong-value: `priority` must be at most 255, not `300`",
         "17:12 unknown-name: there is no queue `normal` in this file",
         "19:30 conflict: `high` is named twice",
-        "21:19 literal-secret: `password`: a password does not belong in the file",
+        "21:19 literal-secret: `password`: a password must not be written in the file",
         "21:34 unset-variable: the environment variable NOPE is not set",
         "23:15 missing-key: `uri` of `up` is missing",
         "23:20 unknown-key: unknown key `ur`",
@@ -71,7 +71,7 @@ def test_a_wrong_entry_does_not_hide_the_mistakes_of_its_neighbours(tmp_path: Pa
     assert [line.split(":")[0] for line in Folder(tmp_path).mistakes(text)] == ["4", "5", "6", "7", "8", "9"]
 
 
-def test_what_is_wrong_may_still_be_referred_to(tmp_path: Path) -> None:
+def test_invalid_objects_can_be_referred_to(tmp_path: Path) -> None:
     text = body(
         "exchanges: {e: 5}\nqueues: {q: 5, r: {bindings: [{exchange: e}]}}\nunmatched: q\n"
         "federation: {upstreams: {u: 5}, upstream_sets: {s: 5}}\n"
@@ -86,7 +86,7 @@ def test_what_is_wrong_may_still_be_referred_to(tmp_path: Path) -> None:
     ]
 
 
-def test_thousands_of_mistakes_are_cut_short_and_take_no_time(tmp_path: Path) -> None:
+def test_thousands_of_mistakes_are_truncated_quickly(tmp_path: Path) -> None:
     folder, count = Folder(tmp_path), 3_000
     alike = "".join(f"  exchange{i}x: {{}}\n" for i in range(count))
     for wrong in (
@@ -109,7 +109,7 @@ def _error(folder: Folder) -> BaseException:
     raise AssertionError
 
 
-def test_very_long_lines_are_shown_in_part(tmp_path: Path) -> None:
+def test_very_long_lines_are_truncated(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for text in (
         f"name: {'x' * 5_000_000}",

@@ -1,4 +1,4 @@
-"""The JSON Schema: as an editor uses it, it says what loading says, and describes every field."""
+"""The JSON Schema accepts and rejects the same files as the loader, and describes every field."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
 def is_valid(text: str) -> bool:
-    """Whether an editor is content with a file."""
+    """Whether a file is valid by the schema."""
     return VALIDATOR.is_valid(yaml.safe_load(text))
 
 
 def loads(folder: Path, text: str) -> bool:
-    """Whether the file loads, whatever the environment."""
+    """Whether the file loads in any environment."""
     try:
         Folder(folder).load(text, {"V": "5", "B": "true", "PW": "x", "URL": "amqp://h"})
     except FileError:
@@ -36,7 +36,7 @@ def loads(folder: Path, text: str) -> bool:
 
 
 def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema within a schema, with its path."""
+    """All subschemas of a schema, with their paths."""
     if isinstance(node, dict):
         yield path, node
         for name, item in node.items():
@@ -105,7 +105,7 @@ def test_the_repositorys_own_file_is_valid() -> None:
         "limits: {max_queues: -1}\ndefault_queue_type: quorum",
     ],
 )
-def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
+def test_files_that_load_are_valid(tmp_path: Path, text: str) -> None:
     assert loads(tmp_path, body(text))
     assert is_valid(body(text)), [
         error.message for error in VALIDATOR.iter_errors(yaml.safe_load(body(text)))
@@ -140,13 +140,13 @@ def test_what_loads_is_valid(tmp_path: Path, text: str) -> None:
         "defaults: {queue: {typ: 1}}",
     ],
 )
-def test_what_is_not_valid_does_not_load(tmp_path: Path, text: str) -> None:
+def test_invalid_files_do_not_load(tmp_path: Path, text: str) -> None:
     assert not is_valid(body(text))
     assert not loads(tmp_path, body(text))
 
 
 @pytest.mark.parametrize("version", ["", "version: 2", "version: '1'", "version: true"])
-def test_the_version_is_wanted(tmp_path: Path, version: str) -> None:
+def test_the_version_is_required(tmp_path: Path, version: str) -> None:
     text = f"{version}\nqueues: {{}}\n"
     assert not is_valid(text)
     assert not loads(tmp_path, text)

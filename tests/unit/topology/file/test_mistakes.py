@@ -1,4 +1,4 @@
-"""One mistake in one value: where it is said to be, what is said, and which fix is offered."""
+"""Mistakes in single values: position, message and suggested fix."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def only(tmp_path: Path, text: str) -> str:
         ),
         (
             "queues: {a: {x-custom-thing: b}}",
-            "2:14 unknown-key: unknown key `x-custom-thing` | put it under `arguments:` to pass it as it is: "
+            "2:14 unknown-key: unknown key `x-custom-thing` | put it under `arguments:` to pass it through unchanged: "
             "`arguments: {x-custom-thing: …}`",
         ),
         (
             "routes: [{task: a, queue: q, tasks: a}]\nqueues: {q: }",
             "2:11 unknown-key: unknown key `task` | write `tasks` here",
         ),
-        ("queues:\n  a: {}\n  a: {}", "4:3 duplicate-key: `a` is given twice here | remove one of the two"),
-        ("queues: {}\nqueues: {}", "3:1 duplicate-key: `queues` is given twice here | remove one of the two"),
+        ("queues:\n  a: {}\n  a: {}", "4:3 duplicate-key: duplicate key `a` | remove one of the two"),
+        ("queues: {}\nqueues: {}", "3:1 duplicate-key: duplicate key `queues` | remove one of the two"),
         (
             "queues: {q: {bindings: [{key: a}]}}",
             "2:25 missing-key: `exchange` is missing | add `exchange: …`",
@@ -147,24 +147,24 @@ def test_values_of_a_queue(tmp_path: Path, value: str, mistake: str) -> None:
             "bad-uri: `uri` must begin with amqp:// or amqps://",
         ),
         ("workers: {w: {queues: []}}", "2:23 wrong-type: `queues` cannot be empty"),
-        ("workers: {w: {queues: [true]}}", 'must be text, not `true` | put it in quotes: `"true"`'),
+        ("workers: {w: {queues: [true]}}", 'must be a string, not `true` | put it in quotes: `"true"`'),
         ("queues: {'': }", "2:10 wrong-value: a name cannot be empty"),
-        ('queues: {"a\\nb": }', "a name cannot hold line breaks or NUL: RabbitMQ would drop them"),
+        ('queues: {"a\\nb": }', "a name cannot contain line breaks or NUL, which RabbitMQ would strip"),
         (
             "queues: {amq.gen-1: }",
-            "2:10 reserved-name: `amq.gen-1`: names that begin with `amq.` belong to RabbitMQ",
+            "2:10 reserved-name: `amq.gen-1`: names that begin with `amq.` are reserved by RabbitMQ",
         ),
         (
             "policies: {p: {pattern: '(', definition: {max_length: 1}}}",
-            "bad-pattern: `pattern` is not a regular",
+            "bad-pattern: `pattern` is not a valid regular",
         ),
         (
             "policies: {p: {pattern: 'a)', definition: {max_length: 1}}}",
-            "bad-pattern: `pattern` is not a regular",
+            "bad-pattern: `pattern` is not a valid regular",
         ),
         (
             "users: {u: {permissions: {/: {read: '['}}}}",
-            "2:37 bad-pattern: `read` is not a regular expression",
+            "2:37 bad-pattern: `read` is not a valid regular expression",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_values_elsewhere(tmp_path: Path, text: str, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["^a", r"\Qa(b\E", "(*UTF8)a", "(?|a|b)", "a*+", "[]a]", r"\p{L}"])
-def test_what_only_rabbitmq_understands_of_a_pattern_is_left_to_it(tmp_path: Path, pattern: str) -> None:
+def test_regular_expressions_that_only_pcre_supports_are_accepted(tmp_path: Path, pattern: str) -> None:
     Folder(tmp_path).load(body(f"policies: {{p: {{pattern: '{pattern}', definition: {{max_length: 1}}}}}}"))
 
 
@@ -189,7 +189,7 @@ def test_a_mistake_is_shown_with_its_line_a_caret_and_the_fix(tmp_path: Path) ->
     )
 
 
-def test_the_caret_stands_under_wide_letters_and_in_long_lines(tmp_path: Path) -> None:
+def test_the_caret_is_placed_correctly_with_wide_characters_and_long_lines(tmp_path: Path) -> None:
     (finding,) = Folder(tmp_path).findings(body("queues: {🐇🐇: {typ: 1}}"))
     assert finding.render().splitlines()[4] == "  |                 ^^^"
     (finding,) = Folder(tmp_path).findings(body(f"queues: {{{'a' * 200}: {{}}, b: {{typ: 1}}}}"))

@@ -1,4 +1,4 @@
-"""Producers and workers read the same file as the provisioner, without its passwords."""
+"""Producers and workers load the same file as `apply`, without its passwords."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_router_needs_no_password_of_users_and_links(file: Path) -> None:
     assert Router.from_file(file).route("billing.charge").queue == "high"
 
 
-def test_the_provisioner_does(file: Path) -> None:
+def test_apply_needs_them(file: Path) -> None:
     with pytest.raises(FileError) as caught:
         load(file, {})
     assert [finding.code for finding in caught.value.findings] == ["unset-variable"] * 3

@@ -1,4 +1,4 @@
-"""Whatever is in a file, loading it gives a topology or findings, and nothing else."""
+"""Loading any file returns a topology or raises findings, and nothing else."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ few = settings(max_examples=150, deadline=None)
 
 
 def attempt(content: bytes) -> Loaded | FileError:
-    """What loading makes of a file; both have to bear being shown."""
+    """The result of loading a file, which must be printable."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "queues.yaml"
         path.write_bytes(content)
@@ -82,7 +82,7 @@ def test_any_text(text: str) -> None:
 
 @few
 @given(SOUP)
-def test_any_soup_of_words(text: str) -> None:
+def test_any_sequence_of_tokens(text: str) -> None:
     attempt(("version: 1\n" + text).encode())
 
 
@@ -133,7 +133,7 @@ QUEUE = st.one_of(
 
 @st.composite
 def topologies(draw: st.DrawFn) -> dict[str, Any]:
-    """A file in which every name leads somewhere."""
+    """A file without unresolved references."""
     exchanges = draw(st.lists(NAMES, unique=True, max_size=4))
     queues = draw(st.dictionaries(NAMES, QUEUE, min_size=1, max_size=4))
     names = sorted(queues)
@@ -157,7 +157,7 @@ def topologies(draw: st.DrawFn) -> dict[str, Any]:
 
 @few
 @given(topologies())
-def test_a_valid_file_loads_and_says_what_was_written(data: dict[str, Any]) -> None:
+def test_a_valid_file_loads_with_its_values(data: dict[str, Any]) -> None:
     loaded = attempt(yaml.dump(data, allow_unicode=True).encode())
     assert isinstance(loaded, Loaded), str(loaded)
     topology = loaded.topology

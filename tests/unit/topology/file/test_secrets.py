@@ -1,4 +1,4 @@
-"""No password in a file is accepted, and none is shown: in no message, snippet, `repr`, JSON document or traceback."""
+"""Passwords in a file are rejected and never shown: in messages, snippets, `repr`, JSON or tracebacks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from routectl.topology.file.load import load
 from ...loading import Folder, body
 
 WORD = "hunter2hunter2"
-NOT_HERE = "a password does not belong in the file"
+NOT_HERE = "a password must not be written in the file"
 
 
 def everything_shown(error: FileError) -> str:
-    """All texts that somebody could make of an error."""
+    """All ways to print an error."""
     shown = [
         str(error),
         repr(error),
@@ -85,7 +85,7 @@ def test_a_password_in_the_file_is_refused_and_not_shown(tmp_path: Path, written
         f"users:\n  app:\n\t  password: {WORD}",
     ],
 )
-def test_nor_is_one_beside_another_mistake(tmp_path: Path, text: str) -> None:
+def test_a_password_next_to_another_mistake_is_not_shown(tmp_path: Path, text: str) -> None:
     assert WORD not in everything_shown(refused(tmp_path, body(text)))
 
 
@@ -96,10 +96,10 @@ def test_the_help_says_where_passwords_come_from(tmp_path: Path) -> None:
         == f"2:25 literal-secret: `password`: {NOT_HERE} | write `password: ${{NAME}}`, or `password_file:`"
     )
     (found,) = Folder(tmp_path).mistakes(body("users: {app: {password: '${NOPE:-x}'}}"))
-    assert "comes from outside whole, without a default" in found
+    assert "must consist of variables only, without defaults" in found
 
 
-def test_stars_keep_the_columns_of_a_line(tmp_path: Path) -> None:
+def test_masking_keeps_the_columns_of_a_line(tmp_path: Path) -> None:
     error = refused(tmp_path, body(f"users: {{app: {{password: {WORD}, tgs: 5}}}}"))
     shown, caret = error.findings[1].render().splitlines()[3:5]
     assert shown.count("*") >= len(WORD)
@@ -122,7 +122,7 @@ def test_stars_keep_the_columns_of_a_line(tmp_path: Path) -> None:
         f"amqp://u:${{PART}}{WORD}@h",
     ],
 )
-def test_nor_is_one_in_a_uri(tmp_path: Path, uri: str) -> None:
+def test_a_password_in_a_uri_is_rejected_and_not_shown(tmp_path: Path, uri: str) -> None:
     for text in (
         f"federation: {{upstreams: {{u: {{uri: '{uri}', foo: 1}}}}}}",
         f"shovels: {{s: {{src_uri: '{uri}', dest_uri: ['{uri}'], src_qeue: 1}}}}",
@@ -134,13 +134,13 @@ def test_nor_is_one_in_a_uri(tmp_path: Path, uri: str) -> None:
         assert "hunter3" not in everything_shown(error)
 
 
-def test_nor_where_no_uri_belongs(tmp_path: Path) -> None:
+def test_a_uri_in_another_field_is_not_shown(tmp_path: Path) -> None:
     uri = f"amqp://u:{WORD}@h"
     for text in (f"'{uri}': 1", f"queues: {{'{uri}': {{typ: 1}}}}", f"unmatched: '{uri}'", f"broker: {uri}"):
         assert WORD not in everything_shown(refused(tmp_path, body(text)))
 
 
-def test_uris_take_their_passwords_from_outside(tmp_path: Path) -> None:
+def test_uris_get_their_passwords_from_the_environment(tmp_path: Path) -> None:
     topology = (
         Folder(tmp_path)
         .load(
@@ -183,12 +183,12 @@ def test_a_password_file_is_read_and_not_shown(tmp_path: Path) -> None:
         assert message in found
     (tmp_path / "pw").write_bytes(b"\xff\n")
     assert (
-        "the password file is not UTF-8 text"
+        "the password file is not valid UTF-8"
         in folder.mistakes(body(f"users: {{u: {{password_file: {tmp_path}/pw}}}}"))[0]
     )
 
 
-def test_what_comes_from_the_environment_is_in_no_message(tmp_path: Path) -> None:
+def test_values_from_the_environment_are_not_in_messages(tmp_path: Path) -> None:
     text = body(
         "targets: ['${V}']\n"
         'exchanges: {e: {type: "${V}"}, f: {alternate_exchange: "${V}"}}\n'
@@ -206,7 +206,7 @@ def test_what_comes_from_the_environment_is_in_no_message(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("options", [[], ["--debug"], ["--format", "json"], ["--color", "always"]])
-def test_the_command_line_shows_none_either(
+def test_the_command_line_shows_no_passwords(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     path = Folder(tmp_path).write(
@@ -221,7 +221,7 @@ def test_the_command_line_shows_none_either(
     assert "hunter3" not in out + err
 
 
-def test_a_position_holds_no_secret_itself(tmp_path: Path) -> None:
+def test_a_position_contains_no_secret(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     loaded = folder.load(body('users: {u: {password: "${PW}"}}\nqueues: {q: }'), {"PW": WORD})
     position = loaded.position(("users", "u", "password"))

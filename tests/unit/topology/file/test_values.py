@@ -1,4 +1,4 @@
-"""What scalars mean: names as they are written, units, booleans, and variables from the environment."""
+"""Scalars: names, units, booleans, and environment variables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_name_stays_as_it_is_written(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["true", "null", "~"])
-def test_what_yaml_takes_for_something_else_is_a_name_in_quotes(tmp_path: Path, name: str) -> None:
+def test_quoted_scalars_are_names(tmp_path: Path, name: str) -> None:
     folder = Folder(tmp_path)
     assert folder.load(body(f"queues: {{'{name}': }}\nunmatched: '{name}'")).topology.unmatched == name
 
@@ -65,7 +65,7 @@ def test_what_yaml_takes_for_something_else_is_a_name_in_quotes(tmp_path: Path, 
 @pytest.mark.parametrize("name", ["é" * 128, "🐇" * 64, "a" * 256])
 def test_a_name_has_at_most_255_bytes(tmp_path: Path, name: str) -> None:
     (mistake,) = Folder(tmp_path).mistakes(body(f"queues: {{{name}: }}"))
-    assert mistake == f"2:10 wrong-value: `{name}`: a name has at most 255 bytes of UTF-8"
+    assert mistake == f"2:10 wrong-value: `{name}`: a name cannot exceed 255 bytes of UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_ages(tmp_path: Path, written: str, age: str) -> None:
     ("written", "value"),
     [("true", True), ("yes", True), ("on", True), ("False", False), ("no", False), ("off", False)],
 )
-def test_a_boolean_field_takes_the_words_of_yaml_1_1(tmp_path: Path, written: str, value: bool) -> None:
+def test_a_boolean_field_accepts_the_booleans_of_yaml_1_1(tmp_path: Path, written: str, value: bool) -> None:
     topology = Folder(tmp_path).load(body(f"queues: {{q: {{durable: {written}}}}}")).topology
     assert topology.queues["q"].durable is value
 
@@ -170,32 +170,32 @@ def test_variables(tmp_path: Path, written: str, value: str) -> None:
         (
             "${NOPE}",
             "the environment variable NOPE is not set | "
-            "set NOPE in the environment, or give a default: `${NOPE:-default}`",
+            "set NOPE in the environment, or add a default: `${NOPE:-default}`",
         ),
         (
             "${NOPE:?ask the operators}",
             "the environment variable NOPE is not set: ask the operators | "
-            "set NOPE in the environment, or give a default: `${NOPE:-default}`",
+            "set NOPE in the environment, or add a default: `${NOPE:-default}`",
         ),
         (
             "${EMPTY:?}",
             "the environment variable EMPTY is empty | "
-            "set EMPTY in the environment, or give a default: `${EMPTY:-default}`",
+            "set EMPTY in the environment, or add a default: `${EMPTY:-default}`",
         ),
         ("${BAD}", "the environment variable BAD is not UTF-8 text"),
         (
             "${1A}",
-            "`${1A}` is not a variable | "
+            "`${1A}` is not a valid variable reference | "
             "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`",
         ),
         (
             "${A:-${B}}",
-            "`${` is not a variable | "
+            "`${` is not a valid variable reference | "
             "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`",
         ),
     ],
 )
-def test_variables_that_cannot_be_filled_in(tmp_path: Path, written: str, mistake: str) -> None:
+def test_unresolvable_variables(tmp_path: Path, written: str, mistake: str) -> None:
     found = Folder(tmp_path).mistakes(body(f"name: {written}"), ENVIRONMENT)
     assert found == [f"2:7 unset-variable: {mistake}"]
 
@@ -236,6 +236,6 @@ def test_an_unset_variable_has_no_consequences(tmp_path: Path) -> None:
     assert {finding.code for finding in Folder(tmp_path).findings(text)} == {"unset-variable"}
 
 
-def test_a_million_variables_without_end_take_no_time(tmp_path: Path) -> None:
+def test_a_million_unclosed_variables_are_parsed_quickly(tmp_path: Path) -> None:
     text = body(f'name: "{"${" * 300_000}"\ncluster: "{"${A:-" * 100_000}"')
     assert {finding.code for finding in Folder(tmp_path).findings(text)} == {"unset-variable"}

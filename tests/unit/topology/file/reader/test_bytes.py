@@ -1,4 +1,4 @@
-"""Files that are no YAML, no text, or no files: one clear finding each, at once, and never a traceback."""
+"""Input that is not YAML, not text, or not a file: one clear finding each, and never a traceback."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from routectl.topology.file.reader.document import MAX_BYTES
 from ....loading import Folder, body
 
 START = "start with `version: 1` and the queues: `queues: {high: {}}`"
-ESCAPE = "remove it, or write it as an escape in quotes"
-ONE_DOCUMENT = "one file holds one document; remove the `---` or `...`"
+ESCAPE = "remove it, or write it as an escape sequence in double quotes"
+ONE_DOCUMENT = "remove the `---` or `...`: a file has only one document"
 
 
 @pytest.mark.parametrize(
@@ -27,30 +27,30 @@ ONE_DOCUMENT = "one file holds one document; remove the `---` or `...`"
     [
         ("", f"1:1 empty-file: the file is empty | {START}"),
         (" \n\n", f"1:1 empty-file: the file is empty | {START}"),
-        ("# nothing\n# yet\n", f"1:1 empty-file: the file holds only comments | {START}"),
+        ("# nothing\n# yet\n", f"1:1 empty-file: the file contains only comments | {START}"),
         ("version: 1\n---\nqueues: {}\n", f"2:1 syntax: a second YAML document begins here | {ONE_DOCUMENT}"),
         ("version: 1\n...\nqueues: {}\n", f"3:1 syntax: a second YAML document begins here | {ONE_DOCUMENT}"),
         (
             "version: 1\nqueues:\n\thigh: {}\n",
-            "3:1 syntax: a tab indents this line; YAML takes only spaces | replace the tab with spaces",
+            "3:1 syntax: this line is indented with a tab; YAML allows only spaces | replace the tab with spaces",
         ),
         (
             "version: 1\nqueues:\n  a:\n  \tb: c\n",
-            "4:3 syntax: a tab indents this line; YAML takes only spaces | replace the tab with spaces",
+            "4:3 syntax: this line is indented with a tab; YAML allows only spaces | replace the tab with spaces",
         ),
         (
             "name: a: b\n",
-            "1:8 syntax: a `:` is not allowed here | put the text in quotes, or look at the indentation",
+            "1:8 syntax: a `:` is not allowed here | put the text in quotes, or check the indentation",
         ),
         ("name: @a\n", "1:7 syntax: a value cannot begin with `@` | put the value in quotes"),
         (
             "name: 'a\n",
-            "1:7 syntax: the text that begins with this quote does not end | add the closing quote",
+            "1:7 syntax: this quoted string is not closed | add the closing quote",
         ),
         (
             "queues: {a: {b: 1\nroutes: []\n",
             "2:7 syntax: a `,` or the end of the list or map is missing before this | "
-            "look whether the `}` for line 1, column 13 is missing",
+            "check whether the `}` for line 1, column 13 is missing",
         ),
         (
             "queues: *all\n",
@@ -58,24 +58,24 @@ ONE_DOCUMENT = "one file holds one document; remove the `---` or `...`"
         ),
         (
             "queues: {q: {type: ${TYPE}}}\n",
-            '1:21 syntax: `${` ends a value inside `{ }` or `[ ]` | put it in quotes: `"${NAME}"`',
+            '1:21 syntax: `${` is not allowed unquoted inside `{ }` or `[ ]` | put it in quotes: `"${NAME}"`',
         ),
         (
             "version: 1\nqueues: {a\0b: {}}\n",
             f"2:11 syntax: the character U+0000 is not allowed in YAML | {ESCAPE}",
         ),
         ("version: 1\nname: \x07\n", f"2:7 syntax: the character U+0007 is not allowed in YAML | {ESCAPE}"),
-        (b"# h\xe9llo\n", "1:4 not-utf8: byte 0xe9 is not UTF-8 text | save the file as UTF-8"),
+        (b"# h\xe9llo\n", "1:4 not-utf8: byte 0xe9 is not valid UTF-8 | save the file as UTF-8"),
         (
             "é: 1\nü: ".encode() + b"\xff\n",
-            "2:4 not-utf8: byte 0xff is not UTF-8 text | save the file as UTF-8",
+            "2:4 not-utf8: byte 0xff is not valid UTF-8 | save the file as UTF-8",
         ),
         ("version: 1".encode("utf-16"), "1:1 not-utf8: the file is UTF-16, not UTF-8 | save it as UTF-8"),
         ("version: 1".encode("utf-16-le"), "1:1 not-utf8: the file is UTF-16, not UTF-8 | save it as UTF-8"),
         ("version: 1".encode("utf-16-be"), "1:1 not-utf8: the file is UTF-16, not UTF-8 | save it as UTF-8"),
     ],
 )
-def test_what_is_not_one_yaml_document(tmp_path: Path, text: str | bytes, mistake: str) -> None:
+def test_input_that_is_not_a_single_yaml_document(tmp_path: Path, text: str | bytes, mistake: str) -> None:
     assert Folder(tmp_path).mistakes(text) == [mistake]
 
 
@@ -91,7 +91,7 @@ def test_a_byte_order_mark_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u0085", "\u2028"])
-def test_line_ends_of_every_system_count_the_same(tmp_path: Path, end: str) -> None:
+def test_all_line_endings_are_equivalent(tmp_path: Path, end: str) -> None:
     text = end.join(["version: 1", "queues:", "  a: {typ: 1}", ""])
     (finding,) = Folder(tmp_path).findings(text)
     assert (finding.position.line, finding.position.column, finding.position.text) == (3, 7, "  a: {typ: 1}")
@@ -127,7 +127,7 @@ def test_deep_nesting_neither_crashes_nor_takes_long(tmp_path: Path, text: str) 
     assert done.stdout.strip() in ("{'too-deep'}", "{'syntax'}")
 
 
-def test_what_is_not_so_deep_loads(tmp_path: Path) -> None:
+def test_moderate_nesting_loads(tmp_path: Path) -> None:
     nested = "[" * 90 + "]" * 90
     loaded = Folder(tmp_path).load(body(f"queues: {{q: {{arguments: {{x-a: {nested}}}}}}}"))
     assert str(loaded.topology.queues["q"].arguments["x-a"]).count("[") == 90
@@ -151,12 +151,12 @@ TENFOLD = ", ".join(["*a{}"] * 10)
     ],
     ids=["a billion laughs", "merge keys", "squared", "models"],
 )
-def test_aliases_that_explode_are_found(tmp_path: Path, text: str) -> None:
+def test_exploding_aliases_are_found(tmp_path: Path, text: str) -> None:
     (mistake,) = Folder(tmp_path).mistakes(body(text))
-    assert "alias-explosion: aliases repeat values more than 1,000,000 times" in mistake
+    assert "alias-explosion: aliases repeat more than 1,000,000 values" in mistake
 
 
-def test_aliases_that_explode_do_so_in_no_overlay_either(tmp_path: Path) -> None:
+def test_exploding_aliases_are_found_in_overlays(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     laughs = "a0: &a0 {x: 1}\n" + "".join(
         f"a{i}: &a{i} {{{', '.join(f'k{k}: *a{i - 1}' for k in range(10))}}}\n" for i in range(1, 30)
@@ -177,7 +177,7 @@ def test_aliases_that_explode_do_so_in_no_overlay_either(tmp_path: Path) -> None
 )
 def test_an_alias_within_itself(tmp_path: Path, text: str, place: str) -> None:
     folder = Folder(tmp_path)
-    expected = [f"{place} alias-loop: an alias refers to the value that it stands in"]
+    expected = [f"{place} alias-loop: an alias refers to a value that contains it"]
     assert folder.mistakes(body(text)) == expected
     folder.write(body(text), "again.yaml")
     assert folder.mistakes(None, None, "again.yaml", "queues.yaml") == [f"queues.yaml:{expected[0]}"]
@@ -192,20 +192,20 @@ def test_an_alias_within_itself(tmp_path: Path, text: str, place: str) -> None:
         ("!secret", "!secret"),
     ],
 )
-def test_tags_make_no_objects(tmp_path: Path, tag: str, shown: str) -> None:
+def test_tags_do_not_create_objects(tmp_path: Path, tag: str, shown: str) -> None:
     assert Folder(tmp_path).mistakes(body(f"queues: {tag} {{}}")) == [
         f"2:9 unknown-tag: the YAML tag `{shown}` is not supported | "
-        "write plain YAML; values from outside come by `${NAME}`"
+        "use plain YAML without tags, and `${NAME}` for values from the environment"
     ]
 
 
-def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "queues.yaml"
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
     assert Folder(tmp_path).mistakes() == [
-        f"1:1 too-large: the file has 100 MiB; the limit is {MAX_BYTES // 1024 // 1024} MiB | "
-        "split it with `include:`, or look whether it is the right file"
+        f"1:1 too-large: the file is 100 MiB large; the limit is {MAX_BYTES // 1024 // 1024} MiB | "
+        "check that it is the right file, or split it with `include:`"
     ]
 
 
@@ -217,18 +217,18 @@ def test_a_file_without_end_is_read_to_the_limit_only(tmp_path: Path) -> None:
     assert mistake.startswith("1:1 too-large")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_paths_that_are_not_files(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    where = "name the file with `-f FILE`, or set ROUTECTL_FILE"
+    where = "pass the file with `-f FILE`, or set ROUTECTL_FILE"
     assert folder.mistakes() == [f"1:1 missing-file: there is no file `{tmp_path}/queues.yaml` | {where}"]
     assert folder.mistakes(None, None, "a\0b")[0].endswith(where)
     (tmp_path / "queues.yaml").mkdir()
     assert folder.mistakes() == [
-        f"1:1 missing-file: `{tmp_path}/queues.yaml` is not a file | name a YAML file"
+        f"1:1 missing-file: `{tmp_path}/queues.yaml` is not a file | pass the path of a YAML file"
     ]
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_without_read_permission(tmp_path: Path) -> None:
     path = Folder(tmp_path).write("version: 1\n")
     path.chmod(0)
     with _without_privileges():
@@ -238,7 +238,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 @contextmanager
 def _without_privileges() -> Iterator[None]:
-    """Root may read everything, so a test that runs as root steps down for a moment."""
+    """Drops root privileges for a moment, since root can read every file."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -248,6 +248,6 @@ def _without_privileges() -> Iterator[None]:
         os.seteuid(user)
 
 
-def test_a_list_of_files_or_one_is_taken(tmp_path: Path) -> None:
+def test_one_file_or_a_list_is_accepted(tmp_path: Path) -> None:
     path = Folder(tmp_path).write(body("queues: {q: }"))
     assert load(path, {}).files == load([str(path)], {}).files == (str(path),)

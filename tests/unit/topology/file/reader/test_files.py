@@ -1,4 +1,4 @@
-"""Several files as one: overlays, includes, more vhosts, defaults, anchors; and where a mistake is said to be then."""
+"""Overlays, includes, vhosts, defaults and anchors, and the positions of mistakes in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folder_of(path: Path, **files: str) -> Folder:
     return folder
 
 
-def test_a_later_file_wins_maps_merge_and_lists_are_replaced(tmp_path: Path) -> None:
+def test_overlays_merge_maps_and_replace_lists(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         base=body("queues: {a: {type: quorum, max_length: 5}, b: }\nroutes: [{tasks: x, queue: a}]"),
@@ -34,7 +34,7 @@ def test_a_later_file_wins_maps_merge_and_lists_are_replaced(tmp_path: Path) -> 
     assert [route.tasks for route in topology.routes] == [("y",)]
 
 
-def test_a_mistake_is_placed_in_the_file_that_made_it(tmp_path: Path) -> None:
+def test_a_mistake_is_reported_in_the_file_that_causes_it(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         base=body("queues:\n  a: {max_length: few, typ: 1}\nunmatched: b"),
@@ -48,7 +48,7 @@ def test_a_mistake_is_placed_in_the_file_that_made_it(tmp_path: Path) -> None:
     ]
 
 
-def test_an_overlay_may_take_back_what_is_below_it(tmp_path: Path) -> None:
+def test_an_overlay_can_unset_values(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         base=body("queues: {a: {dead_letter: {exchange: ''}, message_ttl: 5s}}"),
@@ -58,7 +58,7 @@ def test_an_overlay_may_take_back_what_is_below_it(tmp_path: Path) -> None:
     assert (queue.dead_letter, queue.message_ttl) == (None, 5000)
 
 
-def test_includes_are_relative_join_lists_and_take_patterns(tmp_path: Path) -> None:
+def test_includes_are_relative_concatenate_lists_and_accept_globs(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         queues=body("include: [sub/*.yaml, c.yaml]\nroutes: [{tasks: x, queue: c}]"),
@@ -74,14 +74,14 @@ def test_includes_are_relative_join_lists_and_take_patterns(tmp_path: Path) -> N
     )
 
 
-def test_includes_that_disagree(tmp_path: Path) -> None:
+def test_conflicting_includes(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         queues=body("include: a.yaml\nqueues: {q: {max_length: 5, type: quorum}}"),
         a="version: 1\nqueues: {q: {max_length: 6, type: quorum}}\n",
     )
     assert folder.mistakes() == [
-        f"3:26 include-conflict: this value is also given at {tmp_path}/a.yaml:2, differently"
+        f"3:26 include-conflict: this value conflicts with another one at {tmp_path}/a.yaml:2"
     ]
 
 
@@ -97,7 +97,7 @@ def test_includes_in_a_loop(tmp_path: Path) -> None:
     ]
 
 
-def test_a_pattern_does_not_include_the_file_that_it_stands_in(tmp_path: Path) -> None:
+def test_a_glob_does_not_include_its_own_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, queues=body("include: '*.yaml'"), a="queues: {a: }\n")
     assert list(folder.load().topology.queues) == ["a"]
 
@@ -108,7 +108,7 @@ def test_a_very_long_chain_of_includes_ends(tmp_path: Path) -> None:
     assert mistake == "1:10 too-deep: includes are nested more than 50 files deep"
 
 
-def test_includes_that_are_not_there_or_no_paths(tmp_path: Path) -> None:
+def test_missing_and_invalid_includes(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     where = "paths are relative to this file"
     assert folder.mistakes(body("include:\n  - no.yaml")) == [
@@ -123,11 +123,11 @@ def test_includes_that_are_not_there_or_no_paths(tmp_path: Path) -> None:
     )
     for wrong in ("{a: b}", "[[a]]", "['']"):
         (mistake,) = folder.mistakes(body(f"include: {wrong}"))
-        assert mistake.endswith("wrong-type: `include` takes a path or a list of paths")
+        assert mistake.endswith("wrong-type: `include` must be a path or a list of paths")
     assert folder.load(body("include:\nqueues: {q: }")).topology.queues
 
 
-def test_a_mistake_in_an_included_file_is_placed_there(tmp_path: Path) -> None:
+def test_a_mistake_in_an_included_file_is_reported_there(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, queues=body("include: sub/a.yaml"), sub__a="queues:\n  a: {typ: 1}\n")
     (finding,) = folder.findings()
     assert str(finding.position) == f"{tmp_path}/sub/a.yaml:2:7"
@@ -135,7 +135,7 @@ def test_a_mistake_in_an_included_file_is_placed_there(tmp_path: Path) -> None:
     assert folder.findings()[0].position.file == f"{tmp_path}/sub/a.yaml"
 
 
-def test_each_vhost_has_a_body_of_its_own(tmp_path: Path) -> None:
+def test_each_vhost_has_its_own_body(tmp_path: Path) -> None:
     topology = (
         Folder(tmp_path)
         .load(
@@ -160,7 +160,7 @@ def test_mistakes_in_vhosts(tmp_path: Path) -> None:
     ]
 
 
-def test_defaults_reach_all_queues_and_exchanges_of_all_vhosts(tmp_path: Path) -> None:
+def test_defaults_apply_to_all_queues_and_exchanges_of_all_vhosts(tmp_path: Path) -> None:
     topology = (
         Folder(tmp_path)
         .load(
@@ -181,7 +181,7 @@ def test_defaults_reach_all_queues_and_exchanges_of_all_vhosts(tmp_path: Path) -
     ]
 
 
-def test_a_default_that_a_queue_type_does_not_know_is_left_out_there(tmp_path: Path) -> None:
+def test_a_default_that_a_queue_type_does_not_support_is_left_out(tmp_path: Path) -> None:
     queues = (
         Folder(tmp_path)
         .load(
@@ -200,7 +200,7 @@ def test_a_default_that_a_queue_type_does_not_know_is_left_out_there(tmp_path: P
     }
 
 
-def test_a_queue_takes_back_a_default_with_null(tmp_path: Path) -> None:
+def test_a_queue_unsets_a_default_with_null(tmp_path: Path) -> None:
     queue = (
         Folder(tmp_path)
         .load(
@@ -214,7 +214,7 @@ def test_a_queue_takes_back_a_default_with_null(tmp_path: Path) -> None:
     assert (queue.dead_letter, queue.message_ttl) == (None, None)
 
 
-def test_what_is_external_takes_no_defaults(tmp_path: Path) -> None:
+def test_defaults_do_not_apply_to_external_objects(tmp_path: Path) -> None:
     queue = (
         Folder(tmp_path)
         .load(body("defaults: {queue: {type: quorum}}\nqueues: {a: {external: true}}"))
@@ -223,7 +223,7 @@ def test_what_is_external_takes_no_defaults(tmp_path: Path) -> None:
     assert queue.type == "classic"
 
 
-def test_wrong_defaults_are_reported_once_and_where_they_stand(tmp_path: Path) -> None:
+def test_invalid_defaults_are_reported_once_at_their_position(tmp_path: Path) -> None:
     text = body(
         "defaults:\n  queue: {type: quorum, max_length: many, max_priority: 4, typ: 1, dead_letter: {exchange: gone}}\n"
         "queues: {a: , b: , c: {type: classic}}\nvhosts: {v: {queues: {a: , b: }}}"
@@ -256,7 +256,7 @@ def test_a_mistake_behind_an_anchor_is_reported_once_where_it_is_written(tmp_pat
     text = body("queues:\n  a: &a {typ: 1}\n  b: *a\n  c: {<<: *a}\n  d: {<<: 5}")
     assert [line.split(" | ")[0] for line in Folder(tmp_path).mistakes(text)] == [
         "3:10 unknown-key: unknown key `typ`",
-        "6:11 wrong-type: `<<` takes a map or a list of maps",
+        "6:11 wrong-type: `<<` must be a map or a list of maps",
     ]
 
 
@@ -269,23 +269,24 @@ def test_a_mistake_behind_an_anchor_is_reported_once_where_it_is_written(tmp_pat
         (b"queues.yaml", "`bytes`"),
         ({"queues.yaml": 1}, "`dict`"),
         (["queues.yaml", 5], "`int`"),
-        ([], "no file is named"),
-        ((), "no file is named"),
+        ([], "no file was given"),
+        ((), "no file was given"),
     ],
     ids=repr,
 )
-def test_what_is_no_path_is_said_before_anything_is_read(named: Any, said: str) -> None:
+def test_invalid_paths_are_reported_before_anything_is_read(named: Any, said: str) -> None:
     readers: list[Any] = [load, Router.from_file, lambda given: Router.from_file(given, watch=True)]
     for read in readers:
         with pytest.raises(UsageError, match=said) as caught:
             read(named)
         assert (
-            caught.value.hint == "give the path of a file, or a list of the paths of a file and its overlays"
+            caught.value.hint
+            == "pass the path of a file, or a list with the paths of a file and its overlays"
         )
 
 
 class Entry:
-    """A path as `os.scandir` and others have it."""
+    """A path-like object, as `os.scandir` returns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -294,7 +295,7 @@ class Entry:
         return str(self.path)
 
 
-def test_whatever_has_a_path_is_one(tmp_path: Path) -> None:
+def test_path_like_objects_are_accepted(tmp_path: Path) -> None:
     file = Folder(tmp_path).write(body("queues: {a: }"))
     for named in (str(file), file, Entry(file), [file], (str(file), Entry(file))):
         given: Any = named
