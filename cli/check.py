@@ -19,7 +19,8 @@ from .options import file_option, output_options
 if TYPE_CHECKING:
     from ..routing.check.app.destination import Destination
     from ..routing.check.app.facts import AppFacts, TaskSource
-    from ..routing.check.problem import Problem, VhostContext
+    from ..routing.check.context import VhostContext
+    from ..topology.base.finding import Finding
     from ..topology.file.load import Loaded
 
 _EXAMPLES = """\b
@@ -58,7 +59,7 @@ def command(
     held against the top level. Exits with 1 if anything is found that `--allow` does not name.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.check.problem import VhostContext
+    from ..routing.check.context import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
 
@@ -72,17 +73,17 @@ def command(
     facts = None if app is None else _facts(app, parts[0])
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
-    failed = sum(problem.code == "failed-test" for problem in found)
+    failed = sum(finding.code == "failed-test" for finding in found)
     for accepted in allow:
-        if all(problem.code != accepted for problem in found):
-            near = did_you_mean(accepted, {problem.code for problem in found})
+        if all(finding.code != accepted for finding in found):
+            near = did_you_mean(accepted, {finding.code for finding in found})
             console.say(
                 f"note: nothing was found that `--allow {accepted}` accepts{f': {near}' if near else ''}"
             )
-    found = [problem for problem in found if problem.code not in allow]
+    found = [finding for finding in found if finding.code not in allow]
     if console.json:
         documents = {
-            "findings": [problem.as_dict() for problem in found],
+            "findings": [finding.as_dict() | {"task": finding.task} for finding in found],
             "tasks": [task.as_dict() for task in tasks],
             "tests": {"passed": tests - failed, "failed": failed},
         }
@@ -118,25 +119,24 @@ def _facts(app: str, part: VhostContext) -> AppFacts:
 
 def _found(
     loaded: Loaded, parts: Sequence[VhostContext], facts: AppFacts | None
-) -> tuple[list[Problem], list[Destination]]:
+) -> tuple[list[Finding], list[Destination]]:
     """All that is wrong, and where every task of the app goes. The app is held against the first part."""
     from ..routing.check import file_tests
     from ..routing.check.app import audit
     from ..routing.check.app.destination import destinations
-    from ..routing.check.problem import Problem
 
-    found = [Problem.of(warning) for warning in loaded.warnings]
+    found = list(loaded.warnings)
     for part in parts:
         named = audit.named_queues(part, facts) if facts and part is parts[0] else ()
-        found += file_tests.file_problems(part, named)
+        found += file_tests.file_findings(part, named)
     tasks = destinations(parts[0], facts) if facts else []
     if facts:
-        found += audit.app_problems(parts[0], facts, tasks)
+        found += audit.app_findings(parts[0], facts, tasks)
     return found, tasks
 
 
 def _text(
-    found: Sequence[Problem], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
+    found: Sequence[Finding], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
 ) -> Iterator[str]:
     """The tasks, the findings, and a line that sums them up."""
     from .text import columns
@@ -145,24 +145,24 @@ def _text(
         yield columns([_HEADER, *map(_row, tasks)])
         yield ""
     yield from _findings(found)
-    told = ", ".join(f"{count} {code}" for code, count in Counter(problem.code for problem in found).items())
+    told = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
     counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     yield f"{f'Found {told}' if found else 'Nothing found'} in {counted}"
 
 
-def _findings(found: Sequence[Problem]) -> Iterator[str]:
+def _findings(found: Sequence[Finding]) -> Iterator[str]:
     """Each finding; those without a place in the file follow each other, with the help that they share behind."""
     from dataclasses import replace
 
     from .text import finding_text
 
-    def together(problem: Problem) -> object:
-        return (problem.code, problem.help) if problem.position is None else id(problem)
+    def together(finding: Finding) -> object:
+        return (finding.code, finding.help) if finding.position is None else id(finding)
 
     for _, each in groupby(found, together):
         group = list(each)
-        for problem in group[:-1]:
-            yield finding_text(replace(problem, help=None))
+        for finding in group[:-1]:
+            yield finding_text(replace(finding, help=None))
         yield finding_text(group[-1])
         yield ""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..routing import Router
-    from ..routing.check.problem import VhostContext
+    from ..routing.check.context import VhostContext
     from ..topology.errors import RoutectlError
 
 _DEFAULT = "queues.yaml"
@@ -82,7 +82,7 @@ class RouteFile(pytest.File):
         Raises:
           CollectError: The file is wrong.
         """
-        from ..routing.check.problem import VhostContext
+        from ..routing.check.context import VhostContext
         from ..topology.errors import RoutectlError
         from ..topology.file.load import load
 

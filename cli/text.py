@@ -17,7 +17,6 @@ from ..topology.base.secret import mask
 
 if TYPE_CHECKING:
     from ..routing import Decision
-    from ..routing.check.problem import Problem
     from ..topology.base.finding import Position
     from ..topology.base.resources import Key
     from ..topology.change.apply import ApplyReport, Outcome
@@ -31,7 +30,7 @@ _WIDEST = 44
 _DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
-def finding_text(finding: Finding | Problem) -> str:
+def finding_text(finding: Finding) -> str:
     """A finding with its severity in colour."""
     color = "red" if finding.severity is Severity.ERROR else "yellow"
     head, _, rest = printable(finding.render(), keep="\n").partition(":")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...topology.base.finding import Severity
+from ...topology.lint.registry import make_finding
 from ...topology.model.topology import REFUSE
 from ..rules.call import Call
 from ..rules.explanation import explain
+from .context import line_prefix, rule_name
 from .precedence import outranked_rules
-from .problem import Problem, line_prefix, rule_name
 from .reachability import bypassed_rules, shadowed_rules, unconsumed_queues, unreached_queues
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from ...topology.base.finding import Finding
     from ...topology.model import RouteTest
     from ..rules.explanation import Explanation
-    from .problem import VhostContext
+    from .context import VhostContext
 
 
-def file_problems(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+def file_findings(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Finding]:
     """All that is wrong with one vhost's part of a file, its failing tests first.
 
     Parameters:
@@ -35,7 +36,7 @@ def file_problems(part: VhostContext, named_by_app: Collection[str] = ()) -> Ite
     yield from unreached_queues(part, named_by_app)
 
 
-def failed_tests(part: VhostContext) -> Iterator[Problem]:
+def failed_tests(part: VhostContext) -> Iterator[Finding]:
     """The entries of `tests` that find something else than they expect."""
     for at in range(len(part.body.tests)):
         problem = failed_test(part, at)
@@ -43,7 +44,7 @@ def failed_tests(part: VhostContext) -> Iterator[Problem]:
             yield problem
 
 
-def failed_test(part: VhostContext, at: int) -> Problem | None:
+def failed_test(part: VhostContext, at: int) -> Finding | None:
     """What an entry of `tests` finds otherwise than it expects; None if it passes.
 
     Parameters:
@@ -55,9 +56,7 @@ def failed_test(part: VhostContext, at: int) -> Problem | None:
     if wrong is None:
         return None
     field, message, help_ = wrong
-    return Problem(
-        "failed-test", message, part.position("tests", at, field), help_, Severity.ERROR, test.task
-    )
+    return make_finding("failed-test", message, part.position("tests", at, field), help_, task=test.task)
 
 
 def _failure(part: VhostContext, test: RouteTest) -> tuple[str, str, str] | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...topology.lint.registry import make_finding
 from ...topology.matching.pattern import placeholders
 from ..rules.index import Index
+from .context import line_prefix
 from .implication import may_meet_both, subsumes
-from .problem import Problem, line_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ...topology.base.finding import Finding
     from ..rules.decision import Decision, PatternEntry
     from ..rules.table import Table
-    from .problem import VhostContext
+    from .context import VhostContext
 
 #: A rule for a certain name, and where it leads.
 _Asked = tuple["PatternEntry", tuple["Decision", ...]]
@@ -31,7 +33,7 @@ class _Missed(NamedTuple):
     taker: PatternEntry
 
 
-def outranked_rules(part: VhostContext) -> Iterator[Problem]:
+def outranked_rules(part: VhostContext) -> Iterator[Finding]:
     """The patterns with `when` whose calls an exact name takes that stands further down.
 
     Not those that lead to the same as the exact name does, or that an exact name with the same `when` stands in for.
@@ -42,7 +44,7 @@ def outranked_rules(part: VhostContext) -> Iterator[Problem]:
         takes = "all" if subsumes(first.taker.route, entry.route) else "some"
         count = f"{'at least ' * (more >= _MANY)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
-        yield Problem(
+        yield make_finding(
             "exact-first",
             f"for `{first.name}`, {lower} is asked before this rule and takes {takes} of its calls: "
             f"exact names come before patterns{likewise}",

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 from ...topology.delivery.addresses import possible_queues
 from ...topology.delivery.network import links
+from ...topology.lint.registry import make_finding
 from ...topology.matching import inclusion
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
 from ..rules.builtin_tasks import UNLOCKS_CHORDS
 from ..rules.default_queues import consuming_profiles, dead_letter_queues
 from .implication import BroaderRules
-from .problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from ...topology.base.finding import Position
+    from ...topology.base.finding import Finding, Position
     from ...topology.model import Body
     from ..rules.decision import PatternEntry
-    from .problem import VhostContext
+    from .context import VhostContext
 
 
-def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
+def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
     """The patterns that can never match, since earlier ones take all their names whatever a call is like."""
     for entry, earlier in _shadowed(part.router.table.entries):
         if not earlier:
             message = f"the pattern `{entry.pattern.text}` never has a task: it matches no name at all"
-            yield Problem("shadowed-rule", message, part.pattern(entry), "take it out")
+            yield make_finding("shadowed-rule", message, part.pattern(entry), "take it out")
             continue
         taken = " and ".join(f"`{one.pattern.text}`" for one in earlier)
         places = (f"{one.position.file}:{one.position.line}" for one in earlier if one.position)
@@ -40,7 +40,7 @@ def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
         why, help_ = f"{taken} {verb} all of its {all_}", f"move it above {lines}, or take it out"
         if _says_the_same(earlier[0], entry):
             why, help_ = "it stands in an earlier rule as well", f"take it out here, or at {lines}"
-        yield Problem(
+        yield make_finding(
             "shadowed-rule",
             f"the {what} `{entry.pattern.text}` never has a task: {why}",
             part.pattern(entry),
@@ -83,11 +83,11 @@ def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, t
             yield entry, tuple(takers_[one] for one in cover)
 
 
-def bypassed_rules(part: VhostContext) -> Iterator[Problem]:
+def bypassed_rules(part: VhostContext) -> Iterator[Finding]:
     """The rules for a task whose queue Celery names itself."""
     for index, route in enumerate(part.body.routes):
         if UNLOCKS_CHORDS in route.tasks:
-            yield Problem(
+            yield make_finding(
                 "rule-in-vain",
                 f"no rule decides where `{UNLOCKS_CHORDS}` goes: Celery sends it to the queue of the chord's body",
                 part.position("routes", index, "tasks", route.tasks.index(UNLOCKS_CHORDS)),
@@ -95,7 +95,7 @@ def bypassed_rules(part: VhostContext) -> Iterator[Problem]:
             )
 
 
-def unconsumed_queues(part: VhostContext) -> Iterator[Problem]:
+def unconsumed_queues(part: VhostContext) -> Iterator[Finding]:
     """The queues that tasks go to and no worker profile takes; none in a file without profiles."""
     body = part.body
     if not body.workers:
@@ -109,7 +109,9 @@ def unconsumed_queues(part: VhostContext) -> Iterator[Problem]:
             continue
         told.add(name)
         message = f"tasks go to queue `{name}`, and no worker profile takes it"
-        yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
+        yield make_finding(
+            "unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`"
+        )
 
 
 def sharded_parent(body: Body, queue: str) -> str:
@@ -129,7 +131,7 @@ def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
         yield part.body.unmatched, part.position("unmatched")
 
 
-def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
+def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Finding]:
     """The queues that no rule leads to: those of streams, of others and of undeliverable messages aside.
 
     Parameters:
@@ -151,7 +153,7 @@ def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> 
         if profiles:
             help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
         place = part.position("queues", name, of_key=True)
-        yield Problem("unreached-queue", f"no rule leads to queue `{name}`, {taken}", place, help_)
+        yield make_finding("unreached-queue", f"no rule leads to queue `{name}`, {taken}", place, help_)
 
 
 def _declared(body: Body) -> dict[str, tuple[str, ...]]:

@@ -53,49 +53,58 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake or remark.
+    """One mistake or remark; `topology.lint.registry.make_finding` creates it.
 
     Parameters:
       code: A stable slug, such as `unknown-key`.
-      message: What is wrong: one sentence, no full stop.
-      position: Where.
+      message: What is wrong: one sentence, no full stop. URLs in it are masked.
+      position: Where in the file, if it is about a place there.
       help: What to do about it, or None.
       severity: Error or warning.
+      task: The task that it is about, if any.
     """
 
     code: str
     message: str
-    position: Position
-    help: str | None = None
-    severity: Severity = Severity.ERROR
+    position: Position | None
+    help: str | None
+    severity: Severity
+    task: str | None = None
 
     def __post_init__(self) -> None:
-        message = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
-        object.__setattr__(self, "message", mask_urls(message))
+        message = mask_urls("\\n".join(self.message.splitlines()))
+        if (
+            self.position is not None and len(message) > _LONGEST
+        ):  # what is quoted from the file has any length
+            message = message[: _LONGEST - 1] + "…"
+        object.__setattr__(self, "message", message)
 
     def __str__(self) -> str:
-        return f"{self.position}: {self.severity}[{self.code}]: {self.message}"
+        return f"{self.position}: {self._sentence}" if self.position else self._sentence
+
+    @property
+    def _sentence(self) -> str:
+        return f"{self.severity}[{self.code}]: {self.message}"
 
     def render(self) -> str:
         """The finding as people read it: the sentence, the source line with a caret, and the help."""
-        place = self.position
-        lines = [f"{self.severity}[{self.code}]: {self.message}", f" --> {place}"]
-        if place.text.strip():
-            lines += _snippet(place)
+        place, lines = self.position, [self._sentence]
+        if place is not None:
+            lines += [f" --> {place}", *(_snippet(place) if place.text.strip() else ())]
         if self.help:
             lines.append(f"help: {self.help}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding as plain data for JSON."""
+        """The finding as plain data for JSON, without the task."""
         place = self.position
         return {
             "code": self.code,
             "severity": str(self.severity),
             "message": self.message,
-            "file": place.file,
-            "line": place.line,
-            "column": place.column,
+            "file": place and place.file,
+            "line": place and place.line,
+            "column": place and place.column,
             "help": self.help,
         }
 

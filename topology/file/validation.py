@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
+from ..lint.registry import make_finding
 from ..model import Topology
 
 _KINDS = {
@@ -117,7 +118,7 @@ def _explain(error: ErrorDetails, path: ValuePath, places: Places) -> Finding:
     message, help_ = _sentence(error, path, places)
     code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
-    return Finding(code, message, places.position(path, of_key=of_key), help_)
+    return make_finding(code, message, places.position(path, of_key=of_key), help_)
 
 
 def _without_union(path: ValuePath) -> ValuePath:
@@ -146,7 +147,7 @@ def _missing(path: ValuePath, places: Places) -> Finding:
     where = f" of `{owner}`" if isinstance(owner, str) else ""
     position = places.position(path[:-1], of_key=True)
     help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
-    return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
+    return make_finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
 def _unknown(path: ValuePath, places: Places) -> Finding:
@@ -162,7 +163,7 @@ def _unknown(path: ValuePath, places: Places) -> Finding:
         help_ = f"put it under `arguments:` to pass it as it is: `arguments: {{{word}: …}}`"
     if help_ is None and known:
         help_ = "known here: " + ", ".join(sorted(known))
-    return Finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
+    return make_finding("unknown-key", f"unknown key `{word}`", places.position(path, of_key=True), help_)
 
 
 def _sentence(error: ErrorDetails, path: ValuePath, places: Places) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..base.finding import Finding, Position, Severity, ValuePath, did_you_mean
+from .registry import RULES, make_finding
 
 #: A file with one mistake that repeats is read no better for a thousand findings.
 MAX_FINDINGS = 200
@@ -58,14 +59,13 @@ class Reporter:
         help_: str | None = None,
         *,
         of_key: bool = False,
-        warning: bool = False,
     ) -> None:
         """Takes a finding about the value at a path; the same one is taken once."""
-        severity = Severity.WARNING if warning else Severity.ERROR
+        severity = RULES[code].severity
         many = self._counts[severity] > MAX_FINDINGS
         if many or (code in _CONSEQUENCES and self.is_wrong(path)):
             return
-        finding = Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)
+        finding = make_finding(code, message, self._places.position(path, of_key=of_key), help_)
         if finding not in self.found:
             self.found[finding] = None
             self._counts[severity] += 1

@@ -10,6 +10,7 @@ from ..model import Body, Topology
 from ..model.support import Version
 from .context import Locations, Reporter
 from .names import DeclaredNames, declared_queues
+from .registry import make_finding
 from .rules.addresses import check_addresses
 from .rules.arguments import ArgumentCheck
 from .rules.references import References, check_users
@@ -72,7 +73,7 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
     ) -> None:
         if code == "wrong-version":
             found.append(
-                Finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
+                make_finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
             )
 
     arguments = ArgumentCheck(report, versions, "the broker")

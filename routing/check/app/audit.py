@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity, did_you_mean
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import CELERYS_OWN
-from ..problem import Problem
 from .consumers import untaken_queues
 from .priorities import lost_priorities
 from .publish_target import resolve_queue
@@ -16,8 +16,9 @@ from .settings import own_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ....topology.base.finding import Finding
     from ...rules.decision import PatternEntry
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
@@ -33,7 +34,7 @@ def named_queues(part: VhostContext, app: AppFacts) -> frozenset[str]:
     return frozenset(queue for each in senders if (queue := resolve_queue(part, each.sent)) is not None)
 
 
-def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]) -> Iterator[Problem]:
+def app_findings(part: VhostContext, app: AppFacts, found: Sequence[Destination]) -> Iterator[Finding]:
     """All that is wrong with an app and a file together.
 
     Parameters:
@@ -42,9 +43,7 @@ def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]
       found: Its `destinations`.
     """
     yield from own_settings(part, app)
-    yield from (
-        Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
-    )
+    yield from (make_finding("broken-schedule", sentence, help_=_BROKEN) for sentence in app.broken)
     yield from _unknown_tasks(app)
     placed = {each.task for each in app.senders if each.schedule is None and each.address}
     bare = {each.task for each in app.senders if not each.address} - placed
@@ -70,7 +69,7 @@ def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]
     yield from _unused_rules(part, found)
 
 
-def _unknown_tasks(app: AppFacts) -> Iterator[Problem]:
+def _unknown_tasks(app: AppFacts) -> Iterator[Finding]:
     """The tasks that only a schedule names."""
     registered = {sender.task for sender in app.senders if sender.schedule is None}
     for sender in app.senders:
@@ -78,16 +77,16 @@ def _unknown_tasks(app: AppFacts) -> Iterator[Problem]:
             message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not have"
             help_ = "import its module; if another app has it, accept this with `--allow unknown-task`"
             near = did_you_mean(sender.task, registered)
-            yield Problem("unknown-task", message, help=near or help_, task=sender.task)
+            yield make_finding("unknown-task", message, help_=near or help_, task=sender.task)
 
 
-def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
+def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:
     """The tasks that are refused, or that only `unmatched` takes."""
     for each in found:
         task, decision = each.task, each.decisions[-1] if each.decisions else None
         if decision is None:
             message = f"task `{task}` goes nowhere: {each.explanation.error}"
-            yield Problem("refused-task", message, None, each.explanation.hint, Severity.ERROR, task)
+            yield make_finding("refused-task", message, None, each.explanation.hint, task=task)
         elif (
             len(each.decisions) == 1
             and decision.rule is None
@@ -96,7 +95,7 @@ def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[
         ):
             message = f"no rule is for task `{task}`: only `unmatched` takes it, to `{decision.queue}`"
             help_ = "add a route for it, or accept this with `--allow unmatched-task`"
-            yield Problem("unmatched-task", message, None, help_, task=task)
+            yield make_finding("unmatched-task", message, None, help_, task=task)
 
 
 def _is_sent(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
@@ -105,7 +104,7 @@ def _is_sent(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
     return bool(found.decisions) and not (by_name and found.explanation.decision is None)
 
 
-def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Problem]:
+def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Finding]:
     """The tasks that the app's own routes fail on, those with the same error together."""
     by_error: dict[str, list[TaskSource]] = {}
     for sender in senders:
@@ -115,10 +114,10 @@ def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Proble
         more = f" and {len(others)} more" if others else ""
         message = f"{app.name} cannot send {sender}{more}: {error}"
         help_ = "mend the app's `task_routes`, or set up the app by `configure`"
-        yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
+        yield make_finding("own-routes", message, None, help_, severity=Severity.ERROR, task=sender.task)
 
 
-def _rules_in_vain(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
+def _rules_in_vain(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     """What rules say of messages that does not reach them, where the router stands in `task_routes` by hand."""
     if not app.manually_installed:
         return
@@ -132,10 +131,10 @@ def _rules_in_vain(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
                 f"{names} of this rule {verb} not count: Celery has settled that before it asks for a route"
             )
             place = part.position("routes", index, said[0], of_key=True)
-            yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
+            yield make_finding("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
 
 
-def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
+def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     """The rules whose rate limits an app forgot."""
     if not app.by_the_file or app.manually_installed or app.has_rate_limits:
         return
@@ -143,7 +142,7 @@ def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
         if route.rate_limit is not None:
             set_late = f"`task_annotations` of {app.name} was set after `configure`"
             place = part.position("routes", index, "rate_limit", of_key=True)
-            yield Problem(
+            yield make_finding(
                 "rule-in-vain",
                 f"`rate_limit` of this rule does not count: {set_late}",
                 place,
@@ -151,7 +150,7 @@ def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
             )
 
 
-def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
+def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:
     """The rules, and the patterns of others, that match none of the app's tasks."""
     used: set[int] = set()
     for each in found:
@@ -164,8 +163,8 @@ def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[
         unused = [entry for entry in entries if id(entry) not in used]
         if len(unused) == len(entries) > 1:
             message = "no task of the app matches any pattern of this rule"
-            yield Problem("unused-rule", message, entries[0].position, help_)
+            yield make_finding("unused-rule", message, entries[0].position, help_)
             continue
         for entry in unused:
             message = f"no task of the app matches `{entry.pattern.text}`"
-            yield Problem("unused-rule", message, part.pattern(entry), help_)
+            yield make_finding("unused-rule", message, part.pattern(entry), help_)

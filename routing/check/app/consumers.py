@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import CELERYS_OWN
 from ...rules.default_queues import consuming_profiles
-from ..problem import Problem
 from ..reachability import routable_queues, sharded_parent
 from .publish_target import resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import VhostContext
+    from ....topology.base.finding import Finding
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
 
-def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
+def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Finding]:
     """The queues of the file that no worker profile takes and no rule leads to; one finding a queue.
 
     Parameters:
@@ -39,7 +40,7 @@ def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destin
             senders.setdefault(sharded_parent(part.body, queue), []).append(sender)
     for queue, (sender, *others) in senders.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
-        yield Problem(
+        yield make_finding(
             "unconsumed-queue",
             f"{sender} goes to queue `{queue}`{more}, and no worker profile takes it",
             part.position("queues", queue, of_key=True),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ...rules.decision import Decision
     from ...rules.explanation import Explanation
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .facts import AppFacts, TaskSource
 
 

@@ -1,26 +1,27 @@
 """Priorities that tasks and entries of the schedule give themselves, and their queues do not take. Pure.
 
-What rules say of priorities is looked at when the file is loaded (topology/check_routes.py).
+What rules say of priorities is looked at when the file is loaded (topology/lint/rules/routes.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....topology.lint.registry import make_finding
 from ....topology.lint.rules.priorities import priority_problem
-from ..problem import Problem
 from .publish_target import resolve_queue
 from .senders import is_certain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import VhostContext
+    from ....topology.base.finding import Finding
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
 
-def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
+def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Finding]:
     """The priorities of an app's own that none of the queues takes which they may come to; one finding a queue.
 
     Parameters:
@@ -38,7 +39,7 @@ def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Desti
                 lost.setdefault(queues[0], (whys[0], []))[1].append(sender)
     for queue, ((why, help_), (sender, *others)) in lost.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
-        yield Problem(
+        yield make_finding(
             "lost-priority",
             f"{sender} has `priority` {sender.options['priority']} of its own{more}; {why}",
             part.position("queues", part.body.shard_parents.get(queue, queue), of_key=True),

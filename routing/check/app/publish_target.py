@@ -10,7 +10,7 @@ from ...rules.default_queues import consuming_profiles
 from ...rules.explanation import Explanation
 
 if TYPE_CHECKING:
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .facts import PublishTarget, TaskSource
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....topology.base.finding import Severity, did_you_mean
+from ....topology.base.finding import did_you_mean
 from ....topology.errors import RoutingError
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import CELERYS_OWN
-from ..problem import Problem, line_prefix, rule_name
+from ..context import line_prefix, rule_name
 from .publish_target import describe_target, resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ....topology.base.finding import Position
+    from ....topology.base.finding import Finding, Position
     from ...rules.decision import Decision
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
@@ -38,7 +39,7 @@ def is_covered_by_task(part: VhostContext, sender: TaskSource, task: TaskSource 
 
 def mismatches(
     part: VhostContext, app: AppFacts, sender: TaskSource, found: Destination
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """What an app does with a task that the file does not say.
 
     Parameters:
@@ -72,8 +73,7 @@ def mismatches(
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
         message = f"the app sends {sender} to {describe_target(part, sent)}; {says}"
-    severity = Severity.WARNING if sent.error is None else Severity.ERROR
-    yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
+    yield make_finding(code, message, part.of_decision(decision), help_, task=sender.task)
 
 
 def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
@@ -131,7 +131,7 @@ def _instead(part: VhostContext, sender: TaskSource, found: Destination) -> str:
     return near or f"take {_spelled(own)} out of the {whose}, or change the rule"
 
 
-def _said_twice(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
+def _said_twice(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
     """What a task says of its messages otherwise than the rule, and so wins."""
     rule = {**decision.options, "priority": decision.priority}
     for name in _HOW:
@@ -143,10 +143,10 @@ def _said_twice(part: VhostContext, sender: TaskSource, decision: Decision) -> I
     if own and decision.priority is not None and sender.options.get("priority") is None:
         told, ruled = _spelled(own), f"priority {decision.priority} of {rule_name(decision)}"
         message = f"{sender} names {told} itself, and so goes without {ruled}"
-        yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
+        yield make_finding("own-options", message, decision.position, f"take {told} out", task=sender.task)
 
 
-def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
+def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     """The rate limits of tasks that say another than their rule; what a task is called with makes no difference.
 
     Parameters:
@@ -163,19 +163,19 @@ def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
         yield _beaten(sender, "rate_limit", ruled, rule, entry.position)
 
 
-def _beaten(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Problem:
+def _beaten(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Finding:
     """What a task says of itself, and so beats a rule."""
     message = f"{sender} has `{name}` {sender.options[name]} of its own, which beats {ruled} of {rule}"
-    return Problem("own-options", message, place, "say it in one place only", task=sender.task)
+    return make_finding("own-options", message, place, "say it in one place only", task=sender.task)
 
 
-def _prioritised(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
+def _prioritised(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
     """The priority that an app's own routes and settings give a task, if the file says another."""
     ruled = app.default_priority if decision.priority is None else decision.priority
     if sender.options.get("priority") is None and sender.sent.priority != ruled:
         sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
         message = f"the app sends {sender} with {sent}; {rule_name(decision)} says {says}"
-        yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
+        yield make_finding("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
 
 
 def _priority(priority: int | None) -> str:

@@ -109,7 +109,7 @@ def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -
             "worker holds those that are delayed"
         )
         help_ = "use keys of which none is the end of another, each for one queue only"
-        report.add(path, "delay-key", message, help_, warning=True)
+        report.add(path, "delay-key", message, help_)
 
 
 def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, PublishAddress, frozenset[str], str]]:

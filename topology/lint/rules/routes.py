@@ -130,7 +130,7 @@ class _Scope:
                 written, meant = found
                 message = f"`{part}` is compared with a text that begins with `{written}`"
                 help_ = f"to compare numbers, write `{{{meant}: …}}`"
-                self._report.add((*path, "when", part), "odd-condition", message, help_, warning=True)
+                self._report.add((*path, "when", part), "odd-condition", message, help_)
 
     def unmatched(self) -> None:
         """The queue of tasks without a rule."""
@@ -247,7 +247,7 @@ class _Scope:
         whys = [self._objection(priority, queue) for queue in queues]
         if whys and all(whys):
             message, help_ = next(why for why in whys if why)
-            self._report.add(path, "lost-priority", message, help_, warning=True)
+            self._report.add(path, "lost-priority", message, help_)
 
     def _against(self, priority: int, name: str) -> tuple[str, str] | None:
         """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from routectl.routing.check.context import VhostContext
 from routectl.routing.check.precedence import outranked_rules
-from routectl.routing.check.problem import VhostContext
 from routectl.topology.file.load import load
 
 if TYPE_CHECKING:
-    from routectl.routing.check.problem import Problem
+    from routectl.topology.base.finding import Finding
 
 NARROW = "{tasks: a.*, queue: q, when: {kwargs.t: big}}"
 
@@ -25,7 +25,7 @@ def part(folder: Path, *routes: str) -> VhostContext:
     return VhostContext.of(load(folder / "queues.yaml"), None)
 
 
-def found(folder: Path, *routes: str) -> list[Problem]:
+def found(folder: Path, *routes: str) -> list[Finding]:
     return list(outranked_rules(part(folder, *routes)))
 
 

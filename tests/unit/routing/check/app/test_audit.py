@@ -10,9 +10,9 @@ from routectl.routing.check import file_tests
 from routectl.routing.check.app import audit
 from routectl.routing.check.app.destination import destinations
 from routectl.routing.check.app.facts import AppFacts, PublishTarget, TaskSource
-from routectl.routing.check.problem import Problem, VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.routing.rules.call import Call
-from routectl.topology.base.finding import Severity
+from routectl.topology.base.finding import Finding, Severity
 from routectl.topology.file.load import load
 
 
@@ -24,7 +24,7 @@ def part(folder: Path, text: str) -> VhostContext:
 def found(folder: Path, text: str) -> list[tuple[str, int | None, str]]:
     return [
         (problem.code, problem.position and problem.position.line, problem.message)
-        for problem in file_tests.file_problems(part(folder, text))
+        for problem in file_tests.file_findings(part(folder, text))
     ]
 
 
@@ -64,7 +64,7 @@ routes:
   - {tasks: '/a\.b.*/', queue: q}
   - {tasks: '/a\..+/', queue: r}
 """
-    (problem,) = file_tests.file_problems(part(tmp_path, routes))
+    (problem,) = file_tests.file_findings(part(tmp_path, routes))
     assert problem.message == (
         r"the pattern `/a\..+/` never has a task: `/a\.[^b].*/` and `/a\.b.*/` take all of its names"
     )
@@ -74,7 +74,7 @@ routes:
 
 def test_a_pattern_that_stands_twice_is_no_matter_of_order(tmp_path: Path) -> None:
     text = "queues: {q: , r: }\nroutes:\n  - {tasks: a.*, queue: q}\n  - {tasks: a.*, queue: r}\n"
-    (problem,) = file_tests.file_problems(part(tmp_path, text))
+    (problem,) = file_tests.file_findings(part(tmp_path, text))
     assert problem.message == "the pattern `a.*` never has a task: it stands in an earlier rule as well"
     assert problem.help == f"take it out here, or at {tmp_path / 'queues.yaml'}:4"
 
@@ -170,7 +170,7 @@ routes: [{tasks: a, queue: q}]
 
 
 def test_a_problem_without_a_place_is_one_line_and_its_help() -> None:
-    problem = Problem("a-code", "something is wrong", help="do something")
+    problem = Finding("a-code", "something is wrong", None, "do something", Severity.WARNING)
     assert problem.render() == "warning[a-code]: something is wrong\nhelp: do something"
     assert problem.as_dict()["line"] is None
 
@@ -195,7 +195,7 @@ routes:
         TaskSource("c", PublishTarget("q", "tasks", "q")),
     )
     app = AppFacts("shop", senders)
-    problems = list(audit.app_problems(file, app, destinations(file, app)))
+    problems = list(audit.app_findings(file, app, destinations(file, app)))
     assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
         ("refused-task", Severity.ERROR, "c"),
         ("own-routes", Severity.ERROR, "a"),
@@ -226,7 +226,7 @@ def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_pat
         app = AppFacts("shop", (sender,))
         found = [
             each
-            for each in audit.app_problems(file, app, destinations(file, app))
+            for each in audit.app_findings(file, app, destinations(file, app))
             if each.code == "own-options"
         ]
         assert [each.message.rpartition("; ")[2] for each in found] == says

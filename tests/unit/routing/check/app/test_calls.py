@@ -12,7 +12,7 @@ from celery.app.utils import find_app
 from celery.beat import Scheduler
 
 from routectl.routing.check.app import reader
-from routectl.routing.check.problem import VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.topology.file.load import load
 
 from ....checking import checked, module

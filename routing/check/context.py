@@ -1,12 +1,10 @@
-"""What `routectl check` finds, and the part of a file that it is found in. Pure."""
+"""The part of a file that `routectl check` checks, and how messages name rules. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...topology.base.finding import Finding, Severity
-from ...topology.base.redaction import mask_urls
 from ...topology.model.topology import REFUSE
 from ..router import Router
 from ..rules.vhost import select_vhost
@@ -16,56 +14,6 @@ if TYPE_CHECKING:
     from ...topology.file.load import Loaded
     from ...topology.model import Body
     from ..rules.decision import Decision, PatternEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that `routectl check` found.
-
-    Parameters:
-      code: A stable slug, such as `shadowed-rule`.
-      message: What is wrong: one sentence, no full stop.
-      position: Where in the file, if it is about a place there.
-      help: What to do about it, or None.
-      severity: Error or warning.
-      task: The task that it is about, if it is about one.
-    """
-
-    code: str
-    message: str
-    position: Position | None = None
-    help: str | None = None
-    severity: Severity = Severity.WARNING
-    task: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message", mask_urls("\\n".join(self.message.splitlines())))
-
-    @classmethod
-    def of(cls, finding: Finding) -> Problem:
-        """A finding about the file."""
-        return cls(finding.code, finding.message, finding.position, finding.help, finding.severity)
-
-    def render(self) -> str:
-        """The problem as people read it: the sentence, the source line with a caret, and the help."""
-        if self.position is not None:
-            return Finding(self.code, self.message, self.position, self.help, self.severity).render()
-        sentence = f"{self.severity}[{self.code}]: {self.message}"
-        return f"{sentence}\nhelp: {self.help}" if self.help else sentence
-
-    def as_dict(self) -> dict[str, Any]:
-        """The problem as plain data for JSON."""
-        place = self.position
-        return {
-            "code": self.code,
-            "severity": str(self.severity),
-            "message": self.message,
-            "file": place and place.file,
-            "line": place and place.line,
-            "column": place and place.column,
-            "help": self.help,
-            "task": self.task,
-        }
 
 
 @dataclass(frozen=True, slots=True)
