@@ -123,9 +123,9 @@ class RouteItem(pytest.Item):
         """
         from ..routing.check.file_tests import failed_test
 
-        problem = failed_test(self.part, self.at)
-        if problem is not None:
-            raise WrongRoute(problem.render())
+        finding = failed_test(self.part, self.at)
+        if finding is not None:
+            raise WrongRoute(finding.render())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
         """What `routectl check` says of it."""

@@ -5,6 +5,7 @@ What a fence means:
     ```yaml             a routectl file; `version: 1` may be left out
     ```yaml NAME.yaml   the same, and a file of this name for the page's sessions and transcripts
     ```yaml WORD        YAML of something else
+    ```yaml finding     a mistake, as ```python finding is: tests/unit/topology/lint runs them
     ```python           a module
     ```python NAME.py   the same, and a file of this name for the page's sessions and transcripts
     ```pycon            an interpreter session with its output

@@ -39,9 +39,9 @@ def file_findings(part: VhostContext, named_by_app: Collection[str] = ()) -> Ite
 def failed_tests(part: VhostContext) -> Iterator[Finding]:
     """The entries of `tests` that find something else than they expect."""
     for at in range(len(part.body.tests)):
-        problem = failed_test(part, at)
-        if problem is not None:
-            yield problem
+        finding = failed_test(part, at)
+        if finding is not None:
+            yield finding
 
 
 def failed_test(part: VhostContext, at: int) -> Finding | None:

@@ -91,7 +91,11 @@ def refund(): ...
         Severity.WARNING,
         "The app's own routes send a task elsewhere than the file",
         why="Celery uses the app's `task_routes`; the file's rules have no effect. It is an error if sending fails.",
-        example='app.conf.task_routes = {"billing.*": "low"}\n',
+        example="""\
+@app.on_after_configure.connect
+def add_routes(sender, **_):
+    sender.conf.task_routes = {"billing.*": "low"}
+""",
         fix="Remove the app's `task_routes` and use `configure`, or change the rule.",
     ),
     Rule(

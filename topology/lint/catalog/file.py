@@ -10,7 +10,7 @@ RULES = (
         "missing-file",
         Severity.ERROR,
         "A file does not exist or cannot be read",
-        why="routectl reads the file, its includes and its password files before it does anything else.",
+        why="The file, its includes and its password files are read before anything else is done.",
         example="include: missing.yaml\n",
         fix="Correct the path. `-f FILE` or `ROUTECTL_FILE` names the file; an `include` path is relative to the "
         "file that contains it.",
@@ -35,7 +35,7 @@ RULES = (
         "byte-order-mark",
         Severity.WARNING,
         "A file begins with a byte-order mark",
-        why="routectl ignores the mark, but other YAML tools may read it as part of the first key.",
+        why="The mark is ignored here, but other YAML tools may read it as part of the first key.",
         example="\ufeffversion: 1\n",
         fix="Save the file as UTF-8 without BOM.",
     ),
@@ -194,7 +194,7 @@ routes: [{tasks: billing.*}]
         Severity.ERROR,
         "The URI of a link is not an AMQP URI",
         why="Federation and shovels connect over AMQP only.",
-        example="federation: {upstreams: {berlin: {uri: ${BERLIN_URI:-http://berlin}}}}\n",
+        example='federation: {upstreams: {berlin: {uri: "http://berlin"}}}\n',
         fix="Use `amqp://` or `amqps://`.",
     ),
 )

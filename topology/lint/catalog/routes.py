@@ -53,6 +53,7 @@ defaults: {queue: {type: quorum}}
 queues:
   high: {bindings: [{exchange: tasks, key: high}]}
   urgent: {bindings: [{exchange: tasks, key: urgent.high}]}
+workers: {all: {queues: [high, urgent]}}
 """,
         fix="Give each queue its own key, such that no key is the end of another.",
     ),
