@@ -52,11 +52,12 @@ def command(
 ) -> int:
     """Says whether file, tests and app agree; asks no broker.
 
-    Runs the file's `tests`, and finds rules that no task gets to, queues that tasks go to and no worker takes, and
-    queues that no rule leads to. With `--app`, the app is imported as `celery -A` does, and every task of it is shown
-    with its queue, tier, workers and rule; found are tasks without a rule, rules without a task, and tasks, schedules
-    and settings of the app that say otherwise. Without `--vhost`, all vhosts of the file are looked at, and the app is
-    held against the top level. Exits with 1 if anything is found that `--allow` does not name.
+    Runs the file's `tests`, and finds unreachable rules, queues that tasks are routed to and no worker consumes, and
+    queues that no rule routes to. With `--app`, the app is imported as `celery -A` does, and every task of it is listed
+    with its queue, tier, workers and rule; findings are tasks without a rule, rules without a task, and tasks,
+    schedules and settings of the app that differ from the file. Without `--vhost`, all vhosts of the file are
+    checked, and the app is compared with the top level. Exits with 1 if there are findings that `--allow` does not
+    accept.
     """
     # Imported here so that `--help` answers at once.
     from ..routing.check.context import VhostContext
@@ -77,9 +78,7 @@ def command(
     for accepted in allow:
         if all(finding.code != accepted for finding in found):
             near = did_you_mean(accepted, {finding.code for finding in found})
-            console.say(
-                f"note: nothing was found that `--allow {accepted}` accepts{f': {near}' if near else ''}"
-            )
+            console.say(f"note: `--allow {accepted}` matches no finding{f': {near}' if near else ''}")
     found = [finding for finding in found if finding.code not in allow]
     if console.json:
         documents = {
@@ -103,10 +102,10 @@ def _load(files: tuple[Path, ...]) -> Loaded:
 
 
 def _facts(app: str, part: VhostContext) -> AppFacts:
-    """What there is to know of an app.
+    """Reads an app.
 
     Raises:
-      UsageError: There is no Celery, or no such app.
+      UsageError: Celery is not installed, or there is no such app.
     """
     from ..topology.errors import UsageError
 
@@ -120,7 +119,7 @@ def _facts(app: str, part: VhostContext) -> AppFacts:
 def _found(
     loaded: Loaded, parts: Sequence[VhostContext], facts: AppFacts | None
 ) -> tuple[list[Finding], list[Destination]]:
-    """All that is wrong, and where every task of the app goes. The app is held against the first part."""
+    """All findings, and where every task of the app goes. The app is compared with the first part."""
     from ..routing.check import file_tests
     from ..routing.check.app import audit
     from ..routing.check.app.destination import destinations
@@ -138,20 +137,20 @@ def _found(
 def _text(
     found: Sequence[Finding], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
 ) -> Iterator[str]:
-    """The tasks, the findings, and a line that sums them up."""
+    """The tasks, the findings, and a summary line."""
     from .text import columns
 
     if tasks:
         yield columns([_HEADER, *map(_row, tasks)])
         yield ""
     yield from _findings(found)
-    told = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
+    codes = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
     counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
-    yield f"{f'Found {told}' if found else 'Nothing found'} in {counted}"
+    yield f"{f'Found {codes}' if found else 'Nothing found'} in {counted}"
 
 
 def _findings(found: Sequence[Finding]) -> Iterator[str]:
-    """Each finding; those without a place in the file follow each other, with the help that they share behind."""
+    """Each finding; consecutive ones without a position share one help text."""
     from dataclasses import replace
 
     from .text import finding_text
@@ -189,6 +188,6 @@ def _row(task: Destination) -> tuple[str, ...]:
 
 
 def _own_text(sender: TaskSource) -> str:
-    """The place that a task or an entry of the schedule names itself."""
+    """The destination that a task or schedule entry sets itself."""
     place = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
     return f"its own {place}" if sender.schedule is None else f"{place} of entry {sender.schedule}"

@@ -43,8 +43,8 @@ def _complete_code(_context: click.Context, _option: click.Parameter, incomplete
 def command(console: Console, files: tuple[Path, ...], explain: str | None, form: str) -> int:
     """Finds mistakes in the file; asks no broker.
 
-    All of them at once, each with its place and the likely fix. Every other command that reads the file checks
-    the same before it does anything.
+    All mistakes at once, each with its position and the likely fix. Every command that reads the file makes the same
+    checks first.
     """
     if explain is not None:
         return _explain(console, explain)

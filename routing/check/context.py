@@ -23,7 +23,7 @@ class VhostContext:
     Parameters:
       loaded: The file.
       vhost: One of the file's `vhosts`, or None for its top level.
-      router: Where every task of it goes.
+      router: Routes the tasks of the vhost.
     """
 
     loaded: Loaded
@@ -35,33 +35,33 @@ class VhostContext:
         """One vhost's part of a file.
 
         Raises:
-          RoutingError: A rule leads to no queue or several, or the file has no such vhost.
+          RoutingError: A rule does not route to exactly one queue, or the file has no such vhost.
         """
         return cls(loaded, vhost, Router.from_loaded(loaded, vhost=vhost))
 
     @property
     def body(self) -> Body:
-        """What the file says of the vhost."""
+        """The vhost's part of the file's data."""
         return self.router.body
 
     def position(self, *path: str | int, of_key: bool = False) -> Position:
-        """Where the value at a path stands: `"routes", 3, "queue"`."""
+        """The position of the value at a path: `"routes", 3, "queue"`."""
         prefix = select_vhost(self.loaded.topology, self.vhost)[1]
         return self.loaded.position((*prefix, *path), of_key=of_key)
 
     def pattern(self, entry: PatternEntry) -> Position:
-        """Where a rule's pattern stands."""
+        """The position of a rule's pattern."""
         return self.position("routes", entry.index, "tasks", entry.route.tasks.index(entry.pattern.text))
 
     def of_decision(self, decision: Decision | None) -> Position | None:
-        """Where the rule stands that decided, or `unmatched`; None if the file has neither."""
+        """The position of the rule that decided, or of `unmatched`; None if the file has neither."""
         if decision is not None and decision.position is not None:
             return decision.position
         return None if self.body.unmatched == REFUSE else self.position("unmatched")
 
 
 def rule_name(decision: Decision) -> str:
-    """The rule that decided, in a sentence."""
+    """How a sentence names the rule that decided."""
     if decision.celerys_own:
         return "the default of Celery's own tasks"
     if decision.rule is None:
@@ -70,5 +70,5 @@ def rule_name(decision: Decision) -> str:
 
 
 def line_prefix(place: Position | None) -> str:
-    """A place before what stands there, in a sentence: file and line, or nothing."""
+    """File and line as a prefix in a sentence, or nothing."""
     return f"{place.file}:{place.line} " if place else ""

@@ -88,7 +88,7 @@ def findings_of(errors: Sequence[ErrorDetails], places: Places) -> list[Finding]
       errors: What pydantic found.
       places: Where the data was written.
     """
-    found: dict[tuple[Position, str | int], Finding] = {}
+    found: dict[tuple[Position | None, str | int], Finding] = {}
     seen: set[tuple[ValuePath, str]] = set()
     lists = {error["loc"][:-1] for error in errors}
     for error in errors:

@@ -82,7 +82,7 @@ def test_a_pattern_that_stands_twice_is_no_matter_of_order(tmp_path: Path) -> No
 def test_shards_that_no_worker_takes_are_named(tmp_path: Path) -> None:
     text = "queues: {q: {shards: 3}}\nroutes: [{tasks: a, queue: q, shard_by: args.0}]\nworkers: {w: {queues: %s}}\n"
     assert [message for _, _, message in found(tmp_path, text % "[q.0, q.2]")] == [
-        "tasks go to queue `q.1`, and no worker profile takes it"
+        "tasks are routed to queue `q.1`, but no worker profile consumes it"
     ]
     assert found(tmp_path, text % "[q]") == []
 
@@ -131,13 +131,13 @@ queues:
     assert found(tmp_path, text) == []  # no file for Celery
     routes = "routes: [{tasks: a, queue: q}]\n"
     assert found(tmp_path, text + routes) == [
-        ("unreached-queue", 5, "no rule leads to queue `spare`, and no worker takes it"),
-        ("unreached-queue", 6, "no rule leads to queue `orders`, and no worker takes it"),
+        ("unreached-queue", 5, "no rule routes to queue `spare`, and no worker consumes it"),
+        ("unreached-queue", 6, "no rule routes to queue `orders`, and no worker consumes it"),
     ]
     workers = "workers: {w: {queues: [q, spare, orders]}, all: {queues: [q, spare]}}\n"
     assert [message for _, _, message in found(tmp_path, text + routes + workers)] == [
-        "no rule leads to queue `spare`, though workers of `w` and `all` take it",
-        "no rule leads to queue `orders`, though workers of `w` take it",
+        "no rule routes to queue `spare`, although workers of `w` and `all` consume it",
+        "no rule routes to queue `orders`, although workers of `w` consume it",
     ]
     assert [line for _, line, _ in found(tmp_path, text + routes + "unmatched: spare\n")] == [6]
     assert found(tmp_path, text + workers) == []  # its rules stand somewhere else
@@ -203,7 +203,7 @@ routes:
     ]
     assert problems[1].message == "shop cannot send schedule entry `nightly` (task `a`): Oops: no"
     assert problems[2].message == (
-        f"the app sends task `b` to `gold`; called without arguments, {tmp_path / 'queues.yaml'}:8 `b` says `r`"
+        f"the app sends task `b` to `gold`; called without arguments, {tmp_path / 'queues.yaml'}:8 `b` routes it to `r`"
     )
 
 
@@ -214,12 +214,12 @@ def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_pat
         (TaskSource("a", PublishTarget("q", "", "q"), pinned), []),
         (
             TaskSource("a", PublishTarget("r", "", "r"), {"queue": "r"}),
-            ["no rule takes it without arguments"],
+            ["no rule matches it without arguments"],
         ),
         (TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((1,)), known=True), []),
         (
             TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((2,)), known=True),
-            ["no rule takes it as it is called"],
+            ["no rule matches this call"],
         ),
     ]
     for sender, says in told:
