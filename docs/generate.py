@@ -1,7 +1,7 @@
-"""Writes the pages that the code knows best: the references of file, commands and findings, the JSON Schema.
+"""Writes the generated pages: the references of file, commands and findings, the JSON Schema.
 
 python -m docs.generate            writes them
-python -m docs.generate --check    says which are not up to date, and exits with 1
+python -m docs.generate --check    lists those that are out of date, and exits with 1
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def stale() -> list[str]:
-    """The generated files that are not what the code says now."""
+    """The generated files that are out of date."""
     return [name for name, make in PAGES.items() if _read(FOLDER / name) != make()]
 
 

@@ -39,9 +39,9 @@ _HEAD = """\
 
 <!-- Generated from topology/lint/catalog by docs/generate.py: edit that, then run `make docs`. -->
 
-Every finding has a code. This page says what each code means, why it matters and what to do; so does
-`routectl lint --explain CODE`. `routectl lint` reports errors in the file and some of the warnings, `routectl check`
-all findings about the file, and `routectl check --app` also those about an app.
+Every finding has a code. This page explains what each code means, why it matters and what to do, as
+`routectl lint --explain CODE` does. `routectl lint` reports errors in the file and some of the warnings,
+`routectl check` all findings about the file, and `routectl check --app` also those about an app.
 
 An error makes both commands fail, a warning only `routectl check`. `--allow CODE` accepts the findings with a code.
 The examples leave out `version: 1`.

@@ -170,11 +170,11 @@ def _undeliverable(body: Body) -> set[str]:
         each.definition.keys() for each in (*body.policies.values(), *body.operator_policies.values())
     ]
     arguments = [each.declare_arguments() for each in body.exchanges.values()]
-    exchanges = {said.get("alternate-exchange") for said in (*policies, *arguments)}
-    exchanges |= {said.get("dead-letter-exchange") for said in policies}
+    exchanges = {each.get("alternate-exchange") for each in (*policies, *arguments)}
+    exchanges |= {each.get("dead-letter-exchange") for each in policies}
     exchanges |= {each.declare_arguments().get("x-dead-letter-exchange") for each in body.queues.values()}
     found = set(dead_letter_queues(body))
-    found.update(key for said in policies if (key := said.get("dead-letter-routing-key")))
+    found.update(key for each in policies if (key := each.get("dead-letter-routing-key")))
     bindings = links(body)
     waiting = [name for name in exchanges if name]
     while waiting:

@@ -125,8 +125,8 @@ def _tasks(app: Any) -> Iterator[TaskSource]:
     for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
         passed = _route_options(app, name, options)
-        said = {**options, **_limit(app, app.tasks[name])}
-        yield TaskSource(str(name), _sent(app, name, passed), said, call=_call(passed))
+        own = {**options, **_limit(app, app.tasks[name])}
+        yield TaskSource(str(name), _sent(app, name, passed), own, call=_call(passed))
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
@@ -143,19 +143,19 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
         )
         return
     for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
-        said = vars(entry) if isinstance(entry, ScheduleEntry) else entry
-        why = _unusable(said)
+        fields = vars(entry) if isinstance(entry, ScheduleEntry) else entry
+        why = _unusable(fields)
         if why is not None:
             broken.append(f"schedule entry `{name}` {why}")
             continue
-        yield _entry(app, str(name), said)
+        yield _entry(app, str(name), fields)
 
 
-def _entry(app: Any, name: str, said: Mapping[str, Any]) -> TaskSource:
+def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> TaskSource:
     """An entry of the schedule. Arguments that beat computes when it is due are unknown."""
-    task, options = said["task"], dict(said.get("options") or {})
+    task, options = fields["task"], dict(fields.get("options") or {})
     passed = _route_options(app, task, {**options, "headers": _as_beat(options.get("headers"))})
-    args, kwargs = said.get("args") or (), said.get("kwargs") or {}
+    args, kwargs = fields.get("args") or (), fields.get("kwargs") or {}
     known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
     call = _call(passed, args, kwargs) if known else _call(passed)
     return TaskSource(task, _sent(app, task, passed, call.args, call.kwargs), options, name, call, known)

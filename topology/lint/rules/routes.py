@@ -240,7 +240,7 @@ class _Scope:
         return queue in self._body.queues and self._body.queues[queue].type == "stream"
 
     def _destinations(self, queue: str) -> list[str]:
-        """The possible queues of a rule or test; one shard stands for all."""
+        """The possible queues of a rule or test; for shards, the first."""
         names = self._matching_queues(queue) if pattern.placeholders(queue) else (queue,)
         return [self._body.shards[name][0] if name in self._body.shards else name for name in names]
 
