@@ -19,7 +19,8 @@ from .options import file_option, output_options
 if TYPE_CHECKING:
     from ..routing.check.app.destination import Destination
     from ..routing.check.app.facts import AppFacts, TaskSource
-    from ..routing.check.problem import Problem, VhostContext
+    from ..routing.check.context import VhostContext
+    from ..topology.base.finding import Finding
     from ..topology.file.load import Loaded
 
 _EXAMPLES = """\b
@@ -51,14 +52,15 @@ def command(
 ) -> int:
     """Says whether file, tests and app agree; asks no broker.
 
-    Runs the file's `tests`, and finds rules that no task gets to, queues that tasks go to and no worker takes, and
-    queues that no rule leads to. With `--app`, the app is imported as `celery -A` does, and every task of it is shown
-    with its queue, tier, workers and rule; found are tasks without a rule, rules without a task, and tasks, schedules
-    and settings of the app that say otherwise. Without `--vhost`, all vhosts of the file are looked at, and the app is
-    held against the top level. Exits with 1 if anything is found that `--allow` does not name.
+    Runs the file's `tests`, and finds unreachable rules, queues that tasks are routed to and no worker consumes, and
+    queues that no rule routes to. With `--app`, the app is imported as `celery -A` does, and every task of it is listed
+    with its queue, tier, workers and rule; findings are tasks without a rule, rules without a task, and tasks,
+    schedules and settings of the app that differ from the file. Without `--vhost`, all vhosts of the file are
+    checked, and the app is compared with the top level. Exits with 1 if there are findings that `--allow` does not
+    accept.
     """
     # Imported here so that `--help` answers at once.
-    from ..routing.check.problem import VhostContext
+    from ..routing.check.context import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
 
@@ -72,17 +74,15 @@ def command(
     facts = None if app is None else _facts(app, parts[0])
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
-    failed = sum(problem.code == "failed-test" for problem in found)
+    failed = sum(finding.code == "failed-test" for finding in found)
     for accepted in allow:
-        if all(problem.code != accepted for problem in found):
-            near = did_you_mean(accepted, {problem.code for problem in found})
-            console.say(
-                f"note: nothing was found that `--allow {accepted}` accepts{f': {near}' if near else ''}"
-            )
-    found = [problem for problem in found if problem.code not in allow]
+        if all(finding.code != accepted for finding in found):
+            near = did_you_mean(accepted, {finding.code for finding in found})
+            console.say(f"note: `--allow {accepted}` matches no finding{f': {near}' if near else ''}")
+    found = [finding for finding in found if finding.code not in allow]
     if console.json:
         documents = {
-            "findings": [problem.as_dict() for problem in found],
+            "findings": [finding.as_dict() | {"task": finding.task} for finding in found],
             "tasks": [task.as_dict() for task in tasks],
             "tests": {"passed": tests - failed, "failed": failed},
         }
@@ -102,10 +102,10 @@ def _load(files: tuple[Path, ...]) -> Loaded:
 
 
 def _facts(app: str, part: VhostContext) -> AppFacts:
-    """What there is to know of an app.
+    """Reads an app.
 
     Raises:
-      UsageError: There is no Celery, or no such app.
+      UsageError: Celery is not installed, or there is no such app.
     """
     from ..topology.errors import UsageError
 
@@ -118,51 +118,50 @@ def _facts(app: str, part: VhostContext) -> AppFacts:
 
 def _found(
     loaded: Loaded, parts: Sequence[VhostContext], facts: AppFacts | None
-) -> tuple[list[Problem], list[Destination]]:
-    """All that is wrong, and where every task of the app goes. The app is held against the first part."""
+) -> tuple[list[Finding], list[Destination]]:
+    """All findings, and where every task of the app goes. The app is compared with the first part."""
     from ..routing.check import file_tests
     from ..routing.check.app import audit
     from ..routing.check.app.destination import destinations
-    from ..routing.check.problem import Problem
 
-    found = [Problem.of(warning) for warning in loaded.warnings]
+    found = list(loaded.warnings)
     for part in parts:
         named = audit.named_queues(part, facts) if facts and part is parts[0] else ()
-        found += file_tests.file_problems(part, named)
+        found += file_tests.file_findings(part, named)
     tasks = destinations(parts[0], facts) if facts else []
     if facts:
-        found += audit.app_problems(parts[0], facts, tasks)
+        found += audit.app_findings(parts[0], facts, tasks)
     return found, tasks
 
 
 def _text(
-    found: Sequence[Problem], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
+    found: Sequence[Finding], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
 ) -> Iterator[str]:
-    """The tasks, the findings, and a line that sums them up."""
+    """The tasks, the findings, and a summary line."""
     from .text import columns
 
     if tasks:
         yield columns([_HEADER, *map(_row, tasks)])
         yield ""
     yield from _findings(found)
-    told = ", ".join(f"{count} {code}" for code, count in Counter(problem.code for problem in found).items())
+    codes = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
     counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
-    yield f"{f'Found {told}' if found else 'Nothing found'} in {counted}"
+    yield f"{f'Found {codes}' if found else 'Nothing found'} in {counted}"
 
 
-def _findings(found: Sequence[Problem]) -> Iterator[str]:
-    """Each finding; those without a place in the file follow each other, with the help that they share behind."""
+def _findings(found: Sequence[Finding]) -> Iterator[str]:
+    """Each finding; consecutive ones without a position share one help text."""
     from dataclasses import replace
 
     from .text import finding_text
 
-    def together(problem: Problem) -> object:
-        return (problem.code, problem.help) if problem.position is None else id(problem)
+    def together(finding: Finding) -> object:
+        return (finding.code, finding.help) if finding.position is None else id(finding)
 
     for _, each in groupby(found, together):
         group = list(each)
-        for problem in group[:-1]:
-            yield finding_text(replace(problem, help=None))
+        for finding in group[:-1]:
+            yield finding_text(replace(finding, help=None))
         yield finding_text(group[-1])
         yield ""
 
@@ -189,6 +188,6 @@ def _row(task: Destination) -> tuple[str, ...]:
 
 
 def _own_text(sender: TaskSource) -> str:
-    """The place that a task or an entry of the schedule names itself."""
+    """The destination that a task or schedule entry sets itself."""
     place = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
     return f"its own {place}" if sender.schedule is None else f"{place} of entry {sender.schedule}"

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .console import Console
 from .options import file_option, load_files, output_options
 
+if TYPE_CHECKING:
+    from ..topology.file.load import Loaded
+
 _EXAMPLES = """\b
 Examples:
   routectl lint
   routectl lint -f queues.yaml -f prod.yaml
   routectl lint --format json
+  routectl lint --explain unknown-name
 """
+
+#: What is counted of a file without mistakes: the field of a vhost's body, and the word for one of its entries.
+_COUNTED = {"exchanges": "exchange", "queues": "queue", "routes": "route", "workers": "worker profile"}
+
+
+def _complete_code(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    from ..topology.lint.registry import RULES
+
+    return [code for code in sorted(RULES) if code.startswith(incomplete)]
 
 
 @click.command("lint", epilog=_EXAMPLES)
 @file_option
+@click.option(
+    "--explain",
+    metavar="CODE",
+    shell_complete=_complete_code,
+    help="Explain a finding code, such as `unknown-name`, and read no file.",
+)
 @output_options()
-def command(console: Console, files: tuple[Path, ...], form: str) -> int:
+def command(console: Console, files: tuple[Path, ...], explain: str | None, form: str) -> int:
     """Finds mistakes in the file; asks no broker.
 
-    All of them at once, each with its place and the likely fix. Every other command that reads the file checks
-    the same before it does anything.
+    All mistakes at once, each with its position and the likely fix. Every command that reads the file makes the same
+    checks first.
     """
+    if explain is not None:
+        return _explain(console, explain)
     # Imported here so that `--help` answers at once.
     from ..routing.router import Router
     from ..topology.errors import FileError, UnreadableFile
@@ -40,17 +62,33 @@ def command(console: Console, files: tuple[Path, ...], form: str) -> int:
     if console.json:
         console.document({"findings": [warning.as_dict() for warning in loaded.warnings]})
     else:
-        topology = loaded.topology
-        bodies = [topology, *topology.vhosts.values()]
-        counts = (
-            ("exchanges", "exchange"),
-            ("queues", "queue"),
-            ("routes", "route"),
-            ("workers", "worker profile"),
-        )
-        told = []
-        for field, word in counts:
-            count = sum(len(getattr(body, field)) for body in bodies)
-            told.append(f"{count} {word}{'s' * (count != 1)}")
-        console.result(f"No mistakes: {', '.join(told)}")
+        console.result(f"No mistakes: {_counts(loaded)}")
+    return 0
+
+
+def _counts(loaded: Loaded) -> str:
+    """What the file declares, in numbers."""
+    bodies = [loaded.topology, *loaded.topology.vhosts.values()]
+    counts = {word: sum(len(getattr(body, field)) for body in bodies) for field, word in _COUNTED.items()}
+    return ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts.items())
+
+
+def _explain(console: Console, code: str) -> int:
+    """Writes what a finding code means.
+
+    Raises:
+      UsageError: No finding has this code.
+    """
+    from ..topology.base.finding import did_you_mean
+    from ..topology.errors import UsageError
+    from ..topology.lint.registry import RULES
+    from .text import explain_text
+
+    rule = RULES.get(code)
+    if rule is None:
+        raise UsageError(f"no finding has the code `{code}`", did_you_mean(code, RULES))
+    if console.json:
+        console.document(rule.as_dict())
+    else:
+        console.result(explain_text(rule))
     return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..routing import Router
-    from ..routing.check.problem import VhostContext
+    from ..routing.check.context import VhostContext
     from ..topology.errors import RoutectlError
 
 _DEFAULT = "queues.yaml"
@@ -82,7 +82,7 @@ class RouteFile(pytest.File):
         Raises:
           CollectError: The file has mistakes.
         """
-        from ..routing.check.problem import VhostContext
+        from ..routing.check.context import VhostContext
         from ..topology.errors import RoutectlError
         from ..topology.file.load import load
 
@@ -123,9 +123,9 @@ class RouteItem(pytest.Item):
         """
         from ..routing.check.file_tests import failed_test
 
-        problem = failed_test(self.part, self.at)
-        if problem is not None:
-            raise WrongRoute(problem.render())
+        finding = failed_test(self.part, self.at)
+        if finding is not None:
+            raise WrongRoute(finding.render())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
         """The message of `routectl check`."""

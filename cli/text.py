@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 from unicodedata import combining, east_asian_width
 
@@ -17,11 +18,11 @@ from ..topology.base.secret import mask
 
 if TYPE_CHECKING:
     from ..routing import Decision
-    from ..routing.check.problem import Problem
     from ..topology.base.finding import Position
     from ..topology.base.resources import Key
     from ..topology.change.apply import ApplyReport, Outcome
     from ..topology.change.plan import Change, Plan
+    from ..topology.lint.catalog.rule import Rule
 
 _MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
 _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}
@@ -31,11 +32,26 @@ _WIDEST = 44
 _DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
-def finding_text(finding: Finding | Problem) -> str:
+def finding_text(finding: Finding) -> str:
     """A finding with its severity in colour."""
-    color = "red" if finding.severity is Severity.ERROR else "yellow"
-    head, _, rest = printable(finding.render(), keep="\n").partition(":")
-    return click.style(head, fg=color, bold=True) + ":" + rest
+    return _with_colored_head(finding.render(), finding.severity)
+
+
+def explain_text(rule: Rule) -> str:
+    """The explanation of a finding code, with its severity in colour."""
+    parts = (
+        f"{rule.severity}[{rule.code}]: {rule.summary}",
+        f"why: {rule.why}",
+        f"example:\n\n{indent(rule.example, '    ')}".rstrip(),
+        f"fix: {rule.fix}",
+    )
+    return _with_colored_head("\n\n".join(parts), rule.severity)
+
+
+def _with_colored_head(text: str, severity: Severity) -> str:
+    """Printable text whose first word, up to a colon, has the colour of a severity."""
+    head, _, rest = printable(text, keep="\n").partition(":")
+    return click.style(head, fg="red" if severity is Severity.ERROR else "yellow", bold=True) + ":" + rest
 
 
 def plan_text(plan: Plan, *, verbose: bool = False) -> str:

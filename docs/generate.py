@@ -13,7 +13,7 @@ from pathlib import Path
 
 from routectl.topology.file.json_schema import schema
 
-from . import command_reference, file_reference
+from . import command_reference, file_reference, lint_reference
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -26,6 +26,7 @@ def _schema() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "file.md": file_reference.page,
     "commands.md": command_reference.page,
+    "lint.md": lint_reference.page,
     "queues.schema.json": _schema,
 }
 

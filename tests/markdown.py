@@ -5,6 +5,7 @@ Meaning of the fences:
     ```yaml             a routectl file; `version: 1` may be omitted
     ```yaml NAME.yaml   the same, and a file of this name for the page's sessions and transcripts
     ```yaml WORD        other YAML
+    ```yaml finding     a mistake, as ```python finding is: tests/unit/topology/lint runs them
     ```python           a module
     ```python NAME.py   the same, and a file of this name for the page's sessions and transcripts
     ```pycon            an interpreter session with its output

@@ -1,1 +1,1 @@
-"""What `routectl check` finds in a file."""
+"""The checks of `routectl check`."""

@@ -1,32 +1,33 @@
-"""What `routectl check` finds in a file: tests that fail, rules and queues that nothing reaches. Pure."""
+"""The file's `tests`, and all findings of `routectl check` about a file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...topology.base.finding import Severity
+from ...topology.lint.registry import make_finding
 from ...topology.model.topology import REFUSE
 from ..rules.call import Call
 from ..rules.explanation import explain
+from .context import line_prefix, rule_name
 from .precedence import outranked_rules
-from .problem import Problem, line_prefix, rule_name
 from .reachability import bypassed_rules, unconsumed_queues, unreached_queues
 from .shadowing import shadowed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from ...topology.base.finding import Finding
     from ...topology.model import RouteTest
     from ..rules.explanation import Explanation
-    from .problem import VhostContext
+    from .context import VhostContext
 
 
-def file_problems(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
-    """All that is wrong with one vhost's part of a file, its failing tests first.
+def file_findings(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Finding]:
+    """All findings about one vhost's part of a file, failing tests first.
 
     Parameters:
       part: The file.
-      named_by_app: Queues that tasks and schedules of an app name themselves.
+      named_by_app: Queues that tasks and schedules of an app set as their own destination.
     """
     yield from failed_tests(part)
     yield from shadowed_rules(part)
@@ -36,16 +37,16 @@ def file_problems(part: VhostContext, named_by_app: Collection[str] = ()) -> Ite
     yield from unreached_queues(part, named_by_app)
 
 
-def failed_tests(part: VhostContext) -> Iterator[Problem]:
-    """The entries of `tests` that find something else than they expect."""
+def failed_tests(part: VhostContext) -> Iterator[Finding]:
+    """The entries of `tests` whose expectation is not met."""
     for at in range(len(part.body.tests)):
-        problem = failed_test(part, at)
-        if problem is not None:
-            yield problem
+        finding = failed_test(part, at)
+        if finding is not None:
+            yield finding
 
 
-def failed_test(part: VhostContext, at: int) -> Problem | None:
-    """What an entry of `tests` finds otherwise than it expects; None if it passes.
+def failed_test(part: VhostContext, at: int) -> Finding | None:
+    """Why an entry of `tests` fails; None if it passes.
 
     Parameters:
       part: The file.
@@ -56,26 +57,24 @@ def failed_test(part: VhostContext, at: int) -> Problem | None:
     if wrong is None:
         return None
     field, message, help_ = wrong
-    return Problem(
-        "failed-test", message, part.position("tests", at, field), help_, Severity.ERROR, test.task
-    )
+    return make_finding("failed-test", message, part.position("tests", at, field), help_, task=test.task)
 
 
 def _failure(part: VhostContext, test: RouteTest) -> tuple[str, str, str] | None:
-    """Why a test fails: which of its fields, a sentence, and what was found instead; None if it passes."""
+    """Why a test fails: the field, a sentence and a help text; None if it passes."""
     call = Call(test.args, test.kwargs, test.headers, test.options)
     found = explain(part.router.table, part.body, test.task, call, tried=False)
     wrong = _difference(part, test, found)
-    return wrong and (*wrong, _instead(part.router.explain(test.task, call)))
+    return wrong and (*wrong, _which_rule(part.router.explain(test.task, call)))
 
 
 def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
     decision, task = found.decision, f"task `{test.task}`"
     if decision is None:
-        why = f"{task} is refused, and does not go to `{test.queue}`: {found.error}"
+        why = f"{task} is refused instead of going to `{test.queue}`: {found.error}"
         return None if test.queue == REFUSE else ("queue", why)
     if test.queue == REFUSE and REFUSE not in part.body.queues:
-        return "queue", f"{task} goes to `{decision.queue}`, and is not refused"
+        return "queue", f"{task} goes to `{decision.queue}` instead of being refused"
     if decision.queue not in part.body.shards.get(test.queue, (test.queue,)):
         return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`"
     if test.priority is not None and decision.priority != test.priority:
@@ -86,18 +85,18 @@ def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tupl
     return None
 
 
-def _instead(found: Explanation) -> str:
-    """Which rule decided, and which rules for the task did not."""
-    told = [f"{rule_name(found.decision)} decides"] if found.decision else []
-    told += [
+def _which_rule(found: Explanation) -> str:
+    """Which rule decided, and why other rules that match the name did not."""
+    clauses = [f"{rule_name(found.decision)} decides"] if found.decision else []
+    clauses += [
         f"{line_prefix(attempt.position)}`{attempt.pattern}` does not, since {_because(attempt.why)}"
         for attempt in found.attempts
         if attempt.matched
     ]
     if found.outranked is not None:
         above = found.outranked
-        told.append(f"{line_prefix(above.position)}`{above.pattern}` would, but {above.why}")
-    return "; ".join(told) or "no rule matches it"
+        clauses.append(f"{line_prefix(above.position)}`{above.pattern}` would, but {above.why}")
+    return "; ".join(clauses) or "no rule matches it"
 
 
 def _because(why: str) -> str:

@@ -1,4 +1,4 @@
-"""What rules ask of calls, held against each other: whether one takes all calls of another, or any. Pure."""
+"""Compares the conditions of rules: whether one matches all calls of another, or any."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ if TYPE_CHECKING:
     from ...topology.model import Route
     from ..rules.decision import PatternEntry
 
-#: What rules are found by: a part of a call, with one of the values that it may have if they are named.
-_Clue = tuple[str, Any] | None
+#: The key that rules are indexed by: a part of a call, with one of the values that a condition allows.
+_IndexKey = tuple[str, Any] | None
 
 _ORDERED = ("gt", "ge", "lt", "le")
 
-#: The comparison that a text or number meets if it does not meet the other one.
+#: The comparison that a text or number meets if it does not meet the first.
 _OPPOSITES = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "ne": "eq", "none_of": "one_of"}
 
 
 class BroaderRules:
-    """Finds the rules that take all calls of another one, without asking each of thousands."""
+    """Finds the rules that match all calls of another, without comparing all of them."""
 
     def __init__(self) -> None:
-        self._by_clue: dict[_Clue, list[tuple[int, PatternEntry]]] = {}
+        self._by_key: dict[_IndexKey, list[tuple[int, PatternEntry]]] = {}
         self._count = 0
 
     def add(self, entry: PatternEntry) -> None:
         """Adds a rule that can be found from now on."""
-        for clue in _clues(entry.route):
-            self._by_clue.setdefault(clue, []).append((self._count, entry))
+        for key in _keys(entry.route):
+            self._by_key.setdefault(key, []).append((self._count, entry))
         self._count += 1
 
     def of(self, route: Route) -> list[PatternEntry]:
-        """The rules that take all calls of a rule, of names that both match, in the order in which they were added."""
-        likely = {at: each for clue in _likely(route) for at, each in self._by_clue.get(clue, ())}
-        return [likely[at] for at in sorted(likely) if subsumes(likely[at].route, route)]
+        """The rules that match all calls of a rule, for names that both match, in the order they were added."""
+        found = {at: each for key in _broader_keys(route) for at, each in self._by_key.get(key, ())}
+        return [found[at] for at in sorted(found) if subsumes(found[at].route, route)]
 
 
-def _clues(route: Route) -> list[_Clue]:
-    """Where a rule is looked for: one of these is likely for every rule that it is wider than."""
+def _keys(route: Route) -> list[_IndexKey]:
+    """The keys that a rule is indexed by: a narrower rule looks up at least one of them."""
     for path, condition in route.when.items():
         return [(path, value) for value in _values(condition)] or [(path, None)]
     return [None]
 
 
-def _likely(route: Route) -> Iterator[_Clue]:
-    """Where rules are that may be wider."""
+def _broader_keys(route: Route) -> Iterator[_IndexKey]:
+    """The keys of rules that may be broader."""
     yield None
     for path, condition in route.when.items():
         steps = path.split(".")
@@ -59,7 +59,7 @@ def _likely(route: Route) -> Iterator[_Clue]:
 
 
 def subsumes(route: Route, other: Route) -> bool:
-    """Whether it is sure that a rule takes every call that another one does, of names that both match.
+    """Whether a rule certainly matches every call that another matches, for names that both match.
 
     Parameters:
       route: The rule.
@@ -72,14 +72,14 @@ def subsumes(route: Route, other: Route) -> bool:
 
 
 def _implies(at: str, asked: Condition, path: str, condition: Condition) -> bool:
-    """Whether a call with what is asked of one part of it has what is asked of another."""
+    """Whether a call that meets one condition also meets another."""
     if at == path:
         return _narrows(asked, condition)
     return at.startswith(f"{path}.") and asked.present is not False and condition == Condition(present=True)
 
 
 def _narrows(one: Condition, other: Condition) -> bool:
-    """Whether every value that meets a condition meets another one, too."""
+    """Whether every value that meets one condition also meets another."""
     if one.present is False or other.present is False:
         return one.present == other.present
     if not _may_hold_both(one, other):
@@ -94,7 +94,7 @@ def _narrows(one: Condition, other: Condition) -> bool:
 
 
 def may_meet_both(route: Route, other: Route) -> bool:
-    """Whether a call may be what two rules ask for."""
+    """Whether a call may meet the conditions of both rules."""
     return all(
         _agree(path, condition, at, asked)
         for path, condition in route.when.items()
@@ -103,7 +103,7 @@ def may_meet_both(route: Route, other: Route) -> bool:
 
 
 def _agree(path: str, condition: Condition, at: str, asked: Condition) -> bool:
-    """Whether two parts of a call can be what is asked of each."""
+    """Whether two conditions on parts of a call can both hold."""
     if path == at:
         return _may_hold_both(condition, asked)
     if at.startswith(f"{path}."):
@@ -114,12 +114,12 @@ def _agree(path: str, condition: Condition, at: str, asked: Condition) -> bool:
 
 
 def _has_parts(condition: Condition) -> bool:
-    """Whether a value that meets a condition may have parts: what is compared has none."""
+    """Whether a value that meets a condition may have parts: a value that is compared has none."""
     return condition == Condition(present=True)
 
 
 def _may_hold_both(one: Condition, other: Condition) -> bool:
-    """Whether a value may meet two conditions."""
+    """Whether a value may meet both conditions."""
     if one.present is False or other.present is False:
         return one.present == other.present
     asked = [*_asked(one), *_asked(other)]
@@ -135,10 +135,10 @@ def _may_hold_both(one: Condition, other: Condition) -> bool:
 
 
 def _values(condition: Condition) -> tuple[Any, ...]:
-    """The only values that meet a condition, if it names them."""
+    """The only values that meet a condition, if it lists them."""
     return tuple(condition.one_of or (() if condition.eq is None else (condition.eq,)))
 
 
 def _asked(condition: Condition) -> list[tuple[str, Any]]:
-    """The comparisons of a condition, each with what it compares with."""
+    """The comparisons of a condition, each with its operand."""
     return [(name, bound) for name in COMPARISONS if (bound := getattr(condition, name)) is not None]

@@ -1,70 +1,72 @@
-"""Exact names come before patterns, wherever they stand: which calls a rule with `when` misses by that. Pure."""
+"""Rules with `when` that miss calls, since exact names are tried before patterns wherever they are."""
 
 from __future__ import annotations
 
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...topology.lint.registry import make_finding
 from ...topology.matching.pattern import placeholders
 from ..rules.index import Index
+from .context import line_prefix
 from .implication import may_meet_both, subsumes
-from .problem import Problem, line_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ...topology.base.finding import Finding
     from ..rules.decision import Decision, PatternEntry
     from ..rules.table import Table
-    from .problem import VhostContext
+    from .context import VhostContext
 
-#: A rule for a certain name, and where it leads.
-_Asked = tuple["PatternEntry", tuple["Decision", ...]]
+#: A rule for an exact name, and its decisions.
+_ExactRule = tuple["PatternEntry", tuple["Decision", ...]]
 
-#: So many names that a pattern misses are counted, beside the first.
-_MANY = 100
+#: At most this many missed names are counted beyond the first.
+_MAX_COUNTED = 100
 
 
 class _Missed(NamedTuple):
-    """A name that a pattern with `when` matches, and the rule further down that is asked first."""
+    """A name that a pattern with `when` matches, and the later rule that is tried first."""
 
     name: str
-    taker: PatternEntry
+    winner: PatternEntry
 
 
-def outranked_rules(part: VhostContext) -> Iterator[Problem]:
-    """The patterns with `when` whose calls an exact name takes that stands further down.
+def outranked_rules(part: VhostContext) -> Iterator[Finding]:
+    """The patterns with `when` whose calls are matched by an exact name in a later rule.
 
-    Not those that lead to the same as the exact name does, or that an exact name with the same `when` stands in for.
+    Except those whose result is the same, or that have an exact name with the same `when`.
     """
     for entry, missed in _outranked(part.router.table):
         first, more = missed[0], len(missed) - 1
-        lower = line_prefix(first.taker.position).strip() or "another rule"
-        takes = "all" if subsumes(first.taker.route, entry.route) else "some"
-        count = f"{'at least ' * (more >= _MANY)}{more} more name{'s' * (more > 1)}"
+        lower = line_prefix(first.winner.position).strip() or "another rule"
+        share = "all" if subsumes(first.winner.route, entry.route) else "some"
+        count = f"{'at least ' * (more >= _MAX_COUNTED)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
-        yield Problem(
+        yield make_finding(
             "exact-first",
-            f"for `{first.name}`, {lower} is asked before this rule and takes {takes} of its calls: "
-            f"exact names come before patterns{likewise}",
+            f"for `{first.name}`, {lower} comes before this rule and matches {share} of its calls: "
+            f"exact names are tried before patterns{likewise}",
             part.pattern(entry),
             _help(entry, first, lower, more),
         )
 
 
 def _help(entry: PatternEntry, first: _Missed, lower: str, more: int) -> str:
-    """How to have the calls that a pattern misses, or say that it shall miss them."""
+    """How to match the missed calls, or accept that they are missed."""
     names = f"`{first.name}`" + (f" and the other{'s' * (more > 1)}" if more else "")
     route = entry.route
     if placeholders(route.queue) or placeholders(route.key or ""):
-        add = f"write a rule with this `when` for {names} above {lower}"
+        add = f"add a rule with this `when` for {names} above {lower}"
     else:
-        add = f"add {names} to its `tasks`: exact names are asked in the file's order"
+        add = f"add {names} to its `tasks`: exact names are tried in file order"
     rules = f"the rule{'s' * (more > 1)} of the other{'s' * (more > 1)}"
-    return f"{add}; if it is meant so, move {lower}{f' and {rules}' if more else ''} above it"
+    return f"{add}; if this is intended, move {lower}{f' and {rules}' if more else ''} above it"
 
 
 def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
-    """Each pattern with `when` that misses calls, in the file's order, with the names; of many only some."""
+    """Each pattern with `when` that misses calls, in file order, with the names up to a maximum."""
     patterns = [entry for entry in table.entries if entry.route.when and entry.pattern.kind != "exact"]
     if not patterns:
         return []
@@ -76,37 +78,39 @@ def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
     for name, exact in _exact(table, patterns[0].index):
         for entry in chain.from_iterable(entries for entries, _ in index.matching(name)):
             some = missed[id(entry)]
-            if len(some) <= _MANY and (taker := _taker(table, entry, name, exact)) is not None:
-                some.append(_Missed(name, taker))
+            if len(some) <= _MAX_COUNTED and (winner := _first_match(table, entry, name, exact)) is not None:
+                some.append(_Missed(name, winner))
     return [(entry, some) for entry in patterns if (some := missed[id(entry)])]
 
 
-def _exact(table: Table, after: int) -> Iterator[tuple[str, list[_Asked]]]:
-    """The names that rules behind a certain one name, each with all of its rules."""
-    found: dict[str, list[_Asked]] = {}
+def _exact(table: Table, after: int) -> Iterator[tuple[str, list[_ExactRule]]]:
+    """The exact names in rules after an index, each with all its rules."""
+    found: dict[str, list[_ExactRule]] = {}
     for entry in table.entries:
         if entry.pattern.kind == "exact" and entry.decisions:
             found.setdefault(entry.pattern.text, []).append((entry, entry.decisions))
     return ((name, rules) for name, rules in found.items() if rules[-1][0].index > after)
 
 
-def _taker(table: Table, narrow: PatternEntry, name: str, exact: Sequence[_Asked]) -> PatternEntry | None:
-    """The first exact name below a pattern that takes calls which the pattern asks for; None if none does."""
-    leads = narrow.decisions or next((to for entry, to in table.candidates(name) if entry is narrow), None)
-    if leads is None:
+def _first_match(
+    table: Table, narrow: PatternEntry, name: str, exact: Sequence[_ExactRule]
+) -> PatternEntry | None:
+    """The first rule after a pattern that matches its calls by exact name; None if there is not any."""
+    results = narrow.decisions or next((to for entry, to in table.candidates(name) if entry is narrow), None)
+    if results is None:
         return None
     for entry, decisions in exact:
         if not may_meet_both(entry.route, narrow.route):
             continue
-        if entry.index > narrow.index and not _same_result((entry, decisions), (narrow, leads)):
+        if entry.index > narrow.index and not _same_result((entry, decisions), (narrow, results)):
             return entry
         if subsumes(entry.route, narrow.route):
             return None
     return None
 
 
-def _same_result(one: _Asked, other: _Asked) -> bool:
-    """Whether two rules send a call to the same place, with the same said of the message."""
+def _same_result(one: _ExactRule, other: _ExactRule) -> bool:
+    """Whether two rules give a call the same destination and message options."""
     (entry, decisions), (narrow, others) = one, other
     return entry.route.shard_by == narrow.route.shard_by and list(map(_result, decisions)) == list(
         map(_result, others)

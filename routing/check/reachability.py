@@ -1,4 +1,4 @@
-"""Rules that no task gets to, queues that no worker takes, and queues that no rule leads to. Pure."""
+"""Unreachable rules, queues without workers, and queues without routes."""
 
 from __future__ import annotations
 
@@ -6,57 +6,59 @@ from typing import TYPE_CHECKING
 
 from ...topology.delivery.addresses import possible_queues
 from ...topology.delivery.network import links
+from ...topology.lint.registry import make_finding
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
 from ..rules.builtin_tasks import CHORD_UNLOCK
 from ..rules.default_queues import consuming_profiles, dead_letter_queues
-from .problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from ...topology.base.finding import Position
+    from ...topology.base.finding import Finding, Position
     from ...topology.model import Body
-    from .problem import VhostContext
+    from .context import VhostContext
 
 
-def bypassed_rules(part: VhostContext) -> Iterator[Problem]:
-    """The rules for a task whose queue Celery names itself."""
+def bypassed_rules(part: VhostContext) -> Iterator[Finding]:
+    """The rules for a task whose queue Celery chooses itself."""
     for index, route in enumerate(part.body.routes):
         if CHORD_UNLOCK in route.tasks:
-            yield Problem(
+            yield make_finding(
                 "rule-in-vain",
                 f"no rule decides where `{CHORD_UNLOCK}` goes: Celery sends it to the queue of the chord's body",
                 part.position("routes", index, "tasks", route.tasks.index(CHORD_UNLOCK)),
-                "take it out; the rules for the bodies of chords decide",
+                "remove it; the rules for the chords' bodies apply",
             )
 
 
-def unconsumed_queues(part: VhostContext) -> Iterator[Problem]:
-    """The queues that tasks go to and no worker profile takes; none in a file without profiles."""
+def unconsumed_queues(part: VhostContext) -> Iterator[Finding]:
+    """Queues that tasks are routed to and no worker profile consumes; none in a file without profiles."""
     body = part.body
     if not body.workers:
         return
-    told: set[str] = set()
+    reported: set[str] = set()
     for queue, place in routable_queues(part):
         if body.queues[queue].external or consuming_profiles(body, queue):
             continue
         name = sharded_parent(body, queue)
-        if name in told:
+        if name in reported:
             continue
-        told.add(name)
-        message = f"tasks go to queue `{name}`, and no worker profile takes it"
-        yield Problem("unconsumed-queue", message, place, "name it in `queues` of a profile under `workers`")
+        reported.add(name)
+        message = f"tasks are routed to queue `{name}`, but no worker profile consumes it"
+        yield make_finding(
+            "unconsumed-queue", message, place, "add it to `queues` of a profile under `workers`"
+        )
 
 
 def sharded_parent(body: Body, queue: str) -> str:
-    """The queue whose shard this is, if no worker takes any of them; else the queue itself."""
+    """The parent of a shard if no worker consumes any of its shards; else the queue itself."""
     name = body.shard_parents.get(queue, queue)
     return queue if any(consuming_profiles(body, shard) for shard in body.shards.get(name, ())) else name
 
 
 def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
-    """The queues that tasks can go to, each with what sends them there; a captured name means no dead letters."""
+    """The queues that tasks can go to, each with the position of its rule; templates do not mean dead-letter queues."""
     dead = _undeliverable(part.body)
     for index, route in enumerate(part.body.routes):
         for queue in possible_queues(part.body, route.queue):
@@ -66,12 +68,12 @@ def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
         yield part.body.unmatched, part.position("unmatched")
 
 
-def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Problem]:
-    """The queues that no rule leads to: those of streams, of others and of undeliverable messages aside.
+def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> Iterator[Finding]:
+    """Queues that no rule routes to, except streams, external queues and those for undeliverable messages.
 
     Parameters:
-      part: The file. One without rules leads nowhere, and has none of them.
-      named_by_app: Queues that tasks and schedules of an app name themselves.
+      part: The file. Without rules, it has no findings.
+      named_by_app: Queues that tasks and schedules of an app set as their own destination.
     """
     body = part.body
     if not body.routes and body.unmatched == REFUSE:
@@ -83,16 +85,16 @@ def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> 
             continue
         profiles = [profile for profile, worker in body.workers.items() if name in worker.queues]
         which = " and ".join(f"`{profile}`" for profile in profiles)
-        taken = f"though workers of {which} take it" if profiles else "and no worker takes it"
-        help_ = "add a route for it, or take it out"
+        taken = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
+        help_ = "add a route for it, or remove it"
         if profiles:
             help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
         place = part.position("queues", name, of_key=True)
-        yield Problem("unreached-queue", f"no rule leads to queue `{name}`, {taken}", place, help_)
+        yield make_finding("unreached-queue", f"no rule routes to queue `{name}`, {taken}", place, help_)
 
 
 def _declared(body: Body) -> dict[str, tuple[str, ...]]:
-    """The queues as the file names them, each with its shards, or itself."""
+    """The queues as named in the file, each with its shards or itself."""
     return {
         name: body.shards.get(name, (name,))
         for name in (body.shard_parents.get(queue, queue) for queue in body.queues)
@@ -100,16 +102,16 @@ def _declared(body: Body) -> dict[str, tuple[str, ...]]:
 
 
 def _undeliverable(body: Body) -> set[str]:
-    """The queues of dead letters, and of messages that no binding takes: by arguments, and by policies."""
+    """The queues for dead letters and unroutable messages, by arguments and policies."""
     policies = [
         each.definition.keys() for each in (*body.policies.values(), *body.operator_policies.values())
     ]
     arguments = [each.declare_arguments() for each in body.exchanges.values()]
-    exchanges = {said.get("alternate-exchange") for said in (*policies, *arguments)}
-    exchanges |= {said.get("dead-letter-exchange") for said in policies}
+    exchanges = {each.get("alternate-exchange") for each in (*policies, *arguments)}
+    exchanges |= {each.get("dead-letter-exchange") for each in policies}
     exchanges |= {each.declare_arguments().get("x-dead-letter-exchange") for each in body.queues.values()}
     found = set(dead_letter_queues(body))
-    found.update(key for said in policies if (key := said.get("dead-letter-routing-key")))
+    found.update(key for each in policies if (key := each.get("dead-letter-routing-key")))
     bindings = links(body)
     waiting = [name for name in exchanges if name]
     while waiting:

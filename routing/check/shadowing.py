@@ -6,18 +6,19 @@ from collections import defaultdict
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ...topology.lint.registry import make_finding
 from ...topology.matching.equivalents import as_glob
 from ...topology.matching.expressions import parse as parse_expression
 from ...topology.matching.pattern import Pattern, Wildcard, items_of, parse, placeholders
 from ..rules.index import Index
 from .implication import BroaderRules
-from .problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ...topology.base.finding import Finding
     from ..rules.decision import PatternEntry
-    from .problem import VhostContext
+    from .context import VhostContext
 
 #: Characters that no pattern spells.
 _FRESH = "\ue000\ue000\ue000"
@@ -31,12 +32,12 @@ _FILLINGS = {
 _MOST_FILLINGS = max(map(len, _FILLINGS.values()))
 
 
-def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
+def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
     """The patterns that are unreachable, since an earlier one matches all of their names whatever a call is like."""
     for entry, earlier in _shadowed(part.router.table.entries):
         text = entry.pattern.text
         if earlier is None:
-            yield Problem("shadowed-rule", f"`{text}` matches no name", part.pattern(entry), "remove it")
+            yield make_finding("shadowed-rule", f"`{text}` matches no name", part.pattern(entry), "remove it")
             continue
         place = earlier.position
         line = f"{place.file}:{place.line}" if place else "the earlier rule"
@@ -47,7 +48,7 @@ def shadowed_rules(part: VhostContext) -> Iterator[Problem]:
             what = "matches all of its calls" if earlier.depends_on_call else "matches it"
             message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {what}"
             help_ = f"move it above {line}, or remove it"
-        yield Problem("shadowed-rule", message, part.pattern(entry), help_)
+        yield make_finding("shadowed-rule", message, part.pattern(entry), help_)
 
 
 def covers(earlier: Pattern, later: Pattern) -> bool:

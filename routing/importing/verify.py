@@ -29,7 +29,10 @@ def differences(text: str, expected: Mapping[str, RuleOutcome]) -> list[str]:
         try:
             router = Router.from_loaded(load(path, {}))
         except FileError as error:
-            return [f"line {finding.position.line}: {finding.message}" for finding in error.findings]
+            return [
+                f"line {finding.position and finding.position.line}: {finding.message}"
+                for finding in error.findings
+            ]
         except RoutingError as error:
             return [error.message.replace(str(path), "queues.yaml")]
     return [found for name, outcome in expected.items() if (found := _difference(router, name, outcome))]

@@ -263,7 +263,7 @@ def test_what_the_broker_is_too_old_for_is_a_mistake_in_the_file(routectl: Comma
     if broker.version < (4, 3):
         assert result.code == 2
         assert f"{routectl.path}:3:" in result.err
-        assert "lacks `delayed_retry_type`" in result.err
+        assert "does not support `delayed_retry_type`" in result.err
     else:
         assert result.code == 0
 

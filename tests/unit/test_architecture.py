@@ -65,11 +65,12 @@ USERS = {
 #: The rooms from the ground up: a module imports from its own room and from those before it. The longest name counts.
 LAYERS = (
     "topology.base",
+    "topology.lint.catalog",
+    "topology.lint.registry",
     "topology.errors",
     "topology.model",
     "topology.matching",
     "topology.delivery",
-    "topology.lint.registry",
     "topology.lint.context",
     "topology.lint.names",
     "topology.lint.rules",

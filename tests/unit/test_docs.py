@@ -89,7 +89,8 @@ def test_every_field_is_described_and_named_as_rabbitmq_has_it() -> None:
 @pytest.mark.parametrize("block", every("yaml"), ids=str)
 def test_yaml_loads_without_mistakes(block: Block, folder: Path) -> None:
     if block.info and not block.info.endswith(".yaml"):
-        yaml.safe_load(block.text)
+        if block.info != "finding":
+            yaml.safe_load(block.text)
         return
     text = block.text if "version:" in block.text else "version: 1\n" + block.text
     (folder / "example.yaml").write_text(text)
@@ -101,6 +102,8 @@ def test_yaml_loads_without_mistakes(block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("block", every("python"), ids=str)
 def test_python_compiles_and_what_needs_nothing_else_runs(block: Block, folder: Path) -> None:
     code = compile(block.text, str(block), "exec")
+    if block.info == "finding":
+        return
     if re.search(r"^(from|import) (django|flask)|ROUTECTL_BROKER", block.text, re.MULTILINE):
         return
     if block.page.name == "places.md" and "routectl" not in block.text:

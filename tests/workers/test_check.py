@@ -15,7 +15,7 @@ from routectl.routing.celery import Undeliverable, configure
 from routectl.routing.check.app import audit, publish_target, reader
 from routectl.routing.check.app.destination import destinations
 from routectl.routing.check.app.facts import AppFacts
-from routectl.routing.check.problem import VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.topology.errors import RoutingError
 from routectl.topology.file.load import load
 
@@ -183,6 +183,6 @@ def test_what_a_rule_is_said_to_say_in_vain_does_not_arrive(
     assert found == told[0 if by_hand else 1]
     facts = AppFacts("vain", (), manually_installed=by_hand, default_priority=6)
     part = VhostContext.of(load("vain.yaml"), None)
-    vain = [each for each in audit.app_problems(part, facts, ()) if each.code == "rule-in-vain"]
+    vain = [each for each in audit.app_findings(part, facts, ()) if each.code == "rule-in-vain"]
     names = "`priority` and `expires` and `time_limit` and `serializer`"
     assert [each.message.split(" of ")[0] for each in vain] == ([names] if by_hand else [])

@@ -11,7 +11,7 @@ from celery.app.utils import find_app
 
 from routectl.routing.celery import Undeliverable
 from routectl.routing.check.app import reader, settings
-from routectl.routing.check.problem import VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.topology.file.load import load
 
 from .conftest import Project, until

@@ -1,4 +1,4 @@
-"""A mistake or a remark, with its place in the file."""
+"""A mistake or a warning, with its position in the file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from .redaction import mask_urls
 
-#: The way to a value in a file: keys and indices from the top.
+#: The path of a value in a file: keys and indices from the top.
 ValuePath = tuple[str | int, ...]
 
 _LONGEST = 600
 
 
 class Severity(StrEnum):
-    """How bad a finding is: an error stops everything, a warning does not."""
+    """How serious a finding is: an error stops everything, a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -29,15 +29,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file.
+    """A position in a file.
 
     Parameters:
       file: The file's path, as the user gave it.
       line: From 1.
       column: From 1, in characters.
       length: Characters to underline.
-      text: The source line, or of a long one what is around the column; secrets in it are stars.
-      offset: Characters of the line before `text`.
+      text: The source line, or the part of a long line around the column; secrets in it are masked.
+      offset: Number of characters of the line before `text`.
     """
 
     file: str
@@ -53,49 +53,56 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake or remark.
+    """One mistake or warning; `topology.lint.registry.make_finding` creates it.
 
     Parameters:
       code: A stable slug, such as `unknown-key`.
-      message: What is wrong: one sentence, no full stop.
-      position: Where.
+      message: What is wrong: one sentence, no full stop. URLs in it are masked.
+      position: Where in the file, or None.
       help: What to do about it, or None.
       severity: Error or warning.
+      task: The task that it is about, if any.
     """
 
     code: str
     message: str
-    position: Position
-    help: str | None = None
-    severity: Severity = Severity.ERROR
+    position: Position | None
+    help: str | None
+    severity: Severity
+    task: str | None = None
 
     def __post_init__(self) -> None:
-        message = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
-        object.__setattr__(self, "message", mask_urls(message))
+        message = mask_urls("\\n".join(self.message.splitlines()))
+        if self.position is not None and len(message) > _LONGEST:  # it may quote a huge key
+            message = message[: _LONGEST - 1] + "…"
+        object.__setattr__(self, "message", message)
 
     def __str__(self) -> str:
-        return f"{self.position}: {self.severity}[{self.code}]: {self.message}"
+        return f"{self.position}: {self._sentence}" if self.position else self._sentence
+
+    @property
+    def _sentence(self) -> str:
+        return f"{self.severity}[{self.code}]: {self.message}"
 
     def render(self) -> str:
         """The finding as people read it: the sentence, the source line with a caret, and the help."""
-        place = self.position
-        lines = [f"{self.severity}[{self.code}]: {self.message}", f" --> {place}"]
-        if place.text.strip():
-            lines += _snippet(place)
+        place, lines = self.position, [self._sentence]
+        if place is not None:
+            lines += [f" --> {place}", *(_snippet(place) if place.text.strip() else ())]
         if self.help:
             lines.append(f"help: {self.help}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding as plain data for JSON."""
+        """The finding as plain data for JSON, without the task."""
         place = self.position
         return {
             "code": self.code,
             "severity": str(self.severity),
             "message": self.message,
-            "file": place.file,
-            "line": place.line,
-            "column": place.column,
+            "file": place and place.file,
+            "line": place and place.line,
+            "column": place and place.column,
             "help": self.help,
         }
 
@@ -121,7 +128,7 @@ def _snippet(place: Position) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """How wide a terminal shows a text: an emoji takes two columns, a combining accent none."""
+    """The width of a text in a terminal: an emoji has two columns, a combining accent none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -131,7 +138,7 @@ def _columns(text: str) -> int:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A help sentence naming the known word nearest to this one, or None if none is near."""
+    """A help sentence with the most similar known word, or None if no word is similar."""
     candidates = sorted(known)
     if len(candidates) > _MANY:
         pairs = _pairs(word)
@@ -146,5 +153,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=50_000)
 def _pairs(word: str) -> frozenset[str]:
-    """The pairs of neighbouring letters in a word: words that are alike share many."""
+    """The pairs of adjacent letters in a word: similar words share many."""
     return frozenset(map("".join, pairwise(word)))

@@ -18,6 +18,7 @@ from ..base.finding import Finding, Position, Severity, ValuePath
 from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
 from ..lint.names import DeclaredNames
+from ..lint.registry import make_finding
 from ..lint.runner import check_topology
 from ..model import Topology
 from .defaults import prepare, source_path
@@ -154,7 +155,7 @@ def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None,
     data = source.data
 
     def report_error(path: ValuePath, code: str, message: str, help_: str | None) -> None:
-        findings.append(Finding(code, message, source.position(path), help_))
+        findings.append(make_finding(code, message, source.position(path), help_))
 
     try:
         return Topology.model_validate(prepare(data, report_error) if isinstance(data, dict) else data), ()
@@ -207,7 +208,10 @@ def _present(path: ValuePath, source: Source) -> ValuePath:
 
 def _sorted(findings: list[Finding], files: Sequence[str]) -> list[Finding]:
     order = {name: index for index, name in enumerate(files)}
-    return sorted(
-        dict.fromkeys(findings),
-        key=lambda item: (order.get(item.position.file, -1), item.position.line, item.position.column),
-    )
+
+    def place(finding: Finding) -> tuple[int, int, int]:
+        position = finding.position
+        assert position is not None
+        return order.get(position.file, -1), position.line, position.column
+
+    return sorted(dict.fromkeys(findings), key=place)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
+from ..lint.registry import make_finding
 from ..model import Topology
 from .defaults import source_path
 from .reader.source import Source
@@ -89,7 +90,7 @@ def findings_of(errors: Sequence[ErrorDetails], positions: SourcePositions) -> l
       errors: Pydantic's errors.
       positions: The positions of the data.
     """
-    found: dict[tuple[Position, str | int], Finding] = {}
+    found: dict[tuple[Position | None, str | int], Finding] = {}
     seen: set[tuple[ValuePath, str]] = set()
     lists = {error["loc"][:-1] for error in errors}
     for error in errors:
@@ -119,7 +120,7 @@ def _explain(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -
     message, help_ = _sentence(error, path, positions)
     code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
-    return Finding(code, message, positions.position(path, of_key=of_key), help_)
+    return make_finding(code, message, positions.position(path, of_key=of_key), help_)
 
 
 def _without_union(path: ValuePath) -> ValuePath:
@@ -148,7 +149,7 @@ def _missing(path: ValuePath, positions: SourcePositions) -> Finding:
     where = f" of `{owner}`" if isinstance(owner, str) else ""
     position = positions.position(path[:-1], of_key=True)
     help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
-    return Finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
+    return make_finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
 def _unknown(path: ValuePath, positions: SourcePositions) -> Finding:
@@ -164,7 +165,7 @@ def _unknown(path: ValuePath, positions: SourcePositions) -> Finding:
         help_ = f"put it under `arguments:` to pass it through unchanged: `arguments: {{{word}: …}}`"
     if help_ is None and known:
         help_ = "valid keys: " + ", ".join(sorted(known))
-    return Finding("unknown-key", f"unknown key `{word}`", positions.position(path, of_key=True), help_)
+    return make_finding("unknown-key", f"unknown key `{word}`", positions.position(path, of_key=True), help_)
 
 
 def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> tuple[str, str | None]:

@@ -1,1 +1,1 @@
-"""Cross-field checks of a file: the runner, and what its rules share."""
+"""Cross-field checks of a file, and the registry of findings."""

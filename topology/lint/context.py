@@ -1,4 +1,4 @@
-"""What checks of a file share: the names that it declares, and a collection of findings. Pure."""
+"""What the checks of a file share: positions, and a collector of findings. No I/O."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..base.finding import Finding, Position, Severity, ValuePath, did_you_mean
+from .registry import RULES, make_finding
 
-#: A file with one mistake that repeats is read no better for a thousand findings.
+#: More findings do not help: usually one mistake repeats.
 MAX_FINDINGS = 200
 
-#: What may be but a consequence, where another mistake in the same object is known.
+#: Codes that may be a consequence of another mistake in the same object.
 _CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "ambiguous-queue"})
 
 
 class Locations(Protocol):
-    """What the file says, and where."""
+    """Positions and texts of the values in a file."""
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
         ...
 
     def raw(self, path: ValuePath) -> str | None:
-        """The scalar at `path` as it is written."""
+        """The text of the scalar at `path` in the file."""
         ...
 
 
 class Reporter:
-    """Collects findings, up to a number that nobody reads.
+    """Collects findings, up to a maximum.
 
     Parameters:
-      places: Where things are written.
-      is_wrong: Whether the object at a path is known to be wrong: what looks odd in it may be a consequence.
+      places: The positions of values.
+      is_wrong: Whether the object at a path has other mistakes, of which a finding may be a consequence.
     """
 
     def __init__(self, places: Locations, is_wrong: Callable[[ValuePath], bool]) -> None:
@@ -42,7 +43,7 @@ class Reporter:
 
     @property
     def full(self) -> bool:
-        """Whether there are so many errors that no more are taken; warnings are counted for themselves."""
+        """Whether the maximum of errors is reached; warnings are counted separately."""
         return self.errors > MAX_FINDINGS
 
     @property
@@ -58,20 +59,19 @@ class Reporter:
         help_: str | None = None,
         *,
         of_key: bool = False,
-        warning: bool = False,
     ) -> None:
-        """Takes a finding about the value at a path; the same one is taken once."""
-        severity = Severity.WARNING if warning else Severity.ERROR
+        """Adds a finding about the value at a path, unless it was added before."""
+        severity = RULES[code].severity
         many = self._counts[severity] > MAX_FINDINGS
         if many or (code in _CONSEQUENCES and self.is_wrong(path)):
             return
-        finding = Finding(code, message, self._places.position(path, of_key=of_key), help_, severity)
+        finding = make_finding(code, message, self._places.position(path, of_key=of_key), help_)
         if finding not in self.found:
             self.found[finding] = None
             self._counts[severity] += 1
 
     def written(self, path: ValuePath, value: str) -> str:
-        """A value as it may be shown: what came from the environment is shown as it is written."""
+        """A value as it may be shown: `${NAME}` instead of a value from the environment."""
         raw = self._places.raw(path)
         return value if raw is None or "${" not in raw else raw
 
@@ -80,13 +80,13 @@ class Reporter:
         return "${" in (self._places.raw(path) or "")
 
     def missing(self, path: ValuePath, kind: str, name: str, known: Iterable[str]) -> None:
-        """Takes a finding about a reference to what the file does not declare.
+        """Adds a finding about a reference to an undeclared object.
 
         Parameters:
-          path: Where it is referred to.
+          path: The path of the reference.
           kind: What it is: `queue`, `exchange`, `upstream`, `upstream set`.
-          name: What it is called.
-          known: The names that there are.
+          name: The name used.
+          known: The declared names.
         """
         if self.full:
             return
@@ -96,5 +96,5 @@ class Reporter:
         if help_ is None:
             help_ = f"declare it under `{section}:`"
             if kind in ("queue", "exchange"):
-                help_ += "; if somebody else does, with `external: true`"
+                help_ += ", with `external: true` if something else creates it"
         self.add(path, "unknown-name", f"there is no {kind} `{shown}` in this file", help_)

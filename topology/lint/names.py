@@ -13,7 +13,7 @@ from .context import Reporter
 
 @dataclass(frozen=True, slots=True)
 class DeclaredNames:
-    """The names that each vhost's body declares, the ill-formed ones among them, by the body's path."""
+    """The names that each vhost's body declares, including those of invalid objects, by the body's path."""
 
     exchanges: Mapping[ValuePath, frozenset[str]]
     queues: Mapping[ValuePath, frozenset[str]]
@@ -22,7 +22,7 @@ class DeclaredNames:
 
     @classmethod
     def of(cls, data: Any) -> DeclaredNames:
-        """The names in the file's data, whatever else is wrong with it."""
+        """The names in the file's data, which may be invalid otherwise."""
         found: dict[ValuePath, dict[str, Any]] = {}
         if isinstance(data, dict):
             found[()] = data
@@ -46,7 +46,7 @@ def _section(bodies: Mapping[ValuePath, dict[str, Any]], *sections: str) -> dict
 
 
 def declared_queues(body: Body) -> Iterator[tuple[str, Queue]]:
-    """The queues of a body by the names that the file gives them; the first of its shards for one that has some."""
+    """The queues of a body as named in the file; for a queue with shards its first shard."""
     first = {shards[0]: name for name, shards in body.shards.items()}
     others = {shard for shards in body.shards.values() for shard in shards[1:]}
     for name, queue in body.queues.items():
@@ -55,13 +55,13 @@ def declared_queues(body: Body) -> Iterator[tuple[str, Queue]]:
 
 
 class QueueNames:
-    """The queues of one vhost that may be referred to: those that the file declares, and their shards.
+    """The queues of one vhost that can be referenced: those that the file declares, and their shards.
 
     Parameters:
       base: The path of the vhost's body.
-      body: What it says.
-      names: The names that the file itself declares.
-      report: Takes what is found.
+      body: The vhost's body.
+      names: The names that the file declares.
+      report: Collects the findings.
     """
 
     def __init__(self, base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
@@ -72,22 +72,22 @@ class QueueNames:
         self.all = self.declared | body.queues.keys()
 
     def known(self, path: ValuePath, name: str) -> bool:
-        """Whether there is such a queue; a finding if there is none."""
+        """Whether there is such a queue; adds a finding if not."""
         if name in self.all:
             return True
-        whole = _whole_of(name)
-        if whole is None or not self.in_doubt(whole):
+        parent = _parent_of(name)
+        if parent is None or not self.in_doubt(parent):
             self._report.missing(path, "queue", name, self.all)
         return False
 
-    def refuse_whole(self, path: ValuePath, name: str, why: str, instead: str = "") -> bool:
-        """Whether a queue has shards where one queue is needed, which is a finding.
+    def refuse_sharded(self, path: ValuePath, name: str, why: str, alternative: str = "") -> bool:
+        """Whether a queue has shards where a single queue is needed; adds a finding if so.
 
         Parameters:
-          path: Where it is referred to.
-          name: What it is called.
-          why: What cannot be, in one clause.
-          instead: What to do before anything else, if that is possible here.
+          path: The path of the reference.
+          name: The queue's name.
+          why: Why that is a mistake, as a clause.
+          alternative: The preferred fix as the beginning of the help text, if there is one.
         """
         shards = self._body.shards.get(name)
         if shards is None:
@@ -95,11 +95,11 @@ class QueueNames:
         shown = self._report.written(path, name)
         message = f"`{shown}` has {len(shards)} shards, {why}"
         help_ = f"name one of them, `{shards[0]}` to `{shards[-1]}`" if shown == name else "name one of them"
-        self._report.add(path, "ambiguous-queue", message, instead + help_)
+        self._report.add(path, "ambiguous-queue", message, alternative + help_)
         return True
 
     def in_doubt(self, name: str) -> bool:
-        """Whether a declared queue is known to be wrong, so that nobody knows if it has shards."""
+        """Whether a declared queue has mistakes, so that its shards are unknown."""
         if name not in self.declared or name in self._body.shards:
             return False
         path = (*self._base, "queues", name)
@@ -110,7 +110,7 @@ class QueueNames:
         )
 
 
-def _whole_of(name: str) -> str | None:
-    """The queue that a name would be a shard of, by its form alone; None if it ends in no number."""
+def _parent_of(name: str) -> str | None:
+    """The queue whose shard would have this name; None if it does not end in a number."""
     queue, _, number = name.rpartition(".")
     return queue if number.isdecimal() else None

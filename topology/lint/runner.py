@@ -1,4 +1,4 @@
-"""Mistakes that no single value shows: names that lead nowhere, what cannot work together. Pure."""
+"""Cross-field checks: unresolved references and incompatible settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..model import Body, Topology
 from ..model.support import Version
 from .context import Locations, Reporter
 from .names import DeclaredNames, declared_queues
+from .registry import make_finding
 from .rules.addresses import check_addresses
 from .rules.arguments import ArgumentCheck
 from .rules.references import References, check_users
@@ -19,7 +20,7 @@ from .rules.workers import check_workers
 
 
 class Locate(Protocol):
-    """Gives the place of a path in the file."""
+    """Returns the position of a path in the file."""
 
     def __call__(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
@@ -32,13 +33,13 @@ def check_topology(
     names: DeclaredNames,
     is_wrong: Callable[[ValuePath], bool] = lambda _path: False,
 ) -> list[Finding]:
-    """Every mistake of meaning in a well-formed topology.
+    """All findings in a valid topology.
 
     Parameters:
-      topology: What the file says.
-      places: Where it says it.
-      names: The names that may be referred to.
-      is_wrong: Whether the object at a path is already known to be wrong: what looks odd in it may be a consequence.
+      topology: The file's content.
+      places: The positions of its values.
+      names: The names that can be referenced.
+      is_wrong: Whether the object at a path has other mistakes, of which a finding may be a consequence.
     """
     report = Reporter(places, is_wrong)
     versions = topology.target_versions
@@ -58,12 +59,12 @@ def check_topology(
 
 
 def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, ...]) -> list[Finding]:
-    """What these versions of RabbitMQ do not know of what the file asks for.
+    """Settings of the file that these versions of RabbitMQ do not support.
 
     Parameters:
-      topology: What the file says.
-      locate: Where it says it.
-      versions: The versions, such as that of the broker at hand.
+      topology: The file's content.
+      locate: Returns the position of a value.
+      versions: The versions, such as that of the broker.
     """
     found: list[Finding] = []
 
@@ -72,7 +73,7 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
     ) -> None:
         if code == "wrong-version":
             found.append(
-                Finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
+                make_finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
             )
 
     arguments = ArgumentCheck(report, versions, "the broker")

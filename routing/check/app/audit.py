@@ -1,13 +1,13 @@
-"""What `routectl check --app` finds: a file and a Celery app side by side. Pure: the app comes as plain data."""
+"""What `routectl check --app` finds: differences between a file and a Celery app, as plain data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity, did_you_mean
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from ..problem import Problem
-from .consumers import untaken_queues
+from .consumers import unconsumed_queues
 from .priorities import lost_priorities
 from .publish_target import resolve_queue
 from .senders import is_covered_by_task, mismatches, own_rate_limits
@@ -16,25 +16,26 @@ from .settings import own_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ....topology.base.finding import Finding
     from ...rules.decision import PatternEntry
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
-_BROKEN = "mend it: beat ends with an error as it starts, or when the entry is due"
+_BROKEN = "fix it: `celery beat` will crash at startup or when this entry is due"
 
-#: What of a rule Celery settles or copies onto every task before it asks a router that stands there by hand.
-_SETTLED_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
+#: Options that Celery sets on every task before it asks a router that is put into `task_routes` directly.
+_SET_BEFORE = ("expires", "time_limit", "soft_time_limit", "serializer", "rate_limit")
 
 
 def named_queues(part: VhostContext, app: AppFacts) -> frozenset[str]:
-    """The queues that an app's tasks and schedules name themselves, by an address that leads there."""
+    """The queues that an app's tasks and schedules set as their own destination."""
     senders = [each for each in app.senders if each.sent.error is None and each.address]
     return frozenset(queue for each in senders if (queue := resolve_queue(part, each.sent)) is not None)
 
 
-def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]) -> Iterator[Problem]:
-    """All that is wrong with an app and a file together.
+def app_findings(part: VhostContext, app: AppFacts, found: Sequence[Destination]) -> Iterator[Finding]:
+    """All findings about an app and a file.
 
     Parameters:
       part: The file.
@@ -42,71 +43,69 @@ def app_problems(part: VhostContext, app: AppFacts, found: Sequence[Destination]
       found: Its `destinations`.
     """
     yield from own_settings(part, app)
-    yield from (
-        Problem("broken-schedule", sentence, help=_BROKEN, severity=Severity.ERROR) for sentence in app.broken
-    )
+    yield from (make_finding("broken-schedule", sentence, help_=_BROKEN) for sentence in app.broken)
     yield from _unknown_tasks(app)
     placed = {each.task for each in app.senders if each.schedule is None and each.address}
     bare = {each.task for each in app.senders if not each.address} - placed
     yield from _without_rule(part, [each for each in found if each.task in bare])
     by_task = {each.task: each for each in found}
-    yield from _unsendable(app, [each for each in app.senders if _is_sent(app, each, by_task[each.task])])
+    yield from _unsendable(app, [each for each in app.senders if _is_sendable(app, each, by_task[each.task])])
     as_such = {each.task: each for each in app.senders if each.schedule is None}
     for sender in app.senders:
         each = by_task[sender.task]
         if sender.sent.error is not None and not sender.address:
             continue
-        # A schedule that names no place goes where its task goes, of which it is said already.
+        # A schedule entry without a destination goes where its task goes, which is reported there.
         if each.follows is not None or is_covered_by_task(part, sender, as_such.get(sender.task)):
             continue
         if sender.address or (each.decisions and sender.task not in placed):
             yield from mismatches(part, app, sender, each)
     if app.by_the_file:
         yield from own_rate_limits(part, app)
-    yield from untaken_queues(part, app, by_task)
+    yield from unconsumed_queues(part, app, by_task)
     yield from lost_priorities(part, app, by_task)
-    yield from _rules_in_vain(part, app)
+    yield from _ineffective_settings(part, app)
     yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)
 
 
-def _unknown_tasks(app: AppFacts) -> Iterator[Problem]:
-    """The tasks that only a schedule names."""
+def _unknown_tasks(app: AppFacts) -> Iterator[Finding]:
+    """Scheduled tasks that the app does not define."""
     registered = {sender.task for sender in app.senders if sender.schedule is None}
     for sender in app.senders:
         if sender.task not in registered:
-            message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not have"
+            message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not define"
             help_ = "import its module; if another app has it, accept this with `--allow unknown-task`"
             near = did_you_mean(sender.task, registered)
-            yield Problem("unknown-task", message, help=near or help_, task=sender.task)
+            yield make_finding("unknown-task", message, help_=near or help_, task=sender.task)
 
 
-def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
-    """The tasks that are refused, or that only `unmatched` takes."""
+def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:
+    """Tasks that are refused, or that only `unmatched` routes."""
     for each in found:
         task, decision = each.task, each.decisions[-1] if each.decisions else None
         if decision is None:
-            message = f"task `{task}` goes nowhere: {each.explanation.error}"
-            yield Problem("refused-task", message, None, each.explanation.hint, Severity.ERROR, task)
+            message = f"task `{task}` has no destination: {each.explanation.error}"
+            yield make_finding("refused-task", message, None, each.explanation.hint, task=task)
         elif (
             len(each.decisions) == 1
             and decision.rule is None
             and part.body.routes
             and task not in BUILTIN_TASKS
         ):
-            message = f"no rule is for task `{task}`: only `unmatched` takes it, to `{decision.queue}`"
+            message = f"no rule matches task `{task}`: `unmatched` routes it to `{decision.queue}`"
             help_ = "add a route for it, or accept this with `--allow unmatched-task`"
-            yield Problem("unmatched-task", message, None, help_, task=task)
+            yield make_finding("unmatched-task", message, None, help_, task=task)
 
 
-def _is_sent(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
-    """Whether a task should be sent without an error: a file may refuse it, or refuse it without arguments."""
+def _is_sendable(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
+    """Whether a task should be sendable: a file may refuse it, or refuse it without arguments."""
     by_name = not sender.known and app.by_a_file
     return bool(found.decisions) and not (by_name and found.explanation.decision is None)
 
 
-def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Problem]:
-    """The tasks that the app's own routes fail on, those with the same error together."""
+def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Finding]:
+    """Tasks that the app's own routes raise an error for, grouped by error."""
     by_error: dict[str, list[TaskSource]] = {}
     for sender in senders:
         if sender.sent.error is not None and not sender.address:
@@ -114,58 +113,58 @@ def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Proble
     for error, (sender, *others) in by_error.items():
         more = f" and {len(others)} more" if others else ""
         message = f"{app.name} cannot send {sender}{more}: {error}"
-        help_ = "mend the app's `task_routes`, or set up the app by `configure`"
-        yield Problem("own-routes", message, None, help_, Severity.ERROR, sender.task)
+        help_ = "fix the app's `task_routes`, or set up the app with `configure`"
+        yield make_finding("own-routes", message, None, help_, severity=Severity.ERROR, task=sender.task)
 
 
-def _rules_in_vain(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
-    """What rules say of messages that does not reach them, where the router stands in `task_routes` by hand."""
+def _ineffective_settings(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
+    """Message settings of rules that have no effect if the router is put into `task_routes` directly."""
     if not app.manually_installed:
         return
-    settled = _SETTLED_BEFORE if app.default_priority is None else ("priority", *_SETTLED_BEFORE)
+    set_before = _SET_BEFORE if app.default_priority is None else ("priority", *_SET_BEFORE)
     for index, route in enumerate(part.body.routes):
-        said = [name for name in settled if getattr(route, name) is not None]
-        if said:
-            names = " and ".join(f"`{name}`" for name in said)
-            verb = "does" if len(said) == 1 else "do"
-            message = (
-                f"{names} of this rule {verb} not count: Celery has settled that before it asks for a route"
+        found = [name for name in set_before if getattr(route, name) is not None]
+        if found:
+            names = " and ".join(f"`{name}`" for name in found)
+            verb, them = ("has", "it") if len(found) == 1 else ("have", "them")
+            message = f"{names} of this rule {verb} no effect: Celery sets {them} before it asks the router"
+            place = part.position("routes", index, found[0], of_key=True)
+            yield make_finding(
+                "rule-in-vain", message, place, "set up the app with `configure` or `settings`"
             )
-            place = part.position("routes", index, said[0], of_key=True)
-            yield Problem("rule-in-vain", message, place, "set up the app by `configure` or `settings`")
 
 
-def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
-    """The rules whose rate limits an app forgot."""
+def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
+    """Rules whose rate limits the app has overwritten."""
     if not app.by_the_file or app.manually_installed or app.has_rate_limits:
         return
     for index, route in enumerate(part.body.routes):
         if route.rate_limit is not None:
             set_late = f"`task_annotations` of {app.name} was set after `configure`"
             place = part.position("routes", index, "rate_limit", of_key=True)
-            yield Problem(
+            yield make_finding(
                 "rule-in-vain",
-                f"`rate_limit` of this rule does not count: {set_late}",
+                f"`rate_limit` of this rule has no effect: {set_late}",
                 place,
-                "set it before, so that both count",
+                "set it before `configure`, so that both apply",
             )
 
 
-def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Problem]:
-    """The rules, and the patterns of others, that match none of the app's tasks."""
+def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:
+    """Rules and patterns that match none of the app's tasks."""
     used: set[int] = set()
     for each in found:
         used.update(id(entry) for entry, _ in part.router.table.candidates(each.task))
     by_rule: dict[int, list[PatternEntry]] = {}
     for entry in part.router.table.entries:
         by_rule.setdefault(entry.index, []).append(entry)
-    help_ = "take it out if no other app has such tasks"
+    help_ = "remove it if no other app has such tasks"
     for entries in by_rule.values():
         unused = [entry for entry in entries if id(entry) not in used]
         if len(unused) == len(entries) > 1:
             message = "no task of the app matches any pattern of this rule"
-            yield Problem("unused-rule", message, entries[0].position, help_)
+            yield make_finding("unused-rule", message, entries[0].position, help_)
             continue
         for entry in unused:
             message = f"no task of the app matches `{entry.pattern.text}`"
-            yield Problem("unused-rule", message, part.pattern(entry), help_)
+            yield make_finding("unused-rule", message, part.pattern(entry), help_)

@@ -1,30 +1,33 @@
-"""Queues that an app's tasks and schedules go to, not by the file's rules, and that no worker profile takes. Pure."""
+"""Queues that an app's tasks and schedules use outside the file's rules, and that no worker profile consumes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
 from ...rules.default_queues import consuming_profiles
-from ..problem import Problem
 from ..reachability import routable_queues, sharded_parent
 from .publish_target import resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import VhostContext
+    from ....topology.base.finding import Finding
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
 
-def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
-    """The queues of the file that no worker profile takes and no rule leads to; one finding a queue.
+def unconsumed_queues(
+    part: VhostContext, app: AppFacts, found: Mapping[str, Destination]
+) -> Iterator[Finding]:
+    """Queues that tasks go to, no rule routes to and no worker profile consumes; one finding a queue.
 
     Parameters:
-      part: The file. Without profiles, it does not say what workers take.
+      part: The file. Without profiles, nothing is known of its workers.
       app: The app.
-      found: Where the file has each task go.
+      found: Where the file routes each task.
     """
     if not part.body.workers:
         return
@@ -35,19 +38,19 @@ def untaken_queues(part: VhostContext, app: AppFacts, found: Mapping[str, Destin
         if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
             continue
         queue = resolve_queue(part, sender.sent)
-        if queue is not None and queue not in by_rules and _is_untaken(part, queue):
+        if queue is not None and queue not in by_rules and _is_unconsumed(part, queue):
             senders.setdefault(sharded_parent(part.body, queue), []).append(sender)
     for queue, (sender, *others) in senders.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
-        yield Problem(
+        yield make_finding(
             "unconsumed-queue",
-            f"{sender} goes to queue `{queue}`{more}, and no worker profile takes it",
+            f"{sender} goes to queue `{queue}`{more}, but no worker profile consumes it",
             part.position("queues", queue, of_key=True),
-            "name it in `queues` of a profile under `workers`, or have the task go elsewhere",
+            "add it to `queues` of a profile under `workers`, or route the task elsewhere",
             task=sender.task,
         )
 
 
-def _is_untaken(part: VhostContext, queue: str) -> bool:
+def _is_unconsumed(part: VhostContext, queue: str) -> bool:
     known = part.body.queues.get(queue)
     return known is not None and not known.external and not consuming_profiles(part.body, queue)

@@ -1,4 +1,4 @@
-"""Where a task goes, by the file or by a place of its own, and who takes it there. Pure."""
+"""Where a task goes, by the file or by its own destination, and which workers consume it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ...rules.decision import Decision
     from ...rules.explanation import Explanation
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .facts import AppFacts, TaskSource
 
 
@@ -25,14 +25,14 @@ class Destination:
     """Where a task goes.
 
     Parameters:
-      explanation: Where the file has it go if nothing is known of the call.
-      decisions: Wherever the file has it go, by what it is called with; empty if it is refused.
-      queues: The queues that it can go to, by the names that the file declares them by.
-      workers: The profiles that take one of them; `""` is a worker without a profile.
-      tiers: Of each queue the first profile in the file that takes it.
-      follows: Which task it goes along with, in words; None if it goes by its own name.
-      own: The task and the entries of the schedule that name a place themselves: that counts, and not the file.
-      itself: Where the task goes that names a place itself; None if it names none.
+      explanation: Where the file routes it if nothing is known of the call.
+      decisions: Everywhere the file may route it, depending on the call; empty if it is refused.
+      queues: The queues that it can go to, as named in the file.
+      workers: The profiles that consume one of them; `""` is a worker without a profile.
+      tiers: For each queue the first profile in the file that consumes it.
+      follows: The task whose route it shares, in words; None if it is routed by its own name.
+      own: The task and the schedule entries with their own destination, which overrides the file.
+      itself: The task's own destination; None if it has none.
     """
 
     explanation: Explanation
@@ -52,7 +52,7 @@ class Destination:
     def as_dict(self) -> dict[str, Any]:
         """The destination as plain data for JSON."""
         document = (self.itself or self.explanation).as_dict()
-        for name in ("tried", "outranked"):  # they are about one call
+        for name in ("tried", "outranked"):  # they describe one call
             document.pop(name, None)
         return document | {
             "queues": list(self.queues),
@@ -64,7 +64,7 @@ class Destination:
 
 
 def destinations(part: VhostContext, app: AppFacts) -> list[Destination]:
-    """Where every task of an app goes, by name."""
+    """Where every task of an app goes, sorted by name."""
     senders: dict[str, list[TaskSource]] = {}
     for sender in app.senders:
         senders.setdefault(sender.task, []).append(sender)
@@ -72,12 +72,12 @@ def destinations(part: VhostContext, app: AppFacts) -> list[Destination]:
 
 
 def _destination(part: VhostContext, task: str, senders: Sequence[TaskSource]) -> Destination:
-    """Where a task goes, whatever it is called with.
+    """Everywhere that a task may go.
 
     Parameters:
       part: The file.
       task: The task's name.
-      senders: The task as such, and the entries of the schedule that send it.
+      senders: The task itself and the schedule entries that send it.
     """
     found = explain(part.router.table, part.body, task, Call(), tried=False)
     decisions = tuple(_decisions(part, found))
@@ -102,7 +102,7 @@ def _destination(part: VhostContext, task: str, senders: Sequence[TaskSource]) -
 
 
 def _reached(part: VhostContext, to: Explanation, sender: TaskSource) -> str | None:
-    """Where a place of its own leads to: also to a queue of the app's, which the default exchange knows by its name."""
+    """The queue of its own destination, which may be one of the app's own, reached by its name."""
     if to.decision is not None:
         return to.decision.queue
     sent = sender.sent
@@ -110,7 +110,7 @@ def _reached(part: VhostContext, to: Explanation, sender: TaskSource) -> str | N
 
 
 def _decisions(part: VhostContext, found: Explanation) -> Iterator[Decision]:
-    """Wherever the file has a task go, by what it is called with."""
+    """Every decision of the file for a task, depending on the call."""
     for entry, possible in part.router.table.candidates(found.task):
         yield from possible or ()
         if possible and not entry.depends_on_call:

@@ -1,4 +1,4 @@
-"""What there is to know of a Celery app, as plain data. Pure."""
+"""A Celery app as plain data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class PublishTarget:
     """Where an app sends a task.
 
     Parameters:
-      queue: The queue's name, if Celery was told one.
+      queue: The queue's name, if Celery was given one.
       exchange: The exchange's name; empty for the default exchange.
       routing_key: The key.
       priority: The message's priority, or None.
-      error: What Celery raises instead, in one line.
+      error: What Celery raises instead, on one line.
     """
 
     queue: str | None = None
@@ -31,16 +31,15 @@ class PublishTarget:
 
 @dataclass(frozen=True, slots=True)
 class TaskSource:
-    """A registered task, or an entry of the schedule.
+    """A registered task or a schedule entry.
 
     Parameters:
       task: The task's name.
       sent: Where the app sends it.
-      options: What it says of its messages itself.
-      schedule: The entry of `beat_schedule`; None for the task as such.
-      call: What its router is asked with, but for a place that it names itself; of a task as such, the arguments are
-        missing.
-      known: Whether nothing of the call is missing.
+      options: The message options that it sets itself.
+      schedule: The name of the entry in `beat_schedule`; None for the task itself.
+      call: The call to route, without its own destination; the arguments of a task itself are unknown.
+      known: Whether the whole call is known.
     """
 
     task: str
@@ -52,7 +51,7 @@ class TaskSource:
 
     @property
     def address(self) -> dict[str, str]:
-        """What it says itself of where it goes, by name: a queue or exchange may be given as kombu's."""
+        """The destination that it sets itself; kombu's queues and exchanges by their names."""
         given = {name: value for name in BYPASSING_OPTIONS if (value := self.options.get(name)) is not None}
         return {name: str(getattr(value, "name", value)) for name, value in given.items()}
 
@@ -64,23 +63,23 @@ class TaskSource:
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """What there is to know of a Celery app.
+    """A Celery app.
 
     Parameters:
-      name: What it was called.
-      senders: Its tasks and schedule.
-      routes_by: Which file its router is of; None if it has none of ours.
-      same: Whether that says the same as the file at hand.
-      first: Whether that router is asked before all others.
-      overridden: Whether it was set up by `configure`, and `task_routes` was set after that.
-      ignored: Whether `task_routes` was set after its first use, which Celery does not look at.
+      name: Its name on the command line.
+      senders: Its tasks and schedule entries.
+      routes_by: The file of its router; None if it does not use one.
+      same: Whether that file has the same routes as the one checked.
+      first: Whether that router comes before all others.
+      overridden: Whether `task_routes` was set after `configure`.
+      ignored: Whether `task_routes` was set after its first use, which Celery ignores.
       queues: The names in `task_queues`, if it is set.
-      manually_installed: Whether its router stands in `task_routes` as it is, and not by `configure` or `settings`.
-      has_rate_limits: Whether its `task_annotations` hold the rate limits of a file.
+      manually_installed: Whether its router was put into `task_routes` without `configure` or `settings`.
+      has_rate_limits: Whether its `task_annotations` contain the file's rate limits.
       default_priority: Its `task_default_priority`.
-      broken: What beat cannot start with: sentences about the schedule.
-      amqp: Whether its broker is one like RabbitMQ.
-      confirms: Whether it has the broker confirm what it publishes.
+      broken: Sentences about schedule entries that `celery beat` cannot run.
+      amqp: Whether its broker speaks AMQP.
+      confirms: Whether it uses publisher confirms.
     """
 
     name: str
@@ -100,10 +99,10 @@ class AppFacts:
 
     @property
     def by_a_file(self) -> bool:
-        """Whether every task goes by a file, the one at hand or another."""
+        """Whether every task is routed by a file, the one checked or another."""
         return self.routes_by is not None and self.first
 
     @property
     def by_the_file(self) -> bool:
-        """Whether every task goes by the file at hand, but for what its caller says."""
+        """Whether every task is routed by the file checked, apart from what its caller sets."""
         return self.same and self.first

@@ -1,46 +1,44 @@
-"""Priorities that tasks and entries of the schedule give themselves, and their queues do not take. Pure.
-
-What rules say of priorities is looked at when the file is loaded (topology/check_routes.py).
-"""
+"""Priorities that tasks and schedule entries set and that RabbitMQ ignores; the linter checks those of rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....topology.lint.registry import make_finding
 from ....topology.lint.rules.priorities import priority_problem
-from ..problem import Problem
 from .publish_target import resolve_queue
 from .senders import is_certain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..problem import VhostContext
+    from ....topology.base.finding import Finding
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
 
-def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Problem]:
-    """The priorities of an app's own that none of the queues takes which they may come to; one finding a queue.
+def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Finding]:
+    """Priorities set by the app that every possible queue ignores; one finding a queue.
 
     Parameters:
       part: The file.
-      app: The app. Other brokers than RabbitMQ have priorities without a word of the queue.
-      found: Where the file has each task go.
+      app: The app. Brokers other than RabbitMQ need no declaration for priorities.
+      found: Where the file routes each task.
     """
     lost: dict[str, tuple[tuple[str, str], list[TaskSource]]] = {}
     for sender in app.senders if app.amqp else ():
         each = found[sender.task]
         if each.follows is None and sender.sent.error is None and sender.options.get("priority"):
             queues = _queues(part, sender, each)
-            whys = [_why(part, queue, sender.options["priority"]) for queue in queues]
-            if whys and whys[0] and all(whys):
-                lost.setdefault(queues[0], (whys[0], []))[1].append(sender)
+            reasons = [_ignored(part, queue, sender.options["priority"]) for queue in queues]
+            if reasons and reasons[0] and all(reasons):
+                lost.setdefault(queues[0], (reasons[0], []))[1].append(sender)
     for queue, ((why, help_), (sender, *others)) in lost.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
-        yield Problem(
+        yield make_finding(
             "lost-priority",
-            f"{sender} has `priority` {sender.options['priority']} of its own{more}; {why}",
+            f"{sender} sets `priority` {sender.options['priority']} itself{more}; {why}",
             part.position("queues", part.body.shard_parents.get(queue, queue), of_key=True),
             help_,
             task=sender.task,
@@ -48,15 +46,15 @@ def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Desti
 
 
 def _queues(part: VhostContext, sender: TaskSource, found: Destination) -> list[str]:
-    """The queues that a task may come to."""
+    """The queues that a task may go to."""
     if sender.address or is_certain(part, sender):
         queue = resolve_queue(part, sender.sent)
         return [] if queue is None else [queue]
     return list(dict.fromkeys(each.queue for each in found.decisions))
 
 
-def _why(part: VhostContext, name: str, priority: object) -> tuple[str, str] | None:
-    """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
+def _ignored(part: VhostContext, name: str, priority: object) -> tuple[str, str] | None:
+    """Why a queue ignores a priority, and what to do; None if it does not, or that is unknown."""
     queue = part.body.queues.get(name)
     if queue is None or not isinstance(priority, int):
         return None

@@ -1,4 +1,4 @@
-"""Where a task arrives that names its place itself, or that goes by an app's own routes. Pure."""
+"""The destination of a task that sets it itself, or is routed by an app's own routes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ...rules.default_queues import consuming_profiles
 from ...rules.explanation import Explanation
 
 if TYPE_CHECKING:
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .facts import PublishTarget, TaskSource
 
 
 def resolve_queue(part: VhostContext, sent: PublishTarget) -> str | None:
-    """The queue that a message arrives in; behind an exchange that the file does not know, what Celery was told.
+    """The queue that a message arrives in; for an exchange that is not in the file, the queue that Celery was given.
 
     Parameters:
       part: The file.
       sent: Where an app sends a task.
 
     Returns:
-      The queue's name; None if there is none, or there are several.
+      The queue's name; None if there is not exactly one.
     """
     if sent.exchange and sent.exchange not in part.body.exchanges:
         return sent.queue
@@ -38,22 +38,22 @@ def describe_target(part: VhostContext, sent: PublishTarget) -> str:
     """
     queue = resolve_queue(part, sent) or (None if sent.exchange else sent.routing_key)
     if queue is None:
-        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which leads to no single queue"
+        return f"exchange `{sent.exchange}` with key `{sent.routing_key}`, which does not reach exactly one queue"
     if queue in part.body.shards:
         return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
     if queue not in part.body.queues:
         return f"`{queue}`, which is not in the file"
     taken = consuming_profiles(part.body, queue) or not part.body.workers
-    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile takes"
+    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile consumes"
 
 
 def explain_target(part: VhostContext, sender: TaskSource, ruled: Decision | None) -> Explanation:
-    """Where a task or an entry of the schedule goes that names its place itself.
+    """Where a task or schedule entry with its own destination goes.
 
     Parameters:
       part: The file.
       sender: The task or entry.
-      ruled: What the file decides for the task, which still says how its message is.
+      ruled: The file's decision for the task, whose message options still apply.
     """
     sent, body = sender.sent, part.body
     if sent.error is not None:

@@ -1,4 +1,4 @@
-"""Reads what `routectl check` has to know of a Celery app; the only part of it that touches Celery."""
+"""Reads a Celery app for `routectl check`, whose other modules do not use Celery."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ...rules.vhost import same_routing
 from ...task_routes.address import QueueAddress, name_of, publish_address
 from .facts import AppFacts, PublishTarget, TaskSource
 
-#: What Celery takes out of a task's options before it asks for a route.
-_TAKEN_OUT = EARLY_OPTIONS | {"ignore_result"}
+#: Options that Celery removes before it asks for a route.
+_REMOVED = EARLY_OPTIONS | {"ignore_result"}
 
-#: What of a task's options says where it goes.
-_PLACE = ("queue", "exchange", "exchange_type", "routing_key")
+#: Options that set a task's destination.
+_DESTINATION = ("queue", "exchange", "exchange_type", "routing_key")
 
-#: The header that beat adds, if that of this Celery does.
-_BEATS_OWN = {
+#: The header that beat adds, if this version of Celery has it.
+_BEAT_HEADERS = {
     name: True for name in ("celery_beat_task",) if name in Scheduler.apply_async.__code__.co_consts
 }
 
-#: What beat needs of an entry, in words and as types.
+#: The fields of a schedule entry: name, type in words, types.
 _ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
-    ("task", "task's name", (str,)),
+    ("task", "task name", (str,)),
     ("schedule", "schedule", (int, float, timedelta, BaseSchedule)),
     ("args", "list", (list, tuple)),
     ("kwargs", "mapping", (Mapping,)),
@@ -54,13 +54,13 @@ def read(name: str, body: Body) -> AppFacts:
 
     Parameters:
       name: `proj` or `proj.celery:app`.
-      body: The file's part that it shall route by.
+      body: The part of the file that it should use.
 
     Raises:
       UsageError: There is no such app, or its code raises.
     """
     app = load_app(name)
-    # What the user's modules print is no part of the result.
+    # The user's modules may print to stdout, which is for the result.
     with redirect_stdout(sys.stderr):
         try:
             return _read(name, app, body)
@@ -72,7 +72,7 @@ def _read(name: str, app: Any, body: Body) -> AppFacts:
     configured = _configured(app)
     live = app.amqp.router.routes
     ours = next((entry for entry in live if isinstance(entry, Router)), None)
-    overridden = ours is None and _was_set_up(app)
+    overridden = ours is None and _was_configured(app)
     broken: list[str] = []
     return AppFacts(
         name,
@@ -93,20 +93,20 @@ def _read(name: str, app: Any, body: Body) -> AppFacts:
 
 
 def _speaks_amqp(app: Any) -> bool:
-    """Whether an app's broker is one like RabbitMQ; no, if its URL names what Celery cannot load here."""
+    """Whether an app's broker speaks AMQP; False if Celery cannot load the transport of its URL."""
     try:
         return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp
-    except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what a transport raises as it is loaded
+    except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what loading a transport raises
         return False
 
 
 def _configured(app: Any) -> list[Any]:
-    """The routes that the app's settings have now, as Celery prepares them at its first use."""
+    """The routes in the app's settings now, prepared as Celery does at first use."""
     return list(prepare(app.conf.task_routes))
 
 
 def _alike(live: Any, configured: list[Any]) -> bool:
-    """Whether the routes that Celery goes by are those of the settings."""
+    """Whether the routes that Celery uses are those of the settings."""
     return len(live) == len(configured) and all(map(_same_route, live, configured))
 
 
@@ -116,7 +116,7 @@ def _same_route(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) and not isinstance(one, Router))
 
 
-def _was_set_up(app: Any) -> bool:
+def _was_configured(app: Any) -> bool:
     """Whether `configure` was called for the app: it adds `--profile` to its worker command."""
     return any(option.name == "profile" for option in app.user_options["worker"])
 
@@ -124,9 +124,9 @@ def _was_set_up(app: Any) -> bool:
 def _tasks(app: Any) -> Iterator[TaskSource]:
     for name in sorted(app.tasks, key=str):
         options = _own(app, app.tasks[name])
-        handed = _handed(app, name, options)
-        said = {**options, **_limit(app, app.tasks[name])}
-        yield TaskSource(str(name), _sent(app, name, handed), said, call=_call(handed))
+        passed = _route_options(app, name, options)
+        own = {**options, **_limit(app, app.tasks[name])}
+        yield TaskSource(str(name), _sent(app, name, passed), own, call=_call(passed))
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
@@ -134,87 +134,87 @@ def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
 
     Parameters:
       app: The app.
-      broken: Takes a sentence about each entry that beat cannot run.
+      broken: Collects a sentence about each entry that beat cannot run.
     """
     schedule = app.conf.beat_schedule or {}
     if not isinstance(schedule, Mapping):
         broken.append(
-            f"`beat_schedule` is of the type `{type_name(schedule)}`, and no mapping of names to entries"
+            f"`beat_schedule` is of type `{type_name(schedule)}`, not a mapping of names to entries"
         )
         return
     for name, entry in sorted(schedule.items(), key=lambda item: str(item[0])):
-        said = vars(entry) if isinstance(entry, ScheduleEntry) else entry
-        why = _unusable(said)
+        fields = vars(entry) if isinstance(entry, ScheduleEntry) else entry
+        why = _unusable(fields)
         if why is not None:
             broken.append(f"schedule entry `{name}` {why}")
             continue
-        yield _entry(app, str(name), said)
+        yield _entry(app, str(name), fields)
 
 
-def _entry(app: Any, name: str, said: Mapping[str, Any]) -> TaskSource:
-    """An entry of the schedule. What beat asks a function for when it is due is not known."""
-    task, options = said["task"], dict(said.get("options") or {})
-    handed = _handed(app, task, {**options, "headers": _as_beat(options.get("headers"))})
-    args, kwargs = said.get("args") or (), said.get("kwargs") or {}
+def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> TaskSource:
+    """An entry of the schedule. Arguments that beat computes when it is due are unknown."""
+    task, options = fields["task"], dict(fields.get("options") or {})
+    passed = _route_options(app, task, {**options, "headers": _as_beat(options.get("headers"))})
+    args, kwargs = fields.get("args") or (), fields.get("kwargs") or {}
     known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
-    call = _call(handed, args, kwargs) if known else _call(handed)
-    return TaskSource(task, _sent(app, task, handed, call.args, call.kwargs), options, name, call, known)
+    call = _call(passed, args, kwargs) if known else _call(passed)
+    return TaskSource(task, _sent(app, task, passed, call.args, call.kwargs), options, name, call, known)
 
 
 def _as_beat(headers: Any) -> Any:
     """The headers of an entry as beat sends them."""
-    return {**(headers or {}), **_BEATS_OWN} if isinstance(headers or {}, Mapping) else headers
+    return {**(headers or {}), **_BEAT_HEADERS} if isinstance(headers or {}, Mapping) else headers
 
 
 def _unusable(entry: Any) -> str | None:
     """Why beat cannot run an entry; None if it can."""
     if not isinstance(entry, Mapping):
-        return f"is of the type `{type_name(entry)}`, and no mapping"
+        return f"is of type `{type_name(entry)}`, not a mapping"
     for field, wanted, kinds in _ENTRY:
         value = entry.get(field)
         if value is None and field in ("task", "schedule"):
             return f"has no `{field}`"
         if value and not isinstance(value, kinds):
-            return f"has a `{field}` of the type `{type_name(value)}`, and no {wanted}"
+            return f"has a `{field}` of type `{type_name(value)}`, not a {wanted}"
     return None
 
 
 def _own(app: Any, task: Any) -> dict[str, Any]:
-    """What a task says of its messages itself, and not by the settings that Celery copies onto each."""
+    """Message options that a task sets itself, without those that Celery copies from the settings."""
     found = {key: value for key, value in task._get_exec_options().items() if value is not None}
     defaults = {key: app.conf[setting] for key, setting in DEFAULT_SETTINGS.items()}
     return {key: value for key, value in found.items() if key not in defaults or value != defaults[key]}
 
 
 def _limit(app: Any, task: Any) -> dict[str, Any]:
-    """The rate limit that a worker holds a task to, if it is not that of all tasks."""
+    """A task's rate limit, if it differs from the default."""
     default = app.conf.task_default_rate_limit
     return {} if task.rate_limit in (None, default) else {"rate_limit": task.rate_limit}
 
 
-def _handed(app: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that Celery asks for a route with."""
+def _route_options(app: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that Celery passes to the router."""
     task = app.tasks.get(name)
     given = {**(task._get_exec_options() if task is not None else {}), **options}
-    return {key: value for key, value in given.items() if key not in _TAKEN_OUT}
+    return {key: value for key, value in given.items() if key not in _REMOVED}
 
 
-def _call(handed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call:
-    """What a router is asked with if nobody names a place."""
-    options = {key: None if key in _PLACE else value for key, value in handed.items()}
-    return Call(args, {} if kwargs is None else kwargs, handed.get("headers"), options)
+def _call(passed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call:
+    """The call to route, without its own destination."""
+    options = {key: None if key in _DESTINATION else value for key, value in passed.items()}
+    return Call(args, {} if kwargs is None else kwargs, passed.get("headers"), options)
 
 
 def _sent(
-    app: Any, name: str, handed: Mapping[str, Any], args: Any = (), kwargs: Any = None
+    app: Any, name: str, passed: Mapping[str, Any], args: Any = (), kwargs: Any = None
 ) -> PublishTarget:
     """Where the app sends a task."""
     try:
-        route = app.amqp.router.route(dict(handed), name, args, kwargs or {}, app.tasks.get(name))
+        route = app.amqp.router.route(dict(passed), name, args, kwargs or {}, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
         return PublishTarget(queue, exchange, key, None if priority is None else int(priority))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise whatever it likes
+    except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise anything
         return PublishTarget(error=describe_exception(error))
 
 
@@ -246,5 +246,5 @@ def _queues(task_queues: Any) -> tuple[str, ...] | None:
 
 
 def _known_as(queue: Any) -> str:
-    """The name that an app has for a queue: a broadcast's own is another one in every process."""
+    """An app's name for a queue: the real name of a broadcast queue differs in every process."""
     return str(queue.alias if isinstance(queue, Broadcast) and queue.alias else getattr(queue, "name", queue))

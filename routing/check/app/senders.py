@@ -1,32 +1,33 @@
-"""What a task or an entry of the schedule does otherwise than the file says. Pure: the app comes as plain data."""
+"""Differences between the file and the options of tasks and schedule entries."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....topology.base.finding import Severity, did_you_mean
+from ....topology.base.finding import did_you_mean
 from ....topology.errors import RoutingError
+from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from ..problem import Problem, line_prefix, rule_name
+from ..context import line_prefix, rule_name
 from .publish_target import describe_target, resolve_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ....topology.base.finding import Position
+    from ....topology.base.finding import Finding, Position
     from ...rules.decision import Decision
-    from ..problem import VhostContext
+    from ..context import VhostContext
     from .destination import Destination
     from .facts import AppFacts, TaskSource
 
-#: What else it can say, which beats what a rule says.
-_HOW = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
+#: Message options of a task that override those of a rule.
+_MESSAGE_OPTIONS = ("priority", "expires", "serializer", "compression", "time_limit", "soft_time_limit")
 
-_BY_CONFIGURE = "change the rule, or set up the app by `configure`"
+_BY_CONFIGURE = "change the rule, or set up the app with `configure`"
 
 
 def is_covered_by_task(part: VhostContext, sender: TaskSource, task: TaskSource | None) -> bool:
-    """Whether a schedule says nothing of its own, and all that is true of it is true of its task as such."""
+    """Whether a schedule entry sets no options and goes where its task goes, so that the task's findings cover it."""
     return (
         task is not None
         and sender.schedule is not None
@@ -38,46 +39,43 @@ def is_covered_by_task(part: VhostContext, sender: TaskSource, task: TaskSource 
 
 def mismatches(
     part: VhostContext, app: AppFacts, sender: TaskSource, found: Destination
-) -> Iterator[Problem]:
-    """What an app does with a task that the file does not say.
+) -> Iterator[Finding]:
+    """How an app's handling of a task differs from the file.
 
     Parameters:
       part: The file.
       app: The app.
       sender: The task, or an entry of the schedule.
-      found: Where the file has the task go.
+      found: Where the file routes the task.
     """
     decision = _decided(part, sender)
     if _agrees(part, sender, decision, found):
         if decision is not None and is_certain(part, sender):
             yield from (
-                _said_twice(part, sender, decision)
+                _overridden(part, sender, decision)
                 if app.by_the_file
-                else _prioritised(app, sender, decision)
+                else _own_priority(app, sender, decision)
             )
         return
     own = sender.address
     if decision and decision.rule is None and sender.task in BUILTIN_TASKS and not (own or app.by_the_file):
-        return  # they go wherever the app's default is
-    says, sent = _says(part, sender, decision, found), sender.sent
+        return  # they go to the app's default queue
+    by_file, sent = _by_file(part, sender, decision, found), sender.sent
     if own:
-        code, told = "own-options" if sent.error is None else "lost-task", _spelled(own)
+        code, address = "own-options" if sent.error is None else "lost-task", _spelled(own)
         goes = (
-            f"for which Celery raises {sent.error}"
-            if sent.error
-            else f"and goes to {describe_target(part, sent)}"
+            f"and Celery raises {sent.error}" if sent.error else f"and goes to {describe_target(part, sent)}"
         )
-        message = f"{sender} names {told} itself, {goes}; {says}"
-        help_ = _instead(part, sender, found)
+        message = f"{sender} sets {address} itself {goes}; {by_file}"
+        help_ = _address_help(part, sender, found)
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
-        message = f"the app sends {sender} to {describe_target(part, sent)}; {says}"
-    severity = Severity.WARNING if sent.error is None else Severity.ERROR
-    yield Problem(code, message, part.of_decision(decision), help_, severity, sender.task)
+        message = f"the app sends {sender} to {describe_target(part, sent)}; {by_file}"
+    yield make_finding(code, message, part.of_decision(decision), help_, task=sender.task)
 
 
 def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
-    """What the file decides for a call as far as it is known; None if it refuses that."""
+    """The file's decision for what is known of a call; None if it is refused."""
     try:
         return part.router.table.route(sender.task, sender.call)
     except RoutingError:
@@ -85,7 +83,7 @@ def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
 
 
 def is_certain(part: VhostContext, sender: TaskSource) -> bool:
-    """Whether a task's calls are known as far as the file asks for them.
+    """Whether enough is known of a task's calls to route them by the file.
 
     Parameters:
       part: The file.
@@ -95,7 +93,7 @@ def is_certain(part: VhostContext, sender: TaskSource) -> bool:
 
 
 def _agrees(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> bool:
-    """Whether a task goes where the file says; if that refuses it without arguments, where it may say."""
+    """Whether a task goes where the file routes it, or, if it depends on arguments, where the file may route it."""
     if sender.sent.error is not None:
         return False
     queue = resolve_queue(part, sender.sent)
@@ -104,18 +102,18 @@ def _agrees(part: VhostContext, sender: TaskSource, decision: Decision | None, f
     return queue == decision.queue
 
 
-def _says(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> str:
-    """What the file says of a task, in a clause that claims no more than is known."""
+def _by_file(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> str:
+    """How the file routes a task, in a clause that claims no more than is known."""
     if not found.decisions:
-        return "no rule is for it"
+        return "no rule matches it"
     if decision is None:
-        return f"no rule takes it {'as it is called' if sender.known else 'without arguments'}"
+        return f"no rule matches {'this call' if sender.known else 'it without arguments'}"
     bare = "" if is_certain(part, sender) else "called without arguments, "
-    return f"{bare}{rule_name(decision)} says `{decision.queue}`"
+    return f"{bare}{rule_name(decision)} routes it to `{decision.queue}`"
 
 
-def _instead(part: VhostContext, sender: TaskSource, found: Destination) -> str:
-    """What to do about a task that names a place itself."""
+def _address_help(part: VhostContext, sender: TaskSource, found: Destination) -> str:
+    """What to do about a task that sets its own destination."""
     own = sender.address
     queue = str(own.get("queue"))
     if queue in part.body.shards:
@@ -123,35 +121,35 @@ def _instead(part: VhostContext, sender: TaskSource, found: Destination) -> str:
         by_shard = any(each.queue in shards for each in found.decisions)
         rule = "the file's rule with `shard_by`" if by_shard else "the file"
         return (
-            f"`{queue}` has {len(shards)} shards: leave `queue` out, so that {rule} decides, or name one of them, "
+            f"`{queue}` has {len(shards)} shards: remove `queue`, so that {rule} chooses, or name one of them, "
             f"`{shards[0]}` to `{shards[-1]}`"
         )
     near = None if sender.sent.error is None else did_you_mean(queue, part.body.queues)
     whose = "task" if sender.schedule is None else "entry"
-    return near or f"take {_spelled(own)} out of the {whose}, or change the rule"
+    return near or f"remove {_spelled(own)} from the {whose}, or change the rule"
 
 
-def _said_twice(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
-    """What a task says of its messages otherwise than the rule, and so wins."""
+def _overridden(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
+    """Options of a task that override those of its rule."""
     rule = {**decision.options, "priority": decision.priority}
-    for name in _HOW:
+    for name in _MESSAGE_OPTIONS:
         own, ruled = sender.options.get(name), rule.get(name)
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
-            yield _beaten(sender, name, ruled, rule_name(decision), decision.position)
+            yield _override(sender, name, ruled, rule_name(decision), decision.position)
     own = sender.address
     if own and decision.priority is not None and sender.options.get("priority") is None:
-        told, ruled = _spelled(own), f"priority {decision.priority} of {rule_name(decision)}"
-        message = f"{sender} names {told} itself, and so goes without {ruled}"
-        yield Problem("own-options", message, decision.position, f"take {told} out", task=sender.task)
+        address, ruled = _spelled(own), f"priority {decision.priority} of {rule_name(decision)}"
+        message = f"{sender} sets {address} itself, so it does not get {ruled}"
+        yield make_finding("own-options", message, decision.position, f"remove {address}", task=sender.task)
 
 
-def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
-    """The rate limits of tasks that say another than their rule; what a task is called with makes no difference.
+def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
+    """Rate limits of tasks that differ from their rule; they do not depend on arguments.
 
     Parameters:
       part: The file.
-      app: The app, which goes by it.
+      app: The app, which uses the file.
     """
     for sender in app.senders:
         own = sender.options.get("rate_limit")
@@ -160,22 +158,22 @@ def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Problem]:
         if entry is None or ruled is None or sender.schedule is not None or own in (None, ruled):
             continue
         rule = f"{line_prefix(entry.position)}`{entry.pattern.text}`"
-        yield _beaten(sender, "rate_limit", ruled, rule, entry.position)
+        yield _override(sender, "rate_limit", ruled, rule, entry.position)
 
 
-def _beaten(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Problem:
-    """What a task says of itself, and so beats a rule."""
-    message = f"{sender} has `{name}` {sender.options[name]} of its own, which beats {ruled} of {rule}"
-    return Problem("own-options", message, place, "say it in one place only", task=sender.task)
+def _override(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Finding:
+    """A finding about a task's option that overrides its rule."""
+    message = f"{sender} sets `{name}` {sender.options[name]} itself, which overrides {ruled} of {rule}"
+    return make_finding("own-options", message, place, "set it in one place only", task=sender.task)
 
 
-def _prioritised(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Problem]:
-    """The priority that an app's own routes and settings give a task, if the file says another."""
+def _own_priority(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
+    """The priority that an app's own routes and settings give a task, if it differs from the file."""
     ruled = app.default_priority if decision.priority is None else decision.priority
     if sender.options.get("priority") is None and sender.sent.priority != ruled:
-        sent, says = (_priority(priority) for priority in (sender.sent.priority, ruled))
-        message = f"the app sends {sender} with {sent}; {rule_name(decision)} says {says}"
-        yield Problem("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
+        sent, by_rule = (_priority(priority) for priority in (sender.sent.priority, ruled))
+        message = f"the app sends {sender} with {sent}; {rule_name(decision)} sets {by_rule}"
+        yield make_finding("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
 
 
 def _priority(priority: int | None) -> str:

@@ -35,7 +35,7 @@ def test_a_good_file_has_nothing_found(capsys: pytest.CaptureFixture[str]) -> No
         ),
         (
             "{task: billing.charge, queue: refuse}",
-            "task `billing.charge` goes to `high`, and is not refused",
+            "task `billing.charge` goes to `high` instead of being refused",
             "queues.yaml:8 `billing.*` decides",
         ),
         (
@@ -88,7 +88,7 @@ vhosts:
     document = checked(capsys)
     assert [finding["line"] for finding in document["findings"]] == [25, 26]
     assert document["findings"][1]["message"] == (
-        "task `b` is refused, and does not go to `q`: no route matches task `b`"
+        "task `b` is refused instead of going to `q`: no route matches task `b`"
     )
     assert document["tests"] == {"passed": 3, "failed": 2}
     assert checked(capsys, "--vhost", "other")["tests"] == {"passed": 1, "failed": 2}
@@ -108,7 +108,7 @@ def test_an_allowed_code_that_nothing_has_is_said(folder: Path, capsys: pytest.C
     (folder / "queues.yaml").write_text(FILE.replace("queue: high, priority: 9, key", "queue: low, key"))
     assert run(["check", "--allow", "failed-tset"]) == 1
     assert capsys.readouterr().err == (
-        "note: nothing was found that `--allow failed-tset` accepts: did you mean `failed-test`?\n"
+        "note: `--allow failed-tset` matches no finding: did you mean `failed-test`?\n"
     )
     assert run(["check", "--allow", "failed-test"]) == 0
 

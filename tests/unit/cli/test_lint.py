@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from routectl.cli.main import run
+from routectl.cli.main import cli, run
 from routectl.topology.file import load as loading
 
 from ..loading import Folder, body
@@ -184,6 +185,32 @@ def test_debug_shows_where_a_mistake_was_noticed(shell: Shell) -> None:
     code, _, err = shell("lint", "--debug")
     assert code == 1
     assert "error[unknown-key]" in err
+
+
+def test_a_code_is_explained_as_text_and_as_json(shell: Shell) -> None:
+    code, out, err = shell("lint", "--explain", "unknown-key")
+    assert (code, err) == (0, "")
+    assert out.startswith("error[unknown-key]: A key is not part of the file format\n\nwhy: ")
+    assert "\n\nexample:\n\n    queues: {high: {typ: quorum}}\n\nfix: Correct the key" in out
+    code, out, _ = shell("lint", "--explain", "unknown-key", "--format", "json")
+    assert code == 0
+    assert list(json.loads(out)) == ["version", "code", "severity", "summary", "why", "example", "fix"]
+    assert json.loads(out)["severity"] == "error"
+    assert "\\ufeffversion: 1" in shell("lint", "--explain", "byte-order-mark")[1]
+
+
+def test_a_code_that_does_not_exist_is_wrong_usage(shell: Shell) -> None:
+    assert shell("lint", "--explain", "unkown-key") == (
+        2,
+        "",
+        "error: no finding has the code `unkown-key`\nhint: did you mean `unknown-key`?\n",
+    )
+
+
+def test_codes_are_completed() -> None:
+    completed = ShellComplete(cli, {}, "routectl", "_ROUTECTL_COMPLETE")
+    found = completed.get_completions(["lint", "--explain"], "unk")
+    assert [item.value for item in found] == ["unknown-key", "unknown-name", "unknown-tag", "unknown-task"]
 
 
 def test_the_schema_goes_to_stdout_or_to_a_file(shell: Shell) -> None:

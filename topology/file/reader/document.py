@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...base.finding import Finding, Position, Severity
+from ...base.finding import Finding, Position
 from ...base.redaction import Span, hide, redact
 from ...errors import FileError, UnreadableFile
+from ...lint.registry import make_finding
 
 #: Ten thousand queues with bindings take 1.5 MB; a file beyond this limit is assumed to be a mistake.
 MAX_BYTES = 64 * 1024 * 1024
@@ -93,7 +94,7 @@ def _decode(name: str, content: bytes) -> tuple[Document, list[Finding]]:
     findings = []
     if _is_utf16(content):
         message = "the file is UTF-16, not UTF-8"
-        raise FileError([Finding("not-utf8", message, Position(name, 1, 1), "save it as UTF-8")])
+        raise FileError([make_finding("not-utf8", message, Position(name, 1, 1), "save it as UTF-8")])
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -102,9 +103,9 @@ def _decode(name: str, content: bytes) -> tuple[Document, list[Finding]]:
         text = text[1:]
         message = "the file begins with a byte-order mark, which is ignored"
         help_ = "save the file as UTF-8 without BOM"
-        findings.append(Finding("byte-order-mark", message, Position(name, 1, 1), help_, Severity.WARNING))
+        findings.append(make_finding("byte-order-mark", message, Position(name, 1, 1), help_))
     if not text.strip():
-        raise FileError([Finding("empty-file", "the file is empty", Position(name, 1, 1), START_HINT)])
+        raise FileError([make_finding("empty-file", "the file is empty", Position(name, 1, 1), START_HINT)])
     return Document(name, text), findings
 
 
@@ -116,7 +117,7 @@ def _not_utf8(name: str, content: bytes, error: UnicodeDecodeError) -> Finding:
     before = Document(name, content[: error.start].decode("utf-8"))
     line, column = before.line_and_column(len(before.text))
     message = f"byte 0x{content[error.start]:02x} is not valid UTF-8"
-    return Finding("not-utf8", message, before.position(line, column), "save the file as UTF-8")
+    return make_finding("not-utf8", message, before.position(line, column), "save the file as UTF-8")
 
 
 def _too_large(name: str, size: int) -> UnreadableFile:
@@ -127,4 +128,4 @@ def _too_large(name: str, size: int) -> UnreadableFile:
 
 
 def _unreadable(name: str, message: str, help_: str | None, code: str = "missing-file") -> UnreadableFile:
-    return UnreadableFile([Finding(code, message, Position(name, 1, 1), help_)])
+    return UnreadableFile([make_finding(code, message, Position(name, 1, 1), help_)])

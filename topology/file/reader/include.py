@@ -11,6 +11,7 @@ import yaml
 
 from ...base.finding import Finding
 from ...errors import FileError
+from ...lint.registry import make_finding
 from .document import Document, read_text
 from .nodes import Lookup, copied, is_absent, merge
 from .parser import parse
@@ -135,4 +136,4 @@ class Reader:
     def _finding(self, code: str, message: str, node: yaml.Node, help_: str | None = None) -> Finding:
         mark = node.start_mark
         assert mark is not None
-        return Finding(code, message, self.documents[mark.name].position(mark.line, mark.column), help_)
+        return make_finding(code, message, self.documents[mark.name].position(mark.line, mark.column), help_)

@@ -9,6 +9,7 @@ import yaml
 
 from ...base.finding import Finding, Position
 from ...errors import FileError
+from ...lint.registry import make_finding
 from .document import START_HINT, Document
 from .nodes import MAX_DEPTH
 
@@ -42,7 +43,7 @@ def parse(document: Document) -> yaml.Node:
         raise FileError([_bad_character(document, error)]) from None
     if node is None:
         position = Position(document.name, 1, 1)
-        raise FileError([Finding("empty-file", "the file contains only comments", position, START_HINT)])
+        raise FileError([make_finding("empty-file", "the file contains only comments", position, START_HINT)])
     assert isinstance(node, yaml.Node)
     return node
 
@@ -61,7 +62,7 @@ def _refuse_depth(document: Document) -> None:
                 line, column = (
                     (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
                 )
-                raise FileError([Finding("too-deep", message, document.position(line, column))])
+                raise FileError([make_finding("too-deep", message, document.position(line, column))])
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -82,7 +83,7 @@ def _syntax(document: Document, error: yaml.MarkedYAMLError) -> Finding:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     text = document.line(line)
     message, help_ = _explain(error, text, column)
-    return Finding("syntax", message, document.position(line, column), help_)
+    return make_finding("syntax", message, document.position(line, column), help_)
 
 
 def _explain(error: yaml.MarkedYAMLError, text: str, column: int) -> tuple[str, str | None]:
@@ -111,7 +112,7 @@ def _explain(error: yaml.MarkedYAMLError, text: str, column: int) -> tuple[str, 
 def _bad_character(document: Document, error: yaml.reader.ReaderError) -> Finding:
     bad = error.character if isinstance(error.character, int) else ord(error.character[:1] or "\0")
     line, column = document.line_and_column(max(document.text.find(chr(bad)), 0))
-    return Finding(
+    return make_finding(
         "syntax",
         f"the character U+{bad:04X} is not allowed in YAML",
         document.position(line, column),

@@ -14,6 +14,7 @@ import yaml
 
 from ...base.finding import Finding, Position, ValuePath
 from ...errors import FileError
+from ...lint.registry import make_finding
 from .constructor import Builder, UnbuildableDocument
 from .document import Document
 from .include import Reader, ReadObserver
@@ -104,7 +105,7 @@ class Source:
         return document.position(mark.line, mark.column, length, self._secrets.on_line(mark.name, mark.line))
 
     def _report_error(self, code: str, message: str, node: yaml.Node, help_: str | None) -> None:
-        self.findings.append(Finding(code, message, self._node_position(node), help_))
+        self.findings.append(make_finding(code, message, self._node_position(node), help_))
 
 
 def read(

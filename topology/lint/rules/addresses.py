@@ -1,4 +1,4 @@
-"""Keys that do not lead to one queue alone, at once or delayed. Pure."""
+"""Routing keys that do not reach exactly one queue, immediately or delayed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..names import DeclaredNames
 
 
 def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
-    """The keys of rules, and those of the queues' bindings where tasks can be delayed on the broker.
+    """Checks the keys of rules, and of queue bindings if tasks can be delayed on the broker.
 
     Parameters:
       base: The path of the vhost's body.
-      body: What it says; its exchanges, queues and bindings are right, as far as they are there.
-      names: The names that the file itself declares.
-      report: Takes what is found.
+      body: The vhost's body, whose exchanges, queues and bindings have no other mistakes.
+      names: The names that the file declares.
+      report: Collects the findings.
     """
     keyed = [(index, route) for index, route in enumerate(body.routes) if _is_fixed(route)]
     if not (keyed or _may_be_ambiguous(body)) or _in_doubt(base, body, names, report):
         return
     book = AddressBook(body)
-    proved = cache(partial(_misled, body, book))
+    misrouted = cache(partial(_misrouted, body, book))
     for index, route in keyed:
         path = (*base, "routes", index, "key")
-        misled = proved(route.queue, route.key or "")
-        if misled is not None:
-            queue, reached = misled
+        wrong = misrouted(route.queue, route.key or "")
+        if wrong is not None:
+            queue, reached = wrong
             where = " and ".join(f"`{name}`" for name in reached) or "no queue"
             message = f"key `{report.written(path, route.key or '')}` reaches {where}, not `{queue}` alone"
-            if book.delays and _leads(Network.of(body), body, queue, route.key or ""):
+            if book.delays and _reaches(Network.of(body), body, queue, route.key or ""):
                 message += ", since Celery binds `#.KEY` for delayed tasks"
             way = (
                 "the queue's own binding is used"
@@ -49,7 +49,7 @@ def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: R
 
 
 def _may_be_ambiguous(body: Body) -> bool:
-    """Whether a delayed task may reach a second queue: a key that two share, or that is the end of another's."""
+    """Whether a delayed task may reach a second queue: two share a key, or one key is the end of another."""
     quorum = any(queue.type == "quorum" for queue in body.queues.values())
     if not (quorum or body.delayed_delivery == "always"):
         return False
@@ -64,7 +64,7 @@ def _may_be_ambiguous(body: Body) -> bool:
 
 
 def _ends(key: str) -> Iterator[str]:
-    """What is left of a key without its first words."""
+    """The suffixes of a key, word by word."""
     _, dot, rest = key.partition(".")
     while dot:
         yield rest
@@ -72,12 +72,12 @@ def _ends(key: str) -> Iterator[str]:
 
 
 def _is_fixed(route: Route) -> bool:
-    """Whether a rule has a key that does not depend on the task's name; for shards, it is wrong anyway."""
+    """Whether a rule has a key that does not depend on the task's name; with shards, any key is a mistake."""
     return route.key is not None and not route.shard_by and not pattern.placeholders(route.key)
 
 
-def _misled(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, list[str]] | None:
-    """The first queue of those that a rule can lead to which a key does not reach alone, and what it reaches."""
+def _misrouted(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, list[str]] | None:
+    """The first possible queue of a rule that the key does not reach alone, and the queues that it reaches."""
     if queue in body.shards:
         return None
     for name in possible_queues(body, queue):
@@ -86,48 +86,48 @@ def _misled(body: Body, book: AddressBook, queue: str, key: str) -> tuple[str, l
     return None
 
 
-def _leads(network: Network, body: Body, queue: str, key: str) -> bool:
-    """Whether a key leads to a queue alone by what the file declares, from one of the exchanges that it is bound to."""
+def _reaches(network: Network, body: Body, queue: str, key: str) -> bool:
+    """Whether a key reaches only this queue from one of its exchanges, by the bindings in the file."""
     bindings = body.queues[queue].bindings
     return any(network.deliver(binding.exchange, key) == {queue} for binding in bindings)
 
 
 def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -> None:
-    """The queues whose delayed tasks workers hold, since no key leads to them alone; of shards, the first."""
-    told = set()
+    """Reports queues whose delayed tasks are held by workers, since no key reaches them alone; of shards the first."""
+    reported = set()
     for queue, address, others, why in _held(body, book):
         name = body.shard_parents.get(queue, queue)
-        if name in told or not others:
+        if name in reported or not others:
             continue
-        told.add(name)
+        reported.add(name)
         bindings = [binding.exchange for binding in body.queues[queue].bindings]
         path = (*base, "queues", queue, "bindings", bindings.index(address.exchange))
         key = report.written((*path, "key"), address.key)
-        reached = " and ".join(f"`{one}`" for one in sorted(others))
+        also = " and ".join(f"`{one}`" for one in sorted(others))
         message = (
-            f"{why.format(key=key)} {reached}, too; tasks for `{name}` go through the default exchange instead, and a "
-            "worker holds those that are delayed"
+            f"{why.format(key=key)} {also}; tasks for `{name}` are published to the default exchange instead, and "
+            "workers hold delayed ones in memory"
         )
-        help_ = "use keys of which none is the end of another, each for one queue only"
-        report.add(path, "delay-key", message, help_, warning=True)
+        help_ = "give each queue its own key, and use no key that is the end of another"
+        report.add(path, "delay-key", message, help_)
 
 
 def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, PublishAddress, frozenset[str], str]]:
-    """Queues, the address that each might have had, the queues that it would reach, too, and why it would."""
+    """Queues whose preferred address also reaches others: the queue, the address, the others, and why."""
     for queue, (address, others) in book.ambiguous_when_delayed.items():
         yield (
             queue,
             address,
             others,
-            "Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach",
+            "Celery binds `#.KEY` for delayed tasks, so the key `{key}` would also reach",
         )
     if book.delays and body.delayed_delivery != "never":
         for queue, address, others in book.shared():
-            yield queue, address, others, "the key `{key}` reaches"
+            yield queue, address, others, "the key `{key}` also reaches"
 
 
 def _in_doubt(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> bool:
-    """Whether an exchange or a queue is known to be wrong: nobody knows what a key would reach."""
+    """Whether an exchange or queue has mistakes, so that it is unknown what a key would reach."""
     declared = {"exchanges": names.exchanges.get(base), "queues": names.queues.get(base)}
     found = {"exchanges": body.exchanges.keys(), "queues": body.queues.keys() | body.shards.keys()}
     return any(

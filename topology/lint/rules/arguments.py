@@ -1,4 +1,4 @@
-"""Arguments that a queue type or a RabbitMQ version refuses or ignores. Pure; the facts are in the model."""
+"""Arguments that a queue type or RabbitMQ version refuses or ignores, by the metadata of the model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ArgumentCheck:
 
     Parameters:
       add: Called with path, code, message and help for every mistake.
-      versions: The versions to be right on; none if nobody said.
-      origin: Where the versions come from, for the message.
+      versions: The versions to support; empty if unknown.
+      origin: Where the versions come from, for the help text.
     """
 
     def __init__(self, add: AddFinding, versions: Sequence[Version], origin: str) -> None:
@@ -37,11 +37,16 @@ class ArgumentCheck:
         if queue.type != "classic":
             self._replicated(path, queue)
         self._queue_arguments(path, queue)
-        letter = queue.dead_letter
-        if letter is not None and queue.type == "stream":
-            self._add((*path, "dead_letter"), "wrong-argument", "a stream does not dead-letter", of_key=True)
-        elif letter is not None and letter.strategy is not None and queue.type == "classic":
-            message = "a classic queue knows no dead-letter strategy"
+        dead_letter = queue.dead_letter
+        if dead_letter is not None and queue.type == "stream":
+            self._add(
+                (*path, "dead_letter"),
+                "wrong-argument",
+                "a stream does not support dead-lettering",
+                of_key=True,
+            )
+        elif dead_letter is not None and dead_letter.strategy is not None and queue.type == "classic":
+            message = "a classic queue does not support a dead-letter strategy"
             self._add(
                 (*path, "dead_letter", "strategy"),
                 "wrong-argument",
@@ -60,7 +65,7 @@ class ArgumentCheck:
                 self._add(
                     (*path, "arguments", name),
                     "misplaced-key",
-                    f"`{name}` has a field of its own",
+                    f"`{name}` has its own field",
                     help_,
                     of_key=True,
                 )
@@ -70,13 +75,11 @@ class ArgumentCheck:
         """An exchange's type and the fields that belong to it."""
         if exchange.type in EXTRA_TYPES:
             spec = EXTRA_TYPES[exchange.type][0]
-            self._lacking((*path, "type"), f"the exchange type `{exchange.type}`", spec, of_key=False)
+            self._check_versions((*path, "type"), f"the exchange type `{exchange.type}`", spec, of_key=False)
         for field in exchange.model_fields_set & FIELDS_OF_TYPE.keys():
             wanted = FIELDS_OF_TYPE[field]
             if getattr(exchange, field) is not None and exchange.type != wanted:
-                message = (
-                    f"`{field}` belongs to the exchange type `{wanted}`, and this one is `{exchange.type}`"
-                )
+                message = f"`{field}` is only for the exchange type `{wanted}`, not `{exchange.type}`"
                 self._add((*path, field), "wrong-argument", message, of_key=True)
         if exchange.hash_header and exchange.hash_property:
             self._add(
@@ -87,11 +90,13 @@ class ArgumentCheck:
             self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
 
     def policy(self, path: ValuePath, policy: Policy) -> None:
-        """A policy's keys, on the queues that it covers."""
+        """A policy's keys, for the queues that it applies to."""
         definition = policy.definition
         queue_type = _POLICY_TYPES.get(policy.apply_to)
         if queue_type is not None:
-            self._lacking((*path, "apply_to"), f"`apply_to: {policy.apply_to}`", "3.12..", of_key=False)
+            self._check_versions(
+                (*path, "apply_to"), f"`apply_to: {policy.apply_to}`", "3.12..", of_key=False
+            )
         known = support_of(PolicyDefinition)
         for field in sorted(definition.model_fields_set & known.keys()):
             if getattr(definition, field) is None:
@@ -100,7 +105,7 @@ class ArgumentCheck:
             if support.policy is None:
                 self._add(place, "wrong-argument", f"`{field}` cannot be set by a policy", of_key=True)
             else:
-                self._lacking(place, f"the policy key `{field}`", support.policy)
+                self._check_versions(place, f"the policy key `{field}`", support.policy)
                 self._on_policy_type(place, field, support, queue_type)
         if not definition.keys():
             message = "the policy sets nothing"
@@ -114,7 +119,9 @@ class ArgumentCheck:
 
     def _on_policy_type(self, place: ValuePath, field: str, support: Support, queue_type: str | None) -> None:
         if queue_type and support.types and queue_type not in support.types:
-            message = f"a {queue_type} queue does not know `{field}`: the whole policy would not apply to it"
+            message = (
+                f"a {queue_type} queue does not support `{field}`: the whole policy would not apply to it"
+            )
             self._add(place, "wrong-argument", message, of_key=True)
 
     def _replicated(self, path: ValuePath, queue: Queue) -> None:
@@ -137,13 +144,13 @@ class ArgumentCheck:
                 continue
             spec = support.on(queue.type)
             if spec is None:
-                message = f"a {queue.type} queue does not know `{field}`; RabbitMQ would refuse it"
-                help_ = f"it belongs to {' and '.join(support.types)} queues"
+                message = f"a {queue.type} queue does not support `{field}`; RabbitMQ would refuse it"
+                help_ = f"only {' and '.join(support.types)} queues support it"
                 self._add((*path, field), "wrong-argument", message, help_, of_key=True)
             else:
-                self._lacking((*path, field), f"`{field}` on a {queue.type} queue", spec)
+                self._check_versions((*path, field), f"`{field}` on a {queue.type} queue", spec)
         if queue.queue_version == 1:
-            self._lacking((*path, "queue_version"), "`queue_version: 1`", "..4.2")
+            self._check_versions((*path, "queue_version"), "`queue_version: 1`", "..4.2")
 
     def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max
@@ -154,11 +161,11 @@ class ArgumentCheck:
                 "`delayed_retry_min` is above `delayed_retry_max`",
             )
 
-    def _lacking(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
-        lacking = [version for version in self._versions if not supported(spec, version)]
-        if lacking:
-            versions = ", ".join(f"{major}.{minor}" for major, minor in lacking)
-            message = f"RabbitMQ {versions} lacks {what}: it is known {explain(spec)}"
+    def _check_versions(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
+        unsupported = [version for version in self._versions if not supported(spec, version)]
+        if unsupported:
+            versions = ", ".join(f"{major}.{minor}" for major, minor in unsupported)
+            message = f"RabbitMQ {versions} does not support {what}: it is available {explain(spec)}"
             self._add(
                 path,
                 "wrong-version",

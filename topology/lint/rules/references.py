@@ -1,4 +1,4 @@
-"""References to exchanges, queues and upstreams that are not declared, and bindings that cannot work."""
+"""References to undeclared exchanges, queues and upstreams, and bindings that cannot work."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class References:
         """The bindings and the dead-letter exchange of a queue."""
         for index, binding in enumerate(queue.bindings):
             self._binding((*path, "bindings", index), binding)
-        letter = queue.dead_letter
-        if letter is not None:
-            self._known_exchange((*path, "dead_letter", "exchange"), letter.exchange)
+        dead_letter = queue.dead_letter
+        if dead_letter is not None:
+            self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
             place = (*path, "dead_letter", "routing_key")
-            if letter.exchange == "" and letter.routing_key is not None:
-                self._queues.known(place, letter.routing_key)
-            self._no_whole(place, letter)
+            if dead_letter.exchange == "" and dead_letter.routing_key is not None:
+                self._queues.known(place, dead_letter.routing_key)
+            self._single_queue(place, dead_letter)
 
-    def _no_whole(self, path: ValuePath, letter: DeadLetter) -> None:
-        """The default exchange knows each shard, but not the queue that they stand for."""
-        if letter.exchange == "" and letter.routing_key is not None:
-            self._queues.refuse_whole(path, letter.routing_key, "and dead letters need one queue")
+    def _single_queue(self, path: ValuePath, dead_letter: DeadLetter) -> None:
+        """The default exchange delivers to each shard, but not to their parent queue."""
+        if dead_letter.exchange == "" and dead_letter.routing_key is not None:
+            self._queues.refuse_sharded(path, dead_letter.routing_key, "but dead letters need one queue")
 
     def _binding(self, path: ValuePath, binding: Binding) -> None:
         name = binding.exchange
@@ -70,7 +70,7 @@ class References:
             and (binding.headers or binding.match)
         ):
             shown = self._report.written((*path, "exchange"), name)
-            message = f"`{shown}` is a {kind} exchange: it does not look at headers"
+            message = f"`{shown}` is a {kind} exchange: it ignores headers"
             self._report.add(
                 (*path, "headers"),
                 "bad-binding",
@@ -107,10 +107,10 @@ class References:
                     )
                 if definition.alternate_exchange is not None:
                     self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
-                letter = definition.dead_letter
-                if letter is not None:
-                    self._known_exchange((*path, "dead_letter", "exchange"), letter.exchange)
-                    self._no_whole((*path, "dead_letter", "routing_key"), letter)
+                dead_letter = definition.dead_letter
+                if dead_letter is not None:
+                    self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
+                    self._single_queue((*path, "dead_letter", "routing_key"), dead_letter)
 
     def _known_exchange(self, path: ValuePath, name: str) -> None:
         if name not in self._exchanges:

@@ -1,4 +1,4 @@
-"""Mistakes in what a file says of tasks: patterns, where rules lead, priorities, `unmatched` and `tests`. Pure."""
+"""Checks of routes: patterns, queues, priorities, `unmatched` and `tests`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..names import DeclaredNames, QueueNames
 from .priorities import priority_problem
 
 _NO_STREAM = "route tasks to a classic or quorum queue"
-_GIVE_SHARDS = "give the queue `shards: 8`, or take `shard_by` out"
+_GIVE_SHARDS = "give the queue `shards: 8`, or remove `shard_by`"
 
-#: What may be wrong with a rule's queue: the field, a code, a sentence about QUEUE, and what to do.
-_WRONG = {
-    "stream": ("queue", "bad-route", "QUEUE is a stream: Celery's workers cannot consume one", _NO_STREAM),
+#: Mistakes in a rule's queue: the field, the code, a sentence about QUEUE, and what to do.
+_QUEUE_MISTAKES = {
+    "stream": ("queue", "bad-route", "QUEUE is a stream: Celery workers cannot consume streams", _NO_STREAM),
     "only streams": (
         "queue",
         "bad-route",
-        "QUEUE can only become a stream: Celery's workers cannot consume one",
+        "QUEUE can only become a stream: Celery workers cannot consume streams",
         _NO_STREAM,
     ),
     "nothing fits": (
         "queue",
         "unknown-name",
-        "there is no queue in this file that QUEUE could become",
+        "no queue in this file matches QUEUE",
         "declare one under `queues:`, or name another",
     ),
     "no shards": (
@@ -43,19 +43,19 @@ _WRONG = {
     "one shard": (
         "shard_by",
         "bad-route",
-        "`shard_by` needs a queue with `shards`, and QUEUE is one of them already",
-        "name the whole queue, or take `shard_by` out",
+        "`shard_by` needs a queue with `shards`, and QUEUE is a single shard",
+        "name the queue itself, or remove `shard_by`",
     ),
     "no shards fit": (
         "shard_by",
         "bad-route",
-        "`shard_by` needs a queue with `shards`, and none that QUEUE could become has any",
+        "`shard_by` needs a queue with `shards`, and no queue that matches QUEUE has any",
         _GIVE_SHARDS,
     ),
     "only shards fit": (
         "queue",
         "ambiguous-queue",
-        "every queue that QUEUE could become has shards, and no `shard_by` says which one",
+        "every queue that matches QUEUE has shards, and no `shard_by` chooses one",
         "add `shard_by: kwargs.NAME` to the rule",
     ),
 }
@@ -64,14 +64,14 @@ _WRONG = {
 def check_routes(
     base: ValuePath, body: Body, names: DeclaredNames, report: Reporter, versions: Sequence[Version] = ()
 ) -> None:
-    """Every rule of one vhost, its `unmatched` and its `tests`.
+    """Checks every rule of one vhost, its `unmatched` and its `tests`.
 
     Parameters:
       base: The path of the vhost's body.
-      body: What it says.
-      names: The names that the file itself declares.
-      report: Takes what is found.
-      versions: The versions of RabbitMQ to be right on; none if nobody said.
+      body: The vhost's body.
+      names: The names that the file declares.
+      report: Collects the findings.
+      versions: The versions of RabbitMQ to support; empty if unknown.
     """
     scope = _Scope(base, body, names, report, versions)
     for index, route in enumerate(body.routes):
@@ -91,9 +91,9 @@ class _Scope:
         self._queues = QueueNames(base, body, names, report)
         self._report = report
         self._versions = versions
-        self._fitting = cache(self._fit)
+        self._matching_queues = cache(self._match)
         self._verdict = cache(self._judge)
-        self._objection = cache(self._against)
+        self._ignored = cache(self._ignores)
 
     def route(self, path: ValuePath, route: Route) -> None:
         self._patterns(path, route)
@@ -109,17 +109,17 @@ class _Scope:
 
     def _shard_by(self, path: ValuePath, route: Route) -> None:
         if route.key is not None:
-            message = "one `key` cannot lead to every shard: each is bound with a key of its own"
-            self._report.add((*path, "key"), "bad-route", message, "take `key` out", of_key=True)
+            message = "one `key` cannot reach every shard: each has its own binding key"
+            self._report.add((*path, "key"), "bad-route", message, "remove `key`", of_key=True)
         for index, part in enumerate(route.shard_by):
             if part in route.shard_by[:index]:
                 place = (*path, "shard_by", index)
-                self._report.add(place, "conflict", f"`{part}` is named twice", "remove one of the two")
+                self._report.add(place, "conflict", f"`{part}` is listed twice", "remove one of the two")
 
     def _when(self, path: ValuePath, route: Route) -> None:
         if route.rate_limit is not None:
-            message = "a rate limit is for a task, whatever it is called with: `when` cannot choose one"
-            help_ = "write `rate_limit` in a rule for the task without `when`"
+            message = "a rate limit applies to all calls of a task: `when` cannot choose one"
+            help_ = "set `rate_limit` in a rule for the task without `when`"
             self._report.add((*path, "rate_limit"), "bad-route", message, help_, of_key=True)
         for part, condition in route.when.items():
             wrong = contradiction(condition)
@@ -128,21 +128,21 @@ class _Scope:
                 self._report.add(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
             elif found := comparison_operator(condition):
                 written, meant = found
-                message = f"`{part}` is compared with a text that begins with `{written}`"
+                message = f"`{part}` is compared with text that begins with `{written}`"
                 help_ = f"to compare numbers, write `{{{meant}: …}}`"
-                self._report.add((*path, "when", part), "odd-condition", message, help_, warning=True)
+                self._report.add((*path, "when", part), "odd-condition", message, help_)
 
     def unmatched(self) -> None:
-        """The queue of tasks without a rule."""
+        """Checks the queue of tasks without a rule."""
         path, name = (*self._base, "unmatched"), self._body.unmatched
         if name == REFUSE or not self._queues.known(path, name):
             return
-        why = "and nothing says which one takes a task without a rule"
-        if not self._queues.refuse_whole(path, name, why) and self._is_stream(name):
-            self._report.add(path, "bad-route", *self._told(path, name, "stream"))
+        why = "but `unmatched` must be one queue"
+        if not self._queues.refuse_sharded(path, name, why) and self._is_stream(name):
+            self._report.add(path, "bad-route", *self._sentence(path, name, "stream"))
 
     def tests(self) -> None:
-        """The queues and priorities that `tests` expect."""
+        """Checks the queues and priorities that `tests` expect."""
         for index, test in enumerate(self._body.tests):
             path = (*self._base, "tests", index)
             if test.queue == REFUSE or not self._queues.known((*path, "queue"), test.queue):
@@ -152,20 +152,22 @@ class _Scope:
                 self._priority((*path, "priority"), test.priority, self._destinations(test.queue))
 
     def _patterns(self, path: ValuePath, route: Route) -> None:
-        """The patterns of a rule, and what its queue and key take of them."""
+        """Checks the patterns of a rule, and the placeholders in its queue and key."""
         wanted = {
             name: field
             for field in ("key", "queue")
             for name in pattern.placeholders(getattr(route, field) or "")
         }
         for position, text in enumerate(route.tasks):
-            # A single pattern stands where a list would: its place is the value of `tasks` itself.
+            # For a single pattern instead of a list, this is the position of `tasks` itself.
             place = (*path, "tasks", position)
             try:
                 parsed = pattern.parse(text)
             except ValueError as error:
                 outside = self._report.is_from_outside(place)
-                message = "the pattern is wrong once its variables are filled in" if outside else str(error)
+                message = (
+                    "the pattern is invalid once its variables are substituted" if outside else str(error)
+                )
                 self._report.add(place, "bad-pattern", message)
                 continue
             if parsed.kind == "regex":
@@ -181,7 +183,7 @@ class _Scope:
                     self._report.add((*path, field), "bad-pattern", message, help_)
 
     def _expression(self, place: ValuePath, text: str) -> None:
-        """A regular expression, which may not take a publisher's time."""
+        """Checks that a regular expression is cheap to match."""
         why = problem(text[1:-1])
         if why is not None:
             reason, _, remedy = why.partition("; ")
@@ -192,9 +194,9 @@ class _Scope:
             )
 
     def _judge(self, queue: str, sharded: bool) -> str | None:
-        """What is wrong with a rule's queue, beside its `shard_by` or without one: a key of `_WRONG`."""
+        """The mistake in a rule's queue, with or without `shard_by`: a key of `_QUEUE_MISTAKES`."""
         template = bool(pattern.placeholders(queue))
-        names = self._fitting(queue) if template else (queue,)
+        names = self._matching_queues(queue) if template else (queue,)
         if any(self._queues.in_doubt(name) for name in names):
             return None
         shards = self._body.shards
@@ -213,25 +215,25 @@ class _Scope:
         return None
 
     def _wrong_queue(self, path: ValuePath, route: Route, verdict: str) -> None:
-        """A rule that leads nowhere, or not to one queue."""
+        """Reports a rule that does not route to one queue."""
         place = (*path, "queue")
         if verdict == "unknown":
             self._queues.known(place, route.queue)
         elif verdict == "shards":
-            why = "and no `shard_by` says which one takes the task"
-            self._queues.refuse_whole(place, route.queue, why, "add `shard_by: kwargs.NAME`, or ")
+            why = "and no `shard_by` chooses one"
+            self._queues.refuse_sharded(place, route.queue, why, "add `shard_by: kwargs.NAME`, or ")
         else:
-            field, code, *_ = _WRONG[verdict]
-            told = self._told(place, route.queue, verdict)
-            self._report.add((*path, field), code, *told, of_key=field != "queue")
+            field, code, *_ = _QUEUE_MISTAKES[verdict]
+            sentence = self._sentence(place, route.queue, verdict)
+            self._report.add((*path, field), code, *sentence, of_key=field != "queue")
 
-    def _told(self, path: ValuePath, queue: str, verdict: str) -> tuple[str, str]:
-        """A verdict in a sentence, and what to do."""
-        *_, message, help_ = _WRONG[verdict]
+    def _sentence(self, path: ValuePath, queue: str, verdict: str) -> tuple[str, str]:
+        """A mistake as a sentence, and what to do."""
+        *_, message, help_ = _QUEUE_MISTAKES[verdict]
         return message.replace("QUEUE", f"`{self._report.written(path, queue)}`"), help_
 
-    def _fit(self, template: str) -> tuple[str, ...]:
-        """The queues that the file declares by a name that a template can become."""
+    def _match(self, template: str) -> tuple[str, ...]:
+        """The declared queues whose names match a template."""
         fits = pattern.template_regex(template).fullmatch
         return tuple(name for name in self._queues.declared if fits(name))
 
@@ -239,19 +241,19 @@ class _Scope:
         return queue in self._body.queues and self._body.queues[queue].type == "stream"
 
     def _destinations(self, queue: str) -> list[str]:
-        """The queues that a rule or a test means, one shard for all."""
-        names = self._fitting(queue) if pattern.placeholders(queue) else (queue,)
+        """The possible queues of a rule or test; for shards, the first."""
+        names = self._matching_queues(queue) if pattern.placeholders(queue) else (queue,)
         return [self._body.shards[name][0] if name in self._body.shards else name for name in names]
 
     def _priority(self, path: ValuePath, priority: int, queues: Sequence[str]) -> None:
-        """A priority that none of the queues takes as it is."""
-        whys = [self._objection(priority, queue) for queue in queues]
-        if whys and all(whys):
-            message, help_ = next(why for why in whys if why)
-            self._report.add(path, "lost-priority", message, help_, warning=True)
+        """Reports a priority that all of the queues ignore."""
+        reasons = [self._ignored(priority, queue) for queue in queues]
+        if reasons and all(reasons):
+            message, help_ = next(reason for reason in reasons if reason)
+            self._report.add(path, "lost-priority", message, help_)
 
-    def _against(self, priority: int, name: str) -> tuple[str, str] | None:
-        """Why a queue does not take a priority as it is, and what to do; None if it does, or nobody knows."""
+    def _ignores(self, priority: int, name: str) -> tuple[str, str] | None:
+        """Why a queue ignores a priority, and what to do; None if it does not, or that is unknown."""
         queue = self._body.queues.get(name)
         if queue is None or self._queues.in_doubt(name):
             return None

@@ -1,4 +1,4 @@
-"""Mistakes in queues with shards: names that clash or grow too long, bindings that do not keep shards apart. Pure."""
+"""Checks of queues with shards: conflicting or overlong names, bindings that reach all shards."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ...model.types import MAX_NAME_BYTES
 from ..context import Reporter
 from ..names import DeclaredNames
 
-#: Exchanges that give a message to every queue whose binding it fits, whatever its key.
+#: Exchange types that ignore the routing key.
 _TO_ALL = frozenset({"fanout", "headers", "x-recent-history"})
 
 
 def check_shards(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
-    """Every queue with shards of one vhost.
+    """Checks every queue with shards of one vhost.
 
     Parameters:
       base: The path of the vhost's body.
-      body: What it says.
-      names: The names that the file itself declares.
-      report: Takes what is found.
+      body: The vhost's body.
+      names: The names that the file declares.
+      report: Collects the findings.
     """
     written = names.queues.get(base, frozenset())
     for name, shards in body.shards.items():
@@ -31,33 +31,33 @@ def check_shards(base: ValuePath, body: Body, names: DeclaredNames, report: Repo
                 help_ = "rename one of the two queues"
                 report.add((*base, "queues", shard), "conflict", message, help_, of_key=True)
         if _too_long(shards[-1]):
-            message = f"with the number of a shard behind it, the name has more than {MAX_NAME_BYTES} bytes"
+            message = f"with the shard number appended, the name has more than {MAX_NAME_BYTES} bytes"
             report.add(path, "wrong-value", message, "shorten it", of_key=True)
         _queue(path, body, body.queues[shards[-1]], len(shards), report)
 
 
 def _queue(path: ValuePath, body: Body, last: Queue, count: int, report: Reporter) -> None:
-    """The type and bindings of a queue, on its last shard, which has the longest name and keys."""
+    """Checks the type and bindings of a queue by its last shard, which has the longest name and keys."""
     if last.type == "stream":
         message = (
-            "a stream cannot have `shards`: they are for tasks, and Celery's workers cannot consume a stream"
+            "a stream cannot have `shards`: they are for tasks, and Celery workers cannot consume streams"
         )
         report.add((*path, "shards"), "wrong-argument", message, "use `type: quorum`", of_key=True)
     for index, binding in enumerate(last.bindings):
         place = (*path, "bindings", index)
         if _too_long(binding.key):
-            message = f"with the number of a shard behind it, the key has more than {MAX_NAME_BYTES} bytes"
+            message = f"with the shard number appended, the key has more than {MAX_NAME_BYTES} bytes"
             report.add((*place, "key"), "wrong-value", message, "shorten it")
         kind = _kind(body, binding.exchange)
         if kind in _TO_ALL:
             shown = report.written((*place, "exchange"), binding.exchange)
             message = f"`{shown}` is a {kind} exchange: each of the {count} shards would get every message"
-            help_ = "bind the queue to a direct or topic exchange, whose keys tell the shards apart"
+            help_ = "bind the queue to a direct or topic exchange, which routes each key to one shard"
             report.add((*place, "exchange"), "bad-binding", message, help_)
 
 
 def _kind(body: Body, exchange: str) -> str | None:
-    """How an exchange routes; None if nobody knows."""
+    """The type by which an exchange routes; None if unknown."""
     declared: Exchange | None = body.exchanges.get(exchange)
     if declared is None:
         return BUILT_IN_EXCHANGES.get(exchange)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.routing.check import file_tests
+from routectl.routing.check.context import VhostContext
 from routectl.routing.check.implication import BroaderRules, subsumes
-from routectl.routing.check.problem import VhostContext
 from routectl.routing.rules.call import Call, matches_when
 from routectl.routing.rules.decision import PatternEntry
 from routectl.topology.file.load import load
@@ -30,7 +30,7 @@ routes:
 def found(folder: Path, first: str, earlier: str, second: str, later: str) -> list[tuple[str, str]]:
     text = FILE.format(first=first, earlier=earlier, second=second, later=later)
     (folder / "queues.yaml").write_text(text)
-    problems = file_tests.file_problems(VhostContext.of(load(folder / "queues.yaml"), None))
+    problems = file_tests.file_findings(VhostContext.of(load(folder / "queues.yaml"), None))
     return [(each.message, each.help or "") for each in problems if each.code == "shadowed-rule"]
 
 

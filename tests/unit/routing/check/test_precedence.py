@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from routectl.routing.check.context import VhostContext
 from routectl.routing.check.precedence import outranked_rules
-from routectl.routing.check.problem import VhostContext
 from routectl.topology.file.load import load
 
 if TYPE_CHECKING:
-    from routectl.routing.check.problem import Problem
+    from routectl.topology.base.finding import Finding
 
 NARROW = "{tasks: a.*, queue: q, when: {kwargs.t: big}}"
 
@@ -25,7 +25,7 @@ def part(folder: Path, *routes: str) -> VhostContext:
     return VhostContext.of(load(folder / "queues.yaml"), None)
 
 
-def found(folder: Path, *routes: str) -> list[Problem]:
+def found(folder: Path, *routes: str) -> list[Finding]:
     return list(outranked_rules(part(folder, *routes)))
 
 
@@ -49,8 +49,8 @@ def test_an_exact_name_further_down_takes_all_calls_of_a_pattern_with_when(
     name = "q.b" if "q.b" in exact else "a.b"
     assert (problem.code, problem.position and problem.position.line) == ("exact-first", 4)
     assert problem.message == (
-        f"for `{name}`, {tmp_path / 'queues.yaml'}:5 is asked before this rule and takes all of its calls: "
-        "exact names come before patterns"
+        f"for `{name}`, {tmp_path / 'queues.yaml'}:5 comes before this rule and matches all of its calls: "
+        "exact names are tried before patterns"
     )
 
 
@@ -66,7 +66,7 @@ def test_an_exact_name_further_down_takes_all_calls_of_a_pattern_with_when(
 )
 def test_or_some_of_them(tmp_path: Path, exact: str) -> None:
     (problem,) = found(tmp_path, NARROW, exact)
-    assert " is asked before this rule and takes some of its calls: " in problem.message
+    assert " comes before this rule and matches some of its calls: " in problem.message
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_nothing_is_said_where_the_pattern_misses_nothing(tmp_path: Path, rules:
 @pytest.mark.parametrize(
     ("narrow", "advice"),
     [
-        (NARROW, "add `a.b` and the others to its `tasks`: exact names are asked in the file's order; "),
+        (NARROW, "add `a.b` and the others to its `tasks`: exact names are tried in file order; "),
         (
             "{tasks: '{x}.*', queue: '{x}', when: {kwargs.t: big}}",
-            "write a rule with this `when` for `q.b` and the others above FILE:5; ",
+            "add a rule with this `when` for `q.b` and the others above FILE:5; ",
         ),
     ],
 )
@@ -122,7 +122,7 @@ def test_the_first_name_is_told_and_the_others_are_counted(tmp_path: Path, narro
     (problem,) = found(tmp_path, narrow, *rules)
     assert problem.message.endswith("; likewise for 2 more names")
     place = str(tmp_path / "queues.yaml")
-    meant = "if it is meant so, move FILE:5 and the rules of the others above it"
+    meant = "if this is intended, move FILE:5 and the rules of the others above it"
     assert problem.help == (advice + meant).replace("FILE", place)
     many = ", ".join(f"a.{number}" for number in range(3000))
     (problem,) = found(tmp_path, NARROW, f"{{tasks: [{many}], queue: r}}")

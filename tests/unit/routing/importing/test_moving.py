@@ -54,7 +54,7 @@ def test_lint_and_check_pass_with_the_file_and_the_app_that_uses_it(shop: Shop) 
     assert shop("lint").stdout.startswith("No mistakes: ")
     done = shop("check", "--app", "shop")
     assert [line for line in done.stdout.splitlines() if line.startswith(("warning", "error"))] == [
-        "warning[unmatched-task]: no rule is for task `mails.send`: only `unmatched` takes it, to `low`"
+        "warning[unmatched-task]: no rule matches task `mails.send`: `unmatched` routes it to `low`"
     ]
     assert shop("check", "--app", "shop", "--allow", "unmatched-task").returncode == 0
 

@@ -10,8 +10,8 @@ from celery import Celery
 
 from routectl.routing import Router
 from routectl.routing.celery import configure
+from routectl.routing.check.context import VhostContext
 from routectl.routing.check.file_tests import failed_tests
-from routectl.routing.check.problem import VhostContext
 from routectl.topology.errors import UsageError
 from routectl.topology.file.load import load
 

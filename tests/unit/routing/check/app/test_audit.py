@@ -10,9 +10,9 @@ from routectl.routing.check import file_tests
 from routectl.routing.check.app import audit
 from routectl.routing.check.app.destination import destinations
 from routectl.routing.check.app.facts import AppFacts, PublishTarget, TaskSource
-from routectl.routing.check.problem import Problem, VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.routing.rules.call import Call
-from routectl.topology.base.finding import Severity
+from routectl.topology.base.finding import Finding, Severity
 from routectl.topology.file.load import load
 
 
@@ -24,7 +24,7 @@ def part(folder: Path, text: str) -> VhostContext:
 def found(folder: Path, text: str) -> list[tuple[str, int | None, str]]:
     return [
         (problem.code, problem.position and problem.position.line, problem.message)
-        for problem in file_tests.file_problems(part(folder, text))
+        for problem in file_tests.file_findings(part(folder, text))
     ]
 
 
@@ -59,14 +59,14 @@ def test_rules_that_never_have_a_task(tmp_path: Path, first: str, second: str, t
 
 def test_the_pattern_that_matches_all_names_is_named(tmp_path: Path) -> None:
     text = "queues: {q: , r: }\nroutes:\n  - {tasks: a.*, queue: q}\n  - {tasks: '/a\\.b.+/', queue: r}\n"
-    (problem,) = file_tests.file_problems(part(tmp_path, text))
+    (problem,) = file_tests.file_findings(part(tmp_path, text))
     assert problem.message == r"`/a\.b.+/` is unreachable: `a.*` already matches it"
     assert problem.help == f"move it above {tmp_path / 'queues.yaml'}:4, or remove it"
 
 
 def test_a_pattern_that_is_written_twice_is_not_a_matter_of_order(tmp_path: Path) -> None:
     text = "queues: {q: , r: }\nroutes:\n  - {tasks: a.*, queue: q}\n  - {tasks: a.*, queue: r}\n"
-    (problem,) = file_tests.file_problems(part(tmp_path, text))
+    (problem,) = file_tests.file_findings(part(tmp_path, text))
     assert problem.message == "`a.*` is unreachable: an earlier rule has the same pattern"
     assert problem.help == f"remove it here or at {tmp_path / 'queues.yaml'}:4"
 
@@ -74,7 +74,7 @@ def test_a_pattern_that_is_written_twice_is_not_a_matter_of_order(tmp_path: Path
 def test_shards_that_no_worker_takes_are_named(tmp_path: Path) -> None:
     text = "queues: {q: {shards: 3}}\nroutes: [{tasks: a, queue: q, shard_by: args.0}]\nworkers: {w: {queues: %s}}\n"
     assert [message for _, _, message in found(tmp_path, text % "[q.0, q.2]")] == [
-        "tasks go to queue `q.1`, and no worker profile takes it"
+        "tasks are routed to queue `q.1`, but no worker profile consumes it"
     ]
     assert found(tmp_path, text % "[q]") == []
 
@@ -123,13 +123,13 @@ queues:
     assert found(tmp_path, text) == []  # no file for Celery
     routes = "routes: [{tasks: a, queue: q}]\n"
     assert found(tmp_path, text + routes) == [
-        ("unreached-queue", 5, "no rule leads to queue `spare`, and no worker takes it"),
-        ("unreached-queue", 6, "no rule leads to queue `orders`, and no worker takes it"),
+        ("unreached-queue", 5, "no rule routes to queue `spare`, and no worker consumes it"),
+        ("unreached-queue", 6, "no rule routes to queue `orders`, and no worker consumes it"),
     ]
     workers = "workers: {w: {queues: [q, spare, orders]}, all: {queues: [q, spare]}}\n"
     assert [message for _, _, message in found(tmp_path, text + routes + workers)] == [
-        "no rule leads to queue `spare`, though workers of `w` and `all` take it",
-        "no rule leads to queue `orders`, though workers of `w` take it",
+        "no rule routes to queue `spare`, although workers of `w` and `all` consume it",
+        "no rule routes to queue `orders`, although workers of `w` consume it",
     ]
     assert [line for _, line, _ in found(tmp_path, text + routes + "unmatched: spare\n")] == [6]
     assert found(tmp_path, text + workers) == []  # its rules stand somewhere else
@@ -162,7 +162,7 @@ routes: [{tasks: a, queue: q}]
 
 
 def test_a_problem_without_a_place_is_one_line_and_its_help() -> None:
-    problem = Problem("a-code", "something is wrong", help="do something")
+    problem = Finding("a-code", "something is wrong", None, "do something", Severity.WARNING)
     assert problem.render() == "warning[a-code]: something is wrong\nhelp: do something"
     assert problem.as_dict()["line"] is None
 
@@ -187,7 +187,7 @@ routes:
         TaskSource("c", PublishTarget("q", "tasks", "q")),
     )
     app = AppFacts("shop", senders)
-    problems = list(audit.app_problems(file, app, destinations(file, app)))
+    problems = list(audit.app_findings(file, app, destinations(file, app)))
     assert [(problem.code, problem.severity, problem.task) for problem in problems] == [
         ("refused-task", Severity.ERROR, "c"),
         ("own-routes", Severity.ERROR, "a"),
@@ -195,7 +195,7 @@ routes:
     ]
     assert problems[1].message == "shop cannot send schedule entry `nightly` (task `a`): Oops: no"
     assert problems[2].message == (
-        f"the app sends task `b` to `gold`; called without arguments, {tmp_path / 'queues.yaml'}:8 `b` says `r`"
+        f"the app sends task `b` to `gold`; called without arguments, {tmp_path / 'queues.yaml'}:8 `b` routes it to `r`"
     )
 
 
@@ -206,19 +206,19 @@ def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_pat
         (TaskSource("a", PublishTarget("q", "", "q"), pinned), []),
         (
             TaskSource("a", PublishTarget("r", "", "r"), {"queue": "r"}),
-            ["no rule takes it without arguments"],
+            ["no rule matches it without arguments"],
         ),
         (TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((1,)), known=True), []),
         (
             TaskSource("a", PublishTarget("q", "", "q"), pinned, "nightly", Call((2,)), known=True),
-            ["no rule takes it as it is called"],
+            ["no rule matches this call"],
         ),
     ]
     for sender, says in told:
         app = AppFacts("shop", (sender,))
         found = [
             each
-            for each in audit.app_problems(file, app, destinations(file, app))
+            for each in audit.app_findings(file, app, destinations(file, app))
             if each.code == "own-options"
         ]
         assert [each.message.rpartition("; ")[2] for each in found] == says

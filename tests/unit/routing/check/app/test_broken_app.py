@@ -98,25 +98,25 @@ def test_what_else_is_wrong_with_the_apps_own_file_is_told_in_full(
     ("schedule", "message"),
     [
         ("[]", None),
-        ("[1]", "`beat_schedule` is of the type `list`, and no mapping of names to entries"),
-        ("{'a': 1}", "schedule entry `a` is of the type `int`, and no mapping"),
+        ("[1]", "`beat_schedule` is of type `list`, not a mapping of names to entries"),
+        ("{'a': 1}", "schedule entry `a` is of type `int`, not a mapping"),
         (
             "{'a': {'task': 'billing.charge', 'schedule': 'hourly'}}",
-            "schedule entry `a` has a `schedule` of the type `str`, and no schedule",
+            "schedule entry `a` has a `schedule` of type `str`, not a schedule",
         ),
         ("{'a': {'schedule': 1}}", "schedule entry `a` has no `task`"),
         ("{'a': {'task': 'billing.charge'}}", "schedule entry `a` has no `schedule`"),
         (
             "{'a': {'task': app, 'schedule': 1}}",
-            "schedule entry `a` has a `task` of the type `Celery`, and no task's name",
+            "schedule entry `a` has a `task` of type `Celery`, not a task name",
         ),
         (
             "{3: {'task': 'billing.charge', 'schedule': 1, 'args': (16)}}",
-            "schedule entry `3` has a `args` of the type `int`, and no list",
+            "schedule entry `3` has a `args` of type `int`, not a list",
         ),
         (
             "{'a': {'task': 'billing.charge', 'schedule': 1, 'options': 'low'}}",
-            "schedule entry `a` has a `options` of the type `str`, and no mapping",
+            "schedule entry `a` has a `options` of type `str`, not a mapping",
         ),
     ],
 )
@@ -175,9 +175,9 @@ for name in ("zahlung.überweisen.日本", "two\\nlines \\x1b[31m", "lone \\udcf
     assert run(["check", "--app", write(folder, after=after)]) == 1
     out = capsys.readouterr().out
     assert "zahlung.überweisen.日本  low         low       low,spare       unmatched\n" in out
-    assert "no rule is for task `two\\nlines \\x1b[31m`: " in out
-    assert "no rule is for task `lone \\udcff`: " in out
-    assert "no rule is for task `5`: " in out
+    assert "no rule matches task `two\\nlines \\x1b[31m`: " in out
+    assert "no rule matches task `lone \\udcff`: " in out
+    assert "no rule matches task `5`: " in out
 
 
 def test_five_thousand_tasks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from celery.app.utils import find_app
 from celery.beat import Scheduler
 
 from routectl.routing.check.app import reader
-from routectl.routing.check.problem import VhostContext
+from routectl.routing.check.context import VhostContext
 from routectl.topology.file.load import load
 
 from ....checking import checked, module
@@ -96,36 +96,40 @@ def test_a_task_with_a_queue_of_its_own_is_held_against_a_call_without_arguments
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert found(capsys, folder, 'task("acme.sync.flaky", queue="flaky")') == [
-        "task `acme.sync.flaky` names `queue: flaky` itself, and goes to `flaky`; "
-        "called without arguments, `unmatched` says `default`"
+        "task `acme.sync.flaky` sets `queue: flaky` itself and goes to `flaky`; "
+        "called without arguments, `unmatched` routes it to `default`"
     ]
     assert found(capsys, folder, 'task("acme.sync.flaky", queue="default")', code=0) == []
     assert found(capsys, folder, 'task("acme.sync.flaky", queue="critical")') == [
-        "task `acme.sync.flaky` names `queue: critical` itself, and goes to `critical`; "
-        "called without arguments, `unmatched` says `default`"
+        "task `acme.sync.flaky` sets `queue: critical` itself and goes to `critical`; "
+        "called without arguments, `unmatched` routes it to `default`"
     ]
 
 
 def test_what_a_task_says_of_itself_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (message,) = found(capsys, folder, 'task("acme.urgent.a", queue="flaky", priority=7)')
-    assert message.endswith("; called without arguments, queues.yaml:7 `acme.urgent.*` says `critical`")
+    assert message.endswith(
+        "; called without arguments, queues.yaml:7 `acme.urgent.*` routes it to `critical`"
+    )
 
 
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ('"acme.sync.a"', "`unmatched` says `default`"),
-        (f'"acme.sync.a", {BIG}', "queues.yaml:4 `acme.sync.*` says `critical`"),
-        ('"acme.sync.a", kwargs={"tenant": "other"}', "`unmatched` says `default`"),
+        ('"acme.sync.a"', "`unmatched` routes it to `default`"),
+        (f'"acme.sync.a", {BIG}', "queues.yaml:4 `acme.sync.*` routes it to `critical`"),
+        ('"acme.sync.a", kwargs={"tenant": "other"}', "`unmatched` routes it to `default`"),
         (
             '"acme.beat.a"',
-            "queues.yaml:5 `acme.beat.*` says `critical`" if MARKED else "`unmatched` says `default`",
+            "queues.yaml:5 `acme.beat.*` routes it to `critical`"
+            if MARKED
+            else "`unmatched` routes it to `default`",
         ),
-        ('"acme.shard.a", kwargs={"id": 7}', "queues.yaml:8 `acme.shard.*` says `sync.1`"),
-        ('"acme.shard.a"', "`unmatched` says `default`"),
+        ('"acme.shard.a", kwargs={"id": 7}', "queues.yaml:8 `acme.shard.*` routes it to `sync.1`"),
+        ('"acme.shard.a"', "`unmatched` routes it to `default`"),
         (
             '"acme.sync.a", kwargs={"tenant": BeatLazyFunc(tenant)}',
-            "called without arguments, `unmatched` says `default`",
+            "called without arguments, `unmatched` routes it to `default`",
         ),
     ],
 )
@@ -137,7 +141,7 @@ def test_an_entry_of_the_schedule_is_held_against_its_own_call(
     (message,) = found(capsys, folder, tasks, schedule)
     name = entry.split('"')[1]
     assert message == (
-        f"schedule entry `nightly` (task `{name}`) names `queue: flaky` itself, and goes to `flaky`; {says}"
+        f"schedule entry `nightly` (task `{name}`) sets `queue: flaky` itself and goes to `flaky`; {says}"
     )
 
 
@@ -146,8 +150,8 @@ def test_headers_and_priorities_of_an_entry_count(folder: Path, capsys: pytest.C
     options = '{"queue": "flaky", "headers": {"tenant": "bigcorp"}, "priority": 6}'
     schedule = f'"a": entry("acme.beat.a", options={options}), "b": entry("acme.urgent.a", options={options})'
     beat, urgent = found(capsys, folder, 'task("acme.beat.a"); task("acme.urgent.a", priority=1)', schedule)
-    assert beat.endswith("; queues.yaml:6 `acme.beat.*` says `critical`")
-    assert urgent.endswith("; queues.yaml:7 `acme.urgent.*` says `critical`")
+    assert beat.endswith("; queues.yaml:6 `acme.beat.*` routes it to `critical`")
+    assert urgent.endswith("; queues.yaml:7 `acme.urgent.*` routes it to `critical`")
 
 
 def test_an_entry_without_options_is_told_if_its_arguments_make_a_difference(
@@ -161,15 +165,15 @@ def test_an_entry_without_options_is_told_if_its_arguments_make_a_difference(
     """
     assert found(capsys, folder, 'task("acme.sync.a")', schedule, setup) == [
         "the app sends schedule entry `big` (task `acme.sync.a`) to `default`; "
-        "queues.yaml:4 `acme.sync.*` says `critical`"
+        "queues.yaml:4 `acme.sync.*` routes it to `critical`"
     ]
     setup = 'app.conf.task_routes = {"acme.*": "critical", "celery.*": "default"}'
     assert found(capsys, folder, 'task("acme.sync.a")', schedule, setup) == [
-        "the app sends task `acme.sync.a` to `critical`; called without arguments, `unmatched` says `default`",
+        "the app sends task `acme.sync.a` to `critical`; called without arguments, `unmatched` routes it to `default`",
     ]
 
 
-SHARDS = "leave `queue` out, so that {} decides, or name one of them, `sync.0` to `sync.3`"
+SHARDS = "remove `queue`, so that {} chooses, or name one of them, `sync.0` to `sync.3`"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_a_queue_with_shards_is_not_named_as_a_whole(
     codes = ("unused-rule", "unreached-queue", "unmatched-task")
     allowed = [word for code in codes for word in ("--allow", code)]
     (finding,) = checked(capsys, "--app", words, *allowed)["findings"]
-    assert finding["message"].startswith(f"{who.format(name)} names `queue: sync` itself, ")
+    assert finding["message"].startswith(f"{who.format(name)} sets `queue: sync` itself ")
     assert finding["help"] == f"`sync` has 4 shards: {SHARDS.format(rule)}"
 
 
@@ -210,8 +214,8 @@ def test_an_app_that_makes_missing_queues_sends_to_one_that_is_not_there(
 ) -> None:
     setup = 'app.conf.task_routes = {"*": "default"}'
     assert found(capsys, folder, 'task("acme.shard.a", queue="sync")', setup=setup) == [
-        "task `acme.shard.a` names `queue: sync` itself, and goes to `sync`, of which only the 4 shards are queues; "
-        "called without arguments, `unmatched` says `default`"
+        "task `acme.shard.a` sets `queue: sync` itself and goes to `sync`, of which only the 4 shards are queues; "
+        "called without arguments, `unmatched` routes it to `default`"
     ]
 
 

@@ -45,26 +45,26 @@ def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("options", "message", "severity"),
     [
-        (', queue="low"', "task `billing.charge` names `queue: low` itself, and goes to `low`; ", "warning"),
+        (', queue="low"', "task `billing.charge` sets `queue: low` itself and goes to `low`; ", "warning"),
         (
             ', queue="gone"',
-            "task `billing.charge` names `queue: gone` itself, for which Celery raises QueueNotFound: ",
+            "task `billing.charge` sets `queue: gone` itself and Celery raises QueueNotFound: ",
             "error",
         ),
         (
             ', routing_key="zzz"',
-            "task `billing.charge` names `routing_key: zzz` itself, and goes to exchange `tasks` with key `zzz`, "
-            "which leads to no single queue; ",
+            "task `billing.charge` sets `routing_key: zzz` itself and goes to exchange `tasks` with key `zzz`, "
+            "which does not reach exactly one queue; ",
             "warning",
         ),
         (
             ', exchange="other"',
-            "task `billing.charge` names `exchange: other` itself, and goes to exchange `other` with key `high`, "
-            "which leads to no single queue; ",
+            "task `billing.charge` sets `exchange: other` itself and goes to exchange `other` with key `high`, "
+            "which does not reach exactly one queue; ",
             "warning",
         ),
-        (", priority=2", "task `billing.charge` has `priority` 2 of its own, which beats 9 of ", "warning"),
-        (", expires=7", "task `billing.charge` has `expires` 7 of its own, which beats 3600 of ", "warning"),
+        (", priority=2", "task `billing.charge` sets `priority` 2 itself, which overrides 9 of ", "warning"),
+        (", expires=7", "task `billing.charge` sets `expires` 7 itself, which overrides 3600 of ", "warning"),
     ],
 )
 def test_a_task_with_options_of_its_own(
@@ -105,7 +105,7 @@ app.conf.beat_schedule = {
         ("lost-priority", "orders.place"),
     ]
     assert document["findings"][2]["message"].startswith(
-        "schedule entry `b` (task `billing.charge`) names `queue: low` itself, and goes to `low`; "
+        "schedule entry `b` (task `billing.charge`) sets `queue: low` itself and goes to `low`; "
     )
 
 
@@ -118,7 +118,7 @@ def test_tasks_without_a_rule_and_rules_without_a_task(
     document = checked(capsys, "--app", name)
     assert codes(document) == ["unmatched-task", "unused-rule", "unused-rule"]
     assert [finding["message"] for finding in document["findings"]] == [
-        "no rule is for task `billing.charge`: only `unmatched` takes it, to `low`",
+        "no rule matches task `billing.charge`: `unmatched` routes it to `low`",
         "no task of the app matches any pattern of this rule",
         "no task of the app matches `x.*`",
     ]
@@ -137,13 +137,13 @@ def test_an_app_that_was_not_set_up_is_compared(folder: Path, capsys: pytest.Cap
     (finding,) = checked(capsys, "--app", name)["findings"]
     assert (finding["code"], finding["line"]) == ("own-routes", 8)
     assert finding["message"] == (
-        "the app sends task `billing.charge` with priority 4; queues.yaml:8 `billing.*` says priority 9"
+        "the app sends task `billing.charge` with priority 4; queues.yaml:8 `billing.*` sets priority 9"
     )
     name = write(folder, f"app.conf.task_routes = {routes | {'billing.*': 'low'}}")
     (finding,) = checked(capsys, "--app", name)["findings"]
     assert finding["code"] == "own-routes"
     assert finding["message"] == (
-        "the app sends task `billing.charge` to `low`; queues.yaml:8 `billing.*` says `high`"
+        "the app sends task `billing.charge` to `low`; queues.yaml:8 `billing.*` routes it to `high`"
     )
     bare = checked(capsys, "--app", write(folder, ""))
     assert {finding["task"] for finding in bare["findings"]} >= {"billing.charge", "orders.place"}
@@ -155,9 +155,9 @@ def test_a_task_that_names_its_queue_goes_without_the_priority_of_the_rule(
 ) -> None:
     (finding,) = checked(capsys, "--app", write(folder, options=', queue="high"'))["findings"]
     assert finding["message"] == (
-        "task `billing.charge` names `queue: high` itself, and so goes without priority 9 of queues.yaml:8 `billing.*`"
+        "task `billing.charge` sets `queue: high` itself, so it does not get priority 9 of queues.yaml:8 `billing.*`"
     )
-    assert (finding["code"], finding["help"]) == ("own-options", "take `queue: high` out")
+    assert (finding["code"], finding["help"]) == ("own-options", "remove `queue: high`")
 
 
 def test_a_task_that_is_refused_without_certain_arguments_can_be_sent(
@@ -195,17 +195,17 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
 """
     document = checked(capsys, "--app", write(folder, after=after))
     assert [finding["message"] for finding in document["findings"]] == [
-        "no rule leads to queue `by_nobody`, and no worker takes it",
-        "task `alone` names `queue: by_task` itself, and goes to `by_task`, which no worker profile takes; "
-        "`unmatched` says `low`",
-        "schedule entry `nightly` (task `alone`) names `queue: by_schedule` itself, and goes to `by_schedule`; "
-        "`unmatched` says `low`",
-        "task `alone` goes to queue `by_task`, as 1 more does, and no worker profile takes it",
+        "no rule routes to queue `by_nobody`, and no worker consumes it",
+        "task `alone` sets `queue: by_task` itself and goes to `by_task`, which no worker profile consumes; "
+        "`unmatched` routes it to `low`",
+        "schedule entry `nightly` (task `alone`) sets `queue: by_schedule` itself and goes to `by_schedule`; "
+        "`unmatched` routes it to `low`",
+        "task `alone` goes to queue `by_task`, as 1 more does, but no worker profile consumes it",
     ]
     (folder / "queues.yaml").write_text(text.replace("unmatched: low", "unmatched: refuse"))
     document = checked(capsys, "--app", write(folder, after=after))
     assert codes(document)[1:] == ["own-options", "own-options", "unconsumed-queue"]
-    assert document["findings"][1]["message"].endswith("; no rule is for it")
+    assert document["findings"][1]["message"].endswith("; no rule matches it")
 
 
 def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +214,7 @@ def test_a_tasks_own_rate_limit_beats_its_rule(folder: Path, capsys: pytest.Capt
     (finding,) = checked(capsys, "--app", write(folder, options=", rate_limit='1/s'"))["findings"]
     assert finding["code"] == "own-options"
     assert finding["message"].endswith(
-        "has `rate_limit` 1/s of its own, which beats 10/m of queues.yaml:8 `billing.*`"
+        "sets `rate_limit` 1/s itself, which overrides 10/m of queues.yaml:8 `billing.*`"
     )
 
 
@@ -244,7 +244,7 @@ def test_rate_limits_do_not_depend_on_calls(
         (
             "own-options",
             line,
-            "task `billing.charge` has `rate_limit` 3/m of its own, which beats 10/m of "
+            "task `billing.charge` sets `rate_limit` 3/m itself, which overrides 10/m of "
             f"queues.yaml:{line} `billing.*`",
         )
     ]
@@ -260,7 +260,9 @@ def test_a_schedule_of_a_task_that_the_app_does_not_have(
     name = write(folder, after=after)
     (finding,) = checked(capsys, "--app", name)["findings"]
     assert finding["code"] == "unknown-task"
-    assert finding["message"] == f"schedule entry `a` sends task `billing.chrage`, which {name} does not have"
+    assert (
+        finding["message"] == f"schedule entry `a` sends task `billing.chrage`, which {name} does not define"
+    )
     assert finding["help"] == "did you mean `billing.charge`?"
 
 
@@ -268,10 +270,10 @@ def test_a_schedule_of_a_task_that_the_app_does_not_have(
     ("queue", "why"),
     [
         ("{}", "RabbitMQ ignores the priority: `low` has no `max_priority`"),
-        ("{max_priority: 3}", "`low` has `max_priority: 3`: to RabbitMQ, 5 is no more than that"),
+        ("{max_priority: 3}", "`low` has `max_priority: 3`: RabbitMQ treats 5 as 3"),
         (
             "{type: quorum}",
-            "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` have some from 4.0",
+            "RabbitMQ 3.13 ignores the priority: quorum queues such as `low` support priorities from 4.0 on",
         ),
         ("{max_priority: 5}", None),
         ("{external: true}", None),
@@ -296,7 +298,7 @@ app.conf.beat_schedule = {"a": {"task": "celery.mine", "schedule": 9, "options":
     expected = [] if why is None else [("lost-priority", 5)]
     assert [(finding["code"], finding["line"]) for finding in found] == expected
     if why is not None:
-        assert found[0]["message"] == f"task `urgent.a` has `priority` 5 of its own, as 1 more does; {why}"
+        assert found[0]["message"] == f"task `urgent.a` sets `priority` 5 itself, as 1 more does; {why}"
 
 
 def test_a_broker_that_is_no_rabbitmq_has_priorities_by_itself(

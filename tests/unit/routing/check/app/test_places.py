@@ -47,7 +47,7 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
     (finding,) = document["findings"]
     assert (finding["code"], finding["line"]) == ("unconsumed-queue", 7)
     assert finding["message"] == (
-        "task `alone` goes to queue `alone`, as 2 more do, and no worker profile takes it"
+        "task `alone` goes to queue `alone`, as 2 more do, but no worker profile consumes it"
     )
     tasks = {task["task"]: task for task in document["tasks"]}
     shown = ("queue", "routing_key", "rule", "queues", "workers", "own")
@@ -57,7 +57,7 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
     ]
     assert tasks["billing.lost"]["error"].startswith("QueueNotFound: ")
     assert tasks["billing.keyed"]["error"] == (
-        "it goes to exchange `tasks` with key `nothing`, which leads to no single queue"
+        "it goes to exchange `tasks` with key `nothing`, which does not reach exactly one queue"
     )
     charge = tasks["billing.charge"]
     assert (charge["queue"], charge["queues"]) == ("high", ["high", "alone"])

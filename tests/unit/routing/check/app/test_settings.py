@@ -21,19 +21,19 @@ def test_settings_are_as_good_as_configure(folder: Path, capsys: pytest.CaptureF
     [
         (
             'configure(app, "queues.yaml"); app.conf.timezone; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after `configure`: Celery goes by that, not by the file",
+            "`task_routes` of {name} was set after `configure`: Celery uses it instead of the file",
         ),
         (
             'configure(app, "queues.yaml"); app.amqp.router; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after the app's first use: Celery goes on by the earlier one",
+            "`task_routes` of {name} was set after the app's first use: Celery keeps using the earlier value",
         ),
         (
             'app.conf.task_routes = {"*": "low"}; app.amqp.router; app.conf.task_routes = {"*": "high"}',
-            "`task_routes` of {name} was set after the app's first use: Celery goes on by the earlier one",
+            "`task_routes` of {name} was set after the app's first use: Celery keeps using the earlier value",
         ),
         (
             'configure(app, "other.yaml")',
-            "{name} was set up from other.yaml, which says something else than queues.yaml",
+            "{name} was set up from other.yaml, which differs from queues.yaml",
         ),
         (
             'configure(app, "queues.yaml", vhost="other")',
@@ -41,7 +41,7 @@ def test_settings_are_as_good_as_configure(folder: Path, capsys: pytest.CaptureF
         ),
         (
             'configure(app, "queues.yaml"); from kombu import Queue; app.conf.task_queues += [Queue("x"), Queue("y")]',
-            "`task_queues` of {name} has `x`, `y`, which queues.yaml does not know",
+            "`task_queues` of {name} contains `x`, `y`, which queues.yaml does not declare",
         ),
     ],
 )
@@ -67,7 +67,10 @@ def test_a_broadcast_has_the_name_that_the_app_gives_it(
     )
     document = checked(capsys, "--app", name)
     queues, task = document["findings"]
-    assert queues["message"] == f"`task_queues` of {name} has `everyone`, which queues.yaml does not know"
+    assert (
+        queues["message"]
+        == f"`task_queues` of {name} contains `everyone`, which queues.yaml does not declare"
+    )
     assert queues["help"].endswith("or accept it with `--allow own-queues`")
     assert "`everyone`, which is not in the file" in task["message"]
     assert "bcast." not in str(document)
@@ -85,12 +88,12 @@ def test_a_router_that_stands_in_task_routes_by_hand(
     (finding,) = checked(capsys, "--app", name)["findings"]
     assert (finding["code"], finding["line"]) == ("rule-in-vain", 8)
     assert finding["message"] == (
-        "`priority` and `expires` of this rule do not count: Celery has settled that before it asks for a route"
+        "`priority` and `expires` of this rule have no effect: Celery sets them before it asks the router"
     )
     name = write(folder, by_hand.format("{'billing.charge': 'low'}, "))
     first, second = checked(capsys, "--app", name)["findings"]
     assert first["message"].startswith("the app sends task `billing.charge` to `low`; ")
-    assert second["message"].startswith("`expires` of this rule does not count: ")
+    assert second["message"].startswith("`expires` of this rule has no effect: ")
 
 
 def test_rate_limits_that_an_app_forgot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,10 +138,8 @@ def test_a_router_that_stands_there_by_hand_needs_the_files_queues(
     (finding,) = found
     assert (finding["code"], finding["severity"]) == ("own-queues", "error" if refused else "warning")
     assert finding["message"] == (
-        f"`task_queues` of {name} has no {missing}, to which the router leads: "
-        "Celery makes such queues up, and declares them without arguments"
-        + ", which RabbitMQ refuses (406)"
-        * refused
+        f"`task_queues` of {name} lacks {missing}, to which the router routes: "
+        "Celery declares such queues without arguments" + ", which RabbitMQ refuses (406)" * refused
     )
 
 
@@ -175,7 +176,7 @@ def test_confirms_that_an_app_turns_off(
     assert [(finding["code"], finding["message"]) for finding in found] == off * [
         (
             "own-confirms",
-            f"`broker_transport_options` of {name} leave publisher confirms off: "
-            "a task that no queue takes is lost without an error",
+            f"`broker_transport_options` of {name} disables publisher confirms: "
+            "a task that reaches no queue is lost without an error",
         )
     ]

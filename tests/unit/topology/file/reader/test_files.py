@@ -231,7 +231,7 @@ def test_invalid_defaults_are_reported_once_at_their_position(tmp_path: Path) ->
     mistakes = [line.split(" | ")[0] for line in Folder(tmp_path).mistakes(text)]
     assert mistakes == [
         "3:37 wrong-type: `max_length` must be a whole number, not `many`",
-        "3:43 wrong-argument: a quorum queue does not know `max_priority`; RabbitMQ would refuse it",
+        "3:43 wrong-argument: a quorum queue does not support `max_priority`; RabbitMQ would refuse it",
         "3:60 unknown-key: unknown key `typ`",
         "3:92 unknown-name: there is no exchange `gone` in this file",
     ]

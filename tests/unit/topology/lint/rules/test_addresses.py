@@ -33,9 +33,9 @@ def test_a_key_that_delayed_tasks_would_leave_by_another_queues_binding_is_a_war
     names = [line.split(":")[0].strip() for line in queues.splitlines()]
     text = f"{QUORUM}{queues}workers: {{all: {{queues: [{', '.join(names)}]}}}}"
     assert warnings(tmp_path, text) == [
-        f"{place} delay-key: Celery binds `#.KEY` for delayed tasks, so that the key `{key}` would reach {others}, "
-        f"too; tasks for `{name}` go through the default exchange instead, and a worker holds those that are delayed | "
-        "use keys of which none is the end of another, each for one queue only"
+        f"{place} delay-key: Celery binds `#.KEY` for delayed tasks, so the key `{key}` would also reach {others}; "
+        f"tasks for `{name}` are published to the default exchange instead, and workers hold delayed ones in memory | "
+        "give each queue its own key, and use no key that is the end of another"
         for place, key, others, name in found
     ]
 
@@ -57,9 +57,9 @@ def test_a_key_that_leads_to_another_queue_too_is_a_warning_where_tasks_are_dela
         queues = queue("a", "t", "k") + queue("b", "t", "k") + queues
     text = f"{QUORUM}{queues}workers: {{all: {{queues: [a, b]}}}}"
     assert warnings(tmp_path, text) == [
-        f"{place} delay-key: the key `{key}` reaches {others}, too; tasks for `{name}` go through the default "
-        "exchange instead, and a worker holds those that are delayed | "
-        "use keys of which none is the end of another, each for one queue only"
+        f"{place} delay-key: the key `{key}` also reaches {others}; tasks for `{name}` are published to the default "
+        "exchange instead, and workers hold delayed ones in memory | "
+        "give each queue its own key, and use no key that is the end of another"
         for place, key, others, name in found
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from ....loading import Folder, body
 
-DECLARE = "if somebody else does, with `external: true`"
+DECLARE = "with `external: true` if something else creates it"
 HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
 
 
@@ -22,17 +22,17 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
         (
             "exchanges: {tasks: {alternate_exchange: gone}}",
             "2:41 unknown-name: there is no exchange `gone` in this file | "
-            f"declare it under `exchanges:`; {DECLARE}",
+            f"declare it under `exchanges:`, {DECLARE}",
         ),
         (
             "queues: {q: {bindings: [{exchange: gone}]}}",
             "2:36 unknown-name: there is no exchange `gone` in this file | "
-            f"declare it under `exchanges:`; {DECLARE}",
+            f"declare it under `exchanges:`, {DECLARE}",
         ),
         (
             "queues: {q: {dead_letter: {exchange: gone}}}",
             "2:38 unknown-name: there is no exchange `gone` in this file | "
-            f"declare it under `exchanges:`; {DECLARE}",
+            f"declare it under `exchanges:`, {DECLARE}",
         ),
         (
             "queues: {dead: , q: {dead_letter: {exchange: '', routing_key: daed}}}",
@@ -52,7 +52,7 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
         ),
         (
             HERE + "workers: {w: {queues: [high, high]}}",
-            "4:30 conflict: `high` is named twice | remove one of the two",
+            "4:30 conflict: `high` is listed twice | remove one of the two",
         ),
         (
             "policies: {p: {pattern: a, definition: {federation_upstream: u}}}",
@@ -68,7 +68,7 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
         ),
         (
             "operator_policies: {p: {pattern: a, definition: {dead_letter: {exchange: gone}}}}",
-            f"2:74 unknown-name: there is no exchange `gone` in this file | declare it under `exchanges:`; {DECLARE}",
+            f"2:74 unknown-name: there is no exchange `gone` in this file | declare it under `exchanges:`, {DECLARE}",
         ),
         (
             HERE + "users: {u: {topic_permissions: {/: {taks: {write: a}}}}}",
@@ -81,7 +81,7 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
         ),
         (
             "queues: {q: {bindings: [{exchange: amq.topic, headers: {a: 1}}]}}",
-            "2:56 bad-binding: `amq.topic` is a topic exchange: it does not look at headers | "
+            "2:56 bad-binding: `amq.topic` is a topic exchange: it ignores headers | "
             "declare it with `type: headers`, or bind with `key:`",
         ),
         (
@@ -90,7 +90,7 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
         ),
         (
             "queues: {s: {type: stream}}\nroutes: [{tasks: a, queue: s}]",
-            "3:28 bad-route: `s` is a stream: Celery's workers cannot consume one | "
+            "3:28 bad-route: `s` is a stream: Celery workers cannot consume streams | "
             "route tasks to a classic or quorum queue",
         ),
         ("vhost: /a\nvhosts: {/a: }", "3:10 conflict: `/a` is also the vhost of the top level"),
@@ -103,7 +103,7 @@ def test_a_name_that_leads_nowhere(tmp_path: Path, text: str, mistake: str) -> N
 def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:
     text = body("queues: {q: }\nvhosts: {v: {unmatched: q}}")
     assert Folder(tmp_path).mistakes(text) == [
-        f"3:25 unknown-name: there is no queue `q` in this file | declare it under `queues:`; {DECLARE}"
+        f"3:25 unknown-name: there is no queue `q` in this file | declare it under `queues:`, {DECLARE}"
     ]
 
 
@@ -112,8 +112,8 @@ def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:
     [
         (
             "{type: quorum, max_priority: 5}",
-            "2:28 wrong-argument: a quorum queue does not know `max_priority`; RabbitMQ would refuse it | "
-            "it belongs to classic queues",
+            "2:28 wrong-argument: a quorum queue does not support `max_priority`; RabbitMQ would refuse it | "
+            "only classic queues support it",
         ),
         (
             "{type: quorum, durable: false}",
@@ -127,21 +127,21 @@ def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:
         ),
         (
             "{type: stream, message_ttl: 5s}",
-            "2:28 wrong-argument: a stream queue does not know `message_ttl`; RabbitMQ would refuse it | "
-            "it belongs to classic and quorum queues",
+            "2:28 wrong-argument: a stream queue does not support `message_ttl`; RabbitMQ would refuse it | "
+            "only classic and quorum queues support it",
         ),
         (
             "{type: stream, dead_letter: {exchange: ''}}",
-            "2:28 wrong-argument: a stream does not dead-letter",
+            "2:28 wrong-argument: a stream does not support dead-lettering",
         ),
         (
             "{delivery_limit: 5}",
-            "2:14 wrong-argument: a classic queue does not know `delivery_limit`; RabbitMQ would refuse it | "
-            "it belongs to quorum queues",
+            "2:14 wrong-argument: a classic queue does not support `delivery_limit`; RabbitMQ would refuse it | "
+            "only quorum queues support it",
         ),
         (
             "{arguments: {x-message-ttl: 5}}",
-            "2:26 misplaced-key: `x-message-ttl` has a field of its own | write `message_ttl:` beside `arguments:`",
+            "2:26 misplaced-key: `x-message-ttl` has its own field | write `message_ttl:` beside `arguments:`",
         ),
     ],
 )
@@ -155,33 +155,35 @@ def test_an_argument_on_the_wrong_queue_type(tmp_path: Path, queue: str, mistake
         (
             "['3.10', 4.3]",
             "queues: {q: {type: quorum, consumer_timeout: 1h}}",
-            "3:28 wrong-version: RabbitMQ 3.10 lacks `consumer_timeout` on a quorum queue: it is known from 3.12",
+            "3:28 wrong-version: RabbitMQ 3.10 does not support `consumer_timeout` on a quorum queue: "
+            "it is available from 3.12",
         ),
         (
             "[3.10, 4.2]",
             "queues: {q: {type: quorum, delayed_retry_type: all}}",
-            "3:28 wrong-version: RabbitMQ 3.10, 4.2 lacks `delayed_retry_type` on a quorum queue: "
-            "it is known from 4.3",
+            "3:28 wrong-version: RabbitMQ 3.10, 4.2 does not support `delayed_retry_type` on a quorum queue: "
+            "it is available from 4.3",
         ),
         (
             "4.3",
             "queues: {q: {queue_version: 1}}",
-            "3:14 wrong-version: RabbitMQ 4.3 lacks `queue_version: 1`: it is known up to 4.2",
+            "3:14 wrong-version: RabbitMQ 4.3 does not support `queue_version: 1`: it is available up to 4.2",
         ),
         (
             "3.13",
             "exchanges: {e: {type: x-local-random}}",
-            "3:23 wrong-version: RabbitMQ 3.13 lacks the exchange type `x-local-random`: it is known from 4.0",
+            "3:23 wrong-version: RabbitMQ 3.13 does not support the exchange type `x-local-random`: "
+            "it is available from 4.0",
         ),
         (
             "4.0",
             "policies: {p: {pattern: a, definition: {ha_mode: all}}}",
-            "3:41 wrong-version: RabbitMQ 4.0 lacks the policy key `ha_mode`: it is known up to 3.13",
+            "3:41 wrong-version: RabbitMQ 4.0 does not support the policy key `ha_mode`: it is available up to 3.13",
         ),
         (
             "3.10",
             "policies: {p: {pattern: a, apply_to: streams, definition: {max_age: 1h}}}",
-            "3:38 wrong-version: RabbitMQ 3.10 lacks `apply_to: streams`: it is known from 3.12",
+            "3:38 wrong-version: RabbitMQ 3.10 does not support `apply_to: streams`: it is available from 3.12",
         ),
     ],
 )

@@ -21,9 +21,9 @@ queues:
   log: {type: stream}
 """
 NAME_ONE = "name one of them, `orders.0` to `orders.3`"
-NO_STREAM = "Celery's workers cannot consume one | route tasks to a classic or quorum queue"
+NO_STREAM = "Celery workers cannot consume streams | route tasks to a classic or quorum queue"
 SHARD_BY = "`shard_by` needs a queue with `shards`, and"
-GIVE = "give the queue `shards: 8`, or take `shard_by` out"
+GIVE = "give the queue `shards: 8`, or remove `shard_by`"
 OWN_BINDING = "without `key`, the queue's own binding is used"
 NEVER = "the rule would never match"
 
@@ -88,7 +88,7 @@ def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_whe
     [
         (
             "routes: [{tasks: a, queue: orders}]",
-            "8:28 ambiguous-queue: `orders` has 4 shards, and no `shard_by` says which one takes the task | "
+            "8:28 ambiguous-queue: `orders` has 4 shards, and no `shard_by` chooses one | "
             f"add `shard_by: kwargs.NAME`, or {NAME_ONE}",
         ),
         (
@@ -97,8 +97,8 @@ def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_whe
         ),
         (
             "routes: [{tasks: a, queue: orders.1, shard_by: args.0}]",
-            f"8:38 bad-route: {SHARD_BY} `orders.1` is one of them already | "
-            "name the whole queue, or take `shard_by` out",
+            f"8:38 bad-route: {SHARD_BY} `orders.1` is a single shard | "
+            "name the queue itself, or remove `shard_by`",
         ),
         (
             "routes: [{tasks: a, queue: orders, shard_by: account}]",
@@ -107,12 +107,11 @@ def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_whe
         ),
         (
             "routes: [{tasks: a, queue: orders, shard_by: [kwargs.a, args.0, kwargs.a]}]",
-            "8:65 conflict: `kwargs.a` is named twice | remove one of the two",
+            "8:65 conflict: `kwargs.a` is listed twice | remove one of the two",
         ),
         (
             "routes: [{tasks: a, queue: orders, shard_by: args.0, key: orders.0}]",
-            "8:54 bad-route: one `key` cannot lead to every shard: each is bound with a key of its own | "
-            "take `key` out",
+            "8:54 bad-route: one `key` cannot reach every shard: each has its own binding key | remove `key`",
         ),
         (
             "routes: [{tasks: a, queue: orders.4}]",
@@ -120,16 +119,16 @@ def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_whe
         ),
         (
             "routes: [{tasks: '{q}:*', queue: 'ord{q}'}]",
-            "8:34 ambiguous-queue: every queue that `ord{q}` could become has shards, and no `shard_by` says which "
+            "8:34 ambiguous-queue: every queue that matches `ord{q}` has shards, and no `shard_by` chooses "
             "one | add `shard_by: kwargs.NAME` to the rule",
         ),
         (
             "routes: [{tasks: '{q}:*', queue: 'lo{q}', shard_by: args.0}]",
-            f"8:43 bad-route: {SHARD_BY} none that `lo{{q}}` could become has any | {GIVE}",
+            f"8:43 bad-route: {SHARD_BY} no queue that matches `lo{{q}}` has any | {GIVE}",
         ),
         (
             "routes: [{tasks: '{q}:*', queue: '{q}.tasks'}]",
-            "8:34 unknown-name: there is no queue in this file that `{q}.tasks` could become | "
+            "8:34 unknown-name: no queue in this file matches `{q}.tasks` | "
             "declare one under `queues:`, or name another",
         ),
         (
@@ -138,8 +137,7 @@ def test_only_files_are_refused_for_that_since_celerys_own_routes_shall_lead_whe
         ),
         (
             "unmatched: orders",
-            "8:12 ambiguous-queue: `orders` has 4 shards, and nothing says which one takes a task without a rule | "
-            f"{NAME_ONE}",
+            f"8:12 ambiguous-queue: `orders` has 4 shards, but `unmatched` must be one queue | {NAME_ONE}",
         ),
         ("unmatched: log", f"8:12 bad-route: `log` is a stream: {NO_STREAM}"),
         (
@@ -187,7 +185,7 @@ def test_a_text_that_looks_like_a_comparison_is_a_warning(
 ) -> None:
     text = f"queues: {{q: }}\nroutes: [{{tasks: a, queue: q, when: {{kwargs.x: {when}}}}}]"
     assert warnings(tmp_path, text) == [
-        f"3:48 odd-condition: `kwargs.x` is compared with a text that begins with `{sign}` | "
+        f"3:48 odd-condition: `kwargs.x` is compared with text that begins with `{sign}` | "
         f"to compare numbers, write `{{{meant}: …}}`"
     ]
 
@@ -231,8 +229,8 @@ def test_no_value_from_the_environment_is_shown_in_a_condition(tmp_path: Path) -
 def test_a_rate_limit_cannot_depend_on_a_call(tmp_path: Path) -> None:
     text = "routes: [{tasks: a, queue: low, rate_limit: 1/m, when: {args.0: 1}}]"
     assert mistakes(tmp_path, text) == [
-        "8:33 bad-route: a rate limit is for a task, whatever it is called with: `when` cannot choose one | "
-        "write `rate_limit` in a rule for the task without `when`"
+        "8:33 bad-route: a rate limit applies to all calls of a task: `when` cannot choose one | "
+        "set `rate_limit` in a rule for the task without `when`"
     ]
 
 
@@ -272,27 +270,27 @@ def test_a_key_is_not_judged_by_exchanges_and_queues_that_are_wrong(tmp_path: Pa
         (
             "queues: {q: }\nroutes: [{tasks: a, queue: q, priority: 9}]",
             "3:41 lost-priority: RabbitMQ ignores the priority: `q` has no `max_priority` | "
-            "give the queue `max_priority`, or use a queue of its own for urgent tasks",
+            "give the queue `max_priority`, or use a separate queue for urgent tasks",
         ),
         (
             "queues: {q: {max_priority: 5}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
-            "3:41 lost-priority: `q` has `max_priority: 5`: to RabbitMQ, 9 is no more than that | "
+            "3:41 lost-priority: `q` has `max_priority: 5`: RabbitMQ treats 9 as 5 | "
             "lower the priority, or raise `max_priority`",
         ),
         (
             "queues: {q: {max_priority: 5}}\ntests: [{task: a, queue: q, priority: 9}]",
-            "3:39 lost-priority: `q` has `max_priority: 5`: to RabbitMQ, 9 is no more than that | "
+            "3:39 lost-priority: `q` has `max_priority: 5`: RabbitMQ treats 9 as 5 | "
             "lower the priority, or raise `max_priority`",
         ),
         (
             "queues: {q: {shards: 2}}\nroutes: [{tasks: a, queue: q, shard_by: args.0, priority: 9}]",
             "3:59 lost-priority: RabbitMQ ignores the priority: `q.0` has no `max_priority` | "
-            "give the queue `max_priority`, or use a queue of its own for urgent tasks",
+            "give the queue `max_priority`, or use a separate queue for urgent tasks",
         ),
         (
             "targets: [3.13, 4.3]\nqueues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
-            "4:41 lost-priority: RabbitMQ 3.13 ignores the priority: quorum queues such as `q` have some from 4.0 | "
-            "use a queue of its own for urgent tasks, or `type: classic` with `max_priority`",
+            "4:41 lost-priority: RabbitMQ 3.13 ignores the priority: quorum queues such as `q` support "
+            "priorities from 4.0 on | use a separate queue for urgent tasks, or `type: classic` with `max_priority`",
         ),
     ],
 )

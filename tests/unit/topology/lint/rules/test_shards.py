@@ -41,7 +41,7 @@ def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: s
     [
         (
             "queues: {q: {dead_letter: {exchange: '', routing_key: orders}}, orders: {shards: 4}}",
-            f"2:55 ambiguous-queue: `orders` has 4 shards, and dead letters need one queue | {NAME_ONE}",
+            f"2:55 ambiguous-queue: `orders` has 4 shards, but dead letters need one queue | {NAME_ONE}",
         ),
         (
             "queues: {q: {dead_letter: {exchange: '', routing_key: orders.4}}, orders: {shards: 4}}",
@@ -50,15 +50,15 @@ def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: s
         (
             "queues: {orders: {shards: 4}}\n"
             "policies: {p: {pattern: a, definition: {dead_letter: {exchange: '', routing_key: orders}}}}",
-            f"3:82 ambiguous-queue: `orders` has 4 shards, and dead letters need one queue | {NAME_ONE}",
+            f"3:82 ambiguous-queue: `orders` has 4 shards, but dead letters need one queue | {NAME_ONE}",
         ),
         ("queues: {q: {shards: 0}}", "2:22 wrong-value: `shards` must be at least 2, not `0`"),
         ("queues: {q: {shards: 1}}", "2:22 wrong-value: `shards` must be at least 2, not `1`"),
         ("queues: {q: {shards: 1025}}", "2:22 wrong-value: `shards` must be at most 1024, not `1025`"),
         (
             "queues: {q: {shards: 2, type: stream}}",
-            "2:14 wrong-argument: a stream cannot have `shards`: they are for tasks, and Celery's workers cannot "
-            "consume a stream | use `type: quorum`",
+            "2:14 wrong-argument: a stream cannot have `shards`: they are for tasks, and Celery workers cannot "
+            "consume streams | use `type: quorum`",
         ),
         (
             "queues: {q: {shards: 2}, q.1: }",
@@ -66,17 +66,17 @@ def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: s
         ),
         (
             f"queues: {{{'n' * 254}: {{shards: 2}}}}",
-            "2:10 wrong-value: with the number of a shard behind it, the name has more than 255 bytes | shorten it",
+            "2:10 wrong-value: with the shard number appended, the name has more than 255 bytes | shorten it",
         ),
         (
             f"queues: {{q: {{shards: 11, bindings: [{{exchange: amq.topic, key: {'k' * 253}}}]}}}}",
-            "2:64 wrong-value: with the number of a shard behind it, the key has more than 255 bytes | shorten it",
+            "2:64 wrong-value: with the shard number appended, the key has more than 255 bytes | shorten it",
         ),
         *(
             (
                 f"exchanges: {{e: {exchange}}}\nqueues: {{q: {{shards: 3, bindings: [{{exchange: e}}]}}}}",
                 f"3:47 bad-binding: `e` is a {kind} exchange: each of the 3 shards would get every message | "
-                "bind the queue to a direct or topic exchange, whose keys tell the shards apart",
+                "bind the queue to a direct or topic exchange, which routes each key to one shard",
             )
             for kind, exchange in (
                 ("fanout", "{type: fanout}"),
@@ -88,7 +88,7 @@ def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: s
         (
             "queues: {q: {shards: 3, bindings: [{exchange: amq.fanout}]}}",
             "2:47 bad-binding: `amq.fanout` is a fanout exchange: each of the 3 shards would get every message | "
-            "bind the queue to a direct or topic exchange, whose keys tell the shards apart",
+            "bind the queue to a direct or topic exchange, which routes each key to one shard",
         ),
     ],
 )
@@ -99,8 +99,8 @@ def test_shards_that_cannot_be(tmp_path: Path, text: str, mistake: str) -> None:
 def test_a_mistake_in_a_queue_with_shards_is_told_once(tmp_path: Path) -> None:
     text = body("targets: '3.10'\nqueues: {q: {shards: 9, type: quorum, delivery_limit: 3, max_priority: 3}}")
     assert Folder(tmp_path).mistakes(text) == [
-        "3:58 wrong-argument: a quorum queue does not know `max_priority`; RabbitMQ would refuse it | "
-        "it belongs to classic queues"
+        "3:58 wrong-argument: a quorum queue does not support `max_priority`; RabbitMQ would refuse it | "
+        "only classic queues support it"
     ]
 
 
@@ -135,7 +135,7 @@ def test_streams_take_no_shards_from_the_defaults(tmp_path: Path) -> None:
     [
         (
             "workers: {w: {queues: [orders, orders.1]}}",
-            "8:32 conflict: `orders.1` is a shard of `orders`, all of whose shards are named here already | "
+            "8:32 conflict: `orders.1` is a shard of `orders`, which is already listed with all its shards | "
             "remove one of the two",
         ),
         (
@@ -144,21 +144,22 @@ def test_streams_take_no_shards_from_the_defaults(tmp_path: Path) -> None:
         ),
         (
             "workers: {w: {queues: log}}",
-            "8:23 bad-profile: `log` is a stream: Celery's workers cannot consume one | name classic and quorum queues",
+            "8:23 bad-profile: `log` is a stream: Celery workers cannot consume streams | "
+            "name classic and quorum queues",
         ),
         (
             "workers: {w: {queues: [low, high], shares: 2}}",
             "8:44 bad-profile: there is nothing to share: none of its queues has `shards` | "
-            "leave `shares` out, or give one of the queues `shards`",
+            "remove `shares`, or give one of the queues `shards`",
         ),
         (
             "workers: {w: {queues: [orders], shares: 6}}",
-            "8:41 bad-profile: of 6 workers that share the queues, 2 would have no shard | "
+            "8:41 bad-profile: of 6 workers that share the queues, 2 would get no shard | "
             "lower `shares`, or give a queue more `shards`",
         ),
         (
             "workers: {w: {queues: [orders.0, orders.2], shares: 2}}",
-            "8:53 bad-profile: of 2 workers that share the queues, 1 would have no shard | "
+            "8:53 bad-profile: of 2 workers that share the queues, 1 would get no shard | "
             "lower `shares`, or give a queue more `shards`",
         ),
     ],

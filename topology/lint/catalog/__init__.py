@@ -1,0 +1,1 @@
+"""What every finding means: one module for each family of rules."""
