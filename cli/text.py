@@ -42,7 +42,7 @@ def explain_text(rule: Rule) -> str:
     parts = (
         f"{rule.severity}[{rule.code}]: {rule.summary}",
         f"why: {rule.why}",
-        f"example:\n\n{indent(rule.example, '    ')}".rstrip(),
+        f"example:\n\n{indent(rule.example, '    ')}",
         f"fix: {rule.fix}",
     )
     return _with_colored_head("\n\n".join(parts), rule.severity)

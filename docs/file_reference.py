@@ -130,6 +130,7 @@ def _section(title: str, model: Model, without: Model | None) -> Iterator[str]:
         yield ""
     left_out = without.model_fields if without else {}
     fields = {name: field for name, field in model.model_fields.items() if name not in left_out}
+    fields = dict(sorted(fields.items(), key=lambda item: not item[1].is_required()))
     if model is Queue:  # its own fields first, since the others depend on `type`
         fields = dict(sorted(fields.items(), key=lambda item: item[0] in QueueSettings.model_fields))
     yield from _fields(model, fields)

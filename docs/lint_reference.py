@@ -79,7 +79,8 @@ def _section(rule: Rule) -> str:
 {rule.why}
 
 ```{rule.language} finding
-{example}```
+{example}
+```
 
 {rule.fix}
 """

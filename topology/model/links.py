@@ -21,28 +21,27 @@ from .types import (
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]
 
 
-def _value(model: Model) -> dict[str, Any]:
-    """The fields that are set, by RabbitMQ's names, as the value of a runtime parameter."""
-    value = {}
-    for name in type(model).model_fields:
-        item = getattr(model, name)
-        if item is None or name == "arguments":
-            continue
-        if isinstance(item, tuple):
-            item = item[0] if len(item) == 1 else list(item)
-        value[name.replace("_", "-")] = item
-    return value | getattr(model, "arguments", {})
+class _Parameter(Model):
+    """The value of a runtime parameter."""
+
+    def value(self) -> dict[str, Any]:
+        """The fields that are set, by RabbitMQ's names."""
+        value = {}
+        for name in type(self).model_fields:
+            item = getattr(self, name)
+            if item is None or name == "arguments":
+                continue
+            if isinstance(item, tuple):
+                item = item[0] if len(item) == 1 else list(item)
+            value[name.replace("_", "-")] = item
+        return value | getattr(self, "arguments", {})
 
 
-class Upstream(Model):
-    """A federation upstream: a broker from which exchanges or queues are federated."""
+class _UpstreamOptions(_Parameter):
+    """What both an upstream and a member of an upstream set can set."""
 
-    uri: Uris = Field(
-        description="AMQP URI of the upstream, or several to try in turn; credentials only as `${NAME}`."
-    )
     exchange: Name | None = Field(None, description="Name of the upstream exchange, if different.")
     queue: Name | None = Field(None, description="Name of the upstream queue, if different.")
-    consumer_tag: str | None = Field(None, description="Consumer tag of the link.")
     prefetch_count: Whole | None = Field(
         None, ge=0, description="Maximum number of unacknowledged messages on a link."
     )
@@ -50,9 +49,6 @@ class Upstream(Model):
         None, description="Delay before a link reconnects, in seconds."
     )
     ack_mode: AckMode | None = Field(None, description="When the link acknowledges messages to the upstream.")
-    trust_user_id: bool | None = Field(
-        None, description="Whether to preserve the `user_id` property of upstream messages."
-    )
     max_hops: Whole | None = Field(
         None, ge=1, description="Maximum number of federation links that a message traverses."
     )
@@ -62,6 +58,18 @@ class Upstream(Model):
     message_ttl: Milliseconds | None = Field(
         None, description="Time-to-live of messages in the upstream queue of a link (ms)."
     )
+
+
+class Upstream(_UpstreamOptions):
+    """A federation upstream: a broker from which exchanges or queues are federated."""
+
+    uri: Uris = Field(
+        description="AMQP URI of the upstream, or several to try in turn; credentials only as `${NAME}`."
+    )
+    consumer_tag: str | None = Field(None, description="Consumer tag of the link.")
+    trust_user_id: bool | None = Field(
+        None, description="Whether to preserve the `user_id` property of upstream messages."
+    )
     queue_type: Literal["classic", "quorum"] | None = Field(
         None, description="Type of the upstream queue of a link."
     )
@@ -69,33 +77,11 @@ class Upstream(Model):
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )
 
-    def value(self) -> dict[str, Any]:
-        """The value of the parameter `federation-upstream`."""
-        return _value(self)
 
-
-class UpstreamOfSet(Model):
+class UpstreamOfSet(_UpstreamOptions):
     """A member of an upstream set; its fields override those of the upstream."""
 
     upstream: Name = Field(description="Name of the upstream.")
-    exchange: Name | None = Field(None, description="Name of the upstream exchange, if different.")
-    queue: Name | None = Field(None, description="Name of the upstream queue, if different.")
-    prefetch_count: Whole | None = Field(
-        None, ge=0, description="Maximum number of unacknowledged messages on the link."
-    )
-    reconnect_delay: WholeSeconds | None = Field(
-        None, description="Delay before the link reconnects, in seconds."
-    )
-    ack_mode: AckMode | None = Field(None, description="When the link acknowledges messages to the upstream.")
-    max_hops: Whole | None = Field(
-        None, ge=1, description="Maximum number of federation links that a message traverses."
-    )
-    expires: PositiveMilliseconds | None = Field(None, description="Overrides the upstream's `expires` (ms).")
-    message_ttl: Milliseconds | None = Field(None, description="Overrides the upstream's `message_ttl` (ms).")
-
-    def value(self) -> dict[str, Any]:
-        """The member in RabbitMQ's format."""
-        return _value(self)
 
 
 class Federation(Model):
@@ -107,7 +93,7 @@ class Federation(Model):
     )
 
 
-class Shovel(Model):
+class Shovel(_Parameter):
     """A dynamic shovel, which moves messages from a source to a destination, in one broker or between two."""
 
     src_uri: Uris = Field(description="AMQP URI of the source; credentials only as `${NAME}`.")
@@ -165,7 +151,3 @@ class Shovel(Model):
     arguments: Arguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )
-
-    def value(self) -> dict[str, Any]:
-        """The value of the parameter `shovel`."""
-        return _value(self)

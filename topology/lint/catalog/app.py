@@ -8,115 +8,91 @@ from .rule import Rule
 RULES = (
     Rule(
         "unmatched-task",
-        Severity.WARNING,
-        "No rule matches a task of the app, so it goes to the `unmatched` queue",
+        severity=Severity.WARNING,
+        summary="No rule matches a task of the app, so it goes to the `unmatched` queue",
         why="A new or renamed task is easily forgotten in the routes.",
-        example="""\
-queues: {high: {}, low: {}}
-routes: [{tasks: billing.*, queue: high}]
-unmatched: low
-""",
+        example="queues: {high: {}, low: {}}\nroutes: [{tasks: billing.*, queue: high}]\nunmatched: low",
         fix="Add a route, or accept it with `--allow unmatched-task`.",
     ),
     Rule(
         "refused-task",
-        Severity.ERROR,
-        "A task of the app has no destination",
+        summary="A task of the app has no destination",
         why="Publishing it raises a RoutingError.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: billing.*, queue: high}]
-""",
+        example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: high}]",
         fix="Add a route, or set `unmatched` to a queue.",
     ),
     Rule(
         "unused-rule",
-        Severity.WARNING,
-        "No task of the app matches a rule or one of its patterns",
+        severity=Severity.WARNING,
+        summary="No task of the app matches a rule or one of its patterns",
         why="The pattern may be misspelled, or its tasks were renamed or removed.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: [billing.*, reports.*, payments.*], queue: high}]
-""",
+        example="queues: {high: {}}\nroutes: [{tasks: [billing.*, reports.*, payments.*], queue: high}]",
         fix="Correct or remove the pattern, or ignore it if another app has such tasks.",
     ),
     Rule(
         "unknown-task",
-        Severity.WARNING,
-        "The schedule sends a task that the app does not define",
+        severity=Severity.WARNING,
+        summary="The schedule sends a task that the app does not define",
         why="A worker of this app would reject the message as an unregistered task.",
         example="""\
 app.conf.beat_schedule = {
     "nightly": {"task": "billing.chrage", "schedule": 86400},
-}
-""",
-        fix="Correct the name or import its module; accept it with `--allow unknown-task` if another app has it.",
+}""",
+        fix="Correct the name or import its module; accept it with `--allow unknown-task` if another app has "
+        "it.",
     ),
     Rule(
         "broken-schedule",
-        Severity.ERROR,
-        "An entry of `beat_schedule` is invalid",
+        summary="An entry of `beat_schedule` is invalid",
         why="`celery beat` crashes at startup or when the entry is due.",
         example="""\
 app.conf.beat_schedule = {
     "nightly": {"task": "billing.charge", "schedule": "daily"},
-}
-""",
+}""",
         fix="Give the entry a task name, and a schedule as seconds, `timedelta`, `crontab` or `solar`.",
     ),
     Rule(
         "own-options",
-        Severity.WARNING,
-        "A task or schedule entry sets an option itself, and it differs from the file",
+        severity=Severity.WARNING,
+        summary="A task or schedule entry sets an option itself, and it differs from the file",
         why="The task's own option overrides the rule, so the file does not show what happens.",
-        example="""\
-@app.task(name="billing.refund", queue="low")
-def refund(): ...
-""",
+        example='@app.task(name="billing.refund", queue="low")\ndef refund(): ...',
         fix="Remove the option from the task or entry, or change the rule.",
     ),
     Rule(
         "lost-task",
-        Severity.ERROR,
-        "A task or schedule entry names a destination that Celery cannot publish to",
+        summary="A task or schedule entry names a destination that Celery cannot publish to",
         why="Every call of it raises an exception.",
-        example="""\
-@app.task(name="billing.refund", queue="hihg")
-def refund(): ...
-""",
+        example='@app.task(name="billing.refund", queue="hihg")\ndef refund(): ...',
         fix="Correct the name, or remove it so that the file's rule applies.",
     ),
     Rule(
         "own-routes",
-        Severity.WARNING,
-        "The app's own routes send a task elsewhere than the file",
-        why="Celery uses the app's `task_routes`; the file's rules have no effect. It is an error if sending fails.",
+        severity=Severity.WARNING,
+        summary="The app's own routes send a task elsewhere than the file",
+        why="Celery uses the app's `task_routes`; the file's rules have no effect. It is an error if sending "
+        "fails.",
         example="""\
 @app.on_after_configure.connect
 def add_routes(sender, **_):
-    sender.conf.task_routes = {"billing.*": "low"}
-""",
+    sender.conf.task_routes = {"billing.*": "low"}""",
         fix="Remove the app's `task_routes` and use `configure`, or change the rule.",
     ),
     Rule(
         "own-queues",
-        Severity.WARNING,
-        "The app's `task_queues` differ from the file",
-        why="The app uses queues that routectl does not manage. It is an error if Celery would declare a queue of the "
-        "file with other arguments, which RabbitMQ refuses (406).",
-        example="""\
-from kombu import Queue
-
-app.conf.task_queues += [Queue("extra")]
-""",
+        severity=Severity.WARNING,
+        summary="The app's `task_queues` differ from the file",
+        why="The app uses queues that routectl does not manage. It is an error if Celery would declare a "
+        "queue of the file with other arguments, which RabbitMQ refuses (406).",
+        example='from kombu import Queue\n\napp.conf.task_queues += [Queue("extra")]',
         fix="Declare the queues in the file, remove them from the app, or use `configure`.",
     ),
     Rule(
         "own-confirms",
-        Severity.WARNING,
-        "The app turns off publisher confirms",
+        severity=Severity.WARNING,
+        summary="The app turns off publisher confirms",
         why="A task that reaches no queue is lost without an error.",
-        example='app.conf.broker_transport_options = {"confirm_publish": False}\n',
+        example='app.conf.broker_transport_options = {"confirm_publish": False}',
         fix="Set `confirm_publish` to `True`, or remove it: `configure` sets it.",
     ),
 )

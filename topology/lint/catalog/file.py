@@ -8,74 +8,66 @@ from .rule import Rule
 RULES = (
     Rule(
         "missing-file",
-        Severity.ERROR,
-        "A file does not exist or cannot be read",
+        summary="A file does not exist or cannot be read",
         why="The file, its includes and its password files are read before anything else is done.",
-        example="include: missing.yaml\n",
-        fix="Correct the path. `-f FILE` or `ROUTECTL_FILE` names the file; an `include` path is relative to the "
-        "file that contains it.",
+        example="include: missing.yaml",
+        fix="Correct the path. `-f FILE` or `ROUTECTL_FILE` names the file; an `include` path is relative to "
+        "the file that contains it.",
     ),
     Rule(
         "too-large",
-        Severity.ERROR,
-        "A file is larger than 64 MiB",
+        summary="A file is larger than 64 MiB",
         why="10,000 queues need less than 2 MB, so this is probably not the intended file.",
-        example="queues: {high: {}} # ... and 64 MiB more\n",
+        example="queues: {high: {}} # ... and 64 MiB more",
         fix="Check the path, or split the file with `include`.",
     ),
     Rule(
         "not-utf8",
-        Severity.ERROR,
-        "A file is not UTF-8 text",
+        summary="A file is not UTF-8 text",
         why="Names and routing keys are UTF-8 in AMQP; guessing another encoding would change them.",
-        example="queues: {café: {}} # saved as Latin-1\n",
+        example="queues: {café: {}} # saved as Latin-1",
         fix="Save the file as UTF-8.",
     ),
     Rule(
         "byte-order-mark",
-        Severity.WARNING,
-        "A file begins with a byte-order mark",
+        severity=Severity.WARNING,
+        summary="A file begins with a byte-order mark",
         why="The mark is ignored here, but other YAML tools may read it as part of the first key.",
-        example="\ufeffversion: 1\n",
+        example="\ufeffversion: 1",
         fix="Save the file as UTF-8 without BOM.",
     ),
     Rule(
         "empty-file",
-        Severity.ERROR,
-        "A file is empty or contains only comments",
+        summary="A file is empty or contains only comments",
         why="An empty file is usually a failed write or the wrong path; applying it would declare nothing.",
-        example="# version: 1\n",
+        example="# version: 1",
         fix="Start with `version: 1` and the queues, such as `queues: {high: {}}`.",
     ),
     Rule(
         "syntax",
-        Severity.ERROR,
-        "A file is not valid YAML",
+        summary="A file is not valid YAML",
         why="Nothing in the file can be checked until it parses.",
-        example="queues: {high: {}\n",
+        example="queues: {high: {}",
         fix="Fix the bracket, quote or indentation at the marked place.",
     ),
     Rule(
         "too-deep",
-        Severity.ERROR,
-        "Values or includes are nested too deeply",
-        why="A file has a handful of levels. More than 100 levels of values, or 50 of includes, could exhaust the "
-        "stack.",
-        example="queues: " + "[" * 101 + "]" * 101 + "\n",
+        summary="Values or includes are nested too deeply",
+        why="A file has a handful of levels. More than 100 levels of values, or 50 of includes, could "
+        "exhaust the stack.",
+        example="queues: " + "[" * 101 + "]" * 101,
         fix="Flatten the value or the chain of includes.",
     ),
     Rule(
         "alias-loop",
-        Severity.ERROR,
-        "A YAML alias refers to the value that contains it",
+        summary="A YAML alias refers to the value that contains it",
         why="Such a value would have no end.",
-        example="queues: &all {high: *all}\n",
+        example="queues: &all {high: *all}",
         fix="Replace the alias with the value that is meant.",
     ),
     Rule(
         "alias-explosion",
-        Severity.ERROR,
-        "YAML aliases repeat more than 1,000,000 values",
+        summary="YAML aliases repeat more than 1,000,000 values",
         why="Aliases of aliases multiply, and a few lines could fill the memory.",
         example="""\
 a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
@@ -83,118 +75,94 @@ b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]
 c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]
 d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]
 e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
-f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
-""",
+f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         fix="Use fewer aliases of aliases.",
     ),
     Rule(
         "duplicate-key",
-        Severity.ERROR,
-        "A map contains the same key twice",
+        summary="A map contains the same key twice",
         why="YAML parsers silently keep the last value, so one of the two settings would be lost.",
-        example="""\
-queues:
-  high: {type: quorum}
-  high: {type: classic}
-""",
+        example="queues:\n  high: {type: quorum}\n  high: {type: classic}",
         fix="Remove or rename one of the two.",
     ),
     Rule(
         "unknown-tag",
-        Severity.ERROR,
-        "A YAML tag is not supported",
+        summary="A YAML tag is not supported",
         why="The file is plain data: it runs no code and loads nothing by tag.",
-        example="queues: !include queues/high.yaml\n",
+        example="queues: !include queues/high.yaml",
         fix="Use plain YAML, `${NAME}` for a value from the environment, and `include` for another file.",
     ),
     Rule(
         "unset-variable",
-        Severity.ERROR,
-        "An environment variable is unset, empty, or written incorrectly",
+        summary="An environment variable is unset, empty, or written incorrectly",
         why="The value would be incomplete, such as a URL without a password.",
-        example="""\
-queues:
-  high:
-    max_length: ${HIGH_MAX_LENGTH}
-""",
+        example="queues:\n  high:\n    max_length: ${HIGH_MAX_LENGTH}",
         fix="Set the variable, or give a default: `${NAME:-default}`. A literal `${` is written `$${`.",
     ),
     Rule(
         "include-loop",
-        Severity.ERROR,
-        "A file includes itself, directly or through other files",
+        summary="A file includes itself, directly or through other files",
         why="Reading it would never end.",
-        example="include: queues.yaml\n",
+        example="include: queues.yaml",
         fix="Remove the `include` that closes the loop.",
     ),
     Rule(
         "include-conflict",
-        Severity.ERROR,
-        "A file and a file that it includes give one setting different values",
+        summary="A file and a file that it includes give one setting different values",
         why="Included files add to a file and override nothing, so neither value can win.",
-        example="""\
-include: base.yaml # queues: {high: {type: classic}}
-queues: {high: {type: quorum}}
-""",
+        example="include: base.yaml # queues: {high: {type: classic}}\nqueues: {high: {type: quorum}}",
         fix="Remove one of the two values, or pass the second file as an overlay with another `-f`.",
     ),
     Rule(
         "unknown-key",
-        Severity.ERROR,
-        "A key is not part of the file format",
+        summary="A key is not part of the file format",
         why="A misspelled key would be ignored, and its setting would silently have no effect.",
-        example="queues: {high: {typ: quorum}}\n",
-        fix="Correct the key; the help names the closest one. Other arguments of a queue go under `arguments`.",
+        example="queues: {high: {typ: quorum}}",
+        fix="Correct the key; the help names the closest one. Other arguments of a queue go under "
+        "`arguments`.",
     ),
     Rule(
         "missing-key",
-        Severity.ERROR,
-        "A required key is missing",
+        summary="A required key is missing",
         why="There is no sensible default for it.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: billing.*}]
-""",
+        example="queues: {high: {}}\nroutes: [{tasks: billing.*}]",
         fix="Add the key.",
     ),
     Rule(
         "wrong-type",
-        Severity.ERROR,
-        "A value has the wrong type",
+        summary="A value has the wrong type",
         why="RabbitMQ and Celery would refuse it, or read it as something else.",
-        example="queues: {high: {max_length: many}}\n",
-        fix="Write a value of the type that the message names. Quote a number or `true` that is meant as text.",
+        example="queues: {high: {max_length: many}}",
+        fix="Write a value of the type that the message names. Quote a number or `true` that is meant as "
+        "text.",
     ),
     Rule(
         "wrong-value",
-        Severity.ERROR,
-        "A value is out of range or not one of the allowed values",
+        summary="A value is out of range or not one of the allowed values",
         why="RabbitMQ or Celery would refuse it, or the setting could never take effect.",
-        example="queues: {high: {type: quorom}}\n",
+        example="queues: {high: {type: quorom}}",
         fix="Use a value that the message allows.",
     ),
     Rule(
         "literal-secret",
-        Severity.ERROR,
-        "A password is written in the file, or is empty",
-        why="The file belongs in version control; a password in it is readable by everyone who can read that.",
-        example="users: {app: {password: hunter2}}\n",
+        summary="A password is written in the file, or is empty",
+        why="The file belongs in version control; a password in it is readable by everyone who can read "
+        "that.",
+        example="users: {app: {password: hunter2}}",
         fix="Use `password: ${NAME}`, `password_file` or `password_hash`, and `${NAME}` for a URI.",
     ),
     Rule(
         "reserved-name",
-        Severity.ERROR,
-        "A name begins with `amq.`",
+        summary="A name begins with `amq.`",
         why="RabbitMQ reserves this prefix and refuses to declare such objects.",
-        example="queues: {amq.high: {}}\n",
+        example="queues: {amq.high: {}}",
         fix="Rename it. Built-in exchanges such as `amq.topic` can be bound without being declared.",
     ),
     Rule(
         "bad-uri",
-        Severity.ERROR,
-        "The URI of a link is not an AMQP URI",
+        summary="The URI of a link is not an AMQP URI",
         why="Federation and shovels connect over AMQP only.",
-        example='federation: {upstreams: {berlin: {uri: "http://berlin"}}}\n',
+        example='federation: {upstreams: {berlin: {uri: "http://berlin"}}}',
         fix="Use `amqp://` or `amqps://`.",
     ),
 )

@@ -8,142 +8,122 @@ from .rule import Rule
 RULES = (
     Rule(
         "bad-pattern",
-        Severity.ERROR,
-        "A pattern of a rule or policy is invalid or too expensive to match",
+        summary="A pattern of a rule or policy is invalid or too expensive to match",
         why="A regular expression that backtracks without bound could block a publisher.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: /(a+)+b/, queue: high}]
-""",
+        example="queues: {high: {}}\nroutes: [{tasks: /(a+)+b/, queue: high}]",
         fix="Correct or simplify the pattern. A `{name}` used in `queue` or `key` must be in the pattern.",
     ),
     Rule(
         "bad-route",
-        Severity.ERROR,
-        "A rule cannot deliver its tasks to one queue",
+        summary="A rule cannot deliver its tasks to one queue",
         why="Its tasks would be lost, delivered twice, or wait in a queue that Celery cannot consume.",
         example="""\
 exchanges: {tasks: {type: topic}}
 queues: {high: {bindings: [{exchange: tasks, key: high}]}}
-routes: [{tasks: billing.*, queue: high, key: low}]
-""",
+routes: [{tasks: billing.*, queue: high, key: low}]""",
         fix="Route to a classic or quorum queue, with a key that reaches only that queue, or without `key`.",
     ),
     Rule(
         "lost-priority",
-        Severity.WARNING,
-        "RabbitMQ ignores a message's priority in this queue",
-        why="Only queues with `max_priority`, and quorum queues from RabbitMQ 4.0, have priorities, and none above "
-        "their maximum.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: billing.*, queue: high, priority: 9}]
-""",
+        severity=Severity.WARNING,
+        summary="RabbitMQ ignores a message's priority in this queue",
+        why="Only queues with `max_priority`, and quorum queues from RabbitMQ 4.0, have priorities, and none "
+        "above their maximum.",
+        example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: high, priority: 9}]",
         fix="Set or raise `max_priority`, lower the priority, or use a separate queue for urgent tasks.",
     ),
     Rule(
         "delay-key",
-        Severity.WARNING,
-        "A routing key would deliver delayed tasks to a second queue",
-        why="Celery binds `#.KEY` for delayed tasks. To avoid duplicates routectl uses the default exchange instead, "
-        "and a worker holds delayed tasks in memory.",
+        severity=Severity.WARNING,
+        summary="A routing key would deliver delayed tasks to a second queue",
+        why="Celery binds `#.KEY` for delayed tasks. To avoid duplicates routectl uses the default exchange "
+        "instead, and a worker holds delayed tasks in memory.",
         example="""\
 exchanges: {tasks: {type: topic}}
 defaults: {queue: {type: quorum}}
 queues:
   high: {bindings: [{exchange: tasks, key: high}]}
   urgent: {bindings: [{exchange: tasks, key: urgent.high}]}
-workers: {all: {queues: [high, urgent]}}
-""",
+workers: {all: {queues: [high, urgent]}}""",
         fix="Give each queue its own key, such that no key is the end of another.",
     ),
     Rule(
         "odd-condition",
-        Severity.WARNING,
-        "A condition compares with text that begins with a comparison operator",
+        severity=Severity.WARNING,
+        summary="A condition compares with text that begins with a comparison operator",
         why="It holds only for that exact text; a number was probably meant to be compared.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
   - {tasks: billing.*, queue: high, when: {kwargs.amount: ">= 100"}}
-  - {tasks: billing.*, queue: low}
-""",
+  - {tasks: billing.*, queue: low}""",
         fix="Use the comparison, such as `{ge: 100}`.",
     ),
     Rule(
         "failed-test",
-        Severity.ERROR,
-        "An entry of `tests` does not get the queue, priority or key that it expects",
+        summary="An entry of `tests` does not get the queue, priority or key that it expects",
         why="Either the routes are wrong or the test is out of date.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
   - {tasks: billing.*, queue: high}
   - {tasks: reports.*, queue: low}
-tests: [{task: billing.charge, queue: low}]
-""",
+tests: [{task: billing.charge, queue: low}]""",
         fix="Change the routes or the test; the help says which rule matched.",
     ),
     Rule(
         "shadowed-rule",
-        Severity.WARNING,
-        "A rule is unreachable: earlier rules match everything that it matches",
+        severity=Severity.WARNING,
+        summary="A rule is unreachable: an earlier one already matches everything that it matches",
         why="The rule has no effect, which is rarely intended.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
   - {tasks: billing.*, queue: low}
-  - {tasks: billing.refund.*, queue: high}
-""",
-        fix="Move it above the earlier rules, or remove it.",
+  - {tasks: billing.refund.*, queue: high}""",
+        fix="Move it above the earlier rule, or remove it.",
     ),
     Rule(
         "exact-first",
-        Severity.WARNING,
-        "A rule with `when` misses calls, because a later rule has the task's exact name",
+        severity=Severity.WARNING,
+        summary="A rule with `when` misses calls, because a later rule has the task's exact name",
         why="Exact names are tried before patterns, wherever they are in the file.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
   - {tasks: billing.*, queue: high, when: {kwargs.vip: true}}
-  - {tasks: billing.charge, queue: low}
-""",
-        fix="Add the exact name to the `tasks` of the rule with `when`, or move the exact name above it if intended.",
+  - {tasks: billing.charge, queue: low}""",
+        fix="Add the exact name to the `tasks` of the rule with `when`, or move the exact name above it if "
+        "intended.",
     ),
     Rule(
         "rule-in-vain",
-        Severity.WARNING,
-        "A rule, or some of its settings, cannot take effect",
+        severity=Severity.WARNING,
+        summary="A rule, or some of its settings, cannot take effect",
         why="Celery decides it without asking the router, or has already decided it.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: [billing.*, celery.chord_unlock], queue: high}]
-""",
+        example="queues: {high: {}}\nroutes: [{tasks: [billing.*, celery.chord_unlock], queue: high}]",
         fix="Remove it, or set up the app with `configure`.",
     ),
     Rule(
         "unconsumed-queue",
-        Severity.WARNING,
-        "Tasks are routed to a queue that no worker profile consumes",
+        severity=Severity.WARNING,
+        summary="Tasks are routed to a queue that no worker profile consumes",
         why="The tasks would wait in the queue forever.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
   - {tasks: billing.*, queue: high}
   - {tasks: reports.*, queue: low}
-workers: {high: {queues: [high]}}
-""",
+workers: {high: {queues: [high]}}""",
         fix="Add the queue to a profile under `workers`.",
     ),
     Rule(
         "unreached-queue",
-        Severity.WARNING,
-        "No rule routes to a queue",
+        severity=Severity.WARNING,
+        summary="No rule routes to a queue",
         why="The queue stays empty unless something else publishes to it.",
-        example="""\
-queues: {high: {}, spare: {}}
-routes: [{tasks: billing.*, queue: high}]
-""",
-        fix="Add a route or remove the queue; accept it with `--allow unreached-queue` if callers name the queue.",
+        example="queues: {high: {}, spare: {}}\nroutes: [{tasks: billing.*, queue: high}]",
+        fix="Add a route or remove the queue; accept it with `--allow unreached-queue` if callers name the "
+        "queue.",
     ),
 )

@@ -13,19 +13,19 @@ class Rule:
 
     Parameters:
       code: The code, such as `unknown-key`.
-      severity: How serious its findings are, unless a check overrides it.
       summary: What is wrong: one sentence, no full stop.
       why: Why it matters.
       example: The smallest input with this finding: lines of a file without `version: 1`, or of an app's module.
       fix: What to do about it.
+      severity: How serious its findings are, unless a check overrides it.
     """
 
     code: str
-    severity: Severity
     summary: str
     why: str
     example: str
     fix: str
+    severity: Severity = Severity.ERROR
 
     @property
     def language(self) -> str:
@@ -34,4 +34,4 @@ class Rule:
 
     def as_dict(self) -> dict[str, str]:
         """The rule as plain data for JSON."""
-        return asdict(self)
+        return {"code": self.code, "severity": self.severity, **asdict(self)}

@@ -2,89 +2,66 @@
 
 from __future__ import annotations
 
-from ...base.finding import Severity
 from .rule import Rule
 
 RULES = (
     Rule(
         "unknown-name",
-        Severity.ERROR,
-        "A queue, exchange or upstream is used but not declared in the file",
-        why="RabbitMQ would refuse the binding, or messages would be published to a queue that does not exist.",
-        example="""\
-queues: {high: {}}
-routes: [{tasks: billing.*, queue: hihg}]
-""",
+        summary="A queue, exchange or upstream is used but not declared in the file",
+        why="RabbitMQ would refuse the binding, or messages would be published to a queue that does not "
+        "exist.",
+        example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: hihg}]",
         fix="Correct the name, or declare it; use `external: true` if something else creates it.",
     ),
     Rule(
         "conflict",
-        Severity.ERROR,
-        "Two settings contradict or repeat each other",
+        summary="Two settings contradict or repeat each other",
         why="Only one of them can take effect, and the file does not say which.",
-        example="""\
-queues: {high: {}}
-workers: {high: {queues: [high, high]}}
-""",
+        example="queues: {high: {}}\nworkers: {high: {queues: [high, high]}}",
         fix="Keep one of them.",
     ),
     Rule(
         "ambiguous-queue",
-        Severity.ERROR,
-        "One queue is needed, but the queue named has shards",
+        summary="One queue is needed, but the queue named has shards",
         why="A message goes to exactly one shard, and nothing chooses it here.",
-        example="""\
-queues: {orders: {shards: 8}}
-routes: [{tasks: orders.*, queue: orders}]
-""",
-        fix="Choose the shard by an argument with `shard_by: kwargs.NAME`, or name one shard, such as `orders.0`.",
+        example="queues: {orders: {shards: 8}}\nroutes: [{tasks: orders.*, queue: orders}]",
+        fix="Choose the shard by an argument with `shard_by: kwargs.NAME`, or name one shard, such as "
+        "`orders.0`.",
     ),
     Rule(
         "bad-binding",
-        Severity.ERROR,
-        "A binding cannot work with its exchange",
+        summary="A binding cannot work with its exchange",
         why="RabbitMQ would refuse it, ignore part of it, or deliver each message to several queues.",
-        example="""\
-queues: {high: {bindings: [{exchange: amq.topic, headers: {tier: high}}]}}
-""",
+        example="queues: {high: {bindings: [{exchange: amq.topic, headers: {tier: high}}]}}",
         fix="Bind with what the exchange type evaluates: a key, headers, or a weight.",
     ),
     Rule(
         "wrong-argument",
-        Severity.ERROR,
-        "A setting does not apply to this type of queue, exchange or policy",
+        summary="A setting does not apply to this type of queue, exchange or policy",
         why="RabbitMQ refuses such a declaration, or ignores the setting.",
-        example="queues: {high: {type: quorum, max_priority: 9}}\n",
+        example="queues: {high: {type: quorum, max_priority: 9}}",
         fix="Remove the setting, or change the type.",
     ),
     Rule(
         "wrong-version",
-        Severity.ERROR,
-        "A RabbitMQ version in `targets`, or the broker at hand, does not support a setting",
+        summary="A RabbitMQ version in `targets`, or the broker at hand, does not support a setting",
         why="That version refuses or ignores it, so the broker would differ from the file.",
-        example="""\
-targets: ["3.10"]
-queues: {high: {type: quorum, consumer_timeout: 1h}}
-""",
+        example='targets: ["3.10"]\nqueues: {high: {type: quorum, consumer_timeout: 1h}}',
         fix="Remove the setting, upgrade the broker, or remove the version from `targets`.",
     ),
     Rule(
         "misplaced-key",
-        Severity.ERROR,
-        "A queue argument is written under `arguments`, although it has its own field",
-        why="Fields are checked against queue type and version; the same setting in two places could conflict.",
-        example="queues: {high: {arguments: {x-max-priority: 9}}}\n",
+        summary="A queue argument is written under `arguments`, although it has its own field",
+        why="Fields are checked against queue type and version; the same setting in two places could "
+        "conflict.",
+        example="queues: {high: {arguments: {x-max-priority: 9}}}",
         fix="Use the field that the help names.",
     ),
     Rule(
         "bad-profile",
-        Severity.ERROR,
-        "A worker profile cannot be run",
+        summary="A worker profile cannot be run",
         why="Celery workers cannot consume streams, and a worker without a shard would have nothing to do.",
-        example="""\
-queues: {log: {type: stream}}
-workers: {log: {queues: [log]}}
-""",
+        example="queues: {log: {type: stream}}\nworkers: {log: {queues: [log]}}",
         fix="List classic and quorum queues only, and no more `shares` than there are shards.",
     ),
 )

@@ -66,7 +66,7 @@ def test_entries_are_complete_and_codes_unique() -> None:
     assert len(RULES) == sum(map(len, FAMILIES.values()))
     for code, rule in RULES.items():
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code)
-        assert rule.example.endswith("\n"), code
+        assert rule.example == rule.example.rstrip(), code
         assert rule.summary[-1] not in ".!", code
         for sentence in (rule.why, rule.fix):
             assert not sentence[0].islower(), code
