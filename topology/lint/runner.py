@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..base.finding import Finding, Position, ValuePath
-from ..model import Body, Topology
+from ..model import Body, Policy, Topology
 from ..model.support import Version
 from .context import Locations, Reporter
 from .names import DeclaredNames, declared_queues
@@ -48,12 +48,8 @@ def check_topology(
     for name, body in topology.vhosts.items():
         _check_body(("vhosts", name), body, names, report, arguments, versions)
     if topology.vhost is not None and topology.vhost in topology.vhosts:
-        report.add(
-            ("vhosts", topology.vhost),
-            "conflict",
-            f"`{topology.vhost}` is also the vhost of the top level",
-            of_key=True,
-        )
+        message = f"`{topology.vhost}` is also the vhost of the top level"
+        report.add(("vhosts", topology.vhost), "conflict", message, of_key=True)
     check_users(topology, report)
     return list(report.found)
 
@@ -72,9 +68,8 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
         path: ValuePath, code: str, message: str, help_: str | None = None, *, of_key: bool = False
     ) -> None:
         if code == "wrong-version":
-            found.append(
-                make_finding(code, message, locate(path, of_key=of_key), "remove it, or upgrade the broker")
-            )
+            position = locate(path, of_key=of_key)
+            found.append(make_finding(code, message, position, "remove it, or upgrade the broker"))
 
     arguments = ArgumentCheck(report, versions, "the broker")
     for base, body in [((), topology), *((("vhosts", name), body) for name, body in topology.vhosts.items())]:
@@ -87,9 +82,14 @@ def _check_arguments(base: ValuePath, body: Body, arguments: ArgumentCheck) -> N
         arguments.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):
         arguments.queue((*base, "queues", name), queue)
+    for path, policy in _policies(base, body):
+        arguments.policy(path, policy)
+
+
+def _policies(base: ValuePath, body: Body) -> Iterator[tuple[ValuePath, Policy]]:
     for section, policies in (("policies", body.policies), ("operator_policies", body.operator_policies)):
         for name, policy in policies.items():
-            arguments.policy((*base, section, name), policy)
+            yield (*base, section, name), policy
 
 
 def _check_body(
@@ -109,7 +109,9 @@ def _check_body(
         scope.queue((*base, "queues", name), queue)
     check_shards(base, body, names, report)
     sound = report.errors == errors
-    scope.federation()
+    scope.upstream_sets()
+    for path, policy in _policies(base, body):
+        scope.policy(path, policy)
     check_routes(base, body, names, report, versions)
     check_workers(base, body, names, report)
     if sound:

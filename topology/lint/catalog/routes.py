@@ -9,9 +9,9 @@ RULES = (
     Rule(
         "bad-pattern",
         summary="A pattern of a rule or policy is invalid or too expensive to match",
-        why="A regular expression that backtracks without bound could block a publisher.",
+        why="Catastrophic backtracking of a regular expression could block a publisher.",
         example="queues: {high: {}}\nroutes: [{tasks: /(a+)+b/, queue: high}]",
-        fix="Correct or simplify the pattern. A `{name}` used in `queue` or `key` must be in the pattern.",
+        fix="Correct the pattern, or use the equivalent in the help. A `{name}` in `queue` or `key` must be in it.",
     ),
     Rule(
         "bad-route",
@@ -75,7 +75,7 @@ tests: [{task: billing.charge, queue: low}]""",
         "shadowed-rule",
         severity=Severity.WARNING,
         summary="A rule is unreachable: an earlier one already matches everything that it matches",
-        why="The rule has no effect, which is rarely intended.",
+        why="The rule has no effect: an earlier pattern matches the same names, and its `when` the same calls.",
         example="""\
 queues: {high: {}, low: {}}
 routes:
@@ -121,7 +121,7 @@ workers: {high: {queues: [high]}}""",
         "unreached-queue",
         severity=Severity.WARNING,
         summary="No rule routes to a queue",
-        why="The queue stays empty unless something else publishes to it.",
+        why="The queue stays empty unless something else publishes to it. Dead-letter queues are exempt.",
         example="queues: {high: {}, spare: {}}\nroutes: [{tasks: billing.*, queue: high}]",
         fix="Add a route or remove the queue; accept it with `--allow unreached-queue` if callers name the "
         "queue.",

@@ -39,36 +39,22 @@ class ArgumentCheck:
         self._queue_arguments(path, queue)
         dead_letter = queue.dead_letter
         if dead_letter is not None and queue.type == "stream":
-            self._add(
-                (*path, "dead_letter"),
-                "wrong-argument",
-                "a stream does not support dead-lettering",
-                of_key=True,
-            )
+            self._wrong((*path, "dead_letter"), "a stream does not support dead-lettering")
         elif dead_letter is not None and dead_letter.strategy is not None and queue.type == "classic":
             message = "a classic queue does not support a dead-letter strategy"
-            self._add(
-                (*path, "dead_letter", "strategy"),
-                "wrong-argument",
-                message,
-                "use `type: quorum`",
-                of_key=True,
-            )
+            self._wrong((*path, "dead_letter", "strategy"), message, "use `type: quorum`")
         if queue.type == "quorum" and queue.overflow == "reject-publish-dlx":
-            message = (
-                "a quorum queue ignores `overflow: reject-publish-dlx` and drops the oldest message instead"
+            ignored = "a quorum queue ignores `overflow: reject-publish-dlx`"
+            message, help_ = (
+                f"{ignored} and drops the oldest message instead",
+                "use `reject-publish` or `drop-head`",
             )
-            self._add((*path, "overflow"), "wrong-argument", message, "use `reject-publish` or `drop-head`")
+            self._add((*path, "overflow"), "wrong-argument", message, help_)
         for name in queue.arguments:
             if name in _FIELDS:
                 help_ = f"write `{_FIELDS[name]}:` beside `arguments:`"
-                self._add(
-                    (*path, "arguments", name),
-                    "misplaced-key",
-                    f"`{name}` has its own field",
-                    help_,
-                    of_key=True,
-                )
+                message = f"`{name}` has its own field"
+                self._add((*path, "arguments", name), "misplaced-key", message, help_, of_key=True)
         self._retry(path, queue)
 
     def exchange(self, path: ValuePath, exchange: Exchange) -> None:
@@ -80,11 +66,10 @@ class ArgumentCheck:
             wanted = FIELDS_OF_TYPE[field]
             if getattr(exchange, field) is not None and exchange.type != wanted:
                 message = f"`{field}` is only for the exchange type `{wanted}`, not `{exchange.type}`"
-                self._add((*path, field), "wrong-argument", message, of_key=True)
+                self._wrong((*path, field), message)
         if exchange.hash_header and exchange.hash_property:
-            self._add(
-                (*path, "hash_property"), "conflict", "an exchange hashes a header or a property, not both"
-            )
+            message = "an exchange hashes a header or a property, not both"
+            self._add((*path, "hash_property"), "conflict", message)
         if exchange.type == "x-delayed-message" and exchange.delayed_type is None and not exchange.external:
             message = "an x-delayed-message exchange needs `delayed_type`"
             self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
@@ -103,38 +88,24 @@ class ArgumentCheck:
                 continue
             place, support = (*path, "definition", field), known[field]
             if support.policy is None:
-                self._add(place, "wrong-argument", f"`{field}` cannot be set by a policy", of_key=True)
+                self._wrong(place, f"`{field}` cannot be set by a policy")
             else:
                 self._check_versions(place, f"the policy key `{field}`", support.policy)
                 self._on_policy_type(place, field, support, queue_type)
         if not definition.keys():
-            message = "the policy sets nothing"
-            self._add(
-                (*path, "definition"),
-                "missing-key",
-                message,
-                "add a key, such as `message_ttl: 7d`",
-                of_key=True,
-            )
+            message, help_ = "the policy sets nothing", "add a key, such as `message_ttl: 7d`"
+            self._add((*path, "definition"), "missing-key", message, help_, of_key=True)
 
     def _on_policy_type(self, place: ValuePath, field: str, support: Support, queue_type: str | None) -> None:
         if queue_type and support.types and queue_type not in support.types:
-            message = (
-                f"a {queue_type} queue does not support `{field}`: the whole policy would not apply to it"
-            )
-            self._add(place, "wrong-argument", message, of_key=True)
+            unsupported = f"a {queue_type} queue does not support `{field}`"
+            self._wrong(place, f"{unsupported}: the whole policy would not apply to it")
 
     def _replicated(self, path: ValuePath, queue: Queue) -> None:
         for field, wrong in (("durable", not queue.durable), ("auto_delete", queue.auto_delete)):
             if wrong:
                 message = f"a {queue.type} queue cannot have `{field}: {str(getattr(queue, field)).lower()}`"
-                self._add(
-                    (*path, field),
-                    "wrong-argument",
-                    message,
-                    "remove it, or use `type: classic`",
-                    of_key=True,
-                )
+                self._wrong((*path, field), message, "remove it, or use `type: classic`")
 
     def _queue_arguments(self, path: ValuePath, queue: Queue) -> None:
         known = support_of(type(queue))
@@ -146,7 +117,7 @@ class ArgumentCheck:
             if spec is None:
                 message = f"a {queue.type} queue does not support `{field}`; RabbitMQ would refuse it"
                 help_ = f"only {' and '.join(support.types)} queues support it"
-                self._add((*path, field), "wrong-argument", message, help_, of_key=True)
+                self._wrong((*path, field), message, help_)
             else:
                 self._check_versions((*path, field), f"`{field}` on a {queue.type} queue", spec)
         if queue.queue_version == 1:
@@ -155,21 +126,16 @@ class ArgumentCheck:
     def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max
         if low is not None and high is not None and low > high:
-            self._add(
-                (*path, "delayed_retry_min"),
-                "wrong-value",
-                "`delayed_retry_min` is above `delayed_retry_max`",
-            )
+            message = "`delayed_retry_min` is above `delayed_retry_max`"
+            self._add((*path, "delayed_retry_min"), "wrong-value", message)
 
     def _check_versions(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
         unsupported = [version for version in self._versions if not supported(spec, version)]
         if unsupported:
             versions = ", ".join(f"{major}.{minor}" for major, minor in unsupported)
             message = f"RabbitMQ {versions} does not support {what}: it is available {explain(spec)}"
-            self._add(
-                path,
-                "wrong-version",
-                message,
-                f"remove it, or the version from {self._origin}",
-                of_key=of_key,
-            )
+            help_ = f"remove it, or the version from {self._origin}"
+            self._add(path, "wrong-version", message, help_, of_key=of_key)
+
+    def _wrong(self, path: ValuePath, message: str, help_: str | None = None) -> None:
+        self._add(path, "wrong-argument", message, help_, of_key=True)

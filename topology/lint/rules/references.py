@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import BUILT_IN_EXCHANGES
-from ...model import Binding, Body, DeadLetter, Exchange, Queue, Topology
+from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topology
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
 
@@ -61,56 +61,39 @@ class References:
             message = "the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000"
             self._report.add((*path, "key"), "bad-binding", message)
         if kind == "x-local-random" and binding.key:
-            self._report.add(
-                (*path, "key"), "bad-binding", "a binding to an x-local-random exchange has no key"
-            )
-        if (
-            kind is not None
-            and kind not in ("headers", "x-delayed-message")
-            and (binding.headers or binding.match)
-        ):
+            message = "a binding to an x-local-random exchange has no key"
+            self._report.add((*path, "key"), "bad-binding", message)
+        if kind not in (None, "headers", "x-delayed-message") and (binding.headers or binding.match):
             shown = self._report.written((*path, "exchange"), name)
             message = f"`{shown}` is a {kind} exchange: it ignores headers"
-            self._report.add(
-                (*path, "headers"),
-                "bad-binding",
-                message,
-                "declare it with `type: headers`, or bind with `key:`",
-            )
+            help_ = "declare it with `type: headers`, or bind with `key:`"
+            self._report.add((*path, "headers"), "bad-binding", message, help_)
 
-    def federation(self) -> None:
-        """Upstreams and upstream sets, and what policies refer to."""
-        upstreams = self._upstreams
+    def upstream_sets(self) -> None:
+        """The upstreams in upstream sets."""
         for name, members in self._body.federation.upstream_sets.items():
             for index, member in enumerate(members):
-                if member.upstream not in upstreams:
-                    path = (*self._base, "federation", "upstream_sets", name, index, "upstream")
-                    self._report.missing(path, "upstream", member.upstream, upstreams)
-        for section, policies in (
-            ("policies", self._body.policies),
-            ("operator_policies", self._body.operator_policies),
-        ):
-            for name, policy in policies.items():
-                path = (*self._base, section, name, "definition")
-                definition = policy.definition
-                if (
-                    definition.federation_upstream is not None
-                    and definition.federation_upstream not in upstreams
-                ):
-                    self._report.missing(
-                        (*path, "federation_upstream"), "upstream", definition.federation_upstream, upstreams
-                    )
-                wanted, sets = definition.federation_upstream_set, self._upstream_sets
-                if wanted not in (None, "all") and wanted not in sets:
-                    self._report.missing(
-                        (*path, "federation_upstream_set"), "upstream set", str(wanted), sets
-                    )
-                if definition.alternate_exchange is not None:
-                    self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
-                dead_letter = definition.dead_letter
-                if dead_letter is not None:
-                    self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
-                    self._single_queue((*path, "dead_letter", "routing_key"), dead_letter)
+                path = (*self._base, "federation", "upstream_sets", name, index, "upstream")
+                self._known_upstream(path, member.upstream)
+
+    def policy(self, path: ValuePath, policy: Policy) -> None:
+        """The upstreams and exchanges that a policy refers to."""
+        path, definition = (*path, "definition"), policy.definition
+        if definition.federation_upstream is not None:
+            self._known_upstream((*path, "federation_upstream"), definition.federation_upstream)
+        wanted, sets = definition.federation_upstream_set, self._upstream_sets
+        if wanted is not None and wanted not in (*sets, "all"):
+            self._report.missing((*path, "federation_upstream_set"), "upstream set", wanted, sets)
+        if definition.alternate_exchange is not None:
+            self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
+        dead_letter = definition.dead_letter
+        if dead_letter is not None:
+            self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
+            self._single_queue((*path, "dead_letter", "routing_key"), dead_letter)
+
+    def _known_upstream(self, path: ValuePath, name: str) -> None:
+        if name not in self._upstreams:
+            self._report.missing(path, "upstream", name, self._upstreams)
 
     def _known_exchange(self, path: ValuePath, name: str) -> None:
         if name not in self._exchanges:
@@ -121,23 +104,13 @@ def check_users(topology: Topology, report: Reporter) -> None:
     """Passwords given twice, and topic permissions for exchanges that are not declared."""
     for name, user in topology.users.items():
         if user.password is not None and user.password_hash is not None:
-            report.add(
-                ("users", name, "password_hash"),
-                "conflict",
-                "a password is given in more than one way",
-                "keep one",
-            )
+            message = "a password is given in more than one way"
+            report.add(("users", name, "password_hash"), "conflict", message, "keep one")
         for vhost, exchanges in user.topic_permissions.items():
             body = topology if vhost == (topology.vhost or "/") else topology.vhosts.get(vhost)
             known = {} if body is None else body.exchanges
             for exchange in exchanges if body is not None else ():
                 if exchange and exchange not in known and exchange not in BUILT_IN_EXCHANGES:
                     path = ("users", name, "topic_permissions", vhost, exchange)
-                    help_ = did_you_mean(exchange, known)
-                    report.add(
-                        path,
-                        "unknown-name",
-                        f"there is no exchange `{exchange}` in this file",
-                        help_,
-                        of_key=True,
-                    )
+                    message = f"there is no exchange `{exchange}` in this file"
+                    report.add(path, "unknown-name", message, did_you_mean(exchange, known), of_key=True)

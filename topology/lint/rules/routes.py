@@ -17,39 +17,23 @@ from ..names import DeclaredNames, QueueNames
 from .priorities import priority_problem
 
 _NO_STREAM = "route tasks to a classic or quorum queue"
+_NO_WORKERS = "Celery workers cannot consume streams"
+_DECLARE = "declare one under `queues:`, or name another"
+_SHARDED = "`shard_by` needs a queue with `shards`"
 _GIVE_SHARDS = "give the queue `shards: 8`, or remove `shard_by`"
+_NAME_QUEUE = "name the queue itself, or remove `shard_by`"
 
 #: Mistakes in a rule's queue: the field, the code, a sentence about QUEUE, and what to do.
 _QUEUE_MISTAKES = {
-    "stream": ("queue", "bad-route", "QUEUE is a stream: Celery workers cannot consume streams", _NO_STREAM),
-    "only streams": (
-        "queue",
-        "bad-route",
-        "QUEUE can only become a stream: Celery workers cannot consume streams",
-        _NO_STREAM,
-    ),
-    "nothing fits": (
-        "queue",
-        "unknown-name",
-        "no queue in this file matches QUEUE",
-        "declare one under `queues:`, or name another",
-    ),
-    "no shards": (
-        "shard_by",
-        "bad-route",
-        "`shard_by` needs a queue with `shards`, and QUEUE has none",
-        _GIVE_SHARDS,
-    ),
-    "one shard": (
-        "shard_by",
-        "bad-route",
-        "`shard_by` needs a queue with `shards`, and QUEUE is a single shard",
-        "name the queue itself, or remove `shard_by`",
-    ),
+    "stream": ("queue", "bad-route", f"QUEUE is a stream: {_NO_WORKERS}", _NO_STREAM),
+    "only streams": ("queue", "bad-route", f"QUEUE can only become a stream: {_NO_WORKERS}", _NO_STREAM),
+    "nothing fits": ("queue", "unknown-name", "no queue in this file matches QUEUE", _DECLARE),
+    "no shards": ("shard_by", "bad-route", f"{_SHARDED}, and QUEUE has none", _GIVE_SHARDS),
+    "one shard": ("shard_by", "bad-route", f"{_SHARDED}, and QUEUE is a single shard", _NAME_QUEUE),
     "no shards fit": (
         "shard_by",
         "bad-route",
-        "`shard_by` needs a queue with `shards`, and no queue that matches QUEUE has any",
+        f"{_SHARDED}, and no queue that matches QUEUE has any",
         _GIVE_SHARDS,
     ),
     "only shards fit": (
@@ -164,11 +148,9 @@ class _Scope:
             try:
                 parsed = pattern.parse(text)
             except ValueError as error:
-                outside = self._report.is_from_outside(place)
-                message = (
-                    "the pattern is invalid once its variables are substituted" if outside else str(error)
-                )
-                self._report.add(place, "bad-pattern", message)
+                substituted = self._report.is_from_outside(place)
+                message = "the pattern is invalid once its variables are substituted"
+                self._report.add(place, "bad-pattern", message if substituted else str(error))
                 continue
             if parsed.kind == "regex":
                 self._expression(place, text)
@@ -176,10 +158,8 @@ class _Scope:
                 if name not in parsed.captures:
                     shown = self._report.written(place, text)
                     message = f"`{{{name}}}` in `{field}` is not captured by the pattern `{shown}`"
-                    help_ = (
-                        did_you_mean(name, parsed.captures)
-                        or f"write `{{{name}}}` in the pattern, or name a queue"
-                    )
+                    help_ = f"write `{{{name}}}` in the pattern, or name a queue"
+                    help_ = did_you_mean(name, parsed.captures) or help_
                     self._report.add((*path, field), "bad-pattern", message, help_)
 
     def _expression(self, place: ValuePath, text: str) -> None:
@@ -188,10 +168,9 @@ class _Scope:
         if why is not None:
             reason, _, remedy = why.partition("; ")
             shown = self._report.written(place, text)
+            message = f"the regular expression `{shown}` is refused: {reason}"
             remedy = REMEDY if self._report.is_from_outside(place) else remedy
-            self._report.add(
-                place, "bad-pattern", f"the regular expression `{shown}` is refused: {reason}", remedy
-            )
+            self._report.add(place, "bad-pattern", message, remedy)
 
     def _judge(self, queue: str, sharded: bool) -> str | None:
         """The mistake in a rule's queue, with or without `shard_by`: a key of `_QUEUE_MISTAKES`."""
