@@ -1,9 +1,9 @@
-"""Rules that no task reaches, because an earlier rule already matches all of its names and calls."""
+"""Unreachable rules: an earlier rule already matches all of their names and calls."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import takewhile
+from itertools import product, takewhile
 from typing import TYPE_CHECKING
 
 from ...topology.lint.registry import make_finding
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
     from ..rules.decision import PatternEntry
     from .context import VhostContext
 
-#: Characters that no pattern spells.
+#: Characters that do not occur in any pattern (from a private-use area).
 _FRESH = "\ue000\ue000\ue000"
 
-#: What to put in the place of a wildcard, so that a glob which matches all of these matches whatever is there.
+#: Texts for each wildcard: a glob that matches the names with all of these matches any name with other texts, too.
 _FILLINGS = {
-    Wildcard.ONE: (_FRESH[0], _FRESH[0], _FRESH[0], "."),
+    Wildcard.ONE: (_FRESH[0], "."),
     Wildcard.SEGMENT: (_FRESH[0], _FRESH),
-    Wildcard.ANY: ("", _FRESH[0], _FRESH, f"{_FRESH}.{_FRESH}:{_FRESH}"),
+    Wildcard.ANY: ("", ".", _FRESH[0], _FRESH, f"{_FRESH}.{_FRESH}:{_FRESH}"),
 }
-_MOST_FILLINGS = max(map(len, _FILLINGS.values()))
 
 
 def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
-    """The patterns that are unreachable, since an earlier one matches all of their names whatever a call is like."""
+    """The unreachable patterns: for every name and call that they match, an earlier one matches first."""
     for entry, earlier in _shadowed(part.router.table.entries):
         text = entry.pattern.text
         if earlier is None:
@@ -52,7 +51,7 @@ def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
 
 
 def covers(earlier: Pattern, later: Pattern) -> bool:
-    """Whether every name that a pattern matches is matched by an earlier one; False also if that is not proved.
+    """Whether an earlier pattern matches every name that a later one matches; False also if this cannot be proved.
 
     Parameters:
       earlier: The pattern that is tried first.
@@ -65,7 +64,7 @@ def covers(earlier: Pattern, later: Pattern) -> bool:
 
 
 def _plain(pattern: Pattern) -> Pattern | None:
-    """A pattern as a glob or a capture without sets of characters, which examples prove to match all that is open."""
+    """The pattern as a glob or capture without character sets, for which examples are a proof; None for others."""
     if pattern.kind == "regex":
         glob = as_glob(pattern.text[1:-1])
         return None if glob is None else parse(glob)
@@ -73,20 +72,18 @@ def _plain(pattern: Pattern) -> Pattern | None:
 
 
 def _examples(pattern: Pattern) -> list[str]:
-    """Names with each wildcard filled in every way, all wildcards in the same way; no name is empty."""
+    """Example names for each combination of fillings, each used for all wildcards of its kind; no name is empty."""
     items = items_of(pattern)
-    names = (
-        "".join(
-            item if isinstance(item, str) else _FILLINGS[item][min(at, len(_FILLINGS[item]) - 1)]
-            for item in items
-        )
-        for at in range(_MOST_FILLINGS)
-    )
+    wildcards = [wildcard for wildcard in Wildcard if wildcard in items]
+    names = []
+    for texts in product(*(_FILLINGS[wildcard] for wildcard in wildcards)):
+        filling = dict(zip(wildcards, texts, strict=True))
+        names.append("".join(item if isinstance(item, str) else filling[item] for item in items))
     return [name for name in dict.fromkeys(names) if name]
 
 
 def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, PatternEntry | None]]:
-    """Each unreachable pattern, with an earlier one that matches all that it could, if it could match any name."""
+    """Each unreachable pattern with the earlier one that covers it, or with None if it matches no name at all."""
     exact: defaultdict[str, BroaderRules] = defaultdict(BroaderRules)
     always: list[PatternEntry] = []
     conditional: list[tuple[int, PatternEntry]] = []
@@ -129,7 +126,7 @@ class _Finder:
         self._entries = entries
 
     def covering(self, entry: PatternEntry, before: int) -> PatternEntry | None:
-        """The first of the patterns before a number that covers one."""
+        """The first pattern with a lower index than `before` that covers an entry."""
         same = self._by_text.get(entry.pattern.text, before)
         if same < before:
             return self._entries[same]
@@ -142,6 +139,6 @@ class _Finder:
 
 
 def _is_same(one: PatternEntry, other: PatternEntry) -> bool:
-    """Whether two patterns are for the same calls of the same names."""
+    """Whether two entries have the same pattern and the same conditions."""
     keys = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
     return keys[0] == keys[1]

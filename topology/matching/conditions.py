@@ -1,4 +1,4 @@
-"""What `when` asks of a value: comparisons, and conditions that no value meets."""
+"""Conditions of `when`: comparisons of values, and conditions that no value satisfies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Compare = Callable[[Any, Any], bool]
 
 
 def kind(value: Any) -> str:
-    """What kind of value a text, number or boolean is. For Python, `True` and 1 are equal; here they are not.
+    """The type of a value: `text`, `number` or `boolean`. In Python `True` and 1 are equal; here they are not.
 
     Parameters:
-      value: One of them.
+      value: A string, a number or a boolean.
     """
     return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
@@ -31,13 +31,13 @@ def _is_one_of(value: Any, others: Sequence[Any]) -> bool:
 
 
 def _ordered(compare: Compare) -> Compare:
-    """A comparison of two numbers or two texts."""
+    """A comparison that only two numbers or two texts can satisfy."""
     return lambda value, bound: (
         not isinstance(value, bool) and kind(value) == kind(bound) and compare(value, bound)
     )
 
 
-#: What a condition may ask of a value, by the name of its field.
+#: The comparisons of a condition, by the name of its field.
 COMPARISONS: Mapping[str, Compare] = {
     "eq": _equal,
     "ne": lambda value, other: not _equal(value, other),
@@ -51,51 +51,51 @@ COMPARISONS: Mapping[str, Compare] = {
 
 _LOWER, _UPPER = ("gt", "ge"), ("lt", "le")
 
-_SIGNS = {">=": "ge", "<=": "le", "!=": "ne", "==": "eq", ">": "gt", "<": "lt", "=": "eq"}
-_SIGN = re.compile(rf"\s*({'|'.join(_SIGNS)})\s*-?[0-9.]+\s*\Z")
+_OPERATORS = {">=": "ge", "<=": "le", "!=": "ne", "==": "eq", ">": "gt", "<": "lt", "=": "eq"}
+_OPERATOR = re.compile(rf"\s*({'|'.join(_OPERATORS)})\s*-?[0-9.]+\s*\Z")
 
 
 def contradiction(condition: Condition) -> str | None:
-    """Why no value meets a condition, in one sentence that names its comparisons and no value; None if one may.
+    """Why no value satisfies a condition, in one sentence without values; None if some value may.
 
     Parameters:
-      condition: What a part of a call has to be.
+      condition: The condition.
     """
-    asked = {name: bound for name in COMPARISONS if (bound := getattr(condition, name)) is not None}
-    if len(asked) < 2:
+    comparisons = {name: bound for name in COMPARISONS if (bound := getattr(condition, name)) is not None}
+    if len(comparisons) < 2:
         return None
     if condition.eq is not None:
-        unmet = _unmet(condition.eq, asked)
+        unmet = _unmet(condition.eq, comparisons)
         return f"no value meets both `eq` and {_listed(unmet)}" if unmet else None
     if condition.one_of:
-        unmets = [_unmet(value, asked) for value in condition.one_of]
-        if not all(unmets):
+        unmet_by_value = [_unmet(value, comparisons) for value in condition.one_of]
+        if not all(unmet_by_value):
             return None
-        names = dict.fromkeys(name for unmet in unmets for name in unmet)
+        names = dict.fromkeys(name for unmet in unmet_by_value for name in unmet)
         return f"no value of `one_of` meets {_listed(names)}"
-    return _apart({name: asked[name] for name in (*_LOWER, *_UPPER) if name in asked})
+    return _empty_range({name: comparisons[name] for name in (*_LOWER, *_UPPER) if name in comparisons})
 
 
 def comparison_operator(condition: Condition) -> tuple[str, str] | None:
-    """The sign at the start of a text such as `"> 1000"`, and the comparison that is meant; None if there is none.
+    """The operator at the start of a text such as `"> 1000"`, and the comparison that is meant; None without one.
 
     Parameters:
-      condition: What a part of a call has to be.
+      condition: The condition.
     """
     for value in (condition.eq, condition.ne, *(condition.one_of or ()), *(condition.none_of or ())):
-        match = _SIGN.match(value) if isinstance(value, str) else None
+        match = _OPERATOR.match(value) if isinstance(value, str) else None
         if match is not None:
-            return match[1], _SIGNS[match[1]]
+            return match[1], _OPERATORS[match[1]]
     return None
 
 
-def _unmet(value: Any, asked: Mapping[str, Any]) -> list[str]:
-    """The comparisons that a value does not meet."""
-    return [name for name, bound in asked.items() if not COMPARISONS[name](value, bound)]
+def _unmet(value: Any, comparisons: Mapping[str, Any]) -> list[str]:
+    """The comparisons that a value does not satisfy."""
+    return [name for name, bound in comparisons.items() if not COMPARISONS[name](value, bound)]
 
 
-def _apart(bounds: Mapping[str, Any]) -> str | None:
-    """Why nothing lies between some bounds."""
+def _empty_range(bounds: Mapping[str, Any]) -> str | None:
+    """Why no value is within the bounds; None if some value may be."""
     if len({isinstance(bound, str) for bound in bounds.values()}) > 1:
         return f"{_listed(bounds)} compare with a number and with a text: no value is both"
     for lower in bounds.keys() & _LOWER:

@@ -1,4 +1,4 @@
-"""Why an unsafe regular expression is refused, and safe patterns that match the same names."""
+"""Explains why an unsafe regular expression is refused, and finds safe patterns that match the same names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from .expressions import is_safe, parse
 
 _ATOM = r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\()\[\]{}*+?|]"
 _TOKEN = re.compile(rf"{_ATOM}|\((?:\?:)?|.", re.DOTALL)
-#: What refers to a group by its number.
+#: References to a group by its number.
 _BY_NUMBER = re.compile(r"\\[1-9]|\(\?\(")
 _STARS = re.compile(r"\*+")
 
-
-#: What to do about an expression without a known equivalent.
+#: The help for an expression without a known equivalent.
 REMEDY = "let fewer repeats match the same text, such as `[^.]+` instead of `.+`, or use globs"
 
 
 def problem(source: str) -> str | None:
-    """Why an expression is refused, and after a semicolon what to write instead; None if it is safe.
+    """Why an expression is refused and, after a semicolon, the remedy; None if it is safe.
 
     Parameters:
       source: An expression that `re` compiles.
@@ -33,7 +32,7 @@ def problem(source: str) -> str | None:
 
 
 def safe_equivalent(source: str) -> str | None:
-    """One or more patterns of a rule that match the same names as an unsafe expression; None if none is known.
+    """Safe patterns that together match the same names as an unsafe expression; None if none are known.
 
     Parameters:
       source: An expression that `re` compiles.
@@ -54,7 +53,7 @@ def safe_equivalent(source: str) -> str | None:
 
 
 def as_glob(source: str) -> str | None:
-    """The glob that matches the same names as an expression, if it is plain text and repeats of any character.
+    """The glob that matches the same names as an expression of literal text and repeats of `.`, if it is one.
 
     Parameters:
       source: An expression that `re` compiles.
@@ -93,7 +92,7 @@ def _is_any(items: Any) -> bool:
 
 
 def _flattened(source: str) -> str:
-    """An expression without repeats of one repeat: `(a+)+` is `a+`, `(a*)+` is `a*`, and `a+a+` is `aa+`."""
+    """An expression with nested and adjacent repeats merged: `(a+)+` to `a+`, `(a*)+` to `a*`, `a+a+` to `aa+`."""
     tokens = _TOKEN.findall(source)
     at = 0
     while at < len(tokens):
@@ -121,7 +120,7 @@ def _is_atom(token: str) -> bool:
 
 
 def _branches(source: str) -> list[str]:
-    """The alternatives of an expression that is nothing but a choice."""
+    """The alternatives at the top level of an expression."""
     depth, start, found = 0, 0, []
     for token in _TOKEN.finditer(source):
         depth += (token[0][0] == "(") - (token[0] == ")")

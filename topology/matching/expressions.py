@@ -1,9 +1,9 @@
-"""Which regular expressions are safe: `re` backtracks, and some take it ages to find that a name does not match.
+"""Decides whether a regular expression is safe, that is, free of catastrophic backtracking.
 
-An upper bound on the steps of a search is read off the expression's form. A repeat whose end the next character shows
-(`[^.]+` before `\\.`) ends in one place; any other may end at every character of the name. So `k` of those can divide a
-name of `n` characters in about `n ** k / k!` ways, and a step that comes after them is taken as often. A group that is
-repeated without limit must read a text in one way only, or the ways multiply with every turn.
+The form of an expression gives an upper bound on the steps of a search. A repeat whose end is determined by the next
+character (`[^.]+` before `\\.`) has one possible end; any other may end at every character of the name. So `k` of those
+can divide a name of `n` characters in about `n ** k / k!` ways, and whatever follows them is tried as often. A group
+with an unbounded repeat must match a text in one way only, or the ways multiply with every iteration.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from math import comb
 from re import _parser  # type: ignore[attr-defined]  # the only parser that reads what `re` reads
 from typing import Any, NamedTuple
 
-#: A task's name is a routing key at times, which has 255 bytes at most.
+#: A task's name may be its routing key, which has at most 255 bytes.
 LONGEST = 255
 
-#: How many steps the worst name may take. Measured with CPython 3.11, a step takes 2 to 12 nanoseconds, and real names
-#: stay far below the bound: about a tenth of a second for the worst name of 255 characters.
+#: Maximum number of steps for the worst name. A step takes 2 to 12 ns in CPython 3.11, and searches take far fewer than
+#: their bound: about a tenth of a second for the worst name of 255 characters.
 STEPS = 24_000_000
 
-#: Up to this many turns, the possible counts of a repeat are a factor; more are as bad as no limit.
+#: A repeat of up to this many iterations multiplies the ways by its possible counts; a longer one counts as unbounded.
 _COUNTED = 8
 
-#: Steps besides comparing a character: looking it up in a set, keeping what a choice or a group may have to go back to.
+#: Additional steps: looking up a character in a set, and saving the state for backtracking into a branch or a group.
 _SET, _CHOICE, _GROUP = 1, 6, 12
 
 _MAX_DEPTH = 60
@@ -44,8 +44,8 @@ _CATEGORIES = {
 _Chars = frozenset[int]
 _NOTHING: _Chars = frozenset()
 
-#: How often something happens, by the number of repeats that it depends on: `{2: 3}` is three times for every way to
-#: divide a name between two repeats.
+#: A number of times, by the number of repeats that it depends on: `{2: 3}` is three times for every way to divide a
+#: name between two repeats.
 _Counts = dict[int, float]
 _ONCE: _Counts = {0: 1}
 
@@ -53,18 +53,18 @@ _CHARACTER = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN"})
 
 
 class _Unsafe(Exception):
-    """The number of ways is too large, or the expression nests too deeply to tell."""
+    """The bound is exceeded, or the expression is nested too deeply to compute it."""
 
 
 class _Part(NamedTuple):
     """A piece of an expression.
 
     Parameters:
-      ways: In how many ways it matches, from one place in a name.
-      steps: What it costs to try it there.
+      ways: The number of ways in which it matches at one position of a name.
+      steps: The cost of trying it there.
       first: The characters that it can begin with.
-      empty: Whether it can match nothing.
-      fixed: Of how many characters of one set it consists; 0 if it is anything else.
+      empty: Whether it can match the empty string.
+      fixed: The number of characters, all of one set, that it consists of; 0 for anything else.
     """
 
     ways: _Counts
@@ -75,14 +75,14 @@ class _Part(NamedTuple):
 
 
 def parse(source: str) -> Any:
-    """What `re` reads in an expression: its own tree, with its flags in `state.flags`."""
+    """The syntax tree of an expression as `re` parses it, with the flags in `state.flags`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _parser.parse(source)
 
 
 def is_safe(source: str) -> bool:
-    """Whether no name of up to 255 characters takes more than `STEPS`.
+    """Whether matching a name of up to 255 characters takes at most `STEPS`.
 
     Parameters:
       source: An expression that `re` compiles.
@@ -96,9 +96,9 @@ def is_safe(source: str) -> bool:
 
 
 class _Search:
-    """Bounds the steps of a search, part by part.
+    """Computes the bound on the steps of a search, part by part.
 
-    In all methods, `follow` holds the characters that may come next; it is empty where only the end of the name may.
+    In all methods, `follow` is the set of characters that may come next; it is empty if only the end of the name may.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class _Search:
         self._alone: dict[int, _Part] = {}
 
     def sequence(self, items: Any, flags: int, follow: _Chars) -> _Part:
-        """Items one after the other, as `re` parses them, with the flags that hold there."""
+        """A sequence of items of the syntax tree, with the flags that apply to it."""
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise _Unsafe
@@ -166,7 +166,7 @@ class _Search:
             self._alone[id(items)] = self.sequence(items, flags, _ALL)
         again = self._alone[id(items)].first if most > 1 else _NOTHING
         body = self.sequence(items, flags, again | follow)
-        # The next character says whether there is another turn.
+        # The next character determines whether there is another iteration.
         is_settled = not body.empty and not body.first & follow
         empty = body.empty or not least
         if most > _COUNTED:
@@ -191,10 +191,10 @@ class _Search:
 
 
 def _joined(parts: list[_Part]) -> _Part:
-    """Parts one after the other.
+    """A sequence of parts.
 
-    Characters that follow a repeat are read in full only where they match. Those of which none can be the first of them
-    come at most once in as many places as have been read.
+    After a repeat, the second and further characters of a literal are only compared where the ones before matched. If
+    none of them can be the first, a match excludes others nearby, so each is compared in a share of the positions.
     """
     ways, steps, first, empty = _ONCE, _Counts(), _NOTHING, True
     anchor, distance = _NOTHING, 0
@@ -216,7 +216,7 @@ def _joined(parts: list[_Part]) -> _Part:
 
 
 def _character_repeat(least: int, most: int, body: _Part, follow: _Chars) -> _Part:
-    """One character of a set, several times."""
+    """A repeat of one character of a set."""
     cost, empty = body.steps[0], not least
     is_settled = not body.first & follow
     if least == most:
@@ -229,9 +229,9 @@ def _character_repeat(least: int, most: int, body: _Part, follow: _Chars) -> _Pa
 
 
 def _is_delimited(items: Any, flags: int) -> bool:
-    """Whether a group begins with a character that it has nowhere else, such as `\\.\\w+`, and one repeat at most.
+    """Whether a group has at most one repeat and begins with a character that it has nowhere else: `\\.\\w+`.
 
-    Then there is one way to divide a text into turns.
+    Then there is only one way to divide a text into iterations.
     """
     while len(items) == 1 and str(items[0][0]) == "SUBPATTERN":
         flags, items = (flags | items[0][1][1]) & ~items[0][1][2], items[0][1][3]
@@ -249,7 +249,7 @@ def _is_delimited(items: Any, flags: int) -> bool:
 
 
 def _characters(code: str, value: Any, flags: int) -> _Chars:
-    """The characters that an item matches, all from 128 on as one."""
+    """The characters that an item matches; those above 127 count as one."""
     if code == "ANY":
         return _ALL
     if code != "IN":
@@ -268,7 +268,7 @@ def _characters(code: str, value: Any, flags: int) -> _Chars:
 
 
 def _word(items: Any) -> str:
-    """The text that items spell, if they are plain characters."""
+    """The text of items that are all literal characters; empty if they are not."""
     plain = all(str(code) == "LITERAL" for code, _ in items)
     return "".join(chr(value) for _, value in items) if plain else ""
 

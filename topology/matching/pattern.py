@@ -1,11 +1,11 @@
-"""Task-name patterns: plain names, globs, captures and regular expressions. Pure, standard library only.
+"""Patterns of task names: exact names, globs, captures and regular expressions.
 
 billing.charge        exact    the name itself
-billing.*             glob     as Celery takes it: `*` crosses dots; `?` and `[...]` count beside a `*`
-{queue}:*             capture  `{name}` takes one namespace segment: no `.`, no `:`
-/legacy\\.v[12]\\..+/   regex    the whole name has to match; named groups are captures
+billing.*             glob     as in Celery: `*` also matches dots; `?` and `[...]` are wildcards beside a `*`
+{queue}:*             capture  `{name}` matches one namespace segment, without `.` and `:`
+/legacy\\.v[12]\\..+/   regex    must match the whole name; named groups are captures
 
-What could be read in several ways is read from left to right, each capture and each `*` taking as much as it can.
+Captures and `*` are greedy, from left to right.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PatternKind = Literal["exact", "glob", "capture", "regex"]
 
-#: How many captures and runs of `*` in one pattern may share out a name between them: the time to find that it does not
-#: match grows with its length to this power, and once more.
+#: Maximum number of captures and `*` in a pattern that can split a name in several ways: the time to find that a name
+#: does not match grows with its length to this power plus one.
 FREE = 2
 
 #: Items of a parsed expression that match one character out of several.
@@ -39,7 +39,7 @@ _SEGMENT = "[^.:]"
 
 
 class Wildcard(Enum):
-    """What is open in a pattern."""
+    """A part of a pattern that is not literal text."""
 
     ONE = "one character"
     SEGMENT = "one or more characters, without `.` and `:`"
@@ -48,14 +48,14 @@ class Wildcard(Enum):
 
 @dataclass(frozen=True)
 class Pattern:
-    """One parsed entry of a rule's `tasks`; made by `parse`.
+    """A parsed entry of a rule's `tasks`; created by `parse`.
 
     Parameters:
-      text: The entry as it is written in the file.
-      kind: How it is read: `exact`, `glob`, `capture` or `regex`.
-      captures: The names it captures, in order.
-      pieces: Of a glob without other wildcards than `*`, the texts between them; else nothing.
-      expression: The regular expression, compiled or not, if it is another than `fnmatch` makes.
+      text: The entry as written in the file.
+      kind: `exact`, `glob`, `capture` or `regex`.
+      captures: The names of its captures, in order.
+      pieces: The literal texts of a glob whose only wildcards are `*`; empty for other patterns.
+      expression: The regular expression, compiled or not; None if `fnmatch` creates it.
     """
 
     text: str
@@ -65,9 +65,9 @@ class Pattern:
     expression: re.Pattern[str] | str | None = field(default=None, compare=False, repr=False)
 
     def match(self, name: str) -> dict[str, str] | None:
-        """What `name` fills the captures with, or None if it does not match."""
+        """The captured texts by capture, or None if the name does not match."""
         if self.pieces:
-            return {} if _stand_in(self.pieces, name) else None
+            return {} if _consists_of(self.pieces, name) else None
         if self.kind == "exact":
             return {} if name == self.text else None
         found = self.regex.fullmatch(name)
@@ -77,20 +77,20 @@ class Pattern:
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
-        """The expression that a whole name has to match; compiled when it is first asked for."""
+        """The regular expression that the whole name must match; compiled at first use."""
         if self.expression is not None:
             return re.compile(self.expression)
         return re.compile(re.escape(self.text) if self.kind == "exact" else fnmatch.translate(self.text))
 
 
 def parse(text: str) -> Pattern:
-    """The pattern that `text` spells.
+    """Parses a pattern.
 
     Parameters:
-      text: One entry of a rule's `tasks`.
+      text: An entry of a rule's `tasks`.
 
     Raises:
-      ValueError: The text is no pattern; the message says why in one sentence.
+      ValueError: The pattern is invalid; the message is one sentence for the user.
     """
     if not text:
         raise ValueError("the pattern is empty")
@@ -106,14 +106,14 @@ def parse(text: str) -> Pattern:
 
 
 def glob_items(text: str) -> list[str]:
-    """The items of a glob, as `fnmatch` reads it: runs of `*`, `?`, `[...]`, and the text between."""
+    """The items of a glob as in `fnmatch`: runs of `*`, `?`, `[...]`, and the literal text between them."""
     return _GLOB_ITEM.findall(text)
 
 
 def items_of(pattern: Pattern) -> list[str | Wildcard]:
-    """What every name that a pattern matches consists of, from left to right: texts, and characters that are open.
+    """The literal texts and wildcards that every matching name consists of, from left to right.
 
-    Of a regular expression, this may allow more names than it matches.
+    For a regular expression, the items may match more names than the expression.
     """
     if pattern.kind == "exact":
         return [pattern.text]
@@ -163,36 +163,37 @@ def _is_one_character(items: Any) -> bool:
 
 
 def _joined(items: Iterable[str | Wildcard]) -> list[str | Wildcard]:
-    """Items with neighbouring texts put together."""
+    """The items with adjacent texts joined, and one `ANY` for several."""
     joined: list[str | Wildcard] = []
     for item in items:
-        if isinstance(item, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += item
-        else:
+        last = joined[-1] if joined else None
+        if isinstance(item, str) and isinstance(last, str):
+            joined[-1] = last + item
+        elif item is not Wildcard.ANY or last is not Wildcard.ANY:
             joined.append(item)
     return joined
 
 
 def placeholders(template: str) -> tuple[str, ...]:
-    """The names that stand in braces in a rule's `queue` or `key`, in order."""
+    """The names in braces in a rule's `queue` or `key`, in order."""
     return tuple(_PLACEHOLDER.findall(template))
 
 
 def fill(template: str, captures: Mapping[str, str]) -> str:
-    """A rule's `queue` or `key` with captured text put in; braces around any other name stay as they are."""
+    """A rule's `queue` or `key` with the captured texts filled in; braces around other names are kept."""
     if "{" not in template:
         return template
     return _PLACEHOLDER.sub(lambda found: captures.get(found[1], found[0]), template)
 
 
 def template_regex(template: str) -> re.Pattern[str]:
-    """An expression for everything that `fill` can make of a template."""
+    """A regular expression that matches everything that `fill` can return for a template."""
     pieces = _PLACEHOLDER.split(template)[0::2]
     return re.compile("(?s:" + ".+".join(map(re.escape, pieces)) + ")")
 
 
 def _regex(text: str) -> Pattern:
-    """`/.../` as a pattern."""
+    """Parses `/.../`."""
     if len(text) < 2 or not text.endswith("/"):
         raise ValueError(f"the regular expression `{text}` does not end with `/`")
     if text == "//":
@@ -205,16 +206,14 @@ def _regex(text: str) -> Pattern:
 
 
 def _capture(text: str) -> Pattern:
-    """A pattern with `{name}` in it, alone or beside `*`."""
+    """Parses a pattern with `{name}`, with or without `*`."""
     pieces = _BRACES.split(text)  # literal, name, literal, name, ..., literal
     literals, names = pieces[0::2], pieces[1::2]
     if any("{" in literal or "}" in literal for literal in literals):
         raise ValueError(f"the braces of `{text}` do not pair up")
     for name, times in Counter(names).items():
         if not name.isidentifier():
-            raise ValueError(
-                f"`{{{name}}}` in `{text}` is no capture: a name of letters, digits and `_` goes in braces"
-            )
+            raise ValueError(f"`{{{name}}}` in `{text}` is not a name of letters, digits and `_`")
         if times > 1:
             raise ValueError(f"`{text}` captures `{name}` twice")
     if "" in literals[1:-1]:
@@ -229,10 +228,10 @@ def _capture(text: str) -> Pattern:
 
 
 def _capture_expression(literals: list[str], names: list[str]) -> tuple[str, int]:
-    """The expression of a pattern with captures, and how many wildcards can share out a name.
+    """The expression of a pattern with captures, and the number of wildcards that can split a name in several ways.
 
-    A later capture is told to leave what an earlier wildcard takes: where `-` separates two, the later one has no `-`
-    behind its first character, or the earlier one would have taken that, too. So each text is looked at once.
+    A later capture does not match what a greedy wildcard before it would have matched: if `-` separates the two, the
+    capture contains no `-` after its first character. So only one split of a name is tried.
     """
     glob = any("*" in literal for literal in literals)
     body = _glob_body if glob else re.escape
@@ -248,25 +247,25 @@ def _capture_expression(literals: list[str], names: list[str]) -> tuple[str, int
 
 
 def _ends_segment(literal: str, glob: bool) -> bool:
-    """Whether only one end of a capture can be followed by a literal: that of a segment, or of the name."""
+    """Whether a capture before this literal can only end at the end of a segment or of the name."""
     fixed = re.split(r"[*?\[]", literal)[0] if glob else literal
     return not literal or "." in fixed or ":" in fixed
 
 
 def _last_star(literal: str) -> tuple[bool, str]:
-    """Whether a piece of a glob has a `*`, and what follows the last one."""
+    """Whether a piece of a glob contains a `*`, and the text after the last one."""
     items = glob_items(literal)
     stars = [at for at, item in enumerate(items) if item[0] == "*"]
     return bool(stars), "".join(items[stars[-1] + 1 :]) if stars else literal
 
 
 def _glob_body(literal: str) -> str:
-    """What `fnmatch` writes for a piece of a glob, without the `(?s:` and `)\\Z` around it."""
+    """The expression of `fnmatch` for a piece of a glob, without the surrounding `(?s:` and `)\\Z`."""
     return fnmatch.translate(literal)[4:-3]
 
 
-def _stand_in(pieces: tuple[str, ...], name: str) -> bool:
-    """Whether a name consists of pieces in their order, with anything between them."""
+def _consists_of(pieces: tuple[str, ...], name: str) -> bool:
+    """Whether a name consists of the pieces in order, with any text between them."""
     first, last = pieces[0], pieces[-1]
     if not (name.startswith(first) and name.endswith(last)):
         return False

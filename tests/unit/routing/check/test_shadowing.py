@@ -6,7 +6,7 @@ import time
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from routectl.routing.check.shadowing import _examples as examples
@@ -45,6 +45,10 @@ def unreachable(texts: list[str]) -> list[tuple[str, str]]:
 
 
 @given(PATTERNS, PATTERNS)
+@example(parse("*{x}"), parse("*"))  # `a.` ends in no segment
+@example(parse("{x}*"), parse("*"))
+@example(parse("*{x}?*"), parse("?*{x}"))
+@example(parse("?*?*"), parse("/[ab]*[ab]*/"))
 def test_a_covered_pattern_has_no_name_of_its_own(earlier: Pattern, later: Pattern) -> None:
     if covers(earlier, later):
         assert names(later) <= names(earlier)
