@@ -4,6 +4,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 JOBS     ?= 3
 VERSIONS ?= 3.10 4.0 4.3
+PYTHONS  ?= 3.11 3.13 3.14
 CELERY   ?= 5.5.0
 BROKER   ?=
 ARGS     ?=
@@ -22,7 +23,7 @@ export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit live matrix oldest lint types bench docs clean
+.PHONY: help install demo test unit live matrix oldest pythons lint types bench docs clean
 
 help: ## list the targets and variables
 	@echo 'Targets:'
@@ -34,6 +35,7 @@ help: ## list the targets and variables
 	@echo '  CELERY    version of `make oldest`                        [$(CELERY)]'
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
 	@echo '  VERSIONS  RabbitMQ versions of `make matrix`              [$(VERSIONS)]'
+	@echo '  PYTHONS   Python versions of `make pythons`               [$(PYTHONS)]'
 	@echo '  BROKER    AMQP URL of a broker to test on, not a new one  [$(BROKER)]'
 	@echo '  ARGS      more arguments, passed on as they are           [$(ARGS)]'
 
@@ -69,6 +71,9 @@ oldest: ## the tests with Celery workers, and of routing, on the oldest Celery
 	@test -x $(OLD)/bin/pip || $(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/pip install --quiet --editable '.[test]' 'celery==$(CELERY)'
 	$(OLD)/bin/pytest -n $(JOBS) tests/workers $(ROUTING) $(ARGS)
+
+pythons: $(STAMP) ## the unit tests on each Python version
+	@$(BIN)/python -m tests.pythons $(PYTHONS) -- -n $(JOBS) tests/unit $(ARGS)
 
 lint: $(STAMP) ## style
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Installs rabbitmq-server from Debian's packages: with apt, or by unpacking a Debian system into the cache folder."""
+"""Installs packages of Debian, such as rabbitmq-server: with apt, or in a Debian unpacked into the cache folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...base.progress import Announce
@@ -16,7 +17,7 @@ from .lock import locked
 #: RabbitMQ series -> the Debian suite that contains it, oldest first. sid may contain a newer one.
 SUITES = {"3.10": "bookworm", "4.0": "trixie", "4.3": "sid"}
 
-#: Folders of an unpacked Debian that RabbitMQ does not need.
+#: Folders of an unpacked Debian that its programs do not need.
 _UNNEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
 
 
@@ -76,34 +77,66 @@ def unpacked(series: str, *, install: bool, progress: Announce) -> Path | None:
     """
     if not can_install():
         return None
-    root = _cache() / f"rabbitmq-{series}"
+    name = f"rabbitmq-{series}"
+    if not install and not (_cache() / name).exists():
+        return None
+    try:
+        return unpack(name, SUITES[series], ["rabbitmq-server"], progress)
+    except BrokerError as error:
+        raise BrokerError(error.message, f"{error.hint}, or {how_to_use_docker()}") from error
+
+
+def unpack(name: str, suite: str, packages: Sequence[str], progress: Announce) -> Path:
+    """Root folder of a Debian system with some packages, which is unpacked if it is missing.
+
+    Parameters:
+      name: Its folder below the cache folder.
+      suite: The Debian suite that it comes from.
+      packages: What it contains besides Debian's essential packages.
+      progress: Called with one line before each slow step.
+
+    Raises:
+      BrokerError: It cannot be unpacked.
+    """
+    root = _cache() / name
     if not root.exists():
-        if not install:
-            return None
         with locked(root.with_suffix(root.suffix + ".lock"), progress) as lock:
             if not root.exists():
-                _debootstrap(SUITES[series], root, lock, progress)
+                _debootstrap(suite, packages, root, lock, progress)
     return root
 
 
-def _debootstrap(suite: str, root: Path, lock: int, progress: Announce) -> None:
+def mounting(root: Path, *folders: str) -> list[str]:
+    """Prefix of a command that sees folders of an unpacked Debian instead of this machine's.
+
+    Parameters:
+      root: Root folder of the unpacked Debian.
+      folders: Names of folders below it; `usr` comes last, since `mount` itself is there.
+    """
+    # The mounts are in the command's own namespace, so they go away with its last process, even after a `kill -9`.
+    # `exec` keeps the pid.
+    mounts = "".join(f'mount --bind "$0/{folder}" /{folder}; ' for folder in folders)
+    return ["unshare", "--mount", "sh", "-euc", f'{mounts}exec "$@"', str(root)]
+
+
+def _debootstrap(suite: str, packages: Sequence[str], root: Path, lock: int, progress: Announce) -> None:
     if shutil.which("debootstrap") is None:
         apt_install("debootstrap", progress)
-    progress(f"unpacking RabbitMQ from Debian {suite} into {root} (about a minute, 400 MB)")
+    progress(
+        f"unpacking {' and '.join(packages)} from Debian {suite} into {root} (one to three minutes, up to 400 MB)"
+    )
     partial = root.with_suffix(root.suffix + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     # In its own namespaces, what debootstrap mounts and starts goes away with it, even if it is killed. It inherits
     # the lock, so that after routectl is killed no other process unpacks into the same folder at the same time.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"]
-    command += ["--include=rabbitmq-server", suite, str(partial)]
+    command += [f"--include={','.join(packages)}", suite, str(partial)]
     result = subprocess.run(command, capture_output=True, text=True, pass_fds=(lock,), check=False)
     if result.returncode != 0:
         reason = _last_line(result.stdout if "E:" in result.stdout else result.stderr)
         log = partial / "debootstrap/debootstrap.log"
         advice = f"see `{log}`" if log.exists() else "run this as root with CAP_SYS_ADMIN"
-        raise BrokerError(
-            f"debootstrap could not unpack Debian {suite}: {reason}", f"{advice}, or {how_to_use_docker()}"
-        )
+        raise BrokerError(f"debootstrap could not unpack Debian {suite}: {reason}", advice)
     for folder in _UNNEEDED:
         shutil.rmtree(partial / folder, ignore_errors=True)
     hosts = partial / "etc/hosts"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .debian import mounting
 from .process import free_ports
 from .server import Installation
 
@@ -113,7 +114,5 @@ def inside(server: Installation) -> list[str]:
     """
     if server.root is None:
         return []
-    # The mounts are in the node's own namespace, so they go away with its last process, even after a `kill -9`.
-    # Only `/etc` and `/usr` are replaced, so the node's folder keeps its path. `exec` keeps the pid.
-    script = 'mount --bind "$0/etc" /etc; mount --bind "$0/usr" /usr; exec "$@"'
-    return ["unshare", "--mount", "sh", "-euc", script, str(server.root)]
+    # Only these two are replaced, so the node's folder keeps its path.
+    return mounting(server.root, "etc", "usr")

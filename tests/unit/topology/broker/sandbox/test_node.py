@@ -81,7 +81,10 @@ def test_environment_holds_nothing_of_the_machines_rabbitmq(
 
 def test_only_a_server_from_elsewhere_needs_mounts() -> None:
     assert inside(SERVER) == []
-    assert inside(Installation(SERVER.command, Path("/elsewhere")))[:2] == ["unshare", "--mount"]
+    prefix = inside(Installation(SERVER.command, Path("/elsewhere")))
+    assert prefix[:2] == ["unshare", "--mount"]
+    # `mount` is in `/usr`, which therefore comes last.
+    assert prefix[-2:] == ['mount --bind "$0/etc" /etc; mount --bind "$0/usr" /usr; exec "$@"', "/elsewhere"]
 
 
 def test_ports_named_are_kept_and_the_others_picked() -> None:
