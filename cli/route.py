@@ -51,7 +51,6 @@ def command(
     options: str | None,
     files: tuple[Path, ...],
     vhost: str | None,
-    form: str,
 ) -> int:
     """Shows where a task goes, and why.
 
@@ -198,6 +197,8 @@ def _workers(found: Explanation) -> str:
 
 def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
     """The rules that were not used: those whose pattern matched one by one, the others counted unless verbose."""
+    from .text import count_text
+
     if found.outranked is not None:
         yield _attempt_text(found.outranked)
     yield from (_attempt_text(attempt) for attempt in found.attempts if verbose or attempt.matched)
@@ -205,7 +206,7 @@ def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
     if others and not verbose:
         names = sum(attempt.exact for attempt in others)
         counts = ((names, "name"), (len(others) - names, "pattern"))
-        counted = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        counted = " and ".join(count_text(count, noun) for count, noun in counts if count)
         verb, them = ("does", "shows it") if len(others) == 1 else ("do", "lists them")
         yield f"{counted} that {verb} not match; `--verbose` {them}"
 

@@ -27,7 +27,7 @@ _APP_MODULE = "routectl.routing.worker_app"
 @click.command("worker", epilog=_EXAMPLES)
 @click.argument("profile")
 @click.argument("words", metavar="[-- OPTION...]", nargs=-1, type=click.UNPROCESSED)
-@app_option
+@app_option()
 @file_option
 @vhost_option
 @click.option(

@@ -21,7 +21,7 @@ Examples:
 
 
 @click.command("workers", epilog=_EXAMPLES)
-@app_option
+@app_option()
 @file_option
 @vhost_option
 @click.option("--image", default="app", show_default=True, help="Container image (compose, kubernetes).")
@@ -40,7 +40,6 @@ def command(
     image: str,
     directory: Path | None,
     user: str | None,
-    form: str,
 ) -> None:
     """Prints worker commands, or systemd, Procfile, Compose and Kubernetes units.
 
@@ -54,6 +53,7 @@ def command(
     body, _ = select_vhost(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
+    form = console.output_format
     program = celery_program() if form == "systemd" else ("celery",)
     found = manifests.worker_units(body, app, program)
     if console.json:
