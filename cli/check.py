@@ -1,4 +1,4 @@
-"""`routectl check`: one verdict on the file, its tests and a Celery app."""
+"""`routectl check`: whether the file, its tests and a Celery app agree."""
 
 from __future__ import annotations
 

@@ -146,7 +146,8 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("workers", _workers(found)),
             ("note", _followed(found)),
         ]
-    lines += [(("skipped", "")[at > 0], text) for at, text in enumerate(_skipped(found, verbose))]
+    skipped = _skipped(found, verbose)
+    lines += [("skipped" if number == 0 else "", text) for number, text in enumerate(skipped)]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL}}{printable(text)}"

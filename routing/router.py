@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .reload.watch import Watch
     from .task_routes.router import CeleryRouter
 
-#: The options with which Celery sends a retry back to where it came from.
+#: The options with which Celery sends a retry to the address of the first attempt.
 _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 
 #: The values of AMQP's `delivery-mode`.

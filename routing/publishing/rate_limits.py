@@ -50,26 +50,22 @@ class RateLimits:
         return None if entry is None else entry.route.rate_limit
 
 
-def merge_annotations(theirs: Any, ours: Iterable[Any]) -> list[Any]:
+def merge_annotations(own: Any, from_file: Iterable[Any]) -> list[Any]:
     """Merges the setting `task_annotations` of an app with the file's entries.
 
     Parameters:
-      theirs: The app's value, in any form that Celery accepts.
-      ours: The file's entries.
+      own: The app's value, in any form that Celery accepts.
+      from_file: The file's entries.
     """
-    entries = theirs if isinstance(theirs, list | tuple) else [theirs]
-    return [*ours, *(each for each in entries if each is not None and not isinstance(each, RateLimits))]
+    entries = own if isinstance(own, list | tuple) else [own]
+    kept = [entry for entry in entries if entry is not None and not isinstance(entry, RateLimits)]
+    return [*from_file, *kept]
 
 
-def limit_bound_tasks(app: Any, ours: Iterable[RateLimits]) -> None:
-    """Sets the rate limits of tasks that are already bound to their app, which Celery does not annotate again.
-
-    Parameters:
-      app: The app.
-      ours: The file's entries.
-    """
+def limit_bound_tasks(app: Any, from_file: Iterable[RateLimits]) -> None:
+    """Sets the rate limits of tasks that are already bound to their app, which Celery does not annotate again."""
     for task in app.tasks.values() if app.finalized else ():
-        for entry in ours:
+        for entry in from_file:
             limit = entry.limit(task)
             if limit is not None:
                 type(task).rate_limit = limit
