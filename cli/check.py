@@ -155,7 +155,7 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _row(task: Destination) -> tuple[str, ...]:
-    from .text import rule_text
+    from .text import rule_text, worker_names
 
     if task.follows is not None:
         return task.task, "-", "-", "-", f"goes with {task.follows}"
@@ -165,12 +165,11 @@ def _row(task: Destination) -> tuple[str, ...]:
         if task.explanation.decision is None:
             rules["refused"] = None
     rules |= dict.fromkeys(map(_own_text, task.own))
-    workers = ",".join(name or "any" for name in task.workers) or "none"
     return (
         task.task,
         ",".join(task.queues) or "-",
         ",".join(task.tiers) or "-",
-        workers if task.queues else "-",
+        worker_names(task.workers) if task.queues else "-",
         " or ".join(rules),
     )
 

@@ -113,7 +113,7 @@ def _parsed(option: str, text: str | None, kind: type) -> Any:
 
 
 def _row(found: Explanation) -> tuple[str, ...]:
-    from .text import rule_text
+    from .text import rule_text, worker_names
 
     decision = found.decision
     if decision is None:
@@ -122,7 +122,7 @@ def _row(found: Explanation) -> tuple[str, ...]:
         return found.task, "-", "-", "-", "-", "-", _followed(found)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
-    workers = ",".join(name or "any" for name in found.workers) or "none"
+    workers = worker_names(found.workers)
     return found.task, decision.queue, exchange, decision.routing_key, priority, workers, rule_text(decision)
 
 

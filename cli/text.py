@@ -261,6 +261,11 @@ def rule_text(decision: Decision) -> str:
     return "unmatched" if decision.rule is None else f"{position_prefix(decision.position)}{decision.pattern}"
 
 
+def worker_names(profiles: Sequence[str]) -> str:
+    """The worker profiles in a table's cell; `""` is a worker without a profile."""
+    return ",".join(name or "any" for name in profiles) or "none"
+
+
 def position_prefix(position: Position | None) -> str:
     """A position as a prefix: file and line, or nothing."""
     return f"{position.file}:{position.line}  " if position else ""
