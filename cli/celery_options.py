@@ -1,4 +1,4 @@
-"""What the commands that deal with Celery share."""
+"""Options and checks of the commands that need Celery or its app."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..topology.errors import UsageError
+from .options import Command
 
-Command = Callable[..., Any]
+#: `--vhost`, of commands that read one vhost's part of the file.
+vhost_option = click.option("--vhost", help="One of the file's `vhosts`.  [default: its top level]")
 
 
-def app_option(command: Command, *, required: bool = True) -> Command:
+def app_option(*, required: bool = True) -> Callable[[Command], Command]:
     """`-A/--app`."""
     return click.option(
         "-A",
@@ -25,7 +26,7 @@ def app_option(command: Command, *, required: bool = True) -> Command:
         envvar="ROUTECTL_APP",
         show_envvar=True,
         help="The Celery app, as for `celery -A`: `proj` or `proj.celery:app`.",
-    )(command)
+    )
 
 
 def celery_program() -> tuple[str, ...]:
@@ -38,8 +39,3 @@ def require_celery() -> None:
     """Raises a `UsageError` if Celery is not installed."""
     if importlib.util.find_spec("celery") is None:
         raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
-
-
-def vhost_option(command: Command) -> Command:
-    """`--vhost`."""
-    return click.option("--vhost", help="One of the file's `vhosts`.  [default: its top level]")(command)

@@ -1,18 +1,16 @@
-"""`routectl check`: one verdict on the file, its tests and a Celery app."""
+"""`routectl check`: whether the file, its tests and a Celery app agree."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .celery_options import app_option, vhost_option
+from .celery_options import app_option, require_celery, vhost_option
 from .console import Console
 from .options import file_option, output_options
 
@@ -36,7 +34,7 @@ _HEADER = ("task", "queue", "tier", "workers", "rule")
 
 @click.command("check", epilog=_EXAMPLES)
 @file_option
-@partial(app_option, required=False)
+@app_option(required=False)
 @vhost_option
 @click.option(
     "--allow", metavar="CODE", multiple=True, help="Accept findings with this code; repeat it for more."
@@ -48,7 +46,6 @@ def command(
     app: str | None,
     vhost: str | None,
     allow: tuple[str, ...],
-    form: str,
 ) -> int:
     """Says whether file, tests and app agree; asks no broker.
 
@@ -63,9 +60,11 @@ def command(
     from ..routing.check.context import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
+    from ..topology.file.load import collector_paused, load
 
     try:
-        loaded = _load(files)
+        with collector_paused():
+            loaded = load(list(files))
         vhosts = (vhost,) if vhost is not None else (None, *loaded.topology.vhosts)
         parts = [VhostContext.of(loaded, name) for name in vhosts]
     except FileError as error:
@@ -94,23 +93,13 @@ def command(
     return 1 if found else 0
 
 
-def _load(files: tuple[Path, ...]) -> Loaded:
-    from ..topology.file.load import collector_paused, load
-
-    with collector_paused():
-        return load(list(files))
-
-
 def _facts(app: str, part: VhostContext) -> AppFacts:
     """Reads an app.
 
     Raises:
       UsageError: Celery is not installed, or there is no such app.
     """
-    from ..topology.errors import UsageError
-
-    if importlib.util.find_spec("celery") is None:
-        raise UsageError("Celery is not installed", "run `pip install 'routectl[celery]'`")
+    require_celery()
     from ..routing.check.app import reader
 
     return reader.read(app, part.body)
@@ -138,14 +127,14 @@ def _text(
     found: Sequence[Finding], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
 ) -> Iterator[str]:
     """The tasks, the findings, and a summary line."""
-    from .text import columns
+    from .text import columns, count_text
 
     if tasks:
         yield columns([_HEADER, *map(_row, tasks)])
         yield ""
     yield from _findings(found)
     codes = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
-    counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+    counted = ", ".join(count_text(count, noun) for count, noun in counts)
     yield f"{f'Found {codes}' if found else 'Nothing found'} in {counted}"
 
 
@@ -155,19 +144,18 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
     from .text import finding_text
 
-    def together(finding: Finding) -> object:
+    def shared_help(finding: Finding) -> object:
         return (finding.code, finding.help) if finding.position is None else id(finding)
 
-    for _, each in groupby(found, together):
-        group = list(each)
-        for finding in group[:-1]:
-            yield finding_text(replace(finding, help=None))
-        yield finding_text(group[-1])
+    for _, group in groupby(found, shared_help):
+        *others, last = group
+        yield from (finding_text(replace(finding, help=None)) for finding in others)
+        yield finding_text(last)
         yield ""
 
 
 def _row(task: Destination) -> tuple[str, ...]:
-    from .text import rule_text
+    from .text import rule_text, worker_names
 
     if task.follows is not None:
         return task.task, "-", "-", "-", f"goes with {task.follows}"
@@ -177,17 +165,16 @@ def _row(task: Destination) -> tuple[str, ...]:
         if task.explanation.decision is None:
             rules["refused"] = None
     rules |= dict.fromkeys(map(_own_text, task.own))
-    workers = ",".join(name or "any" for name in task.workers) or "none"
     return (
         task.task,
         ",".join(task.queues) or "-",
         ",".join(task.tiers) or "-",
-        workers if task.queues else "-",
+        worker_names(task.workers) if task.queues else "-",
         " or ".join(rules),
     )
 
 
 def _own_text(sender: TaskSource) -> str:
     """The destination that a task or schedule entry sets itself."""
-    place = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
-    return f"its own {place}" if sender.schedule is None else f"{place} of entry {sender.schedule}"
+    address = ", ".join(f"{name}: {value}" for name, value in sender.address.items())
+    return f"its own {address}" if sender.schedule is None else f"{address} of entry {sender.schedule}"

@@ -36,12 +36,17 @@ class Console:
         self.debug = debug
         self.quiet = False
         self.verbose = False
-        self.json = False
-        self._color: str = "auto"
+        self.output_format = "text"
+        self._color = "auto"
 
-    def setup(self, *, color: str, quiet: bool, verbose: bool, form: str) -> None:
+    def setup(self, *, color: str, quiet: bool, verbose: bool, output_format: str) -> None:
         """Applies the output options of the command."""
-        self._color, self.quiet, self.verbose, self.json = color, quiet, verbose, form == "json"
+        self._color, self.quiet, self.verbose, self.output_format = color, quiet, verbose, output_format
+
+    @property
+    def json(self) -> bool:
+        """Whether the command writes one JSON document instead of text."""
+        return self.output_format == "json"
 
     def colored(self, *, err: bool = False) -> bool:
         """Whether to use colour: `--color`, then `NO_COLOR`, then whether it is a terminal."""
@@ -61,7 +66,7 @@ class Console:
     def say(self, text: str) -> None:
         """Writes a note to stderr, unless `--quiet`."""
         if not self.quiet:
-            click.echo(text, err=True, color=self.colored(err=True))
+            self.warn(text)
 
     def warn(self, text: str) -> None:
         """Writes a warning to stderr, even with `--quiet`."""
@@ -123,8 +128,9 @@ class Console:
         if isinstance(error, RoutectlError):
             self._error(error.message, error.hint)
             return 1 if isinstance(error, Refused) else 2
+        first_line = next(iter(str(error).splitlines()), "")
         hint = f"this is a bug: run the command again with `--debug` and report it at {ISSUES}"
-        self._error(f"{type(error).__name__}: {_first_line(error)}", hint)
+        self._error(f"{type(error).__name__}: {first_line}", hint)
         return 2
 
     def _findings(self, error: Any) -> None:
@@ -136,8 +142,8 @@ class Console:
         from .text import finding_text
 
         for finding in error.findings:
-            click.echo(finding_text(finding) + "\n", err=True, color=self.colored(err=True))
-        click.echo(f"Found {error.message}; nothing was changed", err=True)
+            self.warn(finding_text(finding) + "\n")
+        self.warn(f"Found {error.message}; nothing was changed")
 
     def _error(self, message: str, hint: str | None) -> None:
         if self.json:
@@ -145,12 +151,9 @@ class Console:
             return
         from .text import printable
 
-        color = self.colored(err=True)
-        click.echo(
-            click.style("error: ", fg="red", bold=True) + printable(message, keep="\n"), err=True, color=color
-        )
+        self.warn(click.style("error: ", fg="red", bold=True) + printable(message, keep="\n"))
         if hint:
-            click.echo(click.style("hint: ", fg="cyan") + printable(hint, keep="\n"), err=True, color=color)
+            self.warn(click.style("hint: ", fg="cyan") + printable(hint, keep="\n"))
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
@@ -158,7 +161,3 @@ def _was_interrupted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]

@@ -40,7 +40,7 @@ def command() -> None:
     "--workers/--no-workers", default=True, show_default=True, help="Add a worker profile for all queues."
 )
 @output_options()
-def celery(console: Console, app: str, out: Path | None, force: bool, workers: bool, form: str) -> int:
+def celery(console: Console, app: str, out: Path | None, force: bool, workers: bool) -> int:
     """Generates the file from a Celery app's configuration.
 
     APP is as for `celery -A`: `proj`, `proj.celery:app` or `proj.celery.app`. Reads its queues, routes, decorators and
@@ -77,7 +77,9 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
 
 
 def _summary(document: FileDraft, out: Path) -> str:
-    rules = sum(len(section.rules) for section in document.sections)
-    counts = ((len(document.exchanges), "exchange"), (len(document.queues), "queue"), (rules, "route"))
-    counted = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
-    return f"Wrote {out}: {counted}"
+    from .text import count_text
+
+    exchanges = count_text(len(document.exchanges), "exchange")
+    queues = count_text(len(document.queues), "queue")
+    routes = count_text(sum(len(section.rules) for section in document.sections), "route")
+    return f"Wrote {out}: {exchanges}, {queues}, {routes}"

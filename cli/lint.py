@@ -21,7 +21,7 @@ Examples:
   routectl lint --explain unknown-name
 """
 
-#: What is counted of a file without mistakes: the field of a vhost's body, and the word for one of its entries.
+#: What is counted in a file without mistakes: each field of a vhost's body, and the noun for one of its entries.
 _COUNTED = {"exchanges": "exchange", "queues": "queue", "routes": "route", "workers": "worker profile"}
 
 
@@ -40,7 +40,7 @@ def _complete_code(_context: click.Context, _option: click.Parameter, incomplete
     help="Explain a finding code, such as `unknown-name`, and read no file.",
 )
 @output_options()
-def command(console: Console, files: tuple[Path, ...], explain: str | None, form: str) -> int:
+def command(console: Console, files: tuple[Path, ...], explain: str | None) -> int:
     """Finds mistakes in the file; asks no broker.
 
     All mistakes at once, each with its position and the likely fix. Every command that reads the file makes the same
@@ -67,10 +67,14 @@ def command(console: Console, files: tuple[Path, ...], explain: str | None, form
 
 
 def _counts(loaded: Loaded) -> str:
-    """What the file declares, in numbers."""
+    """The number of entries that the file declares, by field."""
+    from .text import count_text
+
     bodies = [loaded.topology, *loaded.topology.vhosts.values()]
-    counts = {word: sum(len(getattr(body, field)) for body in bodies) for field, word in _COUNTED.items()}
-    return ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts.items())
+    return ", ".join(
+        count_text(sum(len(getattr(body, field)) for body in bodies), noun)
+        for field, noun in _COUNTED.items()
+    )
 
 
 def _explain(console: Console, code: str) -> int:

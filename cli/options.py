@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,121 +23,110 @@ Command = Callable[..., Any]
 
 DEFAULT_BROKER = "amqp://guest:guest@localhost:5672/"
 
-
-def file_option(command: Command) -> Command:
-    """`-f/--file`, repeatable."""
-    return click.option(
-        "-f",
-        "--file",
-        "files",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        default=("queues.yaml",),
-        show_default="queues.yaml",
-        envvar="ROUTECTL_FILE",
-        show_envvar=True,
-        help="The file; repeatable, later files override earlier ones.",
-    )(command)
-
-
-def broker_options(command: Command) -> Command:
-    """The broker's address and TLS."""
-    options = (
-        click.option(
-            "-b",
-            "--broker",
-            metavar="URL",
-            envvar="ROUTECTL_BROKER",
-            show_envvar=True,
-            default=DEFAULT_BROKER,
-            show_default="amqp://localhost:5672/",
-            help="amqp:// or amqps:// URL; comma-separated hosts are tried in turn.",
-        ),
-        click.option(
-            "--management",
-            metavar="URL",
-            envvar="ROUTECTL_MANAGEMENT",
-            show_envvar=True,
-            help="URL of the management API.  [default: the broker's hosts, port 15672, or 15671 with amqps]",
-        ),
-        *(
-            click.option(name, type=_file, envvar=variable, show_envvar=True, help=words)
-            for name, variable, words in (
-                ("--ca-file", "ROUTECTL_CA_FILE", "Trusted CAs (PEM)."),
-                ("--cert-file", "ROUTECTL_CERT_FILE", "Client certificate (PEM)."),
-                ("--key-file", "ROUTECTL_KEY_FILE", "Private key (PEM)."),
-            )
-        ),
-        click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(min=0.1),
-            default=60.0,
-            show_default=True,
-            help="Seconds to wait for a response.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 _TYPED, _FROM_ENVIRONMENT = ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT
 
-_file = click.Path(exists=True, dir_okay=False)
 
-
-def output_options(*formats: str) -> Callable[[Command], Command]:
-    """`--format`, `--color`, `-q`, `-v` and `--debug`, which configure the console.
-
-    Parameters:
-      formats: Formats besides text and json.
-    """
+def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for several options, which `--help` lists in this order."""
 
     def decorate(command: Command) -> Command:
-        options = (
-            click.option(
-                "--format",
-                "form",
-                type=click.Choice(["text", "json", *formats]),
-                default="text",
-                show_default=True,
-                help="Output format.",
-            ),
-            click.option(
-                "--color",
-                type=click.Choice(["auto", "always", "never"]),
-                default="auto",
-                help="When to use colours; NO_COLOR is respected.",
-            ),
-            click.option("-q", "--quiet", is_flag=True, help="Show no progress and no notes."),
-            click.option("-v", "--verbose", is_flag=True, help="Show more details."),
-            click.option("--debug", is_flag=True, help="Show tracebacks."),
-        )
-        wrapped: Command = _Setup(command)
         for option in reversed(options):
-            wrapped = option(wrapped)
-        return wrapped
+            command = option(command)
+        return command
 
     return decorate
 
 
-class _Setup:
-    """Calls a command with the console that its output options configure."""
+def _pem_option(name: str, variable: str, text: str) -> Callable[[Command], Command]:
+    kind = click.Path(exists=True, dir_okay=False)
+    return click.option(name, type=kind, envvar=variable, show_envvar=True, help=text)
 
-    def __init__(self, command: Command) -> None:
-        self._command = command
-        self.__name__ = getattr(command, "__name__", "command")
-        self.__doc__ = command.__doc__
-        self.__click_params__ = getattr(command, "__click_params__", [])
 
-    def __call__(
-        self, *, form: str, color: str, quiet: bool, verbose: bool, debug: bool, **options: Any
-    ) -> Any:
-        context = click.get_current_context()
-        console = context.obj if isinstance(context.obj, Console) else Console(debug=debug)
-        console.setup(color=color, quiet=quiet, verbose=verbose, form=form)
-        return self._command(console=console, form=form, **options)
+#: `-f/--file`, repeatable.
+file_option = click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    default=("queues.yaml",),
+    show_default="queues.yaml",
+    envvar="ROUTECTL_FILE",
+    show_envvar=True,
+    help="The file; repeatable, later files override earlier ones.",
+)
+
+#: The broker's address and TLS; `address_of` evaluates them.
+broker_options = option_group(
+    click.option(
+        "-b",
+        "--broker",
+        metavar="URL",
+        envvar="ROUTECTL_BROKER",
+        show_envvar=True,
+        default=DEFAULT_BROKER,
+        show_default="amqp://localhost:5672/",
+        help="amqp:// or amqps:// URL; comma-separated hosts are tried in turn.",
+    ),
+    click.option(
+        "--management",
+        metavar="URL",
+        envvar="ROUTECTL_MANAGEMENT",
+        show_envvar=True,
+        help="URL of the management API.  [default: the broker's hosts, port 15672, or 15671 with amqps]",
+    ),
+    _pem_option("--ca-file", "ROUTECTL_CA_FILE", "Trusted CAs (PEM)."),
+    _pem_option("--cert-file", "ROUTECTL_CERT_FILE", "Client certificate (PEM)."),
+    _pem_option("--key-file", "ROUTECTL_KEY_FILE", "Private key (PEM)."),
+    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        default=60.0,
+        show_default=True,
+        help="Seconds to wait for a response.",
+    ),
+)
+
+
+def output_options(*formats: str) -> Callable[[Command], Command]:
+    """`--format`, `--color`, `-q`, `-v` and `--debug`, which configure the console that the command gets.
+
+    Parameters:
+      formats: Formats besides text and json.
+    """
+    options = option_group(
+        click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(["text", "json", *formats]),
+            default="text",
+            show_default=True,
+            help="Output format.",
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="When to use colours; NO_COLOR is respected.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress and no notes."),
+        click.option("-v", "--verbose", is_flag=True, help="Show more details."),
+        click.option("--debug", is_flag=True, help="Show tracebacks."),
+    )
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def configured(
+            *, output_format: str, color: str, quiet: bool, verbose: bool, debug: bool, **values: Any
+        ) -> Any:
+            console = click.get_current_context().find_object(Console) or Console(debug=debug)
+            console.setup(color=color, quiet=quiet, verbose=verbose, output_format=output_format)
+            return command(console=console, **values)
+
+        return options(configured)
+
+    return decorate
 
 
 def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool = False) -> Loaded:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import Console
-from .options import broker_options, file_option, output_options
+from .options import broker_options, file_option, option_group, output_options
 
 _EXAMPLES = """\b
 Examples:
@@ -20,29 +20,24 @@ Examples:
   routectl plan --via amqp                    without the management API
 """
 
-
-def planning_options(command: Any) -> Any:
-    """The options that affect the plan, for both `plan` and `apply`."""
-    options = (
-        click.option(
-            "--via",
-            type=click.Choice(["management", "amqp"]),
-            default="management",
-            show_default=True,
-            help="amqp works without the management API, but only creates and checks objects.",
-        ),
-        click.option("--cluster", metavar="NAME", help="Refuse any other cluster."),
-        click.option(
-            "--delete",
-            "deletions",
-            multiple=True,
-            metavar="KIND:NAME",
-            help="Delete an object that is not in the file, such as queue:legacy; repeatable.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+#: The options that affect the plan, for both `plan` and `apply`.
+planning_options = option_group(
+    click.option(
+        "--via",
+        type=click.Choice(["management", "amqp"]),
+        default="management",
+        show_default=True,
+        help="amqp works without the management API, but only creates and checks objects.",
+    ),
+    click.option("--cluster", metavar="NAME", help="Refuse any other cluster."),
+    click.option(
+        "--delete",
+        "deletions",
+        multiple=True,
+        metavar="KIND:NAME",
+        help="Delete an object that is not in the file, such as queue:legacy; repeatable.",
+    ),
+)
 
 
 @click.command("plan", epilog=_EXAMPLES)

@@ -51,7 +51,6 @@ def command(
     options: str | None,
     files: tuple[Path, ...],
     vhost: str | None,
-    form: str,
 ) -> int:
     """Shows where a task goes, and why.
 
@@ -114,7 +113,7 @@ def _parsed(option: str, text: str | None, kind: type) -> Any:
 
 
 def _row(found: Explanation) -> tuple[str, ...]:
-    from .text import rule_text
+    from .text import rule_text, worker_names
 
     decision = found.decision
     if decision is None:
@@ -123,7 +122,7 @@ def _row(found: Explanation) -> tuple[str, ...]:
         return found.task, "-", "-", "-", "-", "-", _followed(found)
     exchange = f"{decision.exchange or '(default)'} {decision.exchange_type}"
     priority = "-" if decision.priority is None else str(decision.priority)
-    workers = ",".join(name or "any" for name in found.workers) or "none"
+    workers = worker_names(found.workers)
     return found.task, decision.queue, exchange, decision.routing_key, priority, workers, rule_text(decision)
 
 
@@ -147,7 +146,8 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("workers", _workers(found)),
             ("note", _followed(found)),
         ]
-    lines += [(("skipped", "")[at > 0], text) for at, text in enumerate(_skipped(found, verbose))]
+    skipped = _skipped(found, verbose)
+    lines += [("skipped" if number == 0 else "", text) for number, text in enumerate(skipped)]
     for label, text in lines:
         if text:
             yield f"  {label:{_LABEL}}{printable(text)}"
@@ -198,6 +198,8 @@ def _workers(found: Explanation) -> str:
 
 def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
     """The rules that were not used: those whose pattern matched one by one, the others counted unless verbose."""
+    from .text import count_text
+
     if found.outranked is not None:
         yield _attempt_text(found.outranked)
     yield from (_attempt_text(attempt) for attempt in found.attempts if verbose or attempt.matched)
@@ -205,7 +207,7 @@ def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
     if others and not verbose:
         names = sum(attempt.exact for attempt in others)
         counts = ((names, "name"), (len(others) - names, "pattern"))
-        counted = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+        counted = " and ".join(count_text(count, noun) for count, noun in counts if count)
         verb, them = ("does", "shows it") if len(others) == 1 else ("do", "lists them")
         yield f"{counted} that {verb} not match; `--verbose` {them}"
 

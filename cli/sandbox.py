@@ -59,7 +59,6 @@ def command() -> None:
 @output_options()
 def start(
     console: Console,
-    form: str,
     name: str,
     port: int | None,
     rabbitmq: str | None,
@@ -85,7 +84,7 @@ def start(
 @_name
 @_docker
 @output_options()
-def stop(console: Console, form: str, name: str, no_docker: bool) -> None:
+def stop(console: Console, name: str, no_docker: bool) -> None:
     """Stops the sandbox and deletes its data."""
     from ..topology.broker import sandbox
 
@@ -100,7 +99,7 @@ def stop(console: Console, form: str, name: str, no_docker: bool) -> None:
 @_name
 @_docker
 @output_options()
-def status(console: Console, form: str, name: str, no_docker: bool) -> int:
+def status(console: Console, name: str, no_docker: bool) -> int:
     """Shows whether the sandbox is running, and its URLs; exits with 1 if it is not."""
     from ..topology.broker import sandbox
 
@@ -111,23 +110,22 @@ def status(console: Console, form: str, name: str, no_docker: bool) -> int:
 
 def _show(console: Console, name: str, running: Sandbox | None) -> None:
     if console.json:
-        console.document({"name": name, "running": running is not None, **_fields(running)})
+        fields = {} if running is None else _fields(running)
+        console.document({"name": name, "running": running is not None, **fields})
     elif running is None:
         console.result(f"sandbox `{name}` is not running")
     else:
-        where = "in Docker" if running.kind == "docker" else "on this machine"
+        host = "in Docker" if running.kind == "docker" else "on this machine"
         broker, management = shlex.quote(running.broker), shlex.quote(running.management)
         console.result(
-            f"# RabbitMQ {running.version or '(does not answer)'} as sandbox {name}, {where}\n"
+            f"# RabbitMQ {running.version or '(does not answer)'} as sandbox {name}, {host}\n"
             f"# AMQP        {running.broker}\n"
             f"# management  {running.management}\n"
             f"export ROUTECTL_BROKER={broker} ROUTECTL_MANAGEMENT={management}"
         )
 
 
-def _fields(running: Sandbox | None) -> dict[str, Any]:
-    if running is None:
-        return {}
+def _fields(running: Sandbox) -> dict[str, Any]:
     return {
         "kind": running.kind,
         "rabbitmq": running.version,

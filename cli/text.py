@@ -61,12 +61,8 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
       plan: The plan.
       verbose: List the objects for Celery's delayed tasks one by one instead of counting them.
     """
-    where = [
-        plan.broker,
-        f"cluster {plan.cluster}" if plan.cluster else "",
-        "vhost " + ", ".join(plan.vhosts),
-    ]
-    lines = [printable("  ".join(part for part in where if part)), ""]
+    cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
+    lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
     if plan.empty:
         return "\n".join([*lines, *_notes(plan), f"No changes. Broker matches {_files(plan.files)}."])
     several = len(plan.vhosts) > 1
@@ -105,13 +101,14 @@ def _is_for_delays(change: Change) -> bool:
 
 def _counted(kinds: Mapping[str, int]) -> str:
     """Counts by kind: `1 exchange, 2 queues`."""
-    return ", ".join(_count(number, kind) for kind, number in kinds.items())
+    return ", ".join(count_text(number, kind) for kind, number in kinds.items())
 
 
-def _count(number: int, what: str) -> str:
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless the number is 1: `2 policies`."""
     if number == 1:
-        return f"1 {what}"
-    return f"{number} {what[:-1]}ies" if what.endswith("cy") else f"{number} {what}s"
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("cy") else f"{number} {noun}s"
 
 
 def _files(files: Sequence[str]) -> str:
@@ -122,7 +119,7 @@ def _summary(plan: Plan) -> str:
     counts = plan.count()
     counted = [f"{counts[action]} {word}" for action, word in _WORDS.items() if counts[action]]
     if plan.problems:
-        counted.append(f"{len(plan.problems)} problem{'s' * (len(plan.problems) != 1)}")
+        counted.append(count_text(len(plan.problems), "problem"))
     return "Plan: " + ", ".join(counted)
 
 
@@ -154,7 +151,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
     if change.risk != "safe":
         counts = ""
         if change.messages is not None:
-            counts = f" ({_count(change.messages, 'message')}, {_count(change.consumers or 0, 'consumer')})"
+            counts = f" ({count_text(change.messages, 'message')}, {count_text(change.consumers or 0, 'consumer')})"
         lines.append(f"      {click.style(' and '.join(change.risks), fg='red')}: {change.reason}{counts}")
     return lines
 
@@ -219,9 +216,7 @@ def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool) ->
     for outcome in report.outcomes:
         if outcome.status != "done":
             lines += _outcome_lines(outcome, several)
-    counts: dict[str, int] = {}
-    for outcome in report.having("done"):
-        counts[_DONE[outcome.change.action]] = counts.get(_DONE[outcome.change.action], 0) + 1
+    counts = Counter(_DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
     counted += [
         f"{len(found)} {status}" for status in ("failed", "skipped") if (found := report.having(status))
@@ -264,6 +259,11 @@ def rule_text(decision: Decision) -> str:
     if decision.celerys_own:
         return "default for Celery's own tasks"
     return "unmatched" if decision.rule is None else f"{position_prefix(decision.position)}{decision.pattern}"
+
+
+def worker_names(profiles: Sequence[str]) -> str:
+    """The worker profiles in a table's cell; `""` is a worker without a profile."""
+    return ",".join(name or "any" for name in profiles) or "none"
 
 
 def position_prefix(position: Position | None) -> str:

@@ -27,7 +27,7 @@ _APP_MODULE = "routectl.routing.worker_app"
 @click.command("worker", epilog=_EXAMPLES)
 @click.argument("profile")
 @click.argument("words", metavar="[-- OPTION...]", nargs=-1, type=click.UNPROCESSED)
-@app_option
+@app_option()
 @file_option
 @vhost_option
 @click.option(
@@ -63,7 +63,7 @@ def command(
     require_celery()
     body, _ = select_vhost(load_files(console, files).topology, vhost)
     found = profiles.find_profile(body, profile, " + ".join(map(str, files)))
-    part = None if share is None else sharing.parse_share(share)
+    part = sharing.parse_share(share)
     sharing.queues_of_share(body, body.consumed(found), part)  # raises early if a queue cannot be shared
     environment = {
         **os.environ,

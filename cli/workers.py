@@ -21,7 +21,7 @@ Examples:
 
 
 @click.command("workers", epilog=_EXAMPLES)
-@app_option
+@app_option()
 @file_option
 @vhost_option
 @click.option("--image", default="app", show_default=True, help="Container image (compose, kubernetes).")
@@ -40,7 +40,6 @@ def command(
     image: str,
     directory: Path | None,
     user: str | None,
-    form: str,
 ) -> None:
     """Prints worker commands, or systemd, Procfile, Compose and Kubernetes units.
 
@@ -54,18 +53,22 @@ def command(
     body, _ = select_vhost(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
-    program = celery_program() if form == "systemd" else ("celery",)
-    found = manifests.worker_units(body, app, program)
-    if console.json:
-        console.document({"workers": manifests.documents(found)})
-    elif form == "systemd":
-        console.result(
-            manifests.systemd(found, str((directory or Path()).absolute()), user or _current_user())
-        )
-    elif form in ("compose", "kubernetes"):
-        console.result((manifests.compose if form == "compose" else manifests.kubernetes)(found, image))
-    else:
-        console.result((manifests.procfile if form == "procfile" else manifests.shell_commands)(found))
+    program = celery_program() if console.output_format == "systemd" else ("celery",)
+    units = manifests.worker_units(body, app, program)
+    match console.output_format:
+        case "json":
+            console.document({"workers": manifests.documents(units)})
+        case "systemd":
+            folder = str((directory or Path()).absolute())
+            console.result(manifests.systemd(units, folder, user or _current_user()))
+        case "compose":
+            console.result(manifests.compose(units, image))
+        case "kubernetes":
+            console.result(manifests.kubernetes(units, image))
+        case "procfile":
+            console.result(manifests.procfile(units))
+        case _:
+            console.result(manifests.shell_commands(units))
 
 
 def _current_user() -> str:

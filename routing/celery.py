@@ -179,25 +179,22 @@ def _changes_for_app(app: Any, values: Mapping[str, Any], router: PublishingRout
     if router in entries(conf.task_routes):
         changes["task_routes"] = Routes(entries(conf.task_routes))
     elif router_of(app) is None:
-        _warn_of_replaced(app, [name for name in ("task_routes", "task_queues") if own.get(name)], router)
+        replaced = " and ".join(f"`{name}`" for name in ("task_routes", "task_queues") if own.get(name))
+        if replaced:
+            _logger.warning("app `%s`: %s replaces its own %s", app.main, router.origin, replaced)
     if "task_annotations" in values:
         changes["task_annotations"] = merge_annotations(conf.task_annotations, values["task_annotations"])
     options = conf.broker_transport_options or {}
     return {**changes, "broker_transport_options": {"confirm_publish": True, **options}}
 
 
-def _warn_of_replaced(app: Any, replaced: list[str], router: PublishingRouter) -> None:
-    if replaced:
-        names = " and ".join(f"`{name}`" for name in replaced)
-        _logger.warning("app `%s`: %s replaces its own %s", app.main, router.origin, names)
-
-
 def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
     """All settings except the transport options, by Celery's lower-case names."""
-    queues = list(kombu_queues(router.body, router.table.addresses, declare=router.declare))
-    default = _default_queue(router)
+    default = default_queue(router.body)
+    if default is None:
+        raise RoutingError(f"{router.origin} has no queue for tasks", "declare one under `queues`")
     values = {
-        "task_queues": queues,
+        "task_queues": list(kombu_queues(router.body, router.table.addresses, declare=router.declare)),
         "task_routes": Routes((router,)),
         "task_create_missing_queues": False,
         "task_default_queue": default,
@@ -215,14 +212,6 @@ def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
     if any(route.rate_limit is not None for route in router.body.routes):
         values["task_annotations"] = [RateLimits(router)]
     return {name: value for name, value in values.items() if name in DEFAULTS}
-
-
-def _default_queue(router: Router) -> str:
-    """The queue of tasks without a route."""
-    queue = default_queue(router.body)
-    if queue is None:
-        raise RoutingError(f"{router.origin} has no queue for tasks", "declare one under `queues`")
-    return queue
 
 
 def _clear_caches(app: Any) -> None:

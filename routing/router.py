@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .reload.watch import Watch
     from .task_routes.router import CeleryRouter
 
-#: The options with which Celery sends a retry back to where it came from.
+#: The options with which Celery sends a retry to the address of the first attempt.
 _ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 
 #: The values of AMQP's `delivery-mode`.
@@ -82,6 +82,9 @@ class Router:
 
     #: Message settings that a plain router cannot pass on to Celery.
     _unsupported_options = EARLY_OPTIONS
+
+    #: Whether Celery declares what is in the file, instead of nothing; only `PublishingRouter` can be set so.
+    declare = False
 
     def __init__(
         self,
@@ -291,8 +294,9 @@ class Router:
                 return self._route_to_queue(decision, options, task)
             if not is_retry(options):
                 return self._route_to_unknown_queue(options)
-        if is_retry(options):
-            _drop_address(options)
+        if is_retry(options) and isinstance(options, dict):
+            # The address of the first attempt no longer reaches a queue of the file: the retry is routed again.
+            options |= dict.fromkeys(options.keys() & _ADDRESS)
         fixed = state.table.decided_by_name(routed_name)
         if fixed is not None:
             answer = self._options(fixed)
@@ -377,12 +381,6 @@ def _with_message_options(decision: Decision, table: Table, name: str, call: Cal
     except RoutingError:
         return decision
     return replace(decision, options=options) if options else decision
-
-
-def _drop_address(options: Mapping[str, Any]) -> None:
-    """Removes a retry's address, which no longer reaches a queue of the file, so that the retry is routed again."""
-    if isinstance(options, dict):
-        options |= dict.fromkeys(options.keys() & _ADDRESS)
 
 
 def _is_chord_unlock(options: Mapping[str, Any]) -> bool:

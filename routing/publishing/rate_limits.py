@@ -34,44 +34,38 @@ class RateLimits:
         """
         others = [entry for entry in task.app.annotations if not isinstance(entry, RateLimits)]
         own = _first_match(others, task)
-        limit = None if _has_own(task) else self.of(task.name)
+        limit = self.limit(task)
         return own if limit is None else {"rate_limit": limit, **(own or {})}
 
-    def of(self, name: str) -> str | None:
-        """Returns the rate limit of a task: that of the first rule without `when` that matches its name.
+    def limit(self, task: Any) -> str | None:
+        """Returns the rate limit of the first rule without `when` that matches a task, unless the task has its own.
 
         Parameters:
-          name: The task's name.
+          task: The task, or its class.
         """
-        entry = self._router.table.rate_limiting_rule(name)
+        # Celery copies the default onto every task.
+        if task.rate_limit not in (None, task.app.conf.task_default_rate_limit):
+            return None
+        entry = self._router.table.rate_limiting_rule(task.name)
         return None if entry is None else entry.route.rate_limit
 
 
-def merge_annotations(theirs: Any, ours: Iterable[Any]) -> list[Any]:
+def merge_annotations(own: Any, from_file: Iterable[Any]) -> list[Any]:
     """Merges the setting `task_annotations` of an app with the file's entries.
 
     Parameters:
-      theirs: The app's value, in any form that Celery accepts.
-      ours: The file's entries.
+      own: The app's value, in any form that Celery accepts.
+      from_file: The file's entries.
     """
-    entries = theirs if isinstance(theirs, list | tuple) else [theirs]
-    return [*ours, *(each for each in entries if each is not None and not isinstance(each, RateLimits))]
+    entries = own if isinstance(own, list | tuple) else [own]
+    kept = [entry for entry in entries if entry is not None and not isinstance(entry, RateLimits)]
+    return [*from_file, *kept]
 
 
-def limit_bound_tasks(app: Any, ours: Iterable[RateLimits]) -> None:
-    """Sets the rate limits of tasks that are already bound to their app, which Celery does not annotate again.
-
-    Parameters:
-      app: The app.
-      ours: The file's entries.
-    """
+def limit_bound_tasks(app: Any, from_file: Iterable[RateLimits]) -> None:
+    """Sets the rate limits of tasks that are already bound to their app, which Celery does not annotate again."""
     for task in app.tasks.values() if app.finalized else ():
-        for entry in ours:
-            limit = None if _has_own(task) else entry.of(task.name)
+        for entry in from_file:
+            limit = entry.limit(task)
             if limit is not None:
                 type(task).rate_limit = limit
-
-
-def _has_own(task: Any) -> bool:
-    """Whether a task has a limit other than the default, which Celery copies onto every task."""
-    return task.rate_limit not in (None, task.app.conf.task_default_rate_limit)

@@ -74,11 +74,6 @@ class PublishingRouter(Router):
         self._has_wrapped_apps = bool(apps)
         self._clear_caches()
 
-    @property
-    def prioritised(self) -> bool:
-        """Whether any rule has a priority."""
-        return any(route.priority is not None for route in self.body.routes)
-
     def __call__(
         self,
         name: str,
@@ -105,10 +100,10 @@ class PublishingRouter(Router):
         return all(app in self._checked_apps for app in list(_state._get_active_apps()) if app.configured)
 
     def _depends_only_on_name(self, decision: Decision) -> bool:
-        ruled = decision.priority is not None and self._celery_sets_priority
+        overrides_priority = decision.priority is not None and self._celery_sets_priority
         return (
             self._has_wrapped_apps
-            and not ruled
+            and not overrides_priority
             and "serializer" not in decision.options
             and super()._depends_only_on_name(decision)
         )
@@ -132,7 +127,8 @@ class PublishingRouter(Router):
         if self.declare or not isinstance(queue, Queue) or queue.no_declare:
             return {"mandatory": True}
         if queue.exchange == WORKER_DIRECT_EXCHANGE:
-            own = _direct_queue(queue)
+            # Not declared by producers: if the worker never ran, nothing would consume its queue.
+            own = Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
         else:
             own = next(filter(None, (app.amqp.queues.get(queue.name) for app in self._apps())), None)
         if own is None:
@@ -162,7 +158,7 @@ class PublishingRouter(Router):
 
     def _apps(self) -> list[Any]:
         """The apps that use this router."""
-        return [app for app in list(_state._get_active_apps()) if app.configured and self in _routers(app)]
+        return [app for app in list(_state._get_active_apps()) if self in _routers(app)]
 
     def _update_queues(self, app: Any, state: RoutingState) -> None:
         """Updates an app's queues to those of the file; a worker keeps those that it consumes.
@@ -190,11 +186,6 @@ def _is_default(name: str, value: Any, options: Mapping[str, Any], task: Any) ->
     default = None if task is None else task.app.conf[DEFAULT_SETTINGS[name]]
     inherits = name == "priority" and "origin" not in options
     return equals(value, default) or (inherits and equals(value, _inherited_priority()))
-
-
-def _direct_queue(queue: Queue) -> Queue:
-    """A worker's direct queue, not declared by producers: if the worker never ran, nothing would consume it."""
-    return Queue(queue.name, queue.exchange, routing_key=queue.routing_key, no_declare=True)
 
 
 def _inherited_priority() -> int | None:
@@ -233,7 +224,7 @@ def router_of(app: Any) -> PublishingRouter | None:
 
 
 def _routers(app: Any) -> list[PublishingRouter]:
-    """The routers of this kind in an app's `task_routes`."""
+    """The routers in an app's `task_routes`; none if its configuration is not loaded."""
     if not app.configured:
         return []
     try:

@@ -41,11 +41,7 @@ class FilePriority(int):
 
 
 def of(driver_type: str) -> Transport:
-    """Returns the capabilities of a transport.
-
-    Parameters:
-      driver_type: kombu's `connection.transport.driver_type`.
-    """
+    """Returns the capabilities of a transport, by kombu's `connection.transport.driver_type`."""
     return _BY_DRIVER.get(driver_type, OTHER)
 
 

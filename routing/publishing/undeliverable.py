@@ -11,7 +11,7 @@ import inspect
 import logging
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound
 
@@ -19,13 +19,14 @@ from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
 from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
+from ..task_routes.address import name_of
 from . import transport as transports
 from .subsecond_delays import support_subsecond_delays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ...topology.model import Body
+    from ..router import Router
 
 _HINT = "run `routectl apply`"
 _HINT_DECLARED = "start a worker that consumes the queue, which declares it"
@@ -59,26 +60,6 @@ class Undeliverable(RoutingError):
         self.routing_key = routing_key
 
 
-class AppRouter(Protocol):
-    """The part of `PublishingRouter` that is used here."""
-
-    @property
-    def body(self) -> Body:
-        """The vhost's part of the file."""
-
-    @property
-    def origin(self) -> str:
-        """The file's name in messages."""
-
-    @property
-    def declare(self) -> bool:
-        """Whether Celery declares what is in the file."""
-
-    @property
-    def prioritised(self) -> bool:
-        """Whether any rule has a priority."""
-
-
 class _Returned(threading.local):
     """The messages returned to this thread during the current publish, as (task id, exchange, key)."""
 
@@ -89,23 +70,29 @@ class _Returned(threading.local):
 _returned = _Returned()
 
 
-def wrap_publishing(amqp: Any, router: AppRouter) -> None:
+def wrap_publishing(amqp: Any, router: Router) -> None:
     """Makes `app.amqp` raise `Undeliverable` for mandatory tasks that reach no queue, and apply the rules' limits.
 
     Parameters:
       amqp: A `celery.app.amqp.AMQP`. Wrapping it again changes nothing.
       router: The app's router.
     """
-    if not hasattr(amqp.send_task_message, "wrapped_by_routectl"):
-        amqp.send_task_message = _wrap_send(amqp.send_task_message, router)
-    if not hasattr(amqp.create_task_message, "wrapped_by_routectl"):
-        amqp.create_task_message = _wrap_create(amqp.create_task_message, amqp.app.conf)
-    if not hasattr(amqp.app.producer_or_acquire, "wrapped_by_routectl"):
-        amqp.app.producer_or_acquire = _wrap_acquire(amqp.app.producer_or_acquire)
+    _wrap_once(amqp, "send_task_message", lambda send: _wrap_send(send, router))
+    _wrap_once(amqp, "create_task_message", lambda create: _wrap_create(create, amqp.app.conf))
+    _wrap_once(amqp.app, "producer_or_acquire", _wrap_acquire)
     support_subsecond_delays(amqp.app)
 
 
-def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any]:
+def _wrap_once(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> None:
+    """Replaces a method of an object by its wrapper, unless it is wrapped already."""
+    method = getattr(owner, name)
+    if not hasattr(method, "wrapped_by_routectl"):
+        wrapper = wrap(method)
+        wrapper.wrapped_by_routectl = True
+        setattr(owner, name, wrapper)
+
+
+def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
     """Wraps `send_task_message`, which then raises an error for a task that reaches no queue."""
 
     def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
@@ -114,35 +101,38 @@ def _wrap_send(send: Callable[..., Any], router: AppRouter) -> Callable[..., Any
             return send(producer, name, message, **options)
         transport = transports.of(producer.connection.transport.driver_type)
         if not transport.amqp:
-            adapted = transports.adapt(options, transport, prioritised=router.prioritised)
+            prioritised = any(route.priority is not None for route in router.body.routes)
+            adapted = transports.adapt(options, transport, prioritised=prioritised)
             return send(producer, name, message, **adapted)
         if not _collect_returns(producer):
             return send(producer, name, message, **options)
         try:
             result = send(producer, name, message, **options)
         except NotFound as error:
-            exchange = _name_of(options.get("exchange") or getattr(options.get("queue"), "exchange", None))
+            given = options.get("exchange") or getattr(options.get("queue"), "exchange", None)
+            exchange = name_of(given) or ""
             if f"no exchange '{exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would otherwise reuse.
             producer.connection.revive(None)
-            raise _no_exchange(name, exchange, options, producer.connection.virtual_host, router) from None
+            reason = f"exchange `{exchange}` does not exist in vhost `{producer.connection.virtual_host}`"
+            key = str(options.get("routing_key") or "")
+            raise _undeliverable(name, reason, exchange, key, router) from None
         metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
         _raise_if_returned(name, metadata["id"], router)
         return result
 
-    send_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_wrapped
 
 
-def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
+def _wrap_create(create: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     """Wraps `create_task_message`, which gets the caller's limits as positional and the rule's as keyword arguments."""
-    parameters = list(inspect.signature(make).parameters)
+    parameters = list(inspect.signature(create).parameters)
     positions = {name: parameters.index(name) for name in EARLY_OPTIONS if name in parameters}
 
     def create_wrapped(*args: Any, **options: Any) -> Any:
         if EARLY_OPTIONS.isdisjoint(options):
-            return make(*args, **options)
+            return create(*args, **options)
         merged = list(args)
         for name, index in positions.items():
             if name in options and index < len(args):
@@ -150,9 +140,8 @@ def _wrap_create(make: Callable[..., Any], conf: Any) -> Callable[..., Any]:
                 default = conf[DEFAULT_SETTINGS[name]] if name in DEFAULT_SETTINGS else None
                 if args[index] is None or args[index] == default:
                     merged[index] = from_rule
-        return make(*merged, **options)
+        return create(*merged, **options)
 
-    create_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return create_wrapped
 
 
@@ -170,7 +159,6 @@ def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
         if undeliverable is not None:
             raise undeliverable
 
-    keeping.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return keeping
 
 
@@ -202,7 +190,7 @@ def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any)
     _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str, router: AppRouter) -> None:
+def _raise_if_returned(name: str, task_id: str, router: Router) -> None:
     """Raises an error if this task was returned; a return that came too late for its own publisher is logged."""
     messages, _returned.messages = _returned.messages, []
     returned = None
@@ -212,17 +200,15 @@ def _raise_if_returned(name: str, task_id: str, router: AppRouter) -> None:
         else:
             _logger.error("task with id %s was dropped: exchange %r has no queue for key %r", *message)
     if returned is not None:
-        raise _no_queue(name, returned[1], returned[2], router)
+        _, exchange, key = returned
+        no_binding = f"exchange `{exchange}` has no queue bound for key `{key}`"
+        reason = no_binding if exchange else f"queue `{key}` does not exist"
+        raise _undeliverable(name, reason, exchange, key, router)
 
 
-def _no_queue(task: str, exchange: str, key: str, router: AppRouter) -> Undeliverable:
-    where = (
-        f"exchange `{exchange}` has no queue bound for key `{key}`"
-        if exchange
-        else f"queue `{key}` does not exist"
-    )
+def _undeliverable(task: str, reason: str, exchange: str, key: str, router: Router) -> Undeliverable:
     return Undeliverable(
-        f"task `{task}` was not queued, since {where}",
+        f"task `{task}` was not queued, since {reason}",
         _hint(exchange, key, router),
         task=task,
         exchange=exchange,
@@ -230,20 +216,7 @@ def _no_queue(task: str, exchange: str, key: str, router: AppRouter) -> Undelive
     )
 
 
-def _no_exchange(
-    task: str, exchange: str, options: dict[str, Any], vhost: str, router: AppRouter
-) -> Undeliverable:
-    key = str(options.get("routing_key") or "")
-    return Undeliverable(
-        f"task `{task}` was not queued, since exchange `{exchange}` does not exist in vhost `{vhost}`",
-        _hint(exchange, key, router),
-        task=task,
-        exchange=exchange,
-        routing_key=key,
-    )
-
-
-def _hint(exchange: str, key: str, router: AppRouter) -> str:
+def _hint(exchange: str, key: str, router: Router) -> str:
     """How to create an exchange or, if it is empty, a queue: by `apply` if it is in the file, or by a worker."""
     body = router.body
     in_file = (
@@ -255,8 +228,3 @@ def _hint(exchange: str, key: str, router: AppRouter) -> str:
         return f"it is not in {router.origin}, so `routectl apply` does not create it"
     found = body.exchanges.get(exchange) if exchange else body.queues[key]
     return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
-
-
-def _name_of(exchange: Any) -> str:
-    """The name of an exchange, given as a string or as a kombu object."""
-    return str(getattr(exchange, "name", exchange) or "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 import time
 from hashlib import blake2b
 from typing import NamedTuple
@@ -38,11 +37,7 @@ class Changes(list[str]):
     """The files that have changed, and the glob patterns that match other files now."""
 
     def modified_within(self, seconds: float) -> bool:
-        """Whether one of the files was modified within the last seconds.
-
-        Parameters:
-          seconds: How many.
-        """
+        """Whether one of the files was modified within the last `seconds`."""
         now = time.time()
         return any(0 <= now - _modified(name) < seconds for name in self)
 
@@ -96,7 +91,7 @@ def _stamp(name: str) -> tuple[int, ...] | None:
 
 def _digest(name: str) -> bytes | None:
     try:
-        if not stat.S_ISREG(os.stat(name).st_mode):
+        if not os.path.isfile(name):  # a pipe could block
             return None
         with open(name, "rb") as file:
             return blake2b(file.read(_MAX_BYTES), digest_size=16).digest()
@@ -106,7 +101,7 @@ def _digest(name: str) -> bytes | None:
 
 def _modified(name: str) -> float:
     try:
-        return os.stat(name).st_mtime
+        return os.path.getmtime(name)
     except (OSError, ValueError):
         return 0.0
 

@@ -74,15 +74,15 @@ class Watch(Generic[T]):
         now = time.monotonic()
         if now < self._next_check:
             return
-        waiting, mine = self._waiting.setdefault(os.getpid(), []), object()
+        waiting, token = self._waiting.setdefault(os.getpid(), []), object()
         try:
-            waiting.append(mine)
-            if waiting[0] is mine:
+            waiting.append(token)
+            if waiting[0] is token:
                 self._next_check = now + INTERVAL
                 self._check(now, accept)
         finally:
-            if mine in waiting:
-                waiting.remove(mine)
+            if token in waiting:
+                waiting.remove(token)
 
     def _check(self, now: float, accept: Callable[[T], None]) -> None:
         changes = self._snapshot.changes()
@@ -127,8 +127,5 @@ class Watch(Generic[T]):
         return " + ".join(self._paths)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            **self.__dict__,
-            "_waiting": {},
-            "_next_check": 0.0,
-        }  # the monotonic clock differs between machines
+        # The monotonic clock differs between machines.
+        return {**self.__dict__, "_waiting": {}, "_next_check": 0.0}

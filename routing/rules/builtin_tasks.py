@@ -24,10 +24,7 @@ WRAPPER_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 CHORD_UNLOCK = "celery.chord_unlock"
 
 #: Built-in tasks that are routed like another task, even if a pattern matches them, and which task that is.
-FOLLOWS = {
-    CHORD_UNLOCK: "the chord's body",
-    **dict.fromkeys(("celery.chunks", "celery.map", "celery.starmap"), "the task that it calls"),
-}
+_FOLLOWS = {CHORD_UNLOCK: "the chord's body", **dict.fromkeys(WRAPPER_TASKS, "the task that it calls")}
 
 
 def follows(task: str, *, named: bool) -> str | None:
@@ -37,4 +34,4 @@ def follows(task: str, *, named: bool) -> str | None:
       task: The task's name.
       named: Whether a rule names exactly this task. It makes no difference for `chord_unlock`: Celery passes a queue.
     """
-    return None if task != CHORD_UNLOCK and named else FOLLOWS.get(task)
+    return None if task != CHORD_UNLOCK and named else _FOLLOWS.get(task)

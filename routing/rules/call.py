@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
 
 #: A value that is present but cannot be compared.
-_INCOMPARABLE: Any = type("Odd", (), {"__repr__": lambda _: "odd"})()
+_INCOMPARABLE: Any = type("Incomparable", (), {"__repr__": lambda _: "incomparable"})()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,7 @@ class Call:
 
 
 def when_mismatch(route: Route, call: Call) -> str | None:
-    """Explains why a call does not match a rule's `when`; None if it matches.
-
-    Parameters:
-      route: The rule.
-      call: The task's call.
-    """
+    """Explains why a call does not match a rule's `when`; None if it matches."""
     for path, condition in route.when.items():
         value = call.part(path)
         name = _failed_comparison(condition, value)
@@ -98,11 +93,7 @@ def shard_text(route: Route, call: Call) -> str | None:
 
 
 def shard_mismatch(route: Route) -> str:
-    """Explains why a call has no shard key.
-
-    Parameters:
-      route: The rule whose `shard_by` matches no part of the call.
-    """
+    """Explains that a call has no shard key for a rule's `shard_by`."""
     paths = " and ".join(f"`{path}`" for path in route.shard_by)
     verb = "is" if len(route.shard_by) == 1 else "are"
     return f"{paths} {verb} missing, or neither text nor a whole number"
@@ -139,10 +130,10 @@ def wrapped_task(name: str, call: Call) -> str:
     return name
 
 
-def name_of(thing: Any) -> str | None:
+def name_of(entity: Any) -> str | None:
     """The name of a queue or exchange, given as a string or as a kombu object; None if it has none."""
     try:
-        name = _plain(thing if issubclass(type(thing), str) else thing.name)
+        name = _plain(entity if issubclass(type(entity), str) else entity.name)
     except Exception as error:  # a caller may put anything there
         if is_time_limit(error):
             raise
@@ -232,14 +223,7 @@ _MISMATCHES = {
 
 
 def _describe_mismatch(name: str, condition: Condition, value: Any, path: str) -> str:
-    """Explains why a value does not meet a condition, with both types if they differ: `1` and `"1"` look the same.
-
-    Parameters:
-      name: The field of the condition that is not met.
-      condition: The condition.
-      value: The value, or `MISSING`.
-      path: The value's path.
-    """
+    """Explains why a value does not meet a field of a condition, with both types if they differ: `1` and `"1"`."""
     if name == "present":
         return "is missing" if value is MISSING else "is present"
     plain, expected = _plain(value), getattr(condition, name)

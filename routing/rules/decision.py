@@ -47,12 +47,11 @@ class Decision:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the decision as plain data for JSON."""
-        place = self.position
         rule = {
             "index": self.rule,
             "pattern": self.pattern,
-            "file": place and place.file,
-            "line": place and place.line,
+            "file": self.position and self.position.file,
+            "line": self.position and self.position.line,
         }
         return {
             "queue": self.queue,

@@ -48,7 +48,7 @@ def dead_letter_queues(body: Body) -> frozenset[str]:
         for name, queue in body.queues.items()
         if any(binding.exchange in exchanges for binding in queue.bindings)
     }
-    return frozenset(bound | by_name)
+    return frozenset(by_name | bound)
 
 
 def consuming_profiles(body: Body, queue: str) -> tuple[str, ...]:

@@ -43,13 +43,12 @@ class Attempt:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the attempt as plain data for JSON."""
-        place = self.position
         return {
             "index": self.rule,
             "pattern": self.pattern,
             "exact": self.exact,
-            "file": place and place.file,
-            "line": place and place.line,
+            "file": self.position and self.position.file,
+            "line": self.position and self.position.line,
             "why": self.why,
         }
 

@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: At most so many patterns share a key in the first rounds: few enough to try one by one.
+#: The maximum number of patterns that share a key in the first rounds: few enough to try one by one.
 _MAX_SHARED = 8
 
 #: How often keys are counted again for the patterns that have no key yet.
 _ROUNDS = 4
 
-#: At most so many places, such as two characters from the end, are looked up.
-_MAX_PLACES = 12
+#: The maximum number of offsets, such as two characters from the end, that are looked up.
+_MAX_OFFSETS = 12
 
 #: The maximum length of a text that may be anywhere.
 _GRAM_LENGTH = 4
 
 _START, _END, _ANYWHERE = range(3)
 
-#: A text and its place: the side it is counted from, the distance in characters, and the text, reversed if from the
-#: end.
+#: The side that a text's offset is counted from, the offset in characters, and the text, reversed if from the end.
 _Key = tuple[int, int, str]
 
 
@@ -54,16 +53,12 @@ class Index(Generic[T]):
             fixed[side, distance][text] = numbers
         self._grams = fixed.pop((_ANYWHERE, 0), {})
         self._sizes = sorted({len(gram) for gram in self._grams})
-        places = [(*place, _Prefixes(texts)) for place, texts in sorted(fixed.items())]
-        self._starts = [(distance, texts) for side, distance, texts in places if side == _START]
-        self._ends = [(distance, texts) for side, distance, texts in places if side == _END]
+        prefixes = [(*offset, _Prefixes(texts)) for offset, texts in sorted(fixed.items())]
+        self._starts = [(distance, texts) for side, distance, texts in prefixes if side == _START]
+        self._ends = [(distance, texts) for side, distance, texts in prefixes if side == _END]
 
     def matching(self, name: str) -> Iterator[tuple[T, dict[str, str]]]:
-        """Yields the value of every matching pattern, in order, with its captures.
-
-        Parameters:
-          name: The name of a task.
-        """
+        """Yields the value of every pattern that matches a task's name, in order, with its captures."""
         for number in self._candidates(name):
             pattern, value = self._entries[number]
             captures = pattern.match(name)
@@ -147,12 +142,12 @@ def _assign_some(
 
 
 def _frequent(keys: list[list[_Key]]) -> list[list[_Key]]:
-    """The keys at the places where the most patterns have text."""
-    places = Counter((side, distance) for some in keys for side, distance, _ in some)
-    if len(places) <= _MAX_PLACES:
+    """The keys at the offsets where the most patterns have text."""
+    offsets = Counter((side, distance) for pattern_keys in keys for side, distance, _ in pattern_keys)
+    if len(offsets) <= _MAX_OFFSETS:
         return keys
-    frequent = {place for place, _ in places.most_common(_MAX_PLACES)}
-    return [[key for key in some if key[:2] in frequent] for some in keys]
+    frequent = {offset for offset, _ in offsets.most_common(_MAX_OFFSETS)}
+    return [[key for key in pattern_keys if key[:2] in frequent] for pattern_keys in keys]
 
 
 def _fixed_keys(items: list[str | Wildcard]) -> list[_Key]:

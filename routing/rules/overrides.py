@@ -61,9 +61,9 @@ def _override(decision: Decision, call: Call) -> Decision:
     priority = _caller_option(call, "priority")
     own = {name: value for name in decision.options if (value := _caller_option(call, name)) is not None}
     if "headers" in decision.options and _is_given(call.headers):
-        mine: Any = call.headers
-        one_by_one = issubclass(type(mine), dict)
-        own["headers"] = {**decision.options["headers"], **mine} if one_by_one else mine
+        headers: Any = call.headers
+        mergeable = issubclass(type(headers), dict)
+        own["headers"] = {**decision.options["headers"], **headers} if mergeable else headers
     if priority is None and not own:
         return decision
     return replace(

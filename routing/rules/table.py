@@ -23,7 +23,7 @@ from .default_queues import default_queue
 from .index import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...topology.base.finding import Position
     from ...topology.delivery.addresses import PublishAddress
@@ -69,11 +69,12 @@ class Table:
         problems: list[str] = []
         patterns: list[tuple[Pattern, PatternEntry]] = []
         for index, route in enumerate(body.routes):
-            place = position(index) if position else None
+            rule_position = position(index) if position else None
             try:
-                entries = list(_entries(index, route, place, self._fixed_destinations(index, place)))
+                fixed = self._fixed_destinations(index, rule_position)
+                entries = list(_entries(index, route, rule_position, fixed))
             except RoutingError as error:
-                problems.append(f"{place or f'routes[{index}]'}: {error.message}")
+                problems.append(f"{rule_position or f'routes[{index}]'}: {error.message}")
                 continue
             for entry in entries:
                 self.entries.append(entry)
@@ -126,14 +127,10 @@ class Table:
 
     def rate_limiting_rule(self, name: str) -> PatternEntry | None:
         """Returns the rule whose rate limit applies to a task, if any: the first without `when` that matches."""
-        return next(
-            (
-                entry
-                for entry, decisions in self.candidates(name)
-                if decisions is not None and not entry.route.when
-            ),
-            None,
-        )
+        for entry, decisions in self.candidates(name):
+            if decisions is not None and not entry.route.when:
+                return entry
+        return None
 
     def to_queue(self, queue: str) -> Decision | None:
         """Returns the destination of a task whose caller names the queue; None if the queue is not in the file."""
@@ -144,13 +141,12 @@ class Table:
 
         They are None if the captured queue is not declared.
         """
-        for entry, captures in self._matching_entries(name):
+        for entry, captures in chain(self._exact.get(name, ()), self._patterns.matching(name)):
             yield entry, entry.decisions or self._from_captures(entry, captures)
 
-    def in_order(self) -> Iterator[PatternEntry]:
-        """Yields every pattern in the order of evaluation: exact names, then the others in the file's order."""
-        yield from (entry for entry in self.entries if entry.pattern.kind == "exact")
-        yield from (entry for entry in self.entries if entry.pattern.kind != "exact")
+    def in_order(self) -> list[PatternEntry]:
+        """Returns every pattern in the order of evaluation: exact names, then the others in the file's order."""
+        return sorted(self.entries, key=lambda entry: entry.pattern.kind != "exact")
 
     def _matches_for(self, name: str) -> tuple[RuleMatch | Decision, ...]:
         """The rules that match a name, up to the first that matches every call."""
@@ -162,19 +158,14 @@ class Table:
             self._cache[name] = matches
         return matches
 
-    def _matching_entries(self, name: str) -> Iterable[tuple[PatternEntry, dict[str, str]]]:
-        exact = self._exact.get(name)
-        patterns = self._patterns.matching(name)
-        return patterns if exact is None else chain(exact, patterns)
-
     def _find_matches(self, name: str) -> tuple[RuleMatch | Decision, ...]:
         matches: list[RuleMatch | Decision] = []
-        for entry, captures in self._matching_entries(name):
-            decisions = entry.decisions or self._from_captures(entry, captures)
-            if decisions is not None and not entry.depends_on_call:
+        for entry, decisions in self.candidates(name):
+            if decisions is None:
+                continue
+            if not entry.depends_on_call:
                 return (*matches, decisions[0])
-            if decisions is not None:
-                matches.append(RuleMatch(entry, decisions))
+            matches.append(RuleMatch(entry, decisions))
         fallback = self._builtin_fallback if name in BUILTIN_TASKS else self.unmatched
         return tuple(matches) if fallback is None else (*matches, fallback)
 
@@ -191,7 +182,7 @@ class Table:
         key = None if route.key is None else pattern.fill(route.key, captures)
         return self._destinations(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
 
-    def _fixed_destinations(self, index: int, place: Position | None) -> tuple[Decision, ...] | None:
+    def _fixed_destinations(self, index: int, position: Position | None) -> tuple[Decision, ...] | None:
         """Checks a rule and returns its destinations; None if they depend on captures."""
         body = self._body
         route = body.routes[index]
@@ -208,17 +199,21 @@ class Table:
             raise RoutingError(f"`shard_by` needs a queue with `shards`, which `{route.queue}` does not have")
         if route.key is not None and pattern.placeholders(route.key):
             return None
-        decisions = self._destinations(index, queues, route.key, place, None)
+        decisions = self._destinations(index, queues, route.key, position, None)
         return decisions if route.queue in body.queues or route.queue in body.shards else None
 
     def _destinations(
-        self, index: int, queues: tuple[str, ...], key: str | None, place: Position | None, text: str | None
+        self,
+        index: int,
+        queues: tuple[str, ...],
+        key: str | None,
+        position: Position | None,
+        text: str | None,
     ) -> tuple[Decision, ...]:
-        """The destinations of a rule."""
         route = self._body.routes[index]
         options = message_options(route)
         return tuple(
-            Decision(queue, *self._address(queue, key), route.priority, index, text, place, options)
+            Decision(queue, *self._address(queue, key), route.priority, index, text, position, options)
             for queue in queues
         )
 
@@ -228,10 +223,10 @@ class Table:
             return self.addresses.of(queue)
         address = self.addresses.with_key(queue, key)
         if address is None:
-            reached = self.addresses.reached(queue, key)
-            where = " and ".join(f"`{name}`" for name in sorted(reached)) or "no queue"
+            names = sorted(self.addresses.reached(queue, key))
+            reached = " and ".join(f"`{name}`" for name in names) or "no queue"
             raise RoutingError(
-                f"key `{key}` reaches {where}, not `{queue}` alone",
+                f"key `{key}` reaches {reached}, not `{queue}` alone",
                 "without `key`, the queue's own binding is used",
             )
         return address
@@ -241,10 +236,10 @@ class Table:
         unmatched = self._body.unmatched
         if unmatched == REFUSE:
             return None
-        if unmatched not in self._queues:
+        decision = self.to_queue(unmatched)
+        if decision is None:
             problems.append(f"unmatched: queue `{unmatched}` does not exist")
-            return None
-        return Decision(unmatched, *self.addresses.of(unmatched))
+        return decision
 
     def _builtin_destination(self) -> Decision | None:
         """The destination of Celery's built-in tasks in a file that refuses other tasks without a rule."""
@@ -263,21 +258,17 @@ def message_options(route: Route) -> Mapping[str, Any]:
 
 
 def _entries(
-    index: int, route: Route, place: Position | None, fixed: tuple[Decision, ...] | None
+    index: int, route: Route, position: Position | None, fixed: tuple[Decision, ...] | None
 ) -> Iterator[PatternEntry]:
     """One entry for each pattern of a rule."""
     depends_on_call = bool(route.when or route.shard_by)
     for text in route.tasks:
+        try:
+            parsed = pattern.parse(text)
+        except ValueError as error:  # in a topology built in code, patterns are not validated
+            raise RoutingError(str(error)) from None
         decisions = fixed and tuple(replace(decision, pattern=text) for decision in fixed)
-        yield PatternEntry(index, route, _parse(text), place, decisions, depends_on_call)
-
-
-def _parse(text: str) -> Pattern:
-    """Parses a pattern, which is not validated yet in a topology built in code."""
-    try:
-        return pattern.parse(text)
-    except ValueError as error:
-        raise RoutingError(str(error)) from None
+        yield PatternEntry(index, route, parsed, position, decisions, depends_on_call)
 
 
 def _no_route(name: str, call: Call, skipped: Sequence[RuleMatch], file: str | None) -> RoutingError:
@@ -288,10 +279,13 @@ def _no_route(name: str, call: Call, skipped: Sequence[RuleMatch], file: str | N
             f"no route matches task `{name}`",
             f"add a route for it{to_file}, or name a queue in `unmatched`",
         )
-    places = (f"{place.file}:{place.line} " if (place := match.entry.position) else "" for match in skipped)
-    why = "; ".join(f"{place}{match.mismatch(call)}" for place, match in zip(places, skipped, strict=True))
+    reasons = []
+    for match in skipped:
+        position = match.entry.position
+        prefix = f"{position.file}:{position.line} " if position else ""
+        reasons.append(f"{prefix}{match.mismatch(call)}")
     return RoutingError(
-        f"no route matches this call of task `{name}`: {why}",
+        f"no route matches this call of task `{name}`: {'; '.join(reasons)}",
         "add a route for such calls, or name a queue in `unmatched`",
     )
 

@@ -7,9 +7,5 @@ _SOFT = "SoftTimeLimitExceeded"
 
 
 def is_time_limit(error: BaseException) -> bool:
-    """Whether an exception is the task's soft time limit, which a router must not swallow.
-
-    Parameters:
-      error: The exception.
-    """
+    """Whether an exception is the task's soft time limit, which a router must not swallow."""
     return any(kind.__name__ == _SOFT for kind in type(error).__mro__)

@@ -49,13 +49,13 @@ def select_vhost(topology: Topology, vhost: str | None) -> tuple[Body, tuple[str
     raise RoutingError(f"vhost `{vhost}` is not in the file", hint)
 
 
-def same_routing(one: Body, other: Body, *, workers: bool = False) -> bool:
+def same_routing(first: Body, second: Body, *, workers: bool = False) -> bool:
     """Whether two files route tasks alike. Producers do not load the rest of the file.
 
     Parameters:
-      one: The part of one file.
-      other: The part of the other file.
+      first: One vhost's part of a file.
+      second: One vhost's part of the other file.
       workers: Whether to compare the worker profiles, too.
     """
     names = (*_ROUTING_FIELDS, "workers") if workers else _ROUTING_FIELDS
-    return all(getattr(one, name) == getattr(other, name) for name in names)
+    return all(getattr(first, name) == getattr(second, name) for name in names)

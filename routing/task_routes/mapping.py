@@ -55,13 +55,13 @@ class MapRouter:
             text = f"`{redacted_repr(routes)}` in task_routes does not map names to routes: {error}"
             raise UsageError(text, hint if isinstance(routes, tuple) else None) from None
         indexed: list[tuple[Pattern, tuple[int, Any]]] = []
-        self._others: list[tuple[int, re.Pattern[Any], Any]] = []
-        for place, (regex, route) in enumerate(patterns.items()):
+        self._not_indexed: list[tuple[int, re.Pattern[Any], Any]] = []
+        for index, (regex, route) in enumerate(patterns.items()):
             pattern = _parse(globs[regex], "glob") if regex in globs else _open_ended(regex)
             if pattern:
-                indexed.append((pattern, (place, route)))
+                indexed.append((pattern, (index, route)))
             else:
-                self._others.append((place, regex, route))
+                self._not_indexed.append((index, regex, route))
         self._index = Index(indexed)
         #: The routes of exact names, and a cache of those found by a pattern.
         self.known = self._exact.copy()
@@ -90,13 +90,13 @@ class MapRouter:
         """The route of an exact name, if another thread is clearing the cache, or of the first pattern that matches."""
         if name in self._exact:
             return self._exact[name]
-        (end, route), _ = next(self._index.matching(name), _NO_MATCH)
-        for place, regex, other in self._others:
-            if place > end:
+        (first, indexed_route), _ = next(self._index.matching(name), _NO_MATCH)
+        for index, regex, route in self._not_indexed:
+            if index > first:
                 break
             if regex.match(name):
-                return other
-        return route
+                return route
+        return indexed_route
 
 
 def _open_ended(regex: re.Pattern[Any]) -> Pattern | None:
@@ -116,7 +116,7 @@ def _parse(text: str, kind: str) -> Pattern | None:
 
 
 def _normalised(value: Any) -> Any:
-    """A copy of a route, which nobody else can change; a queue's name as a dict."""
+    """A copy of a route, so that later changes by its owner have no effect; a queue's name as a dict."""
     if type(value) is str and value:
         return {"queue": value}
     return value.copy() if type(value) is dict else value

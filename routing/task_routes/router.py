@@ -181,9 +181,11 @@ class _FunctionRouter:
         self._router = router
 
     def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any) -> Any:
-        path = self._path
+        path = self._path  # another thread may set it to None
         if path is not None:
-            self._router = _imported(path)
+            imported = symbol_by_name(path)
+            # As in Celery, a class with `route_for_task` is instantiated.
+            self._router = imported() if hasattr(imported, "route_for_task") else imported
             self._path = None
         router = maybe_evaluate(self._router)
         if hasattr(router, "route_for_task"):
@@ -210,9 +212,3 @@ def _router(route: Any) -> Any:
         f"`{redacted_repr(route)}` in task_routes is not a router",
         "use a dict, a list of pairs, a function, an object with `route_for_task`, or a dotted path",
     )
-
-
-def _imported(path: str) -> Any:
-    """Imports a dotted path; a class with `route_for_task` is instantiated."""
-    router = symbol_by_name(path)
-    return router() if hasattr(router, "route_for_task") else router

@@ -42,23 +42,12 @@ def connect() -> None:
 def add_options(app: Any) -> None:
     """Adds `--profile` and `--share` to the worker command of an app."""
     options = app.user_options["worker"]
-    if not any(option.name == "profile" for option in options):
-        options.add(
-            _option(
-                "--profile",
-                "NAME",
-                profiles.PROFILE_VARIABLE,
-                "Worker profile of the app's routectl file: queues and options. Other options override it.",
-            )
-        )
-        options.add(
-            _option(
-                "--share",
-                "K/N",
-                sharing.SHARE_VARIABLE,
-                "Of each queue with shards, consume every N-th shard, from the K-th.  [default: all]",
-            )
-        )
+    if any(option.name == "profile" for option in options):
+        return
+    profile_help = "Worker profile of the app's routectl file: queues and options. Other options override it."
+    share_help = "Of each queue with shards, consume every N-th shard, from the K-th.  [default: all]"
+    options.add(_option("--profile", "NAME", profiles.PROFILE_VARIABLE, profile_help))
+    options.add(_option("--share", "K/N", sharing.SHARE_VARIABLE, share_help))
 
 
 def _option(name: str, metavar: str, variable: str, text: str) -> Any:
@@ -91,7 +80,7 @@ def _set_defaults(ctx: click.Context, name: str | None, text: str | None) -> Non
     if router is None:
         option = f"--share {text}" if name is None else f"--profile {name}"
         _fail(f"`{option}` needs an app that is set up by `configure`")
-    share = None if text is None else sharing.parse_share(text)
+    share = sharing.parse_share(text)
     if name is None:
         values: dict[str, Any] = {"hostname": profiles.node_name(NODENAME_DEFAULT, share)}
     else:
@@ -107,13 +96,11 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     if router is None:
         return
     _require_patched(options.get("pool"))
-    select, share = partial(queue_selection.select_queues, instance.app, router), options.get("share")
+    select = partial(queue_selection.select_queues, instance.app, router)
     try:
         excluded = select(_names(options.get("exclude_queues")))
         queues = select(_names(options.get("queues"))) or _profile_queues(router, options.get("profile"))
-        queues = sharing.queues_of_share(
-            router.body, queues, None if share is None else sharing.parse_share(share)
-        )
+        queues = sharing.queues_of_share(router.body, queues, sharing.parse_share(options.get("share")))
     except UsageError as error:
         _fail(error.message, error.hint)
     # This signal has a copy of the options; Celery uses those that `prepare_args` returns.

@@ -151,7 +151,7 @@ def compose(workers: Sequence[WorkerUnit], image: str = "app") -> str:
 
     Parameters:
       workers: The workers.
-      image: The image that holds the app.
+      image: The image that contains the app.
     """
     services = {
         label: {
@@ -170,7 +170,7 @@ def kubernetes(workers: Sequence[WorkerUnit], image: str = "app") -> str:
 
     Parameters:
       workers: The workers.
-      image: The image that holds the app.
+      image: The image that contains the app.
     """
     return "\n---\n".join(_yaml(_deployment(worker, label, image)) for label, worker in _labelled(workers))
 

@@ -44,12 +44,14 @@ class Share:
         return number % self.of == self.part - 1
 
 
-def parse_share(text: str) -> Share:
-    """Parses a share such as `2/3`.
+def parse_share(text: str | None) -> Share | None:
+    """Parses a share such as `2/3`; None is all shards.
 
     Raises:
       UsageError: The text is not a share.
     """
+    if text is None:
+        return None
     found = _SHARE.fullmatch(text)
     if found is None:
         raise UsageError(f"`{text}` is not a share", _EXAMPLE)

@@ -64,9 +64,9 @@ class QueueChecksMixin(ReconnectMixin):
         try:
             super().start()  # type: ignore[misc]
         except ResourceLocked as error:
-            if control_queue(self.app, self.hostname) not in str(error):  # type: ignore[attr-defined]
+            if control_queue(self.app, self.hostname) not in str(error):
                 raise
-            self._shut_down(name_taken_message(self.hostname))  # type: ignore[attr-defined]
+            self._shut_down(name_taken_message(self.hostname))
 
     def connect(self) -> Any:
         """Connects; logs one sentence if a queue is missing or the node name is taken.
@@ -77,8 +77,8 @@ class QueueChecksMixin(ReconnectMixin):
         connection = super().connect()
         if not transport.of(connection.transport.driver_type).amqp:
             return connection  # other transports create a queue with its first message
-        deadline = time.monotonic() + (_GRACE if self.restart_count else 0)  # type: ignore[attr-defined]
-        consumed = self.app.amqp.queues.consume_from.values()  # type: ignore[attr-defined]
+        deadline = time.monotonic() + (_GRACE if self.restart_count else 0)
+        consumed = self.app.amqp.queues.consume_from.values()
         # Celery declares the others: its direct queue, and queues of the app that are not in the file.
         missing = missing_queues(connection, [queue.name for queue in consumed if queue.no_declare])
         while missing and time.monotonic() < deadline:
@@ -87,16 +87,16 @@ class QueueChecksMixin(ReconnectMixin):
         if missing:
             connection.close()
             self._shut_down(missing_queues_message(missing, connection.virtual_host))
-        if self.app.conf.worker_enable_remote_control:  # type: ignore[attr-defined]
+        if self.app.conf.worker_enable_remote_control:
             self._check_name(connection, deadline)
-        if self.app.conf.worker_detect_quorum_queues and self._has_hidden_quorum_queues():  # type: ignore[attr-defined]
+        if self.app.conf.worker_detect_quorum_queues and self._has_hidden_quorum_queues():
             # Makes Celery set the prefetch count by consumer: quorum queues refuse one for the channel.
             connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection
 
     def _has_hidden_quorum_queues(self) -> bool:
         """Whether this worker may consume quorum queues that Celery does not recognise as such."""
-        router, queues = router_of(self.app), self.app.amqp.queues  # type: ignore[attr-defined]
+        router, queues = router_of(self.app), self.app.amqp.queues
         if router is None:
             return False
         book = router.table.addresses
@@ -105,8 +105,8 @@ class QueueChecksMixin(ReconnectMixin):
 
     def _check_name(self, connection: Any, deadline: float) -> None:
         """Stops the worker if another one has its node name: in green pools, it would run without remote control."""
-        node = self.hostname  # type: ignore[attr-defined]
-        queue = control_queue(self.app, node)  # type: ignore[attr-defined]
+        node = self.hostname
+        queue = control_queue(self.app, node)
         while is_locked(connection, queue):
             if time.monotonic() >= deadline:
                 connection.close()

@@ -24,7 +24,12 @@ def reconnecting_class(base: Any) -> Any:
 
 
 class ReconnectMixin:
-    """Mixed in before Celery's `Consumer`."""
+    """Mixed in before Celery's `Consumer`, which has these attributes."""
+
+    app: Any
+    ensure_connected: Any
+    hostname: str
+    restart_count: int
 
     def connect(self) -> Any:
         """Connects so that a lost connection raises, upon which Celery restarts its consumer."""
@@ -39,9 +44,9 @@ class ReconnectMixin:
         With confirms, a greenlet in a green pool may wait forever for the confirm of a heartbeat that another one has
         read, while it holds a lock that all events need.
         """
-        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)  # type: ignore[attr-defined]
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
         connection.transport_options = {**connection.transport_options, "confirm_publish": False}
-        return self.ensure_connected(connection)  # type: ignore[attr-defined]
+        return self.ensure_connected(connection)
 
 
 def _drain(connection: Any, **options: Any) -> Any:

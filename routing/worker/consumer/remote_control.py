@@ -76,9 +76,9 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
     """
     app, router = state.app, _router(state)
     queues = queue_selection.select_queues(app, router, (queue,))
-    share = state.consumer.controller.options.get("share")
-    if share is not None and queue in router.body.shards:
-        queues = sharing.queues_of_share(router.body, queues, sharing.parse_share(share))
+    if queue in router.body.shards:
+        share = sharing.parse_share(state.consumer.controller.options.get("share"))
+        queues = sharing.queues_of_share(router.body, queues, share)
     found = [app.amqp.queues[name] for name in queues]
     with app.connection_for_read() as connection:
         if transport.of(connection.transport.driver_type).amqp:

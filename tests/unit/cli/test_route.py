@@ -255,12 +255,12 @@ def test_names_and_patterns_that_do_not_match_are_counted_apart(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "queues.yaml").write_text(EXACT)
-    for task, told in {
+    for task, expected in {
         "acme.push": "1 name that does not match; `--verbose` shows it",
         "acme.sync.pull_crm": "2 names that do not match; `--verbose` lists them",
         "acme.other": "3 names and 1 pattern that do not match; `--verbose` lists them",
     }.items():
         assert run(["route", task]) == 0
-        assert lines(capsys)[-1] == f"  skipped   {told}"
+        assert lines(capsys)[-1] == f"  skipped   {expected}"
     assert run(["route", "acme.push", "--verbose"]) == 0
     assert lines(capsys)[-1] == "  skipped   queues.yaml:5  acme.mail: does not match"

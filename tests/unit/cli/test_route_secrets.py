@@ -33,7 +33,7 @@ routes:
 """
 )
 
-#: What no output may hold: every secret of the file, and what came from the environment.
+#: What no output may contain: every secret of the file, and what came from the environment.
 SECRETS = [*(f"hunter{number}" for number in range(1, 8)), "very-secret", "271828"]
 
 URL = "https://u:hunter5@host"

@@ -53,10 +53,10 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def goes_to(router: Router, name: str = "t") -> str:
     """Where a task goes, by both methods."""
-    told = router(name, (), {}, {})
-    assert told is not None
-    assert router.route(name).queue == told["queue"]
-    return str(told["queue"])
+    answer = router(name, (), {}, {})
+    assert answer is not None
+    assert router.route(name).queue == answer["queue"]
+    return str(answer["queue"])
 
 
 # What counts as a change

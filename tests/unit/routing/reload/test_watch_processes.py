@@ -237,23 +237,23 @@ from routectl.routing.reload import watch
 
 watch.INTERVAL = 0
 
-def route(router, told, changed):
-    told.put(router.route("task1").queue)
+def route(router, results, changed):
+    results.put(router.route("task1").queue)
     assert changed.wait(60)
     watch.INTERVAL = 0
-    told.put(router.route("task1").queue)
+    results.put(router.route("task1").queue)
 
 if __name__ == "__main__":
     spawn = multiprocessing.get_context("spawn")
     router = Router.from_file("queues.yaml", watch=True)
-    told, changed = spawn.Queue(), spawn.Event()
-    child = spawn.Process(target=route, args=(router, told, changed))
+    results, changed = spawn.Queue(), spawn.Event()
+    child = spawn.Process(target=route, args=(router, results, changed))
     child.start()
-    print(told.get(timeout=60))
+    print(results.get(timeout=60))
     with open("queues.yaml", "w") as file:
         file.write(sys.argv[1])
     changed.set()
-    print(told.get(timeout=60))
+    print(results.get(timeout=60))
     child.join(60)
 """
 
