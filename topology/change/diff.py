@@ -58,21 +58,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
 
 
 def _is_up_to_date(wanted: Resource, found: Resource) -> bool:
-    properties, live = wanted.properties, found.properties
-    if found.rejection is not None:
-        return False
-    if equal(properties, live):
-        return True
-    if wanted.key.kind not in PARTIALLY_COMPARED:
-        return False
-    return all(_has_property(live, name, value) for name, value in properties.items())
-
-
-def _has_property(live: Mapping[str, Any], name: str, value: Any) -> bool:
-    if name != "password":
-        return equal(live.get(name), value)
-    stored = live.get("password_hash")
-    return isinstance(stored, Secret) and password_matches(value, stored, live.get("hashing_algorithm") or "")
+    return found.rejection is None and equal(wanted.properties, _compared_properties(wanted, found))
 
 
 def _change(wanted: Resource, found: Resource) -> Change:
@@ -99,9 +85,10 @@ def _compared_properties(wanted: Resource, found: Resource) -> Mapping[str, Any]
     if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
-    if "password" in wanted.properties:
-        password = wanted.properties["password"]
-        live["password"] = password if _has_property(found.properties, "password", password) else Secret("")
+    if password := wanted.properties.get("password"):
+        stored = found.properties.get("password_hash", Secret(""))
+        algorithm = found.properties.get("hashing_algorithm") or ""
+        live["password"] = password if password_matches(password, stored, algorithm) else Secret("")
     return live
 
 

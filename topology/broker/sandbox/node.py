@@ -125,14 +125,13 @@ class Node:
             self._start_processes()
             if wait:
                 self.wait_ready(timeout)
-        except OSError as error:
+        except BaseException as error:
             self.stop(_START_ABANDONED)
+            if not isinstance(error, OSError):
+                raise
             raise BrokerError(
                 f"RabbitMQ cannot be started in `{self.folder}`: {error.strerror or error}"
             ) from error
-        except BaseException:
-            self.stop(_START_ABANDONED)
-            raise
 
     def wait_ready(self, timeout: float = START_TIMEOUT) -> None:
         """Waits until AMQP and the management API answer.

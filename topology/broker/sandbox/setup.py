@@ -106,11 +106,7 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
 
 
 def inside(server: Installation) -> list[str]:
-    """Prefix of a command that runs in an unpacked Debian; empty for a server of this machine.
-
-    Parameters:
-      server: The server that the command belongs to.
-    """
+    """Prefix of a command that runs in the server's unpacked Debian; empty for a server of this machine."""
     if server.root is None:
         return []
     # The mounts are in the node's own namespace, so they go away with its last process, even after a `kill -9`.
