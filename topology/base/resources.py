@@ -78,6 +78,10 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind} {self.title}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """The identity as plain data for JSON."""
+        return {"kind": str(self.kind), "vhost": self.vhost, "name": list(self.name)}
+
     @property
     def title(self) -> str:
         """The display name: `orders`, or `tasks -> high "high"` for a binding."""

@@ -39,12 +39,9 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as plain data for JSON."""
-        key = self.change.key
         return {
             "action": self.change.action,
-            "kind": str(key.kind),
-            "vhost": key.vhost,
-            "name": list(key.name),
+            **self.change.key.as_dict(),
             "status": self.status,
             "error": self.error,
             "hint": self.hint,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_resource
 from ..delivery.addresses import AddressBook
-from ..model import Body, Exchange, Policy, Queue, Topology, User
+from ..model import Body, Exchange, Queue, Topology, User
 
 
 def desired_state(topology: Topology, vhost: str) -> State:
@@ -59,7 +59,9 @@ def _body(vhost: str, body: Body) -> Iterator[Resource]:
     yield from _parameters(vhost, body)
     for kind, policies in ((Kind.POLICY, body.policies), (Kind.OPERATOR_POLICY, body.operator_policies)):
         for name, policy in policies.items():
-            yield Resource(Key(kind, vhost, (name,)), _policy(policy))
+            properties = policy.model_dump(include={"pattern", "apply_to", "priority"})
+            properties["definition"] = policy.definition.keys()
+            yield Resource(Key(kind, vhost, (name,)), properties)
 
 
 def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:
@@ -102,12 +104,6 @@ def _parameters(vhost: str, body: Body) -> Iterator[Resource]:
         yield parameter("federation-upstream-set", name, [member.value() for member in members])
     for name, shovel in body.shovels.items():
         yield parameter("shovel", name, shovel.value())
-
-
-def _policy(policy: Policy) -> dict[str, Any]:
-    properties = policy.model_dump(include={"pattern", "apply_to", "priority"})
-    properties["definition"] = policy.definition.keys()
-    return properties
 
 
 def _user(name: str, user: User) -> Iterator[Resource]:

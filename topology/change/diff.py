@@ -47,7 +47,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))
-        elif not _is_up_to_date(wanted, found):
+        elif found.rejection is not None or not equal(wanted.properties, _compared(wanted, found)):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
@@ -57,15 +57,11 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
 
 
-def _is_up_to_date(wanted: Resource, found: Resource) -> bool:
-    return found.rejection is None and equal(wanted.properties, _compared_properties(wanted, found))
-
-
 def _change(wanted: Resource, found: Resource) -> Change:
     key = wanted.key
     if key.kind not in _IMMUTABLE:
         reason = f"the {key.kind} differs and is updated in place"
-        return Change("update", key, _compared_properties(wanted, found), wanted.properties, "safe", reason)
+        return Change("update", key, _compared(wanted, found), wanted.properties, "safe", reason)
     reason = f"RabbitMQ cannot change an existing {key.kind}: it must be deleted and recreated"
     return Change(
         "replace",
@@ -80,7 +76,7 @@ def _change(wanted: Resource, found: Resource) -> Change:
     )
 
 
-def _compared_properties(wanted: Resource, found: Resource) -> Mapping[str, Any]:
+def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties that are compared with those in the file."""
     if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties

@@ -70,9 +70,7 @@ class Change:
         """The change as plain data, without secrets."""
         return {
             "action": self.action,
-            "kind": str(self.key.kind),
-            "vhost": self.key.vhost,
-            "name": list(self.key.name),
+            **self.key.as_dict(),
             "before": mask(self.before),
             "after": mask(self.after),
             "risk": self.risk,

@@ -28,7 +28,7 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
       Unreachable, AccessRefused, NotFound: See `Amqp`.
     """
     hosts = parameters(address, vhost)
-    failure: BrokerError | None = None
+    failure: BrokerError = Unreachable(f"{address} has no host")
     for attempt in range(retries + 1):
         if attempt:
             time.sleep(0.25 * 2 ** (attempt - 1))
@@ -39,7 +39,6 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
                 failure = connection_failure(address, vhost, Host(options.host, options.port), error)
                 if not _may_repeat(error):
                     raise failure from None
-    assert failure is not None
     raise failure from None
 
 
