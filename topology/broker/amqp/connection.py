@@ -73,6 +73,8 @@ class Amqp:
         """Whether an exchange or a queue exists."""
         if key.kind is Kind.QUEUE:
             return self.counts(key) is not None
+        if key.kind is not Kind.EXCHANGE:
+            raise ValueError(f"AMQP cannot check whether {key} exists")
         try:
             self._call(f"check {key}", lambda channel: channel.exchange_declare(key.name[0], passive=True))
         except NotFound:
