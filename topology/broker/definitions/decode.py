@@ -111,7 +111,7 @@ def policy(kind: Kind, item: Json) -> Resource:
         "pattern": item["pattern"],
         "apply_to": item["apply-to"],
         "priority": item["priority"],
-        "definition": _integral(item["definition"]),
+        "definition": dict(_integral(item["definition"])),
     }
     return Resource(Key(kind, item["vhost"], (item["name"],)), properties)
 
