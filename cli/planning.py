@@ -46,8 +46,7 @@ def make_plan(
     if options["via"] == "amqp":
         if options["deletions"]:
             raise UsageError("`--delete` needs the management API", "remove `--via amqp`")
-        with AmqpSession(address, vhost) as amqp:
-            yield plan_by_amqp(loaded, address, amqp)
+        yield plan_by_amqp(loaded, address, AmqpSession(address, vhost))
         return
     named = dict.fromkeys([*delete, *(_deletion(text, vhost) for text in options["deletions"])])
     with ManagementSession(address, timeout=options["timeout"]) as session:

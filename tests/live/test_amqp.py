@@ -94,14 +94,14 @@ REJECTED = [
 
 
 @pytest.mark.parametrize(("make", "reason"), REJECTED)
-def test_a_rejection_costs_a_channel_and_no_more(amqp: Amqp, vhost: str, make: Any, reason: str) -> None:
+def test_a_rejection_closes_only_the_channel(amqp: Amqp, vhost: str, make: Any, reason: str) -> None:
     amqp.declare(queue(vhost, "q"))
     with pytest.raises(Rejected, match=reason):
         amqp.declare(make(vhost))
     amqp.declare(queue(vhost, "after"))
 
 
-def test_a_refusal_that_costs_the_connection(amqp: Amqp, vhost: str) -> None:
+def test_a_refusal_that_closes_the_connection(amqp: Amqp, vhost: str) -> None:
     before = amqp._connection
     with pytest.raises(NotFound, match="exchange type `x-none`"):
         amqp.declare(exchange(vhost, "e", type="x-none"))
@@ -149,7 +149,7 @@ def test_a_missing_vhost(broker: Broker) -> None:
         Amqp(Address.parse(broker.url), "no such é").__enter__()
 
 
-def test_a_connection_that_was_cut_is_opened_again(amqp: Amqp, vhost: str) -> None:
+def test_a_lost_connection_is_reopened(amqp: Amqp, vhost: str) -> None:
     amqp.declare(queue(vhost, "q"))
     assert amqp._connection is not None
     amqp._connection._impl._transport._sock.shutdown(2)
@@ -157,6 +157,6 @@ def test_a_connection_that_was_cut_is_opened_again(amqp: Amqp, vhost: str) -> No
     assert amqp.exists(queue_key(vhost, "r"))
 
 
-def test_only_what_amqp_knows_is_declared(amqp: Amqp, vhost: str) -> None:
+def test_only_kinds_that_amqp_can_declare_are_declared(amqp: Amqp, vhost: str) -> None:
     with pytest.raises(ValueError, match="cannot be declared over AMQP"):
         declare(amqp._opened(), Resource(Key(Kind.POLICY, vhost, ("p",))))

@@ -58,7 +58,7 @@ def test_the_tag_management_is_enough_for_exchanges_queues_and_bindings(
     assert "No changes" in routectl("plan", **where).out
 
 
-def test_without_any_tag_the_way_out_is_named(routectl: Command, user: Callable[..., str]) -> None:
+def test_without_any_tag_the_error_names_the_fix(routectl: Command, user: Callable[..., str]) -> None:
     routectl.write("queues: {high: {}}\n")
     where = as_user(routectl, user())
     result = routectl("plan", **where)
@@ -77,7 +77,7 @@ def test_what_the_user_may_not_create_fails_alone(routectl: Command, user: Calla
 
 
 @pytest.mark.parametrize("via", ["management", "amqp"])
-def test_a_queue_that_another_connection_has_for_itself_fails_alone(
+def test_an_exclusive_queue_of_another_connection_fails_alone(
     routectl: Command, broker: Broker, management: Management, vhost: str, via: str
 ) -> None:
     routectl.write("queues: {mine: {}, locked: {}}\n")
@@ -98,7 +98,7 @@ def test_without_an_amqp_port_everything_goes_by_http(routectl: Command, vhost: 
     assert routectl.matches()
 
 
-def test_users_need_an_administrator_and_say_so(routectl: Command, user: Callable[..., str]) -> None:
+def test_users_require_an_administrator(routectl: Command, user: Callable[..., str]) -> None:
     routectl.write("users: {somebody: {tags: [management]}}\n")
     result = routectl("plan", **as_user(routectl, user("management")))
     assert result.code == 2
@@ -119,7 +119,7 @@ def test_a_missing_plugin_is_named_and_the_rest_is_done(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_a_rerun_finishes_what_was_broken_off(
+def test_a_rerun_finishes_an_interrupted_apply(
     routectl: Command, management: Management, vhost: str, stop: signal.Signals
 ) -> None:
     routectl.write(MANY)
@@ -135,7 +135,7 @@ def test_a_rerun_finishes_what_was_broken_off(
     assert routectl.matches()
 
 
-def test_two_applies_at_once_both_end_well(routectl: Command) -> None:
+def test_two_concurrent_applies_both_succeed(routectl: Command) -> None:
     routectl.write(MANY)
     processes = [routectl.start("apply", "--yes") for _ in range(2)]
     for process in processes:

@@ -117,19 +117,19 @@ def test_the_management_plugin_is_off(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(("status", "text"), [(200, b"<html>"), (404, b"<html>"), (404, b"{}"), (302, b"")])
-def test_a_website_is_no_rabbitmq(status: int, text: bytes) -> None:
+def test_a_website_is_not_a_management_api(status: int, text: bytes) -> None:
     with website(status, text) as host:
         address = Address.parse("amqp://joe:hush@h", management=f"http://{host}/some/where")
         assert management_error(address) == f"http://{host}/some/where is not RabbitMQ's management API"
 
 
-def test_json_that_is_not_rabbitmqs() -> None:
+def test_json_that_is_not_from_rabbitmq() -> None:
     with website(200, b'{"hello": []}') as host:
         address = Address.parse("amqp://joe:hush@h", management=f"http://{host}")
         assert "is not RabbitMQ's management API" in management_error(address)
 
 
-def test_a_proxy_in_trouble() -> None:
+def test_an_error_response_of_a_proxy() -> None:
     with website(502, b"<html>Bad Gateway") as host:
         address = Address.parse("amqp://joe:hush@h", management=f"http://{host}")
         assert "answered 502" in management_error(address)
@@ -142,7 +142,7 @@ def test_no_answer_in_time() -> None:
         assert amqp_error(address) == f"connecting to amqp://{host} timed out"
 
 
-def test_ports_mixed_up(broker: Broker) -> None:
+def test_amqp_and_management_ports_swapped(broker: Broker) -> None:
     amqp, http = port_of(broker.url), port_of(broker.management)
     address = Address.parse(f"amqp://joe:hush@{http}/", management=f"http://{amqp}")
     assert "does not speak AMQP" in amqp_error(address) or "closed" in amqp_error(address)

@@ -63,7 +63,9 @@ def held(address: Address, vhost: str, resources: list[Resource]) -> list[Resour
 
 
 @pytest.mark.parametrize("connections", [1, 4, 16])
-def test_all_of_it_and_again(address: Address, vhost: str, connections: int) -> None:
+def test_everything_is_declared_and_a_second_time_unchanged(
+    address: Address, vhost: str, connections: int
+) -> None:
     wanted = topology(vhost, 100)
     steps: list[tuple[int, int]] = []
     for _ in range(2):

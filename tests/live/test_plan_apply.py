@@ -138,7 +138,7 @@ def test_what_the_file_does_not_name_stays_and_is_counted(
     assert len(management.get(f"queues/{vhost}")) == 4
 
 
-def test_a_queue_is_deleted_only_by_name_and_with_leave(
+def test_a_queue_is_deleted_only_by_name_and_if_allowed(
     routectl: Command,
     management: Management,
     vhost: str,
@@ -158,7 +158,7 @@ def test_a_queue_is_deleted_only_by_name_and_with_leave(
     assert "legacy" not in [queue["name"] for queue in management.get(f"queues/{vhost}")]
 
 
-def test_what_is_deleted_already_is_no_error_and_said(
+def test_an_object_that_is_already_deleted_is_noted(
     routectl: Command, management: Management, vhost: str
 ) -> None:
     management.put(f"queues/{vhost}/legacy", {"durable": True})
@@ -196,7 +196,7 @@ def test_a_saved_plan_deletes_what_it_shows(
     assert "queue legacy: no longer differs" in gone.err
 
 
-def test_a_saved_plan_is_carried_out_or_refused_if_the_broker_has_moved_on(
+def test_a_saved_plan_is_applied_or_refused_if_the_broker_has_changed(
     routectl: Command, management: Management, vhost: str, tmp_path: Path
 ) -> None:
     routectl.write(SHOP)
@@ -242,7 +242,7 @@ def test_the_vhost_of_the_file_is_created(routectl: Command, management: Managem
         management.delete(f"vhosts/{quote(name, safe='')}")
 
 
-def test_a_vhost_that_nobody_declares_is_one_clear_sentence(routectl: Command) -> None:
+def test_a_missing_vhost_that_is_not_declared_is_one_clear_sentence(routectl: Command) -> None:
     routectl.write(SHOP)
     result = routectl("plan", url=routectl.broker.url_for("nowhere"))
     assert result.code == 2
@@ -257,7 +257,9 @@ def test_another_cluster_is_refused(routectl: Command) -> None:
     assert "not `production`" in result.err
 
 
-def test_what_the_broker_is_too_old_for_is_a_mistake_in_the_file(routectl: Command, broker: Broker) -> None:
+def test_features_the_broker_does_not_support_are_mistakes_in_the_file(
+    routectl: Command, broker: Broker
+) -> None:
     routectl.write("queues:\n  q: {type: quorum, delayed_retry_type: all}\n")
     result = routectl("plan")
     if broker.version < (4, 3):

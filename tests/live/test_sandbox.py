@@ -127,7 +127,7 @@ def test_a_sandbox_from_start_to_stop(home: Home) -> None:
     assert list(home.folder.glob("routectl/sandbox/*")) == []
 
 
-def test_two_at_once_start_one(home: Home) -> None:
+def test_two_concurrent_starts_start_one_sandbox(home: Home) -> None:
     port = brokers.free_port()
     both = [home.popen("start", "--format", "json", "--port", str(port)) for _ in range(2)]
     outputs = [process.communicate(timeout=300) for process in both]
@@ -137,7 +137,7 @@ def test_two_at_once_start_one(home: Home) -> None:
     assert len([line for line in processes_of(home.folder) if "beam.smp" in line]) == 1
 
 
-def test_one_that_was_killed_is_noticed_and_replaced(home: Home) -> None:
+def test_a_killed_sandbox_is_detected_and_replaced(home: Home) -> None:
     first = home.json("start", "--port", str(brokers.free_port()))
     node = Node.load(home.folder / "routectl/sandbox/default")
     assert node is not None
@@ -193,7 +193,7 @@ def test_a_killed_start_is_cleared_up_by_the_next(home: Home) -> None:
     assert len([line for line in processes_of(home.folder) if "beam.smp" in line]) == 1
 
 
-def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[..., Node]) -> None:
+def test_a_restarted_node_keeps_its_data_and_ports(private_broker: Callable[..., Node]) -> None:
     node = private_broker(conf=("log.console = true",))
     with pika.BlockingConnection(pika.URLParameters(node.url)) as connection:
         connection.channel().queue_declare("kept", durable=True)
@@ -209,7 +209,7 @@ def test_a_node_comes_back_with_its_data_and_ports(private_broker: Callable[...,
     assert nothing_runs_in(node.folder)
 
 
-def test_a_node_that_cannot_start_says_why(private_broker: Callable[..., Node]) -> None:
+def test_a_node_that_cannot_start_reports_the_reason(private_broker: Callable[..., Node]) -> None:
     node = private_broker(conf=("no.such.setting = 1",), begin=False)
     with pytest.raises(BrokerError, match="exited while starting") as caught:
         node.start()

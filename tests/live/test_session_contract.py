@@ -60,7 +60,7 @@ def shop(vhost: str) -> list[Resource]:
     ]
 
 
-def test_what_was_created_is_read_as_it_was_asked_for(place: Place) -> None:
+def test_created_objects_are_read_as_declared(place: Place) -> None:
     wanted = shop(place.vhost)
     assert place.create(*wanted) == {}
     live = place.read(*wanted)
@@ -76,13 +76,13 @@ def test_creating_what_exists_changes_nothing(place: Place) -> None:
     assert place.differs(*wanted) == []
 
 
-def test_what_exists_in_another_way_is_refused_and_the_rest_is_done(place: Place) -> None:
+def test_objects_with_other_properties_are_rejected_and_the_rest_is_created(place: Place) -> None:
     place.create(queue("high", place.vhost, arguments={"x-max-length": 1}))
     assert set(place.create(queue("high", place.vhost), queue("low", place.vhost))) == {"queue high"}
     assert place.differs(queue("high", place.vhost), queue("low", place.vhost)) == ["replace queue high"]
 
 
-def test_a_binding_needs_both_of_its_ends(place: Place) -> None:
+def test_a_binding_requires_its_source_and_destination(place: Place) -> None:
     orphans = [
         Resource(binding_key(place.vhost, "amq.topic", "nowhere", "k")),
         Resource(binding_key(place.vhost, "nothing", "here", "k")),
@@ -99,14 +99,14 @@ def test_put_creates_and_then_updates(place: Place) -> None:
         assert place.read(wanted)[wanted.key].properties == wanted.properties
 
 
-def test_put_makes_a_queue_and_a_binding_too(place: Place) -> None:
+def test_put_also_creates_queues_and_bindings(place: Place) -> None:
     bound = Resource(binding_key(place.vhost, "amq.topic", "high", "k"))
     for resource in (queue("high", place.vhost), bound):
         place.session.put(resource)
     assert place.differs(queue("high", place.vhost), bound) == []
 
 
-def test_what_is_deleted_is_gone_with_its_bindings(place: Place) -> None:
+def test_a_deletion_also_deletes_bindings(place: Place) -> None:
     wanted = shop(place.vhost)
     place.create(*wanted)
     place.session.delete(exchange("tasks", place.vhost))
@@ -122,19 +122,19 @@ def test_a_binding_is_deleted_alone(place: Place) -> None:
     assert place.differs(*wanted) == [f"create {wanted[1].key}"]
 
 
-def test_deleting_what_is_not_there_is_no_error(place: Place) -> None:
+def test_deleting_a_missing_object_is_not_an_error(place: Place) -> None:
     for resource in (queue("high", place.vhost), policy("p", place.vhost)):
         place.session.delete(resource)
 
 
-def test_other_kinds_are_read_only_if_they_are_wanted(place: Place) -> None:
+def test_other_kinds_are_read_only_if_they_are_desired(place: Place) -> None:
     length = policy("length", place.vhost, **{"max-length": 1})
     place.session.put(length)
     assert place.read() == {}
     assert set(place.read(policy("other", place.vhost))) == {length.key}
 
 
-def test_a_vhost_that_is_not_there_has_nothing_and_takes_nothing(place: Place) -> None:
+def test_a_missing_vhost_is_empty_and_rejects_writes(place: Place) -> None:
     nowhere = f"{place.vhost}-not-there"
     wanted = [queue("high", nowhere), policy("p", nowhere, **{"max-length": 1}), Resource(vhost_key(nowhere))]
     assert place.session.read(state(*wanted), [nowhere]).keys() & state(*wanted).keys() == set()

@@ -16,7 +16,9 @@ policies: {length: {pattern: "^low$", definition: {max_length: 5}}}
 NOWHERE = "http://localhost:9"
 
 
-def test_amqp_creates_and_says_what_it_cannot(routectl: Command, management: Management, vhost: str) -> None:
+def test_amqp_creates_objects_and_lists_unsupported_ones(
+    routectl: Command, management: Management, vhost: str
+) -> None:
     routectl.write(FILE)
     result = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
     assert result.code == 0

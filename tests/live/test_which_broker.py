@@ -108,7 +108,7 @@ def test_a_port_on_which_nobody_listens_is_not_reachable(
         pytest.param({"cluster_name": None, "version": None}, 0, id="none reported"),
     ],
 )
-def test_a_management_api_that_is_named_is_that_of_the_broker(
+def test_an_explicit_management_api_is_used(
     routectl: Command, broker: Broker, vhost: str, changed: dict[str, Any], code: int
 ) -> None:
     routectl.write("queues: {high: {}}")
@@ -118,14 +118,12 @@ def test_a_management_api_that_is_named_is_that_of_the_broker(
     assert ("belongs to another broker" in found.err) == bool(code)
 
 
-def test_where_only_the_management_api_is_reachable_it_is_enough(
-    routectl: Command, broker: Broker, vhost: str
-) -> None:
+def test_the_management_api_alone_is_enough(routectl: Command, broker: Broker, vhost: str) -> None:
     routectl.write("queues: {high: {}}")
     assert routectl("plan", url=at(broker, vhost, CLOSED_PORT)).code == 0
 
 
-def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
+def test_a_broker_may_respond_late_after_accepting_the_connection() -> None:
     start = frame.Method(0, spec.Connection.Start(server_properties={"version": "4.3.6"})).marshal()
     with speaker(start, after=1.5) as port:
         found = handshake.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=1)
@@ -141,13 +139,13 @@ def test_a_broker_that_took_the_connection_may_take_its_time_to_speak() -> None:
         pytest.param(b"", id="closes at once"),
     ],
 )
-def test_what_does_not_speak_amqp_is_said_to_be_something_else(words: bytes) -> None:
+def test_a_server_that_does_not_speak_amqp_is_reported(words: bytes) -> None:
     with speaker(words) as port, pytest.raises(Unreachable, match="does not speak AMQP"):
         handshake.greeting(address.Address.parse(f"amqp://127.0.0.1:{port}"), timeout=60)
 
 
 @pytest.mark.usefixtures("on_the_usual_port")
-def test_who_may_not_know_the_ports_is_not_refused(
+def test_a_user_who_cannot_read_the_ports_is_not_refused(
     routectl: Command, broker: Broker, management: Management, vhost: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = f"{vhost}-looker"

@@ -86,43 +86,46 @@ class Finding:
 
     def render(self) -> str:
         """The finding as people read it: the sentence, the source line with a caret, and the help."""
-        place, lines = self.position, [self._sentence]
-        if place is not None:
-            lines += [f" --> {place}", *(_snippet(place) if place.text.strip() else ())]
+        position, lines = self.position, [self._sentence]
+        if position is not None:
+            lines += [f" --> {position}", *(_snippet(position) if position.text.strip() else ())]
         if self.help:
             lines.append(f"help: {self.help}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain data for JSON, without the task."""
-        place = self.position
+        position = self.position
         return {
             "code": self.code,
             "severity": str(self.severity),
             "message": self.message,
-            "file": place and place.file,
-            "line": place and place.line,
-            "column": place and place.column,
+            "file": position and position.file,
+            "line": position and position.line,
+            "column": position and position.column,
             "help": self.help,
         }
 
 
+#: Terminal columns of a source line in a snippet.
 _WIDTH = 120
-_MANY = 200
+
+#: Known words that are compared with a misspelt one; of more, those with most letter pairs in common.
+_MAX_CANDIDATES = 200
 
 
-def _snippet(place: Position) -> list[str]:
-    text, column = place.text, place.column - place.offset
+def _snippet(position: Position) -> list[str]:
+    text, column = position.text, position.column - position.offset
     if column > _WIDTH - 20:
         start = column - 40
         text, column = "…" + text[start:], column - start + 1
     shown = "".join(character if character.isprintable() else " " for character in text)
     shown = shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
-    before, under = shown[: column - 1], shown[column - 1 : column - 1 + place.length]
-    gutter = " " * len(str(place.line))
+    before, under = shown[: column - 1], shown[column - 1 : column - 1 + position.length]
+    gutter = " " * len(str(position.line))
     return [
         f"{gutter} |",
-        f"{place.line} | {shown}",
+        f"{position.line} | {shown}",
         f"{gutter} | {' ' * _columns(before)}{'^' * max(1, _columns(under))}",
     ]
 
@@ -140,15 +143,16 @@ def _columns(text: str) -> int:
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A help sentence with the most similar known word, or None if no word is similar."""
     candidates = sorted(known)
-    if len(candidates) > _MANY:
+    if len(candidates) > _MAX_CANDIDATES:
         pairs = _pairs(word)
-        candidates = heapq.nlargest(_MANY, candidates, key=lambda candidate: len(pairs & _pairs(candidate)))
-    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    if not close:
+        candidates = heapq.nlargest(
+            _MAX_CANDIDATES, candidates, key=lambda candidate: len(pairs & _pairs(candidate))
+        )
+    match = next(iter(difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)), None)
+    if match is None:
         folded = {candidate.casefold().replace("-", "_"): candidate for candidate in candidates}
         match = folded.get(word.casefold().replace("-", "_").removeprefix("x_"))
-        close = [match] if match else []
-    return f"did you mean `{close[0]}`?" if close else None
+    return f"did you mean `{match}`?" if match else None
 
 
 @lru_cache(maxsize=50_000)

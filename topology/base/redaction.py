@@ -85,9 +85,5 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def redacted_repr(value: Any) -> str:
-    """A short `repr` for error messages, with everything that looks like a secret masked.
-
-    Parameters:
-      value: Any value.
-    """
+    """A short `repr` for error messages, with everything that looks like a secret masked."""
     return reprlib.repr(redacted(value))

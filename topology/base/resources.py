@@ -7,7 +7,7 @@ is a property and never an argument, empty arguments are `{}`, tags are sorted.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -78,6 +78,10 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind} {self.title}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """The identity as plain data for JSON."""
+        return {"kind": str(self.kind), "vhost": self.vhost, "name": list(self.name)}
+
     @property
     def title(self) -> str:
         """The display name: `orders`, or `tasks -> high "high"` for a binding."""
@@ -127,6 +131,15 @@ def canonical(arguments: Mapping[str, Any]) -> str:
     return json.dumps(arguments, sort_keys=True, ensure_ascii=False) if arguments else "{}"
 
 
+def map_leaves(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """A copy of plain data in which each value that is not a mapping or a list is converted; tuples become lists."""
+    if isinstance(value, Mapping):
+        return {name: map_leaves(item, convert) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_leaves(item, convert) for item in value]
+    return convert(value)
+
+
 def exchange_key(vhost: str, name: str) -> Key:
     """The identity of an exchange."""
     return Key(Kind.EXCHANGE, vhost, (name,))
@@ -135,6 +148,26 @@ def exchange_key(vhost: str, name: str) -> Key:
 def queue_key(vhost: str, name: str) -> Key:
     """The identity of a queue."""
     return Key(Kind.QUEUE, vhost, (name,))
+
+
+def queue_resource(
+    vhost: str,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    durable: bool = True,
+    auto_delete: bool = False,
+    external: bool = False,
+) -> Resource:
+    """A queue; its type is the argument `x-queue-type`, by default `classic`."""
+    arguments = dict(arguments)
+    properties = {
+        "type": arguments.pop("x-queue-type", "classic"),
+        "durable": durable,
+        "auto_delete": auto_delete,
+        "arguments": arguments,
+    }
+    return Resource(queue_key(vhost, name), properties, external=external)
 
 
 def binding_key(
@@ -154,6 +187,5 @@ def binding_key(
 
 def binding_arguments(key: Key) -> dict[str, Any]:
     """The arguments of a binding, from its identity."""
-    arguments = json.loads(key.name[4])
-    assert isinstance(arguments, dict)
+    arguments: dict[str, Any] = json.loads(key.name[4])
     return arguments

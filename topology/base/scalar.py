@@ -16,6 +16,8 @@ _MAX_DIGITS = 400
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<body>(?:[^}$]|\$(?!\{))*)\}|\$\{")
+#: Python decodes bytes of an environment variable that are not UTF-8 to lone surrogates.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::\?[^{}]*|:-)?\}")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<op>:-|:\?)(?P<rest>.*))?\Z", re.DOTALL)
 
@@ -105,10 +107,9 @@ def _interpolate(text: str, *, plain: bool, environment: Mapping[str, str]) -> A
     missing: list[Unset] = []
 
     def replace(match: re.Match[str]) -> str:
-        body = match["body"]
         if match[0] == "$${":
             return "${"
-        parts = _BODY.match(body) if body is not None else None
+        parts = _BODY.match(match["body"] or "")
         if parts is None:
             help_ = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; a literal `${` is `$${`"
             missing.append(Unset(f"`{match[0]}` is not a valid variable reference", help_))
@@ -124,7 +125,7 @@ def _interpolate(text: str, *, plain: bool, environment: Mapping[str, str]) -> A
 def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[Unset]) -> str:
     name, operator, rest = parts["name"], parts["op"], parts["rest"] or ""
     value = environment.get(name)
-    if value is not None and not value.isascii() and not _is_valid_utf8(value):
+    if value is not None and _SURROGATE.search(value):
         missing.append(Unset(f"the environment variable {name} is not UTF-8 text", None))
         return ""
     if value or (value is not None and operator is None):
@@ -136,12 +137,3 @@ def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[
     state = "not set" if value is None else "empty"
     missing.append(Unset(f"the environment variable {name} is {state}{reason}", help_))
     return ""
-
-
-def _is_valid_utf8(value: str) -> bool:
-    """Whether an environment variable is valid UTF-8: Python decodes other bytes to lone surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

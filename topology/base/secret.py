@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic_core import core_schema
 
+from .resources import map_leaves
+
 MASK = "***"
 
 
@@ -54,13 +56,12 @@ class Secret:
 
 def mask(value: Any) -> Any:
     """Plain data with every secret in it masked, safe to print."""
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, dict):
-        return {key: mask(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask(item) for item in value]
-    return value
+    return map_leaves(value, lambda leaf: MASK if isinstance(leaf, Secret) else leaf)
+
+
+def reveal(value: Any) -> Any:
+    """Plain data with every secret in it in plain text; pass it to the broker only."""
+    return map_leaves(value, lambda leaf: leaf.reveal() if isinstance(leaf, Secret) else leaf)
 
 
 _HASHES = {

@@ -21,7 +21,7 @@ _HTTP_PORTS = {"http": 80, "https": 443}
 USUAL_PORTS = frozenset(_AMQP_PORTS.values())
 _DERIVED_PORTS = {False: 15672, True: 15671}
 
-#: Query options of an AMQP URL that hold a number: pika's, and `connection_timeout` (milliseconds) of
+#: Query options of an AMQP URL that are numbers: pika's, and `connection_timeout` (milliseconds) of
 #: RabbitMQ's own URI specification (https://www.rabbitmq.com/docs/uri-query-parameters).
 NUMERIC_OPTIONS = frozenset(
     {
@@ -95,13 +95,12 @@ class ManagementAddress:
     prefix: str = ""
     derived: bool = False
 
-    def url(self, host: Host) -> str:
-        """The URL of one host, without credentials."""
-        return f"{'https' if self.secure else 'http'}://{host}{self.prefix}"
+    def url(self, *hosts: Host) -> str:
+        """The URL of some of the hosts, without credentials."""
+        return f"{'https' if self.secure else 'http'}://{','.join(map(str, hosts))}{self.prefix}"
 
     def __str__(self) -> str:
-        hosts = ",".join(map(str, self.hosts))
-        return f"{'https' if self.secure else 'http'}://{hosts}{self.prefix}"
+        return self.url(*self.hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +128,12 @@ class Address:
     management: ManagementAddress
     options: Mapping[str, float] = field(default_factory=dict)
 
+    def url(self, *hosts: Host) -> str:
+        """The URL of some of the hosts, without credentials."""
+        return f"{'amqps' if self.secure else 'amqp'}://{','.join(map(str, hosts))}"
+
     def __str__(self) -> str:
-        return f"{'amqps' if self.secure else 'amqp'}://{','.join(map(str, self.hosts))}"
+        return self.url(*self.hosts)
 
     @classmethod
     def parse(cls, url: str, *, management: str | None = None, tls: Tls | None = None) -> Address:
@@ -146,19 +149,17 @@ class Address:
         Raises:
           UsageError: A URL is invalid. The message does not contain the credentials.
         """
-        parts = _split(url, _AMQP_PORTS, _BROKER)
+        parts = _split(url, _AMQP_PORTS, _BROKER, "guest", Secret("guest"))
         options, query_tls = _options(parts.query)
         secure = parts.scheme == "amqps"
-        user = "guest" if parts.user is None else parts.user
-        password = Secret("guest") if parts.password is None else parts.password
         hosts = tuple(Host(host.name, _DERIVED_PORTS[secure]) for host in parts.hosts)
-        derived = ManagementAddress(secure, hosts, user, password, derived=True)
+        derived = ManagementAddress(secure, hosts, parts.user, parts.password, derived=True)
         return cls(
             secure=secure,
             hosts=parts.hosts,
-            user=user,
-            password=password,
-            vhost=_vhost(parts.path),
+            user=parts.user,
+            password=parts.password,
+            vhost=_decode(parts.path[1:], _BROKER) or None,
             tls=tls or query_tls,
             management=derived if management is None else _management(management, derived),
             options=options,
@@ -167,15 +168,18 @@ class Address:
 
 class _Parts(NamedTuple):
     scheme: str
-    user: str | None
-    password: Secret | None
+    user: str
+    password: Secret
     hosts: tuple[Host, ...]
     path: str
     query: str
 
 
-def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
-    """Splits a URL with several hosts. Errors quote only its scheme, since the rest may contain a password."""
+def _split(url: str, ports: Mapping[str, int], what: str, user: str, password: Secret) -> _Parts:
+    """Splits a URL with several hosts; user and password are those given unless the URL contains its own.
+
+    Errors quote only its scheme, since the rest may contain a password.
+    """
     schemes = " or ".join(f"{scheme}://" for scheme in ports)
     example = next(iter(ports))
     match = _URL.fullmatch(url.strip())
@@ -196,12 +200,12 @@ def _split(url: str, ports: Mapping[str, int], what: str) -> _Parts:
     if "#" in rest:
         raise UsageError(f"{what} contains a `#`", _ENCODE)
     credentials, at, names = match["authority"].rpartition("@")
-    user, colon, password = credentials.partition(":")
+    encoded_user, colon, encoded_password = credentials.partition(":")
     hosts = tuple(_host(name, ports[scheme], what) for name in names.split(","))
     return _Parts(
         scheme,
-        _decode(user, what) if at else None,
-        Secret(_decode(password, what)) if colon else None,
+        _decode(encoded_user, what) if at else user,
+        Secret(_decode(encoded_password, what)) if colon else password,
         hosts,
         path,
         query,
@@ -225,10 +229,6 @@ def _decode(text: str, what: str) -> str:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise UsageError(f"{what} has a percent-encoding that is not UTF-8", _ENCODE) from None
-
-
-def _vhost(path: str) -> str | None:
-    return _decode(path[1:], _BROKER) or None
 
 
 def _options(query: str) -> tuple[dict[str, float], Tls]:
@@ -266,13 +266,13 @@ def _number(name: str, value: str) -> float:
 
 
 def _management(url: str, derived: ManagementAddress) -> ManagementAddress:
-    parts = _split(url, _HTTP_PORTS, _MANAGEMENT)
+    parts = _split(url, _HTTP_PORTS, _MANAGEMENT, derived.user, derived.password)
     if parts.query:
         raise UsageError(f"{_MANAGEMENT} has a query", "remove the `?` and everything after it")
     return ManagementAddress(
         secure=parts.scheme == "https",
         hosts=parts.hosts,
-        user=derived.user if parts.user is None else parts.user,
-        password=derived.password if parts.password is None else parts.password,
+        user=parts.user,
+        password=parts.password,
         prefix=parts.path.rstrip("/").removesuffix("/api").rstrip("/"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..base.resources import EXTRA_TYPES
-from ..errors import BrokerError, NotFound, Rejected
+from ..errors import AccessRefused, BrokerError, NotFound, Rejected
 
 
 def tidy_reason(text: str) -> str:
@@ -32,6 +32,14 @@ def _as_text(reason: Any) -> str:
             return "".join(map(chr, reason))
         return ": ".join(map(_as_text, reason))
     return str(reason)
+
+
+def wrong_password(user: str, server: object) -> AccessRefused:
+    """The error for a failed login at a server."""
+    return AccessRefused(
+        f"authentication of user `{user}` failed at {server}: wrong user name or password",
+        "check the credentials in the URL; `guest` may log in from localhost only",
+    )
 
 
 _ENABLE_PLUGIN = "enable the plugin that provides it, or choose another type"

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from ..base.progress import CountProgress
 from ..base.resources import Key, Kind, Resource, State
-from ..errors import NotFound, Refused, Rejected
+from ..errors import Refused, Rejected
 from .address import Address
 from .amqp.connection import Amqp
 from .amqp.pipeline import Failure, declare_all
@@ -112,24 +112,16 @@ class AmqpSession:
         with Amqp(address, vhost):
             pass
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """The exchanges and queues of the file that exist; one that differs has the broker's reason instead."""
+        """The exchanges and queues of the file that exist; if one differs, it has the broker's reason instead."""
         wanted = [resource for key, resource in desired.items() if key.kind in (Kind.EXCHANGE, Kind.QUEUE)]
-        size = max(1, -(-len(wanted) // _THREADS))
-        chunks = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-        state: State = {}
+        shares = filter(None, (wanted[start::_THREADS] for start in range(_THREADS)))
         with ThreadPoolExecutor(_THREADS) as executor:
-            for found in executor.map(lambda chunk: list(self._existing(chunk)), chunks):
-                state.update({resource.key: resource for resource in found})
-        return state
+            found = executor.map(lambda share: list(self._existing(share)), shares)
+            return {resource.key: resource for resources in found for resource in resources}
 
     def _existing(self, resources: Iterable[Resource]) -> Iterator[Resource]:
+        """Those of the resources that exist, checked over one connection."""
         with Amqp(self._address, self._vhost) as amqp:
             for resource in resources:
                 if not amqp.exists(resource.key):
@@ -146,10 +138,6 @@ class AmqpSession:
 
     def put(self, resource: Resource) -> None:
         """Declares one object."""
-        if resource.key.kind not in AMQP_KINDS:
-            raise NotFound(
-                f"AMQP cannot create {resource.key}", "pass the management API with `--management`"
-            )
         with Amqp(self._address, self._vhost) as amqp:
             amqp.declare(resource)
 

@@ -7,9 +7,6 @@ import ssl
 from ..errors import Unreachable
 from .address import Tls
 
-#: Hint for a failed handshake.
-TLS_HINT = "check the CA file, the client certificate and the host name, and that the port speaks TLS"
-
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """The SSL context for these settings.
@@ -24,7 +21,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         files = ", ".join(f"`{name}`" for name in (tls.ca_file, tls.cert_file, tls.key_file) if name)
         raise Unreachable(
-            f"the TLS files {files} cannot be used: {tls_reason(error)}",
+            f"the TLS files {files} cannot be used: {_reason(error)}",
             "check the paths; the files must be PEM",
         ) from None
     if not tls.verify:
@@ -37,7 +34,15 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def tls_reason(error: BaseException) -> str:
+def handshake_failure(url: str, error: BaseException) -> Unreachable:
+    """The error for a failed TLS handshake with a server."""
+    return Unreachable(
+        f"the TLS handshake with {url} failed: {_reason(error)}",
+        "check the CA file, the client certificate and the host name, and that the port speaks TLS",
+    )
+
+
+def _reason(error: BaseException) -> str:
     """OpenSSL's error text, without its codes and source lines."""
     cause: BaseException = error
     while cause.args and isinstance(cause.args[0], BaseException):

@@ -39,12 +39,9 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as plain data for JSON."""
-        key = self.change.key
         return {
             "action": self.change.action,
-            "kind": str(key.kind),
-            "vhost": key.vhost,
-            "name": list(key.name),
+            **self.change.key.as_dict(),
             "status": self.status,
             "error": self.error,
             "hint": self.hint,
@@ -196,15 +193,15 @@ class _Run:
                 self._errors[change.key] = BrokerError(reason, "run `routectl plan` to see the difference")
 
     def _missing_without_error(self) -> list[Change]:
-        reported = self._errors.keys() | self._skipped.keys()
-        planned = {change.key for change in self._planned.plan.changes}
-        return [change for change in self._remaining() if change.key in planned - reported]
-
-    def _remaining(self) -> tuple[Change, ...]:
+        planned = self._planned
         self._progress("reading back", 0, 1)
-        live = self._session.read(self._planned.desired, self._planned.plan.vhosts)
+        live = self._session.read(planned.desired, planned.plan.vhosts)
         self._progress("reading back", 1, 1)
-        return diff(self._planned.desired, live, delete=self._planned.delete).changes
+        remaining = diff(planned.desired, live, delete=planned.delete).changes
+        unreported = (
+            {change.key for change in planned.plan.changes} - self._errors.keys() - self._skipped.keys()
+        )
+        return [change for change in remaining if change.key in unreported]
 
 
 def _reason(error: RoutectlError, key: Key) -> str:

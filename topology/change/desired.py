@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
+from ..base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_resource
 from ..delivery.addresses import AddressBook
-from ..model import Body, Exchange, Policy, Queue, Topology, User
-from ..model.topology import REFUSE
+from ..model import Body, Exchange, Queue, Topology, User
 
 
 def desired_state(topology: Topology, vhost: str) -> State:
@@ -34,52 +33,41 @@ def _add(state: State, resources: Iterable[Resource]) -> None:
 
 
 def _vhost_properties(body: Body) -> dict[str, Any]:
-    named = {
-        "description": body.description,
-        "tags": None if body.tags is None else sorted(body.tags),
-        "default_queue_type": body.default_queue_type,
-    }
-    return {name: value for name, value in named.items() if value is not None}
+    properties = body.model_dump(include={"description", "tags", "default_queue_type"}, exclude_none=True)
+    if body.tags is not None:
+        properties["tags"] = sorted(body.tags)
+    return properties
 
 
 def _body(vhost: str, body: Body) -> Iterator[Resource]:
-    for limit in ("max_connections", "max_queues"):
-        value = getattr(body.limits, limit)
-        if value is not None:
-            yield Resource(Key(Kind.VHOST_LIMIT, vhost, (limit.replace("_", "-"),)), {"value": value})
+    for limit, value in body.limits.model_dump(exclude_none=True).items():
+        yield Resource(Key(Kind.VHOST_LIMIT, vhost, (limit.replace("_", "-"),)), {"value": value})
     yield from _delayed_delivery(vhost, body)
     for name, exchange in body.exchanges.items():
         yield _exchange(vhost, name, exchange)
         yield from _bindings(vhost, name, exchange)
     for name, queue in body.queues.items():
-        yield _queue(vhost, name, queue)
+        yield queue_resource(
+            vhost,
+            name,
+            queue.declare_arguments(),
+            durable=queue.durable,
+            auto_delete=queue.auto_delete,
+            external=queue.external,
+        )
         yield from _bindings(vhost, name, queue)
     yield from _parameters(vhost, body)
     for kind, policies in ((Kind.POLICY, body.policies), (Kind.OPERATOR_POLICY, body.operator_policies)):
         for name, policy in policies.items():
-            yield Resource(Key(kind, vhost, (name,)), _policy(policy))
+            properties = policy.model_dump(include={"pattern", "apply_to", "priority"})
+            properties["definition"] = policy.definition.keys()
+            yield Resource(Key(kind, vhost, (name,)), properties)
 
 
 def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:
-    properties = {
-        "type": exchange.type,
-        "durable": exchange.durable,
-        "auto_delete": exchange.auto_delete,
-        "internal": exchange.internal,
-        "arguments": exchange.declare_arguments(),
-    }
+    properties = exchange.model_dump(include={"type", "durable", "auto_delete", "internal"})
+    properties["arguments"] = exchange.declare_arguments()
     return Resource(exchange_key(vhost, name), properties, external=exchange.external)
-
-
-def _queue(vhost: str, name: str, queue: Queue) -> Resource:
-    arguments = queue.declare_arguments()
-    properties = {
-        "type": arguments.pop("x-queue-type"),
-        "durable": queue.durable,
-        "auto_delete": queue.auto_delete,
-        "arguments": arguments,
-    }
-    return Resource(queue_key(vhost, name), properties, external=queue.external)
 
 
 def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[Resource]:
@@ -93,19 +81,13 @@ def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[
 
 def _delayed_delivery(vhost: str, body: Body) -> Iterator[Resource]:
     """The objects of Celery's native delayed delivery, if the vhost's tasks require them."""
-    has_tasks = body.routes or body.workers or body.unmatched != REFUSE
-    if not has_tasks or body.delayed_delivery == "never":
-        return
     delay = AddressBook(body).delay
     if delay is None:
         return
     for name, kind in delay.exchanges:
         yield _exchange(vhost, name, Exchange.model_validate({"type": kind}))
-    for name, declared in delay.queues:
-        arguments = dict(declared)
-        queue_type = arguments.pop("x-queue-type")
-        properties = {"type": queue_type, "durable": True, "auto_delete": False, "arguments": arguments}
-        yield Resource(queue_key(vhost, name), properties)
+    for name, arguments in delay.queues:
+        yield queue_resource(vhost, name, arguments)
     for source, destination, key in delay.exchange_bindings:
         yield Resource(binding_key(vhost, source, destination, key, to_exchange=True))
     for source, queue, key in delay.queue_bindings:
@@ -122,15 +104,6 @@ def _parameters(vhost: str, body: Body) -> Iterator[Resource]:
         yield parameter("federation-upstream-set", name, [member.value() for member in members])
     for name, shovel in body.shovels.items():
         yield parameter("shovel", name, shovel.value())
-
-
-def _policy(policy: Policy) -> dict[str, Any]:
-    return {
-        "pattern": policy.pattern,
-        "apply_to": policy.apply_to,
-        "priority": policy.priority,
-        "definition": policy.definition.keys(),
-    }
 
 
 def _user(name: str, user: User) -> Iterator[Resource]:

@@ -47,7 +47,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))
-        elif not _is_up_to_date(wanted, found):
+        elif found.rejection is not None or not equal(wanted.properties, _compared(wanted, found)):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
@@ -57,29 +57,11 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
 
 
-def _is_up_to_date(wanted: Resource, found: Resource) -> bool:
-    properties, live = wanted.properties, found.properties
-    if found.rejection is not None:
-        return False
-    if equal(properties, live):
-        return True
-    if wanted.key.kind not in PARTIALLY_COMPARED:
-        return False
-    return all(_has_property(live, name, value) for name, value in properties.items())
-
-
-def _has_property(live: Mapping[str, Any], name: str, value: Any) -> bool:
-    if name != "password":
-        return equal(live.get(name), value)
-    stored = live.get("password_hash")
-    return isinstance(stored, Secret) and password_matches(value, stored, live.get("hashing_algorithm") or "")
-
-
 def _change(wanted: Resource, found: Resource) -> Change:
     key = wanted.key
     if key.kind not in _IMMUTABLE:
         reason = f"the {key.kind} differs and is updated in place"
-        return Change("update", key, _compared_properties(wanted, found), wanted.properties, "safe", reason)
+        return Change("update", key, _compared(wanted, found), wanted.properties, "safe", reason)
     reason = f"RabbitMQ cannot change an existing {key.kind}: it must be deleted and recreated"
     return Change(
         "replace",
@@ -94,14 +76,15 @@ def _change(wanted: Resource, found: Resource) -> Change:
     )
 
 
-def _compared_properties(wanted: Resource, found: Resource) -> Mapping[str, Any]:
+def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties that are compared with those in the file."""
     if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
-    if "password" in wanted.properties:
-        password = wanted.properties["password"]
-        live["password"] = password if _has_property(found.properties, "password", password) else Secret("")
+    if password := wanted.properties.get("password"):
+        stored = found.properties.get("password_hash", Secret(""))
+        algorithm = found.properties.get("hashing_algorithm") or ""
+        live["password"] = password if password_matches(password, stored, algorithm) else Secret("")
     return live
 
 

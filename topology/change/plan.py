@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Literal, get_args
 
-from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource
+from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 
@@ -70,11 +70,9 @@ class Change:
         """The change as plain data, without secrets."""
         return {
             "action": self.action,
-            "kind": str(self.key.kind),
-            "vhost": self.key.vhost,
-            "name": list(self.key.name),
-            "before": None if self.before is None else mask(dict(self.before)),
-            "after": None if self.after is None else mask(dict(self.after)),
+            **self.key.as_dict(),
+            "before": mask(self.before),
+            "after": mask(self.after),
             "risk": self.risk,
             "reason": self.reason,
             "messages": self.messages,
@@ -122,24 +120,18 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_typed(item, str) for item in _typed(value, list))
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(left: Any, right: Any) -> bool:
     """Whether two values are equal in RabbitMQ: unlike in Python, `true` does not equal 1."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(equal(value, other[name]) for name, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(equal(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
 def _unmask(value: Any) -> Any:
     """Plain data with every mask replaced by a placeholder secret."""
-    if value == MASK:
-        return Secret(MASK)
-    if isinstance(value, dict):
-        return {name: _unmask(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_unmask(item) for item in value]
-    return value
+    return map_leaves(value, lambda leaf: Secret(MASK) if leaf == MASK else leaf)
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,16 +171,16 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether the broker is as the file wants it."""
+        """Whether the broker is already in the state of the file."""
         return not self.changes and not self.problems
 
     @property
     def deletions(self) -> tuple[Key, ...]:
-        """What the plan deletes."""
+        """The objects that the plan deletes."""
         return tuple(change.key for change in self.changes if change.action == "delete")
 
     def name_of(self, key: Key) -> str:
-        """An object's name, with its vhost where the plan is about several."""
+        """An object's display name, with its vhost if the plan covers several."""
         return f"{key} in vhost `{key.vhost}`" if key.vhost and len(self.vhosts) > 1 else str(key)
 
     def count(self) -> Counter[str]:

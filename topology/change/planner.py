@@ -41,16 +41,21 @@ def vhost_of(loaded: Loaded, address: Address) -> str:
     Raises:
       UsageError: the file and the URL specify different vhosts, or `vhosts:` defines it again.
     """
-    named = loaded.topology.vhost
+    topology = loaded.topology
+    named = topology.vhost
     if named is not None and address.vhost is not None and named != address.vhost:
-        place = loaded.position(("vhost",))
-        message = f"the broker URL specifies vhost `{address.vhost}`, but {place.file}:{place.line} specifies `{named}`"
+        position = loaded.position(("vhost",))
+        message = (
+            f"the broker URL specifies vhost `{address.vhost}`, "
+            f"but {position.file}:{position.line} specifies `{named}`"
+        )
         raise UsageError(message, "remove one of the two")
     vhost = named or address.vhost or "/"
-    topology = loaded.topology
     if vhost in topology.vhosts and topology.model_fields_set & Body.model_fields.keys():
-        place = loaded.position(("vhosts", vhost), of_key=True)
-        message = f"{place.file}:{place.line} defines vhost `{vhost}`, but so does the top level of the file"
+        position = loaded.position(("vhosts", vhost), of_key=True)
+        message = (
+            f"{position.file}:{position.line} defines vhost `{vhost}`, but so does the top level of the file"
+        )
         raise UsageError(message, "define the vhost once, or use another vhost in the broker URL")
     return vhost
 

@@ -14,7 +14,7 @@ from . import delayed
 from .network import PREDICTABLE, Link, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..model import Binding, Body
     from .delayed import DelayTopology
@@ -44,7 +44,10 @@ class AddressBook:
     def __init__(self, body: Body) -> None:
         self._body = body
         self._network = Network.of(body)
-        self._addresses = {name: self._find(name) for name in task_queues(body)}
+        self._addresses = {
+            name: self._first_exclusive(name, self._candidates(name)) or by_name(name)
+            for name in task_queues(body)
+        }
         #: The topology of delayed delivery; None if it is not needed or disabled in the file.
         self.delay: DelayTopology | None = None
         #: By queue, the address with which delayed tasks (or the binding `#.KEY`) also reach other queues; and those.
@@ -66,10 +69,8 @@ class AddressBook:
 
     def with_key(self, queue: str, key: str) -> PublishAddress | None:
         """The address of a queue with a given key, or None if no exchange routes the key to this queue only."""
-        for exchange in self._exchanges_to(queue):
-            if key and self._network.deliver(exchange, key) == {queue}:
-                return PublishAddress(exchange, self._network.exchanges[exchange], key)
-        return None
+        candidates = ((exchange, key) for exchange in self._exchanges_to(queue) if key)
+        return self._first_exclusive(queue, candidates)
 
     def reached(self, queue: str, key: str) -> frozenset[str]:
         """The queues that a key reaches through the exchanges to which `queue` is bound."""
@@ -99,11 +100,12 @@ class AddressBook:
         """The bindings along which a message reaches a queue; empty if it does not."""
         return self._network.path(exchange, key, queue)
 
-    def _find(self, queue: str) -> PublishAddress:
-        for exchange, key in self._candidates(queue):
+    def _first_exclusive(self, queue: str, candidates: Iterable[tuple[str, str]]) -> PublishAddress | None:
+        """The first of these exchanges and keys that routes to the queue only."""
+        for exchange, key in candidates:
             if self._network.deliver(exchange, key) == {queue}:
                 return PublishAddress(exchange, self._network.exchanges[exchange], key)
-        return by_name(queue)
+        return None
 
     def _candidates(self, queue: str) -> Iterator[tuple[str, str]]:
         """Exchanges and keys that may route to the queue only: literal binding keys, then derived ones."""

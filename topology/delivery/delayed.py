@@ -65,16 +65,17 @@ def delay_topology(
     """
     levels = range(LEVELS - 1, -1, -1)
     chain = [(level_name(level), level_name(level - 1) if level else DELIVERY) for level in levels]
+    # Keys of a level begin with a wildcard for each level above it.
     arrivals = [(target, delayed_key(target.key)) for target in targets]
     return DelayTopology(
         exchanges=(*((level_name(level), "topic") for level in levels), (DELIVERY, "topic")),
         queues=tuple((level_name(level), _arguments(level, queue_type)) for level in levels),
         exchange_bindings=(
-            *((name, onward, _stars(depth) + "0.#") for depth, (name, onward) in enumerate(chain)),
+            *((name, onward, "*." * depth + "0.#") for depth, (name, onward) in enumerate(chain)),
             *dict.fromkeys((DELIVERY, target.exchange, key) for target, key in arrivals),
         ),
         queue_bindings=(
-            *((name, name, _stars(depth) + "1.#") for depth, (name, _) in enumerate(chain)),
+            *((name, name, "*." * depth + "1.#") for depth, (name, _) in enumerate(chain)),
             *dict.fromkeys((target.exchange, target.queue, key) for target, key in arrivals),
         ),
     )
@@ -88,11 +89,6 @@ def level_name(level: int) -> str:
 def delayed_key(key: str) -> str:
     """The binding key that matches delayed tasks with the given routing key."""
     return key if key.startswith("#") else f"#.{key}"
-
-
-def _stars(depth: int) -> str:
-    """Wildcards for the words of a delayed key that belong to the levels above."""
-    return "*." * depth
 
 
 def _arguments(level: int, queue_type: str) -> dict[str, Any]:

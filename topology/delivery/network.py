@@ -15,7 +15,7 @@ from ..base.resources import BUILT_IN_EXCHANGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..model import Body
+    from ..model import Body, Exchange, Queue
 
 #: Exchange types that choose destinations by routing key and headers only.
 PREDICTABLE = frozenset({"direct", "fanout", "topic", "headers"})
@@ -68,19 +68,13 @@ class Network:
     @classmethod
     def of(cls, body: Body) -> Network:
         """The network of a vhost in the file."""
-        return cls(
-            {
-                name: routed_as(exchange.type, exchange.declare_arguments())
-                for name, exchange in body.exchanges.items()
-            },
-            body.queues,
-            links(body),
-            {
-                name: str(alternate)
-                for name, exchange in body.exchanges.items()
-                if (alternate := exchange.declare_arguments().get("alternate-exchange"))
-            },
-        )
+        kinds, alternates = {}, {}
+        for name, exchange in body.exchanges.items():
+            arguments = exchange.declare_arguments()
+            kinds[name] = routed_as(exchange.type, arguments)
+            if alternate := arguments.get("alternate-exchange"):
+                alternates[name] = str(alternate)
+        return cls(kinds, body.queues, links(body), alternates)
 
     def add(self, link: Link) -> None:
         """Adds a binding."""
@@ -154,17 +148,16 @@ class _Links:
 
 def links(body: Body) -> list[Link]:
     """All bindings of a vhost in the file, to queues and to exchanges."""
-    of_queues = (
-        Link(binding.exchange, name, True, binding.key, binding.binding_arguments())
-        for name, queue in body.queues.items()
-        for binding in queue.bindings
+    declared: tuple[tuple[bool, Mapping[str, Queue | Exchange]], ...] = (
+        (True, body.queues),
+        (False, body.exchanges),
     )
-    of_exchanges = (
-        Link(binding.exchange, name, False, binding.key, binding.binding_arguments())
-        for name, exchange in body.exchanges.items()
-        for binding in exchange.bindings
-    )
-    return [*of_queues, *of_exchanges]
+    return [
+        Link(binding.exchange, name, to_queue, binding.key, binding.binding_arguments())
+        for to_queue, destinations in declared
+        for name, destination in destinations.items()
+        for binding in destination.bindings
+    ]
 
 
 def routed_as(kind: str, arguments: Mapping[str, Any]) -> str:

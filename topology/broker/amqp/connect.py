@@ -15,8 +15,8 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from ...errors import AccessRefused, BrokerError, NotFound, Unreachable
 from ..address import Address, Host
-from ..reasons import tidy_reason
-from ..tls import TLS_HINT, tls_context, tls_reason
+from ..reasons import tidy_reason, wrong_password
+from ..tls import handshake_failure, tls_context
 
 _TIMEOUT = 10.0
 
@@ -28,7 +28,7 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
       Unreachable, AccessRefused, NotFound: See `Amqp`.
     """
     hosts = parameters(address, vhost)
-    failure: BrokerError | None = None
+    failure: BrokerError = Unreachable(f"{address} has no host")
     for attempt in range(retries + 1):
         if attempt:
             time.sleep(0.25 * 2 ** (attempt - 1))
@@ -39,7 +39,6 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
                 failure = connection_failure(address, vhost, Host(options.host, options.port), error)
                 if not _may_repeat(error):
                     raise failure from None
-    assert failure is not None
     raise failure from None
 
 
@@ -71,7 +70,7 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
 
 def connection_failure(address: Address, vhost: str, host: Host, error: BaseException) -> BrokerError:
     """The error for a connection that could not be opened."""
-    url = f"{'amqps' if address.secure else 'amqp'}://{host}"
+    url = address.url(host)
     user = address.user
     causes = list(_causes(error))
     for cause in causes:
@@ -82,11 +81,11 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
             words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
             return _closed(530, words[2] if words else "", url, user, vhost)
         if isinstance(cause, exceptions.AuthenticationError | exceptions.ProbableAuthenticationError):
-            return _wrong_password(url, user)
+            return wrong_password(user, url)
         if isinstance(cause, socket.gaierror):
             return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
         if isinstance(cause, ssl.SSLError):
-            return Unreachable(f"the TLS handshake with {url} failed: {tls_reason(cause)}", TLS_HINT)
+            return handshake_failure(url, cause)
         if isinstance(cause, ConnectionRefusedError):
             return Unreachable(
                 f"nothing answers at {url}", "check host and port, and that the broker is running"
@@ -108,19 +107,12 @@ _GRANT = "grant it with `rabbitmqctl set_permissions`, or check the vhost"
 def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerError:
     reason = tidy_reason(text)
     if code == 403:
-        return _wrong_password(url, user)
+        return wrong_password(user, url)
     if code == 530 and reason.endswith("not found"):
         return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
     if code == 530:
         return AccessRefused(f"{url} denies user `{user}` access to vhost `{vhost}`: {reason}", _GRANT)
     return Unreachable(f"{url} closed the connection: {reason}", "see the broker's log")
-
-
-def _wrong_password(url: str, user: str) -> AccessRefused:
-    return AccessRefused(
-        f"authentication of user `{user}` failed at {url}: wrong user name or password",
-        "check the credentials in the URL; `guest` may log in from localhost only",
-    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import pika
@@ -12,7 +12,7 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.compat import long
 
-from ...base.resources import Key, Kind, Resource, binding_arguments
+from ...base.resources import Key, Kind, Resource, binding_arguments, map_leaves
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from ..address import Address
 from ..definitions.encode import queue_arguments
@@ -113,16 +113,13 @@ class Amqp:
                 return call(channel)
             except exceptions.ChannelClosedByBroker as error:
                 raise refusal(error.reply_code, error.reply_text, what) from None
-            except exceptions.ConnectionClosedByBroker as error:
-                self.close()
-                if error.reply_code != 320:
-                    raise refusal(error.reply_code, error.reply_text, what) from None
-                if last:
-                    raise _unreachable(self._address, error) from None
             except ENCODING_ERRORS as error:
                 raise encoding_failure(error, what) from None
             except (exceptions.AMQPError, OSError) as error:
                 self.close()
+                # 320 (CONNECTION_FORCED): the broker is shutting down.
+                if isinstance(error, exceptions.ConnectionClosedByBroker) and error.reply_code != 320:
+                    raise refusal(error.reply_code, error.reply_text, what) from None
                 if last:
                     raise _unreachable(self._address, error) from None
         raise AssertionError("the last attempt returns or raises")
@@ -179,15 +176,12 @@ def as_int64(value: Any) -> Any:
 
     A binding with 32-bit integers would be a different binding (deps/rabbit/src/rabbit_binding.erl).
     """
-    if isinstance(value, Mapping):
-        return {name: as_int64(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_int64(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return long(int(value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return long(value)
-    return value
+
+    def convert(leaf: Any) -> Any:
+        is_integer = isinstance(leaf, int) or (isinstance(leaf, float) and leaf.is_integer())
+        return long(int(leaf)) if is_integer and not isinstance(leaf, bool) else leaf
+
+    return map_leaves(value, convert)
 
 
 def refusal(code: int, text: str, what: str) -> BrokerError:

@@ -16,7 +16,7 @@ from pika import ConnectionParameters, exceptions
 from pika.adapters.select_connection import IOLoop, SelectConnection
 
 from ...base.progress import Counter, CountProgress
-from ...base.resources import Key, Kind, Resource, queue_key
+from ...base.resources import Kind, Resource, queue_key
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected
 from ..address import Address
 from .connect import parameters
@@ -71,8 +71,7 @@ def declare_all(
     report = Counter(len(resources), progress)
     with Amqp(address, vhost) as amqp:
         lanes = min(connections, max(map(len, stages), default=0))
-        pipeline = _Pipeline(address, vhost, lanes, report)
-        with contextlib.closing(pipeline):
+        with contextlib.closing(_Pipeline(address, vhost, lanes, report)) as pipeline:
             for stage in stages:
                 for resource in pipeline.run(stage):
                     try:
@@ -85,17 +84,9 @@ def declare_all(
 
 def _stages(resources: Sequence[Resource], connections: int) -> list[list[list[Resource]]]:
     """Batches in three stages: exchanges; queues, each followed by its first bindings; the other bindings."""
-    exchanges: list[Resource] = []
-    queues: dict[Key, list[Resource]] = {}
-    bindings: list[Resource] = []
-    for resource in resources:
-        match resource.key.kind:
-            case Kind.EXCHANGE:
-                exchanges.append(resource)
-            case Kind.QUEUE:
-                queues[resource.key] = [resource]
-            case _:
-                bindings.append(resource)
+    exchanges = [resource for resource in resources if resource.key.kind is Kind.EXCHANGE]
+    bindings = [resource for resource in resources if resource.key.kind is Kind.BINDING]
+    queues = {resource.key: [resource] for resource in resources if resource.key.kind is Kind.QUEUE}
     others: list[Resource] = []
     for binding in bindings:
         _, destination_type, destination, _, _ = binding.key.name

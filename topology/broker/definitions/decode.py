@@ -7,9 +7,10 @@ RabbitMQ's own exchanges, the bindings of the default exchange, and exclusive qu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from ...base.resources import Key, Kind, Resource, binding_key, exchange_key, queue_key
+from ...base.resources import Key, Kind, Resource, binding_key, exchange_key, map_leaves, queue_resource
 from ...base.secret import Secret
 
 Json = Mapping[str, Any]
@@ -71,18 +72,16 @@ def exchange(item: Json) -> Resource | None:
 
 
 def queue(item: Json) -> Resource | None:
-    """From `/api/queues/VHOST`. A queue without `x-queue-type` is classic."""
+    """From `/api/queues/VHOST`."""
     if item.get("exclusive"):
         return None
-    arguments = _arguments(item)
-    queue_type = arguments.pop("x-queue-type", "classic")
-    properties = {
-        "type": queue_type,
-        "durable": item["durable"],
-        "auto_delete": item["auto_delete"],
-        "arguments": arguments,
-    }
-    return Resource(queue_key(item["vhost"], item["name"]), properties)
+    return queue_resource(
+        item["vhost"],
+        item["name"],
+        _arguments(item),
+        durable=item["durable"],
+        auto_delete=item["auto_delete"],
+    )
 
 
 def binding(item: Json) -> Resource | None:
@@ -103,25 +102,16 @@ def binding(item: Json) -> Resource | None:
 def parameter(item: Json) -> Resource:
     """From `/api/parameters/COMPONENT/VHOST`; the URIs in its value become secrets."""
     key = Key(Kind.PARAMETER, item["vhost"], (item["component"], item["name"]))
-    return Resource(key, {"value": secret_uris(item["value"])})
+    return Resource(key, {"value": _secret_uris(item["value"])})
 
 
-def policy(item: Json) -> Resource:
-    """From `/api/policies/VHOST`."""
-    return _policy(Kind.POLICY, item)
-
-
-def operator_policy(item: Json) -> Resource:
-    """From `/api/operator-policies/VHOST`."""
-    return _policy(Kind.OPERATOR_POLICY, item)
-
-
-def _policy(kind: Kind, item: Json) -> Resource:
+def policy(kind: Kind, item: Json) -> Resource:
+    """From `/api/policies/VHOST` or `/api/operator-policies/VHOST`."""
     properties = {
         "pattern": item["pattern"],
         "apply_to": item["apply-to"],
         "priority": item["priority"],
-        "definition": _integral(dict(item["definition"])),
+        "definition": dict(_integral(item["definition"])),
     }
     return Resource(Key(kind, item["vhost"], (item["name"],)), properties)
 
@@ -136,36 +126,33 @@ READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
     Kind.QUEUE: queue,
     Kind.BINDING: binding,
     Kind.PARAMETER: parameter,
-    Kind.POLICY: policy,
-    Kind.OPERATOR_POLICY: operator_policy,
+    Kind.POLICY: partial(policy, Kind.POLICY),
+    Kind.OPERATOR_POLICY: partial(policy, Kind.OPERATOR_POLICY),
 }
 
 
 def _integral(value: Any) -> Any:
-    """A value with integers instead of floats such as `1.0`, which RabbitMQ returns as they were sent."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {name: _integral(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_integral(item) for item in value]
-    return value
+    """JSON with integers instead of floats such as `1.0`, which RabbitMQ returns as they were sent."""
+
+    def convert(leaf: Any) -> Any:
+        return int(leaf) if isinstance(leaf, float) and leaf.is_integer() else leaf
+
+    return map_leaves(value, convert)
 
 
-def secret_uris(value: Any, name: str = "") -> Any:
+def _secret_uris(value: Any, name: str = "") -> Any:
     """A parameter's value whose `uri`, `src-uri` and `dest-uri`, each a string or a list of strings, are secrets."""
     if isinstance(value, Mapping):
-        return {field: secret_uris(item, field) for field, item in value.items()}
+        return {field: _secret_uris(item, field) for field, item in value.items()}
     if isinstance(value, list | tuple):
-        return [secret_uris(item, name) for item in value]
+        return [_secret_uris(item, name) for item in value]
     if isinstance(value, str) and name.endswith("uri"):
         return Secret(value)
     return _integral(value)
 
 
 def _arguments(item: Json) -> dict[str, Any]:
-    arguments = item.get("arguments")
-    return _integral(dict(arguments)) if arguments else {}
+    return dict(_integral(item.get("arguments") or {}))
 
 
 def _tags(tags: Any) -> list[str]:

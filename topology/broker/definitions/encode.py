@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...base.resources import Kind, Resource, binding_arguments
-from ...base.secret import Secret
+from ...base.secret import reveal
 
 
 def segment(name: str) -> str:
@@ -21,10 +21,8 @@ def path(resource: Resource) -> str:
     vhost = segment(key.vhost)
     names = [segment(name) for name in key.name]
     match key.kind:
-        case Kind.VHOST:
-            return f"/vhosts/{names[0]}"
-        case Kind.USER:
-            return f"/users/{names[0]}"
+        case Kind.VHOST | Kind.USER:
+            return f"/{key.kind}s/{names[0]}"
         case Kind.PARAMETER:
             return f"/parameters/{names[0]}/{vhost}/{names[1]}"
         case Kind.BINDING:
@@ -48,7 +46,8 @@ _COLLECTIONS = {
 
 def body(resource: Resource) -> dict[str, Any]:
     """JSON for creating or updating an object. It contains secrets in plain text: never show it."""
-    key, properties = resource.key, revealed(resource.properties)
+    key = resource.key
+    properties: dict[str, Any] = reveal(resource.properties)
     match key.kind:
         case Kind.VHOST | Kind.USER:
             if "tags" in properties:
@@ -59,8 +58,7 @@ def body(resource: Resource) -> dict[str, Any]:
         case Kind.TOPIC_PERMISSION:
             properties["exchange"] = key.name[1]
         case Kind.QUEUE:
-            queue_type = properties.pop("type", None)
-            properties["arguments"] = queue_arguments(queue_type, properties.get("arguments", {}))
+            properties["arguments"] = queue_arguments(properties.pop("type"), properties["arguments"])
         case Kind.BINDING:
             return {"routing_key": key.name[3], "arguments": binding_arguments(key)}
         case Kind.POLICY | Kind.OPERATOR_POLICY:
@@ -68,21 +66,6 @@ def body(resource: Resource) -> dict[str, Any]:
     return properties
 
 
-def queue_arguments(queue_type: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def queue_arguments(queue_type: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A queue's arguments with its type, so that the vhost's default type does not apply."""
-    return dict(arguments) if queue_type is None else {"x-queue-type": queue_type, **arguments}
-
-
-def revealed(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with secrets in plain text."""
-    return {name: _reveal(value) for name, value in properties.items()}
-
-
-def _reveal(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, Mapping):
-        return revealed(value)
-    if isinstance(value, list | tuple):
-        return [_reveal(item) for item in value]
-    return value
+    return {"x-queue-type": queue_type, **arguments}

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from ...base.progress import CountProgress
 from ...base.resources import Kind, Resource, State, binding_arguments
+from ...base.secret import reveal
 from ...errors import BrokerError, NotFound, Refused, Rejected
 from ..address import Address
 from ..amqp.connection import Amqp
 from ..definitions import decode
-from ..definitions.encode import body, path, revealed, segment
+from ..definitions.encode import body, path, segment
 from . import reader
 from .http import CONNECTIONS, Http
 
@@ -100,9 +100,7 @@ class Management:
             return version >= (4, 2)
         return any(flag["name"] == "khepri_db" and flag["state"] == "enabled" for flag in flags)
 
-    def read(
-        self, vhosts: Collection[str], kinds: Collection[Kind], *, progress: CountProgress | None = None
-    ) -> State:
+    def read(self, vhosts: Collection[str], kinds: Collection[Kind]) -> State:
         """The objects of these kinds in these vhosts, and all users of the cluster.
 
         The tag `management` and a permission in each vhost are enough for exchanges, queues, bindings, policies,
@@ -112,9 +110,8 @@ class Management:
         Parameters:
           vhosts: Names of the vhosts.
           kinds: What to read.
-          progress: Called after each request with the number of requests that are done.
         """
-        return reader.read(self._http, vhosts, kinds, progress)
+        return reader.read(self._http, vhosts, kinds)
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
         """The queues with their numbers of messages and consumers, which are 0 for a missing queue.
@@ -159,9 +156,9 @@ class Management:
         except NotFound:
             return {"tags": "", **document}
         if resource.key.kind is Kind.VHOST:
-            live = revealed(decode.vhost(item).properties)
+            live = reveal(decode.vhost(item).properties)
         else:
-            live = revealed(decode.user(item).properties)
+            live = reveal(decode.user(item).properties)
             if "password" in document or "password_hash" in document:
                 del live["password_hash"], live["hashing_algorithm"]
         return {**live, "tags": ",".join(live.get("tags", ())), **document}
@@ -171,10 +168,10 @@ class Management:
 
         Parameters:
           resource: The object; for a binding, also its duplicates that differ only in the width of integers.
-          if_empty: Refuse to delete a queue that holds messages.
+          if_empty: Refuse to delete a queue that contains messages.
 
         Raises:
-          Refused: `if_empty` is set and the queue holds messages.
+          Refused: `if_empty` is set and the queue contains messages.
           Rejected: The broker rejects it; the error has its reason.
         """
         what = f"delete {resource.key}"

@@ -24,8 +24,8 @@ from urllib3.exceptions import (
 
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from ..address import Address, Host
-from ..reasons import plain_reason, rejected
-from ..tls import TLS_HINT, tls_context, tls_reason
+from ..reasons import plain_reason, rejected, wrong_password
+from ..tls import handshake_failure, tls_context
 
 #: Maximum number of concurrent requests, and of pooled connections.
 CONNECTIONS = 16
@@ -49,7 +49,7 @@ class Http:
     def __init__(self, address: Address, *, timeout: float = 60.0, retries: int = 2) -> None:
         self._address = address
         self._management = address.management
-        self._timeout = timeout
+        self._timeout = urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout)
         self._retries = retries
         self._current = 0
         credentials = f"{self._management.user}:{self._management.password.reveal()}"
@@ -64,16 +64,11 @@ class Http:
         self._pools = [self._pool(host, context) for host in self._management.hosts]
 
     def _pool(self, host: Host, context: ssl.SSLContext | None) -> urllib3.HTTPConnectionPool:
+        options: dict[str, Any] = {"maxsize": CONNECTIONS, "block": True}
         if context is None:
-            return urllib3.HTTPConnectionPool(host.name, host.port, maxsize=CONNECTIONS, block=True)
-        return urllib3.HTTPSConnectionPool(
-            host.name,
-            host.port,
-            maxsize=CONNECTIONS,
-            block=True,
-            ssl_context=context,
-            server_hostname=self._address.tls.server_name,
-        )
+            return urllib3.HTTPConnectionPool(*host, **options)
+        server_name = self._address.tls.server_name
+        return urllib3.HTTPSConnectionPool(*host, ssl_context=context, server_hostname=server_name, **options)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -84,9 +79,7 @@ class Http:
         """Reads a path; see `request`."""
         return self.request("GET", path, f"read `{path.partition('?')[0]}`")
 
-    def request(
-        self, method: str, path: str, what: str, body: Any = None, *, timeout: float | None = None
-    ) -> Any:
+    def request(self, method: str, path: str, what: str, body: Any = None) -> Any:
         """Sends a request and returns the JSON of the response, or None if it is empty.
 
         Parameters:
@@ -95,7 +88,6 @@ class Http:
           path: Path after `/api`, percent-encoded.
           what: The operation, for error messages, such as `create queue ...`.
           body: Document to send as JSON.
-          timeout: Seconds to wait for the response; None for the client's timeout.
 
         Raises:
           Unreachable: No host answers in time, or what answers is not a management API.
@@ -105,7 +97,7 @@ class Http:
           BrokerError: Any other error response.
         """
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        response = self._send(method, path, data, self._timeout if timeout is None else timeout)
+        response = self._send(method, path, data)
         if response.status >= 300:
             raise self._failure(response, what)
         if not response.data:
@@ -115,7 +107,7 @@ class Http:
         except ValueError:
             raise self.not_management_api() from None
 
-    def _send(self, method: str, path: str, data: bytes | None, timeout: float) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, path: str, data: bytes | None) -> urllib3.BaseHTTPResponse:
         """Tries the hosts in turn, starting with the last one that answered, with longer pauses after each round."""
         attempts = [attempt for attempt in range(self._retries + 1) for _ in self._pools]
         start = self._current
@@ -129,7 +121,7 @@ class Http:
                     f"{self._management.prefix}/api{path}",
                     body=data,
                     headers=self._headers,
-                    timeout=urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout),
+                    timeout=self._timeout,
                     retries=False,
                 )
             except HTTPError as error:
@@ -156,7 +148,7 @@ class Http:
             case NameResolutionError():
                 return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
             case SSLError():
-                return Unreachable(f"the TLS handshake with {url} failed: {tls_reason(error)}", TLS_HINT)
+                return handshake_failure(url, error)
             case ReadTimeoutError():
                 return Unreachable(
                     f"{url} did not answer in time", "try again: a broker under load may need longer"
@@ -218,10 +210,7 @@ class Http:
         user = self._management.user
         reason = reason.lower()
         if reason in ("", "login failed", "not_authorized"):
-            return AccessRefused(
-                f"authentication of user `{user}` failed at {self._management}: wrong user name or password",
-                "check the credentials in the URL; `guest` may log in from localhost only",
-            )
+            return wrong_password(user, self._management)
         if "not management user" in reason:
             return AccessRefused(
                 f"user `{user}` may not use the management API",
@@ -232,16 +221,12 @@ class Http:
                 f"cannot {what}: user `{user}` has no permissions in the vhost",
                 f"grant them with `rabbitmqctl set_permissions -p VHOST {user} '.*' '.*' '.*'`",
             )
-        if "not administrator" in reason:
-            return AccessRefused(
-                f"cannot {what}: user `{user}` lacks the tag `administrator`",
-                f"set it with `rabbitmqctl set_user_tags {user} administrator`",
-            )
-        if "access object" in reason:
-            return AccessRefused(
-                f"cannot {what}: user `{user}` lacks the tag `policymaker`",
-                f"set it with `rabbitmqctl set_user_tags {user} policymaker`",
-            )
+        for words, tag in (("not administrator", "administrator"), ("access object", "policymaker")):
+            if words in reason:
+                return AccessRefused(
+                    f"cannot {what}: user `{user}` lacks the tag `{tag}`",
+                    f"set it with `rabbitmqctl set_user_tags {user} {tag}`",
+                )
         return AccessRefused(
             f"cannot {what}: user `{user}` lacks a permission for it in the vhost",
             "declaring needs `configure`, binding `write` on the destination and `read` on the source",

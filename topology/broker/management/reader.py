@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...base.progress import Counter, CountProgress
 from ...base.resources import Kind, Resource, State
 from ...errors import NotFound
 from ..definitions import decode
@@ -48,21 +47,12 @@ _PATHS: dict[Kind, tuple[str, ...]] = {
 _Job = Callable[[], list[Resource]]
 
 
-def read(
-    http: Http, vhosts: Collection[str], kinds: Collection[Kind], progress: CountProgress | None
-) -> State:
+def read(http: Http, vhosts: Collection[str], kinds: Collection[Kind]) -> State:
     """Implements `Management.read`."""
-    jobs = [job for kind in dict.fromkeys(kinds) for job in _jobs(http, kind, vhosts)]
-    finished = Counter(len(jobs), progress)
-
-    def run(job: _Job) -> list[Resource]:
-        resources = job()
-        finished.add()
-        return resources
-
+    jobs = [job for kind in kinds for job in _jobs(http, kind, vhosts)]
     state: State = {}
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-        for resources in executor.map(run, jobs):
+        for resources in executor.map(lambda job: job(), jobs):
             for resource in resources:
                 # Bindings that differ only in the width of an integer count as one.
                 state.setdefault(resource.key, resource)

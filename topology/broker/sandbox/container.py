@@ -14,7 +14,7 @@ from .probe import overview_version, wait_until
 if TYPE_CHECKING:
     from testcontainers.core.docker_client import DockerClient
 
-#: Container label that holds the sandbox's name.
+#: Container label whose value is the sandbox's name.
 LABEL = "routectl.sandbox"
 
 #: Tag of the image, without `-management`, if no version is given.
@@ -100,7 +100,7 @@ class Engine:
             container.with_command(["sh", "-c", f"{enable} && exec docker-entrypoint.sh rabbitmq-server"])
             container.with_exposed_ports(_MANAGEMENT).with_bind_ports(_AMQP, port or None)
             container.start()
-            if not wait_until(lambda: self._version(name) is not None, timeout):
+            if not wait_until(lambda: self._answers(name), timeout):
                 log = container.get_logs()[0].decode(errors="replace").splitlines()[-15:]
                 raise BrokerError(
                     f"RabbitMQ did not answer within {timeout:g} s in its container", "\n".join(log)
@@ -133,9 +133,9 @@ class Engine:
             container.remove(force=True, v=True)
         return bool(containers)
 
-    def _version(self, name: str) -> str | None:
+    def _answers(self, name: str) -> bool:
         urls = self.urls(name)
-        return overview_version(urls[1]) if urls else None
+        return urls is not None and overview_version(urls[1]) is not None
 
     def _containers(self, name: str) -> list[Any]:
         return list(self._client.client.containers.list(all=True, filters={"label": f"{LABEL}={name}"}))

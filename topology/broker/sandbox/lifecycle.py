@@ -169,7 +169,8 @@ def _remove(name: str, engine: Engine | None) -> bool:
     if node is not None:
         node.remove()
     shutil.rmtree(folder, ignore_errors=True)
-    return engine.remove(name) or was_running if engine else was_running
+    was_in_docker = engine is not None and engine.remove(name)
+    return was_running or was_in_docker
 
 
 def _accept_running(running: Sandbox, version: str | None, port: int | None) -> Sandbox:

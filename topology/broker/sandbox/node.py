@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import BrokerError, UsageError
 from . import setup
-from .probe import amqp_answers, overview_version
+from .probe import amqp_answers, overview_version, wait_until
 from .process import Process, port_is_free, spawn
 from .server import Installation
 from .setup import Ports
@@ -125,14 +124,13 @@ class Node:
             self._start_processes()
             if wait:
                 self.wait_ready(timeout)
-        except OSError as error:
+        except BaseException as error:
             self.stop(_START_ABANDONED)
+            if not isinstance(error, OSError):
+                raise
             raise BrokerError(
                 f"RabbitMQ cannot be started in `{self.folder}`: {error.strerror or error}"
             ) from error
-        except BaseException:
-            self.stop(_START_ABANDONED)
-            raise
 
     def wait_ready(self, timeout: float = START_TIMEOUT) -> None:
         """Waits until AMQP and the management API answer.
@@ -140,14 +138,11 @@ class Node:
         Raises:
           BrokerError: It exited or did not answer in time; the hint quotes its log.
         """
-        deadline = time.monotonic() + timeout
-        while not self._answers():
-            if not self.running or time.monotonic() > deadline:
-                what = f"did not answer within {timeout:g} s" if self.running else "exited while starting"
-                raise BrokerError(
-                    f"RabbitMQ {what}", f"its log in `{self.folder}` contains\n{self._log_excerpt()}"
-                )
-            time.sleep(0.1)
+        if not wait_until(lambda: self._answers() or not self.running, timeout) or not self.running:
+            what = f"did not answer within {timeout:g} s" if self.running else "exited while starting"
+            raise BrokerError(
+                f"RabbitMQ {what}", f"its log in `{self.folder}` contains\n{self._log_excerpt()}"
+            )
         self.save()
 
     def stop(self, timeout: float = 30.0) -> None:

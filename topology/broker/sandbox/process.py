@@ -120,7 +120,7 @@ def free_ports(count: int) -> list[int]:
             if len(found) == count:
                 return found
             with suppress(OSError):
-                stack.enter_context(_bound(port))
+                stack.enter_context(_listener(port))
                 found.append(port)
     raise OSError(f"there are not {count} free ports on 127.0.0.1")
 
@@ -128,20 +128,12 @@ def free_ports(count: int) -> list[int]:
 def port_is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1."""
     try:
-        _bound(port).close()
+        _listener(port).close()
     except OSError:
         return False
     return True
 
 
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    # Servers set it as well: a port with old connections in TIME_WAIT is free.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(1)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _listener(port: int) -> socket.socket:
+    # It sets SO_REUSEADDR, as servers do: a port with old connections in TIME_WAIT is free.
+    return socket.create_server(("127.0.0.1", port), backlog=1)

@@ -107,11 +107,7 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
 
 
 def inside(server: Installation) -> list[str]:
-    """Prefix of a command that runs in an unpacked Debian; empty for a server of this machine.
-
-    Parameters:
-      server: The server that the command belongs to.
-    """
+    """Prefix of a command that runs in the server's unpacked Debian; empty for a server of this machine."""
     if server.root is None:
         return []
     # Only these two are replaced, so the node's folder keeps its path.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State
+from ...base.resources import Key, Kind, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
 from ...broker.management.client import ServerInfo
@@ -29,12 +29,13 @@ def guard_broker(address: Address, server: ServerInfo) -> None:
         return
     # Neither suffices alone: ports may be mapped, and versions differ between nodes during a rolling upgrade.
     unlisted = bool(server.amqp_ports) and not ports & server.amqp_ports
-    other = found.version not in ("", server.product_version) and unlisted
-    other = other or found.cluster_name not in ("", server.cluster_name)
-    if other or (derived and unlisted):
+    is_other = (found.version not in ("", server.product_version) and unlisted) or (
+        found.cluster_name not in ("", server.cluster_name)
+    )
+    if is_other or (derived and unlisted):
         listens = " and ".join(map(str, sorted(server.amqp_ports)))
         raise Refused(
-            f"the management API at {address.management} {'belongs' if other else 'may belong'} to another broker: "
+            f"the management API at {address.management} {'belongs' if is_other else 'may belong'} to another broker: "
             f"cluster `{server.cluster_name}`, RabbitMQ {server.product_version}"
             f"{f', listening for AMQP on {listens}' if listens else ''}; "
             f"{address} is cluster `{found.cluster_name}`, RabbitMQ {found.version}",
@@ -67,7 +68,5 @@ def guard_deletions(delete: Collection[Key], wanted: State) -> None:
             raise UsageError(
                 f"{key} cannot be deleted: the file declares it", "remove it from the file first"
             )
-        if key.kind is Kind.EXCHANGE and (
-            key.name[0] in BUILT_IN_EXCHANGES or key.name[0].startswith("amq.")
-        ):
+        if key.kind is Kind.EXCHANGE and (not key.name[0] or key.name[0].startswith("amq.")):
             raise UsageError(f"{key} cannot be deleted: it is built into RabbitMQ")

@@ -63,9 +63,13 @@ def test_vhosts_are_created_before_their_objects_and_users_before_their_permissi
 
 
 def test_progress_reaches_the_end_of_everything_it_counts() -> None:
-    told: dict[str, tuple[int, int]] = {}
-    apply(planned(SHOP, MemoryBroker()), lambda what, done, total: told.__setitem__(what, (done, total)))
-    assert told == {"exchanges, queues and bindings": (4, 4), "policy length": (1, 1), "reading back": (1, 1)}
+    progress: dict[str, tuple[int, int]] = {}
+    apply(planned(SHOP, MemoryBroker()), lambda what, done, total: progress.__setitem__(what, (done, total)))
+    assert progress == {
+        "exchanges, queues and bindings": (4, 4),
+        "policy length": (1, 1),
+        "reading back": (1, 1),
+    }
 
 
 def test_a_failure_stays_with_its_object_and_the_rest_is_done() -> None:
@@ -184,10 +188,12 @@ def test_a_password_is_set_and_found_again() -> None:
 
 def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker([queue("high", messages=2, arguments={"x-old": 1})])
-    with pytest.raises(Refused, match="queue high must be replaced: 2 messages, 0 consumers") as told:
+    with pytest.raises(
+        Refused, match="queue high must be replaced: 2 messages, 0 consumers"
+    ) as refused_error:
         carry_out(SHOP, broker, "disruptive", "destructive", "data-loss")
-    assert told.value.hint is not None
-    assert "change x-old in the file to match the broker" in told.value.hint
+    assert refused_error.value.hint is not None
+    assert "change x-old in the file to match the broker" in refused_error.value.hint
     assert broker.writes == []
 
 
@@ -228,9 +234,9 @@ def test_deletions_and_data_loss_must_be_allowed(
         assert statuses(carry_out({}, broker, *allow, delete=[old])) == {"queue old": "done"}
         assert old.key not in broker.state
         return
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as refused_error:
         carry_out({}, broker, *allow, delete=[old])
-    assert told.value.hint == f"allow it with `{refused}`"
+    assert refused_error.value.hint == f"allow it with `{refused}`"
     assert broker.writes == []
 
 

@@ -131,15 +131,15 @@ def test_stale_reasons_name_each_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("elsewhere", "told"),
+    ("elsewhere", "reason"),
     [
         ({"cluster": "rabbit@there"}, "the plan was made for cluster rabbit@here, vhosts /"),
         ({"vhosts": ("/", "shop")}, "the plan was made for cluster rabbit@here, vhosts /"),
         ({"cluster": ""}, "the plan was made for cluster rabbit@here, vhosts /"),
     ],
 )
-def test_a_plan_for_another_broker_is_stale(elsewhere: dict[str, Any], told: str) -> None:
-    assert stale_reasons(EMPTY, replace(EMPTY, **elsewhere)) == [told]
+def test_a_plan_for_another_broker_is_stale(elsewhere: dict[str, Any], reason: str) -> None:
+    assert stale_reasons(EMPTY, replace(EMPTY, **elsewhere)) == [reason]
 
 
 def test_over_amqp_brokers_are_identified_by_their_address() -> None:

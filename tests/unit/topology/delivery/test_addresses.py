@@ -101,7 +101,7 @@ def test_wrong_urls(url: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"]])
-def test_what_is_no_rabbitmq_is_one_sentence(
+def test_a_url_of_another_broker_is_one_sentence(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -137,7 +137,7 @@ def test_any_text_survives_percent_encoding(user: str, password: str, vhost: str
 
 
 @given(st.text())
-def test_no_text_is_more_than_a_usage_error(url: str) -> None:
+def test_any_invalid_text_is_a_usage_error(url: str) -> None:
     for text in (url, f"amqp://{url}", f"amqps://h/{url}", f"amqp://{url}@h?{url}"):
         with suppress(UsageError):
             Address.parse(text, management=f"http://{url}" if url else None)

@@ -45,7 +45,7 @@ def topic_matches(binding: str, key: str) -> bool:
 
 
 @given(WORDS, KEYS)
-def test_topic_keys_match_as_the_definition_says(binding: str, key: str) -> None:
+def test_topic_keys_match_as_defined(binding: str, key: str) -> None:
     assert topic_matches(binding, key) == _by_definition(
         binding.split(".") if binding else [], key.split(".") if key else []
     )

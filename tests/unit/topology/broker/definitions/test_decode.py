@@ -33,7 +33,7 @@ def test_a_queue_without_a_type_is_classic(arguments: dict[str, Any]) -> None:
     assert found.properties == {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
 
 
-def test_a_queue_type_is_no_argument() -> None:
+def test_a_queue_type_is_not_an_argument() -> None:
     found = queue(arguments={"x-queue-type": "quorum", "x-message-ttl": 5.0})
     assert found is not None
     assert found.properties["type"] == "quorum"
@@ -53,7 +53,7 @@ def test_a_binding_of_the_default_exchange_is_left_out() -> None:
     assert decode.binding({"source": "", "destination": "q"}) is None
 
 
-def test_a_binding_is_all_identity() -> None:
+def test_a_binding_has_no_properties() -> None:
     item = {
         "source": "e", "destination": "q", "destination_type": "queue", "vhost": "v",
         "routing_key": "k", "arguments": {"b": 1.0, "a": "x"}, "properties_key": "k~abc",
@@ -140,7 +140,7 @@ def test_a_reason_in_erlang_terms() -> None:
     assert plain_reason({"error": "oops"}) == "oops"
 
 
-def test_a_missing_plugin_has_a_cure() -> None:
+def test_a_missing_plugin_has_a_hint() -> None:
     error = rejected("component shovel not found", "create parameter shovel s")
     assert isinstance(error, NotFound)
     assert "rabbitmq_shovel" in (error.hint or "")

@@ -54,12 +54,12 @@ def test_a_vhost_that_is_being_deleted_is_left_out(gone: Any) -> None:
         assert set(management.read(["/"], [Kind.VHOST])) == {vhost_key("/")}
 
 
-def test_a_list_that_fails_for_a_moment_is_asked_for_again() -> None:
+def test_a_list_that_fails_temporarily_is_requested_again() -> None:
     with answering((500, ""), (200, [VHOST])) as management:
         assert set(management.read(["/"], [Kind.VHOST])) == {vhost_key("/")}
 
 
-def test_a_change_that_fails_for_a_moment_is_tried_again() -> None:
+def test_a_change_that_fails_temporarily_is_retried() -> None:
     with answering(
         (500, ""), (201, ""), (500, ""), (404, {"error": "Not Found", "reason": "Not Found"})
     ) as management:
@@ -67,7 +67,7 @@ def test_a_change_that_fails_for_a_moment_is_tried_again() -> None:
         management.delete(queue("q"))
 
 
-def test_a_change_that_goes_on_failing_is_an_error() -> None:
+def test_a_change_that_keeps_failing_is_an_error() -> None:
     with (
         answering((500, ""), (500, ""), (500, "")) as management,
         pytest.raises(BrokerError, match="cannot delete queue q: the broker answered 500"),

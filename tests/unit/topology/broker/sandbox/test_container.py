@@ -165,7 +165,7 @@ def test_started_found_again_and_stopped(engine: FakeEngine) -> None:
     assert engine.containers == {}
 
 
-def test_what_the_engine_is_asked_for(engine: FakeEngine) -> None:
+def test_the_container_request(engine: FakeEngine) -> None:
     sandbox.start(
         "a", version="4.3", port=5673, plugins=["rabbitmq_management", "rabbitmq_shovel"], progress=quiet
     )

@@ -32,12 +32,12 @@ def test_state_survives_the_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"name": 1}', "\0", "not json"])
-def test_state_that_cannot_be_read_is_no_state(tmp_path: Path, text: str) -> None:
+def test_unreadable_state_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / STATE_FILE).write_text(text)
     assert Node.load(tmp_path) is None
 
 
-def test_state_of_another_release_is_no_state(tmp_path: Path) -> None:
+def test_state_of_another_release_is_ignored(tmp_path: Path) -> None:
     Node(tmp_path, SERVER).save()
     state = json.loads((tmp_path / STATE_FILE).read_text())
     state["ports"]["unknown"] = 1
@@ -65,7 +65,7 @@ def test_configuration_listens_on_this_machine_only(tmp_path: Path) -> None:
     assert (tmp_path / "h").is_dir()
 
 
-def test_environment_holds_nothing_of_the_machines_rabbitmq(
+def test_environment_contains_nothing_of_the_machines_rabbitmq(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RABBITMQ_NODENAME", "production")
@@ -87,14 +87,14 @@ def test_only_a_server_from_elsewhere_needs_mounts() -> None:
     assert prefix[-2:] == ['mount --bind "$0/etc" /etc; mount --bind "$0/usr" /usr; exec "$@"', "/elsewhere"]
 
 
-def test_ports_named_are_kept_and_the_others_picked() -> None:
+def test_given_ports_are_kept_and_the_others_picked() -> None:
     ports = Ports(amqp=5672).picked()
     assert ports.amqp == 5672
     assert len({ports.amqp, ports.management, ports.dist, ports.epmd, ports.stream}) == 5
     assert ports.picked() == ports
 
 
-def test_no_port_picked_is_one_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picked_port_is_never_a_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "free_ports", lambda count: list(range(20_000, 20_000 + count)))
     ports = Ports(amqp=20_001, dist=20_003).picked()
     assert len({ports.amqp, ports.management, ports.dist, ports.epmd, ports.stream}) == 5

@@ -27,14 +27,14 @@ def test_a_process_lives_until_it_is_ended(tmp_path: Path) -> None:
     assert Process.of(process.pid) is None
 
 
-def test_one_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     process = start(tmp_path, "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
     assert wait_until(lambda: bool((tmp_path / "log").read_text()), timeout=60, pause=0.01)
     process.end(timeout=0.3)
     assert not process.alive
 
 
-def test_one_that_ended_by_itself_is_dead_not_a_zombie(tmp_path: Path) -> None:
+def test_a_process_that_exited_is_reaped(tmp_path: Path) -> None:
     process = start(tmp_path, "true")
     assert wait_until(lambda: not process.alive, timeout=60, pause=0.01)
 
