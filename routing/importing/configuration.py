@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -104,11 +104,9 @@ class RouteEntry:
 
     def matches(self, name: str) -> bool:
         """Whether this pattern matches a task name in Celery."""
-        return self._expression.match(name) is not None
-
-    @cached_property
-    def _expression(self) -> re.Pattern[Any]:
-        return re.compile(translate(self.key)) if isinstance(self.key, str) else self.key
+        if isinstance(self.key, str):
+            return fnmatchcase(name, self.key)
+        return self.key.match(name) is not None
 
     @property
     def text(self) -> str:
@@ -118,7 +116,7 @@ class RouteEntry:
 
 @dataclass(frozen=True, eq=False)
 class CeleryRoutes:
-    """One router of `task_routes`.
+    """One entry of `task_routes`, which Celery calls a router.
 
     Parameters:
       name: Its name in notes and comments.
@@ -129,9 +127,9 @@ class CeleryRoutes:
     entries: tuple[RouteEntry, ...] | None = None
 
     @property
-    def exact(self) -> tuple[RouteEntry, ...]:
-        """The entries for a single name each."""
-        return tuple(entry for entry in self.entries or () if not entry.is_pattern)
+    def names(self) -> list[str]:
+        """The exact names of the entries that are no patterns, in order."""
+        return [str(entry.key) for entry in self.entries or () if not entry.is_pattern]
 
     @cached_property
     def patterns(self) -> tuple[RouteEntry, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .configuration import FileDraft, Rule, Section
+    from .configuration import FileDraft, Rule
 
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.*/+-]|:(?=[A-Za-z0-9_.*]))*\Z|[1-9][0-9]*(?:ms|/?[smhd])\Z")
@@ -50,7 +50,9 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
         lines += ["", *_comment([_ROUTES]), "routes:"]
         for number, section in enumerate(document.sections):
             lines += [""] if number else []
-            lines += _section(section)
+            lines += _comment(section.comment, "  ")
+            for rule in section.rules:
+                lines += _rule(rule)
         if not any(section.rules for section in document.sections):
             lines.append("  []")
     if document.beat_comment:
@@ -64,34 +66,25 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(section: Section) -> Iterator[str]:
-    yield from _comment(section.comment, "  ")
-    for rule in section.rules:
-        yield from _rule(rule)
-
-
-def _rule(rule: Rule) -> Iterator[str]:
-    tasks = list(rule.tasks) if len(rule.tasks) > 1 else rule.tasks[0]
-    fields = {"tasks": tasks, "queue": rule.outcome.queue, **rule.outcome.fields}
-    line = f"  - {_flow(fields)}"
+def _rule(rule: Rule) -> list[str]:
+    """A rule on one line, or with one line for each field."""
+    first, *others = rule.tasks
+    fields = {"queue": rule.outcome.queue, **rule.outcome.fields}
+    line = f"  - {_flow({'tasks': [first, *others] if others else first, **fields})}"
     if len(line) <= _WIDTH:
-        yield line
-        return
-    if len(rule.tasks) > 1:
-        yield "  - tasks:"
-        yield from (f"      - {_text(task)}" for task in rule.tasks)
+        return [line]
+    if others:
+        tasks = ["  - tasks:", *(f"      - {_text(task)}" for task in rule.tasks)]
     else:
-        yield f"  - tasks: {_text(rule.tasks[0])}"
-    for name, value in fields.items():
-        if name != "tasks":
-            yield f"    {name}: {_flow(value)}"
+        tasks = [f"  - tasks: {_text(first)}"]
+    return [*tasks, *(f"    {name}: {_flow(value)}" for name, value in fields.items())]
 
 
 def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
     """A key and its mapping on one line, or with one line for each field."""
     line = f"  {_key(key)}: {_flow(value)}"
-    if len(line) <= _WIDTH:
-        return [f"  {_key(key)}:" if not value else line]
+    if value and len(line) <= _WIDTH:
+        return [line]
     lines = [f"  {_key(key)}:"]
     for name, field in value.items():
         line = f"    {_key(name)}: {_flow(field)}"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from ...rules.default_queues import consuming_profiles
-from ..reachability import routable_queues, sharded_parent
+from ..reachability import CONSUME, is_unconsumed, routable_queues, sharded_parent
 from .publish_target import resolve_queue
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def unconsumed_queues(
         if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
             continue
         queue = resolve_queue(part, sender.sent)
-        if queue is not None and queue not in by_rules and _is_unconsumed(part, queue):
+        if queue is not None and queue not in by_rules and is_unconsumed(part.body, queue):
             senders.setdefault(sharded_parent(part.body, queue), []).append(sender)
     for queue, (sender, *others) in senders.items():
         more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
@@ -46,11 +45,6 @@ def unconsumed_queues(
             "unconsumed-queue",
             f"{sender} goes to queue `{queue}`{more}, but no worker profile consumes it",
             part.position("queues", queue, of_key=True),
-            "add it to `queues` of a profile under `workers`, or route the task elsewhere",
+            f"{CONSUME}, or route the task elsewhere",
             task=sender.task,
         )
-
-
-def _is_unconsumed(part: VhostContext, queue: str) -> bool:
-    known = part.body.queues.get(queue)
-    return known is not None and not known.external and not consuming_profiles(part.body, queue)
