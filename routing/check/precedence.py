@@ -1,4 +1,4 @@
-"""Rules with `when` that miss calls, since exact names are tried before patterns wherever they are."""
+"""Rules with `when` that miss calls, since exact names are tried before patterns regardless of their order."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ def outranked_rules(part: VhostContext) -> Iterator[Finding]:
     """
     for entry, missed in _outranked(part.router.table):
         first, more = missed[0], len(missed) - 1
-        lower = line_prefix(first.winner.position).strip() or "another rule"
+        later = line_prefix(first.winner.position).strip() or "another rule"
         share = "all" if subsumes(first.winner.route, entry.route) else "some"
         count = f"{'at least ' * (more >= _MAX_COUNTED)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
         yield make_finding(
             "exact-first",
-            f"for `{first.name}`, {lower} comes before this rule and matches {share} of its calls: "
+            f"for `{first.name}`, {later} comes before this rule and matches {share} of its calls: "
             f"exact names are tried before patterns{likewise}",
             part.pattern(entry),
-            _help(entry, first, lower, more),
+            _help(entry, first, later, more),
         )
 
 
-def _help(entry: PatternEntry, first: _Missed, lower: str, more: int) -> str:
+def _help(entry: PatternEntry, first: _Missed, later: str, more: int) -> str:
     """How to match the missed calls, or accept that they are missed."""
     names = f"`{first.name}`" + (f" and the other{'s' * (more > 1)}" if more else "")
     route = entry.route
     if placeholders(route.queue) or placeholders(route.key or ""):
-        add = f"add a rule with this `when` for {names} above {lower}"
+        add = f"add a rule with this `when` for {names} above {later}"
     else:
         add = f"add {names} to its `tasks`: exact names are tried in file order"
     rules = f"the rule{'s' * (more > 1)} of the other{'s' * (more > 1)}"
-    return f"{add}; if this is intended, move {lower}{f' and {rules}' if more else ''} above it"
+    return f"{add}; if this is intended, move {later}{f' and {rules}' if more else ''} above it"
 
 
 def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
@@ -75,10 +75,10 @@ def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
     missed: dict[int, list[_Missed]] = {id(entry): [] for entry in patterns}
     for name, exact in _exact(table, patterns[0].index):
         for entry, _ in index.matching(name):
-            some = missed[id(entry)]
-            if len(some) <= _MAX_COUNTED and (winner := _first_match(table, entry, name, exact)) is not None:
-                some.append(_Missed(name, winner))
-    return [(entry, some) for entry in patterns if (some := missed[id(entry)])]
+            names = missed[id(entry)]
+            if len(names) <= _MAX_COUNTED and (winner := _first_match(table, entry, name, exact)) is not None:
+                names.append(_Missed(name, winner))
+    return [(entry, names) for entry in patterns if (names := missed[id(entry)])]
 
 
 def _exact(table: Table, after: int) -> Iterator[tuple[str, list[RuleMatch]]]:

@@ -63,11 +63,11 @@ def sharded_parent(body: Body, queue: str) -> str:
 
 
 def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
-    """The queues that tasks can go to, each with the position of its rule; templates do not mean dead-letter queues."""
-    dead = _undeliverable(part.body)
+    """The queues that tasks can go to, each with its rule's position; a capture never means a dead-letter queue."""
+    undeliverable = _undeliverable(part.body)
     for index, route in enumerate(part.body.routes):
         for queue in possible_queues(part.body, route.queue):
-            if queue not in dead or not placeholders(route.queue):
+            if queue not in undeliverable or not placeholders(route.queue):
                 yield queue, part.position("routes", index, "queue")
     if part.body.unmatched != REFUSE:
         yield part.body.unmatched, part.position("unmatched")
@@ -91,12 +91,14 @@ def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> 
             continue
         profiles = [profile for profile, worker in body.workers.items() if name in worker.queues]
         which = " and ".join(f"`{profile}`" for profile in profiles)
-        taken = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
+        consumers = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
         help_ = "add a route for it, or remove it"
         if profiles:
             help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
         position = part.position("queues", name, of_key=True)
-        yield make_finding("unreached-queue", f"no rule routes to queue `{name}`, {taken}", position, help_)
+        yield make_finding(
+            "unreached-queue", f"no rule routes to queue `{name}`, {consumers}", position, help_
+        )
 
 
 def _undeliverable(body: Body) -> set[str]:

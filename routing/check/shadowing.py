@@ -21,20 +21,19 @@ if TYPE_CHECKING:
     from ..rules.decision import PatternEntry
     from .context import VhostContext
 
-#: Characters that no pattern spells.
+#: Characters that no pattern contains.
 _FRESH = "\ue000\ue000\ue000"
 
-#: What to put in the place of a wildcard, so that a glob which matches all of these matches whatever is there.
+#: Replacements for a wildcard: a glob that matches all of them matches any text in the place of the wildcard.
 _FILLINGS = {
     Wildcard.ONE: (_FRESH[0], _FRESH[0], _FRESH[0], "."),
-    Wildcard.SEGMENT: (_FRESH[0], _FRESH),
+    Wildcard.SEGMENT: (_FRESH[0], _FRESH, _FRESH, _FRESH),
     Wildcard.ANY: ("", _FRESH[0], _FRESH, f"{_FRESH}.{_FRESH}:{_FRESH}"),
 }
-_MOST_FILLINGS = max(map(len, _FILLINGS.values()))
 
 
 def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
-    """The patterns that are unreachable, since an earlier one matches all of their names whatever a call is like."""
+    """The patterns that are unreachable, since an earlier one matches all of their names and calls."""
     for entry, earlier in _shadowed(part.router.table.entries):
         text = entry.pattern.text
         if earlier is None:
@@ -45,14 +44,14 @@ def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
             message = f"`{text}` is unreachable: an earlier rule has the same pattern"
             help_ = f"remove it here or at {line}"
         else:
-            what = "matches all of its calls" if earlier.depends_on_call else "matches it"
-            message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {what}"
+            matches = "matches all of its calls" if earlier.depends_on_call else "matches it"
+            message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {matches}"
             help_ = f"move it above {line}, or remove it"
         yield make_finding("shadowed-rule", message, part.pattern(entry), help_)
 
 
 def covers(earlier: Pattern, later: Pattern) -> bool:
-    """Whether every name that a pattern matches is matched by an earlier one; False also if that is not proved.
+    """Whether an earlier pattern matches every name that a later one matches; False also if that is not proved.
 
     Parameters:
       earlier: The pattern that is tried first.
@@ -65,7 +64,7 @@ def covers(earlier: Pattern, later: Pattern) -> bool:
 
 
 def _plain(pattern: Pattern) -> Pattern | None:
-    """A pattern as a glob or a capture without sets of characters, which examples prove to match all that is open."""
+    """A pattern as a glob or a capture for which examples are a proof; None if there is none, as with `[` sets."""
     if pattern.kind == "regex":
         glob = as_glob(pattern.text[1:-1])
         return None if glob is None else parse(glob)
@@ -76,17 +75,14 @@ def _examples(pattern: Pattern) -> list[str]:
     """Names with each wildcard filled in every way, all wildcards in the same way; no name is empty."""
     items = items_of(pattern)
     names = (
-        "".join(
-            item if isinstance(item, str) else _FILLINGS[item][min(at, len(_FILLINGS[item]) - 1)]
-            for item in items
-        )
-        for at in range(_MOST_FILLINGS)
+        "".join(item if isinstance(item, str) else _FILLINGS[item][at] for item in items)
+        for at in range(len(_FILLINGS[Wildcard.ANY]))
     )
     return [name for name in dict.fromkeys(names) if name]
 
 
 def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, PatternEntry | None]]:
-    """Each unreachable pattern, with an earlier one that matches all that it could, if it could match any name."""
+    """Each unreachable pattern, with the earlier one that covers it; None if it matches no name at all."""
     exact: defaultdict[str, BroaderRules] = defaultdict(BroaderRules)
     always: list[PatternEntry] = []
     conditional: list[tuple[int, PatternEntry]] = []
@@ -129,7 +125,7 @@ class _Finder:
         self._entries = entries
 
     def covering(self, entry: PatternEntry, before: int) -> PatternEntry | None:
-        """The first of the patterns before a number that covers one."""
+        """The first pattern with an index below `before` that covers this one."""
         same = self._by_text.get(entry.pattern.text, before)
         if same < before:
             return self._entries[same]

@@ -128,7 +128,7 @@ class CeleryRoutes:
 
     @property
     def names(self) -> list[str]:
-        """The exact names of the entries that are no patterns, in order."""
+        """The exact names among the keys, in order."""
         return [str(entry.key) for entry in self.entries or () if not entry.is_pattern]
 
     @cached_property
@@ -176,9 +176,9 @@ class Configuration:
       queues: Every queue that is declared or referred to, by name.
       routers: The routers, in order.
       results: Where Celery sends each known name: registered tasks, exact names of routes and annotations.
-      task_attributes: Tasks with their own queue, key or priority, and these attributes.
+      task_attributes: The queue, key, priority and the like that are set on a task itself, by task name.
       annotations: The settings of `task_annotations` that a rule can express, by task name.
-      annotations_for_all: Those for all tasks.
+      annotations_for_all: The settings for all tasks.
       default_queue: The queue of tasks without a route; None if they are errors.
       beat_entries: Beat entries with their own publish options.
       zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
@@ -252,7 +252,7 @@ class FileDraft:
       source: The app.
       exchanges: The file's exchanges.
       queues: The file's queues.
-      comments: Comments by the place that they are above: `queues`, `exchange NAME` or `queue NAME`.
+      comments: Comments by what follows them: `queues`, `exchange NAME` or `queue NAME`.
       sections: The file's routes.
       unmatched: The file's `unmatched`.
       consumed: The queues of the worker profile.

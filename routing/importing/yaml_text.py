@@ -1,10 +1,11 @@
 """Writes the file as YAML text.
 
-Names are quoted wherever YAML, or the file's variables, could read them differently.
+Names are quoted where YAML or variable expansion would read them differently.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from textwrap import wrap
@@ -36,7 +37,7 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     """The text of the file.
 
     Parameters:
-      document: Its contents.
+      document: The contents.
       workers: Whether to write a worker profile.
     """
     lines = [*_comment([_HEAD.format(source=document.source)]), "version: 1"]
@@ -102,13 +103,9 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_key(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _float(value)
-    return str(value) if isinstance(value, int) else _text(value)
+    if isinstance(value, str):
+        return _text(value)
+    return _float(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _float(value: float) -> str:

@@ -105,10 +105,10 @@ def _alike(live: Sequence[Any], configured: Sequence[Any]) -> bool:
     return len(live) == len(configured) and all(map(_same_route, live, configured))
 
 
-def _same_route(one: Any, other: Any) -> bool:
-    if isinstance(one, MapRoute) and isinstance(other, MapRoute):
-        return bool(one.map == other.map and one.patterns == other.patterns)
-    return one is other or (type(one) is type(other) and not isinstance(one, Router))
+def _same_route(used: Any, configured: Any) -> bool:
+    if isinstance(used, MapRoute) and isinstance(configured, MapRoute):
+        return bool(used.map == configured.map and used.patterns == configured.patterns)
+    return used is configured or (type(used) is type(configured) and not isinstance(used, Router))
 
 
 def _was_configured(app: Any) -> bool:

@@ -41,7 +41,7 @@ class Annotations:
         """The settings by task: of these tasks, and of unregistered ones that a mapping names.
 
         Parameters:
-          names: Registered tasks, for each of which annotations that are code are called.
+          names: Registered tasks; annotations that are code are called for each of them.
         """
         found = {name: _annotate(self._annotations, self._tasks[name]) for name in names}
         for each in reversed(self._annotations):
@@ -51,7 +51,7 @@ class Annotations:
 
     @property
     def notes(self) -> list[str]:
-        """What a rule cannot express, of the annotations seen so far."""
+        """Notes on what rules cannot express, among the annotations read so far."""
         notes = [
             f"`{code_name(each)}` in `task_annotations` is code: it was called once for each registered task; add "
             "rules for tasks that you add later"

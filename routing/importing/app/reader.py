@@ -63,12 +63,7 @@ def read(app: Any, source: str) -> Configuration:
 
 
 class _Reader:
-    """Reads one app.
-
-    Parameters:
-      app: The app.
-      source: Its name in messages.
-    """
+    """Reads one app."""
 
     def __init__(self, app: Any, source: str) -> None:
         self._app = app
@@ -82,7 +77,6 @@ class _Reader:
         self._router = RecordingRouter(router, [prepared for _, prepared in self._routes])
 
     def configuration(self) -> Configuration:
-        """The app's configuration."""
         for name in list(self._app.amqp.queues):
             self._queue(name)
         default_queue = self._default_queue()
@@ -123,7 +117,7 @@ class _Reader:
             return None
 
     def _queue(self, queue: Any) -> str:
-        """Records a queue, given as such or by name, and returns its name.
+        """Records a queue, given as an object or by name, and returns its name.
 
         Raises:
           KeyError: Celery would not create such a queue.

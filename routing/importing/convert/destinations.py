@@ -29,7 +29,7 @@ def rule_problem(outcome: RuleOutcome) -> str | None:
 
 
 class DestinationResolver:
-    """Finds the queue that publish options lead to.
+    """Finds the queue that a message with Celery's publish options reaches in the file's topology.
 
     Parameters:
       configuration: The app's configuration.

@@ -94,7 +94,7 @@ def convert(configuration: Configuration) -> FileDraft:
 def _publishing_notes(
     configuration: Configuration, queues: QueueConverter, resolver: DestinationResolver
 ) -> Iterator[str]:
-    """How messages are published differently with the file."""
+    """What differs in how messages are published with the file."""
     if any(map(resolver.uses_direct_exchange, queues.consumed)):
         yield _DIRECT
     if any(map(resolver.has_wildcard_key, queues.consumed)):

@@ -59,7 +59,7 @@ def _kept_or_regex(text: str, kind: str, expression: str) -> str:
 
 
 def _regex(expression: str) -> str:
-    """An expression as the file writes it; the file refuses expressions that may be slow."""
+    """An expression in the file's syntax; the file refuses expressions that may be slow."""
     text = f"/{expression}/"
     if parse(text).kind != "regex":
         raise ValueError("the file does not support this expression")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class QueueConverter:
-    """The file's `queues` and `exchanges`.
+    """The file's `queues` and `exchanges`, converted from Celery's queues.
 
     Parameters:
       queues: Celery's queues.
@@ -149,8 +149,8 @@ def _unsupported(queue: CeleryQueue) -> str | None:
     if queue.broadcast:
         return f"broadcast `{queue.exchange.name}` is left out: every worker declares its own queue for it"
     if not queue.name:
-        where = f", bound to `{queue.exchange.name}`," if queue.exchange.name else ""
-        return f"a queue without a name{where} is left out: the broker generates its name"
+        binding = f", bound to `{queue.exchange.name}`," if queue.exchange.name else ""
+        return f"a queue without a name{binding} is left out: the broker generates its name"
     if queue.exclusive:
         return f"queue `{queue.name}` is left out: it is exclusive, so the worker that consumes it must declare it"
     try:

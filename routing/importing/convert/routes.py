@@ -27,7 +27,7 @@ _ANNOTATIONS = "From task_annotations, which do not change where a task goes."
 _CODE = "code"
 _UNSUPPORTED = "a mapping with an expression that the file does not support"
 _SAMPLED = (
-    "{name} is {what}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
+    "{name} is {kind}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
     "add a rule for each task that you add later."
 )
 _BY_ARGUMENTS = (
@@ -58,7 +58,7 @@ class RouteConverter:
         """All rules, exact names first.
 
         Parameters:
-          default: Where tasks go that no rule matches; None if they are errors.
+          default: Where tasks that no rule matches go; None if they are errors.
         """
         exact = list(self._exact_sections(default))
         yield from (section for section in exact if section.rules or section.comment)
@@ -81,9 +81,9 @@ class RouteConverter:
 
     def _exact_sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         given = self._configuration
-        own = [name for name in given.results if name in given.task_attributes]
+        with_attributes = [name for name in given.results if name in given.task_attributes]
         annotated = [name for name in given.annotations if name not in given.task_attributes]
-        done = {*own, *annotated}
+        done = {*with_attributes, *annotated}
         for index, router in enumerate(given.routers):
             routed = [
                 name
@@ -94,8 +94,8 @@ class RouteConverter:
             comment += self._shadowed(index, router)
             yield Section(tuple(comment), tuple(self._rules(routed)))
             yield from self._sampled_section(index, router, default, done)
-        if own:
-            yield Section((_TASK_ATTRIBUTES,), tuple(self._rules(own)))
+        if with_attributes:
+            yield Section((_TASK_ATTRIBUTES,), tuple(self._rules(with_attributes)))
         if annotated:
             yield Section((_ANNOTATIONS,), tuple(self._rules(annotated)))
 
@@ -135,11 +135,11 @@ class RouteConverter:
                 by_unmatched = True
             else:
                 names.append(name)
-        what = _CODE if router.entries is None else _UNSUPPORTED
+        kind = _CODE if router.entries is None else _UNSUPPORTED
         have = "task has a rule" if len(names) == 1 else "tasks have rules"
-        note = f"{router.name} is {what}: {len(names)} {have} from its results without arguments"
-        comment = [_SAMPLED.format(name=router.name, what=what)]
-        if what == _CODE:
+        note = f"{router.name} is {kind}: {len(names)} {have} from its results without arguments"
+        comment = [_SAMPLED.format(name=router.name, kind=kind)]
+        if kind == _CODE:
             note += "; add rules with `when` for what it decides by arguments (docs/routing.md)"
             comment.append(_BY_ARGUMENTS)
         self.notes.add(note)

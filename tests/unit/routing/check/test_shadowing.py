@@ -16,7 +16,7 @@ from routectl.routing.rules.table import Table
 from routectl.topology.matching.pattern import Pattern, parse
 from routectl.topology.model import Body
 
-#: Every name of a few characters; `c` is any character that no pattern here spells.
+#: Every name of a few characters; `c` is any character that no pattern here contains.
 NAMES = ["".join(letters) for size in range(1, 7) for letters in product("ab.c", repeat=size)]
 
 PIECES = ["a", "b", ".", "*", "?*", "[ab]*", "[!a]*", "{x}", "a*"]
