@@ -29,9 +29,8 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
         CeleryBinding(celery_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
         for each in queue.bindings or ()
     ]
-    bindings += sorted(
-        more, key=lambda binding: (binding.exchange.name, binding.key)
-    )  # kombu keeps them in a set
+    # Kombu keeps them in a set, whose order varies.
+    bindings += sorted(more, key=lambda binding: (binding.exchange.name, binding.key))
     return CeleryQueue(
         name=str(queue.name or ""),
         exchange=exchange,
