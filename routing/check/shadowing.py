@@ -26,9 +26,9 @@ _FRESH = "\ue000\ue000\ue000"
 
 #: Replacements for a wildcard: a glob that matches all of them matches any text in the place of the wildcard.
 _FILLINGS = {
-    Wildcard.ONE: (_FRESH[0], _FRESH[0], _FRESH[0], "."),
-    Wildcard.SEGMENT: (_FRESH[0], _FRESH, _FRESH, _FRESH),
-    Wildcard.ANY: ("", _FRESH[0], _FRESH, f"{_FRESH}.{_FRESH}:{_FRESH}"),
+    Wildcard.ONE: (_FRESH[0], _FRESH[0], _FRESH[0], ".", "."),
+    Wildcard.SEGMENT: (_FRESH[0], _FRESH, _FRESH, _FRESH, _FRESH),
+    Wildcard.ANY: ("", _FRESH[0], _FRESH, ".", f"{_FRESH}.{_FRESH}:{_FRESH}"),
 }
 
 

@@ -67,6 +67,9 @@ def test_patterns_without_sets_are_covered_unless_a_name_shows_otherwise(
         ("b.*", "a.*", False),
         ("a.b.*", "a.*", False),
         ("*", "{x}", True),
+        ("*{x}", "*", False),  # no capture matches a dot
+        ("{x}*", "*", False),
+        ("*.{x}", "*.a*", False),
         ("{x}", "*", False),
         ("?*", "*", True),  # no name is empty
         ("??*", "*", False),
