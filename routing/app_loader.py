@@ -39,7 +39,7 @@ def load_app(name: str) -> Any:
       FileError: The file that the app is configured from is invalid.
     """
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # kept there: apps import more modules later
+        sys.path.insert(0, os.getcwd())  # it stays there, since apps import more modules later
     # The user's modules must not print into a result on stdout.
     with redirect_stdout(sys.stderr):
         app = _find(name)
@@ -57,7 +57,7 @@ def app_error(what: str, error: BaseException) -> RoutectlError:
     """The error for an exception in the user's code; one of this package keeps its findings and hint.
 
     Parameters:
-      what: What failed.
+      what: A clause that names what failed.
       error: The exception.
     """
     if isinstance(error, FileError):
@@ -121,7 +121,7 @@ def _find(name: str) -> Any:
     except (Exception, SystemExit) as error:
         if isinstance(error, AttributeError) and hasattr(sys.modules.get(name), "__path__"):
             return _find(f"{name}.celery")  # Celery has tried this, too, but hides why it failed
-        lacks = reason_not_found(name, error)
-        if lacks is None:
+        reason = reason_not_found(name, error)
+        if reason is None:
             raise app_error(f"app `{name}` cannot be imported", error) from error
-        raise UsageError(f"app `{name}` was not found: {lacks}", HINT) from error
+        raise UsageError(f"app `{name}` was not found: {reason}", HINT) from error

@@ -69,6 +69,11 @@ def rule_name(decision: Decision) -> str:
     return f"{line_prefix(decision.position)}`{decision.pattern}`"
 
 
-def line_prefix(place: Position | None) -> str:
+def priority_text(priority: int | None) -> str:
+    """How a sentence names a message's priority."""
+    return "no priority" if priority is None else f"priority {priority}"
+
+
+def line_prefix(position: Position | None) -> str:
     """File and line as a prefix in a sentence, or nothing."""
-    return f"{place.file}:{place.line} " if place else ""
+    return f"{position.file}:{position.line} " if position else ""

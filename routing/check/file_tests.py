@@ -8,7 +8,7 @@ from ...topology.lint.registry import make_finding
 from ...topology.model.topology import REFUSE
 from ..rules.call import Call
 from ..rules.explanation import explain
-from .context import line_prefix, rule_name
+from .context import line_prefix, priority_text, rule_name
 from .precedence import outranked_rules
 from .reachability import bypassed_rules, unconsumed_queues, unreached_queues
 from .shadowing import shadowed_rules
@@ -53,22 +53,17 @@ def failed_test(part: VhostContext, at: int) -> Finding | None:
       at: The entry's index.
     """
     test = part.body.tests[at]
-    wrong = _failure(part, test)
-    if wrong is None:
+    call = Call(test.args, test.kwargs, test.headers, test.options)
+    difference = _difference(part, test, explain(part.router.table, part.body, test.task, call, tried=False))
+    if difference is None:
         return None
-    field, message, help_ = wrong
+    field, message = difference
+    help_ = _which_rule(part.router.explain(test.task, call))
     return make_finding("failed-test", message, part.position("tests", at, field), help_, task=test.task)
 
 
-def _failure(part: VhostContext, test: RouteTest) -> tuple[str, str, str] | None:
-    """Why a test fails: the field, a sentence and a help text; None if it passes."""
-    call = Call(test.args, test.kwargs, test.headers, test.options)
-    found = explain(part.router.table, part.body, test.task, call, tried=False)
-    wrong = _difference(part, test, found)
-    return wrong and (*wrong, _which_rule(part.router.explain(test.task, call)))
-
-
 def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
+    """The field of a test whose expectation is not met, and why; None if the test passes."""
     decision, task = found.decision, f"task `{test.task}`"
     if decision is None:
         why = f"{task} is refused instead of going to `{test.queue}`: {found.error}"
@@ -78,8 +73,7 @@ def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tupl
     if decision.queue not in part.body.shards.get(test.queue, (test.queue,)):
         return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`"
     if test.priority is not None and decision.priority != test.priority:
-        has = "no priority" if decision.priority is None else f"priority {decision.priority}"
-        return "priority", f"{task} has {has}, not {test.priority}"
+        return "priority", f"{task} has {priority_text(decision.priority)}, not {test.priority}"
     if test.key is not None and decision.routing_key != test.key:
         return "key", f"{task} has the key `{decision.routing_key}`, not `{test.key}`"
     return None

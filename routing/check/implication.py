@@ -1,4 +1,4 @@
-"""Compares the conditions of rules: whether one matches all calls of another, or any."""
+"""Compares the conditions of rules: whether one rule matches all calls of another, or any of them."""
 
 from __future__ import annotations
 
@@ -58,80 +58,73 @@ def _broader_keys(route: Route) -> Iterator[_IndexKey]:
         yield from ((path, value) for value in _values(condition)[:1])
 
 
-def subsumes(route: Route, other: Route) -> bool:
+def subsumes(broad: Route, narrow: Route) -> bool:
     """Whether a rule certainly matches every call that another matches, for names that both match.
 
     Parameters:
-      route: The rule.
-      other: The other one.
+      broad: The rule that may match more calls.
+      narrow: The rule whose calls it must match.
     """
     return all(
-        any(_implies(at, asked, path, condition) for at, asked in other.when.items())
-        for path, condition in route.when.items()
-    ) and (not route.shard_by or route.shard_by == other.shard_by)
+        any(_implies(known_path, known, path, condition) for known_path, known in narrow.when.items())
+        for path, condition in broad.when.items()
+    ) and (not broad.shard_by or broad.shard_by == narrow.shard_by)
 
 
-def _implies(at: str, asked: Condition, path: str, condition: Condition) -> bool:
-    """Whether a call that meets one condition also meets another."""
-    if at == path:
-        return _narrows(asked, condition)
-    return at.startswith(f"{path}.") and asked.present is not False and condition == Condition(present=True)
+def _implies(known_path: str, known: Condition, path: str, condition: Condition) -> bool:
+    """Whether a call that meets a known condition on one part also meets a condition on another part."""
+    if known_path == path:
+        return _narrows(known, condition)
+    is_below = known_path.startswith(f"{path}.")
+    return is_below and known.present is not False and condition == Condition(present=True)
 
 
-def _narrows(one: Condition, other: Condition) -> bool:
-    """Whether every value that meets one condition also meets another."""
-    if one.present is False or other.present is False:
-        return one.present == other.present
-    if not _may_hold_both(one, other):
+def _narrows(narrow: Condition, broad: Condition) -> bool:
+    """Whether every value that meets the first condition also meets the second."""
+    if narrow.present is False or broad.present is False:
+        return narrow.present == broad.present
+    if not _compatible(narrow, broad):
         return False
-    values = _values(one)
+    values = _values(narrow)
     if values:
-        return all(COMPARISONS[name](value, bound) for value in values for name, bound in _asked(other))
+        return all(COMPARISONS[name](value, bound) for value in values for name, bound in _comparisons(broad))
     return all(
-        name in _OPPOSITES and not _may_hold_both(one, Condition(**{_OPPOSITES[name]: bound}))
-        for name, bound in _asked(other)
+        name in _OPPOSITES and not _compatible(narrow, Condition(**{_OPPOSITES[name]: bound}))
+        for name, bound in _comparisons(broad)
     )
 
 
 def may_meet_both(route: Route, other: Route) -> bool:
     """Whether a call may meet the conditions of both rules."""
     return all(
-        _agree(path, condition, at, asked)
+        _may_meet_both(path, condition, other_path, other_condition)
         for path, condition in route.when.items()
-        for at, asked in other.when.items()
+        for other_path, other_condition in other.when.items()
     )
 
 
-def _agree(path: str, condition: Condition, at: str, asked: Condition) -> bool:
-    """Whether two conditions on parts of a call can both hold."""
-    if path == at:
-        return _may_hold_both(condition, asked)
-    if at.startswith(f"{path}."):
-        return asked.present is False or _has_parts(condition)
-    if path.startswith(f"{at}."):
-        return condition.present is False or _has_parts(asked)
-    return True
+def _may_meet_both(path: str, condition: Condition, other_path: str, other: Condition) -> bool:
+    """Whether a call may meet two conditions on parts of it."""
+    if path == other_path:
+        return _compatible(condition, other)
+    if path.startswith(f"{other_path}."):
+        return _may_meet_both(other_path, other, path, condition)
+    # A value that is compared has no parts.
+    is_below = other_path.startswith(f"{path}.")
+    return not is_below or other.present is False or condition == Condition(present=True)
 
 
-def _has_parts(condition: Condition) -> bool:
-    """Whether a value that meets a condition may have parts: a value that is compared has none."""
-    return condition == Condition(present=True)
-
-
-def _may_hold_both(one: Condition, other: Condition) -> bool:
+def _compatible(first: Condition, second: Condition) -> bool:
     """Whether a value may meet both conditions."""
-    if one.present is False or other.present is False:
-        return one.present == other.present
-    asked = [*_asked(one), *_asked(other)]
-    for condition in (one, other):
-        values = _values(condition)
-        if values:
-            return any(all(COMPARISONS[name](value, bound) for name, bound in asked) for value in values)
-    if len({kind(bound) for name, bound in asked if name in _ORDERED}) > 1:
+    if first.present is False or second.present is False:
+        return first.present == second.present
+    comparisons = [*_comparisons(first), *_comparisons(second)]
+    for values in filter(None, (_values(first), _values(second))):
+        return any(all(COMPARISONS[name](value, bound) for name, bound in comparisons) for value in values)
+    if len({kind(bound) for name, bound in comparisons if name in _ORDERED}) > 1:
         return False
-    return not any(
-        contradiction(Condition(**dict(pair))) for pair in combinations(asked, 2) if pair[0][0] != pair[1][0]
-    )
+    pairs = combinations(comparisons, 2)
+    return not any(contradiction(Condition(**dict(pair))) for pair in pairs if pair[0][0] != pair[1][0])
 
 
 def _values(condition: Condition) -> tuple[Any, ...]:
@@ -139,6 +132,6 @@ def _values(condition: Condition) -> tuple[Any, ...]:
     return tuple(condition.one_of or (() if condition.eq is None else (condition.eq,)))
 
 
-def _asked(condition: Condition) -> list[tuple[str, Any]]:
+def _comparisons(condition: Condition) -> list[tuple[str, Any]]:
     """The comparisons of a condition, each with its operand."""
     return [(name, bound) for name in COMPARISONS if (bound := getattr(condition, name)) is not None]

@@ -1,12 +1,13 @@
-"""Rules with `when` that miss calls, since exact names are tried before patterns wherever they are."""
+"""Rules with `when` that miss calls, since exact names are tried before patterns regardless of their order."""
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...topology.lint.registry import make_finding
 from ...topology.matching.pattern import placeholders
+from ..rules.decision import RuleMatch
 from ..rules.index import Index
 from .context import line_prefix
 from .implication import may_meet_both, subsumes
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...topology.base.finding import Finding
-    from ..rules.decision import Decision, PatternEntry
+    from ..rules.decision import PatternEntry
     from ..rules.table import Table
     from .context import VhostContext
 
-#: A rule for an exact name, and its decisions.
-_ExactRule = tuple["PatternEntry", tuple["Decision", ...]]
-
 #: At most this many missed names are counted beyond the first.
 _MAX_COUNTED = 100
+
+#: A decision's destination and message options.
+_result = attrgetter("queue", "exchange", "routing_key", "priority", "options")
 
 
 class _Missed(NamedTuple):
@@ -40,29 +41,29 @@ def outranked_rules(part: VhostContext) -> Iterator[Finding]:
     """
     for entry, missed in _outranked(part.router.table):
         first, more = missed[0], len(missed) - 1
-        lower = line_prefix(first.winner.position).strip() or "another rule"
+        later = line_prefix(first.winner.position).strip() or "another rule"
         share = "all" if subsumes(first.winner.route, entry.route) else "some"
         count = f"{'at least ' * (more >= _MAX_COUNTED)}{more} more name{'s' * (more > 1)}"
         likewise = f"; likewise for {count}" if more else ""
         yield make_finding(
             "exact-first",
-            f"for `{first.name}`, {lower} comes before this rule and matches {share} of its calls: "
+            f"for `{first.name}`, {later} comes before this rule and matches {share} of its calls: "
             f"exact names are tried before patterns{likewise}",
             part.pattern(entry),
-            _help(entry, first, lower, more),
+            _help(entry, first, later, more),
         )
 
 
-def _help(entry: PatternEntry, first: _Missed, lower: str, more: int) -> str:
+def _help(entry: PatternEntry, first: _Missed, later: str, more: int) -> str:
     """How to match the missed calls, or accept that they are missed."""
     names = f"`{first.name}`" + (f" and the other{'s' * (more > 1)}" if more else "")
     route = entry.route
     if placeholders(route.queue) or placeholders(route.key or ""):
-        add = f"add a rule with this `when` for {names} above {lower}"
+        add = f"add a rule with this `when` for {names} above {later}"
     else:
         add = f"add {names} to its `tasks`: exact names are tried in file order"
     rules = f"the rule{'s' * (more > 1)} of the other{'s' * (more > 1)}"
-    return f"{add}; if this is intended, move {lower}{f' and {rules}' if more else ''} above it"
+    return f"{add}; if this is intended, move {later}{f' and {rules}' if more else ''} above it"
 
 
 def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
@@ -70,58 +71,39 @@ def _outranked(table: Table) -> list[tuple[PatternEntry, list[_Missed]]]:
     patterns = [entry for entry in table.entries if entry.route.when and entry.pattern.kind != "exact"]
     if not patterns:
         return []
-    alike: dict[str, list[PatternEntry]] = {}
-    for entry in patterns:
-        alike.setdefault(entry.pattern.text, []).append(entry)
-    index = Index((entries[0].pattern, entries) for entries in alike.values())
+    index = Index((entry.pattern, entry) for entry in patterns)
     missed: dict[int, list[_Missed]] = {id(entry): [] for entry in patterns}
     for name, exact in _exact(table, patterns[0].index):
-        for entry in chain.from_iterable(entries for entries, _ in index.matching(name)):
-            some = missed[id(entry)]
-            if len(some) <= _MAX_COUNTED and (winner := _first_match(table, entry, name, exact)) is not None:
-                some.append(_Missed(name, winner))
-    return [(entry, some) for entry in patterns if (some := missed[id(entry)])]
+        for entry, _ in index.matching(name):
+            names = missed[id(entry)]
+            if len(names) <= _MAX_COUNTED and (winner := _first_match(table, entry, name, exact)) is not None:
+                names.append(_Missed(name, winner))
+    return [(entry, names) for entry in patterns if (names := missed[id(entry)])]
 
 
-def _exact(table: Table, after: int) -> Iterator[tuple[str, list[_ExactRule]]]:
+def _exact(table: Table, after: int) -> Iterator[tuple[str, list[RuleMatch]]]:
     """The exact names in rules after an index, each with all its rules."""
-    found: dict[str, list[_ExactRule]] = {}
+    found: dict[str, list[RuleMatch]] = {}
     for entry in table.entries:
         if entry.pattern.kind == "exact" and entry.decisions:
-            found.setdefault(entry.pattern.text, []).append((entry, entry.decisions))
-    return ((name, rules) for name, rules in found.items() if rules[-1][0].index > after)
+            found.setdefault(entry.pattern.text, []).append(RuleMatch(entry, entry.decisions))
+    return ((name, rules) for name, rules in found.items() if rules[-1].entry.index > after)
 
 
 def _first_match(
-    table: Table, narrow: PatternEntry, name: str, exact: Sequence[_ExactRule]
+    table: Table, narrow: PatternEntry, name: str, exact: Sequence[RuleMatch]
 ) -> PatternEntry | None:
-    """The first rule after a pattern that matches its calls by exact name; None if there is not any."""
+    """The first rule after a pattern that matches its calls by exact name; None if there is none."""
     results = narrow.decisions or next((to for entry, to in table.candidates(name) if entry is narrow), None)
     if results is None:
         return None
     for entry, decisions in exact:
         if not may_meet_both(entry.route, narrow.route):
             continue
-        if entry.index > narrow.index and not _same_result((entry, decisions), (narrow, results)):
+        same_shards = entry.route.shard_by == narrow.route.shard_by
+        same_result = same_shards and [*map(_result, decisions)] == [*map(_result, results)]
+        if entry.index > narrow.index and not same_result:
             return entry
         if subsumes(entry.route, narrow.route):
             return None
     return None
-
-
-def _same_result(one: _ExactRule, other: _ExactRule) -> bool:
-    """Whether two rules give a call the same destination and message options."""
-    (entry, decisions), (narrow, others) = one, other
-    return entry.route.shard_by == narrow.route.shard_by and list(map(_result, decisions)) == list(
-        map(_result, others)
-    )
-
-
-def _result(decision: Decision) -> tuple[Any, ...]:
-    return (
-        decision.queue,
-        decision.exchange,
-        decision.routing_key,
-        decision.priority,
-        decision.options,
-    )

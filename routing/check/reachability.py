@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from .context import VhostContext
 
 
+#: How to have a queue consumed.
+CONSUME = "add it to `queues` of a profile under `workers`"
+
+
 def bypassed_rules(part: VhostContext) -> Iterator[Finding]:
     """The rules for a task whose queue Celery chooses itself."""
     for index, route in enumerate(part.body.routes):
@@ -37,18 +41,19 @@ def unconsumed_queues(part: VhostContext) -> Iterator[Finding]:
     body = part.body
     if not body.workers:
         return
-    reported: set[str] = set()
-    for queue, place in routable_queues(part):
-        if body.queues[queue].external or consuming_profiles(body, queue):
-            continue
-        name = sharded_parent(body, queue)
-        if name in reported:
-            continue
-        reported.add(name)
+    unconsumed: dict[str, Position] = {}
+    for queue, position in routable_queues(part):
+        if is_unconsumed(body, queue):
+            unconsumed.setdefault(sharded_parent(body, queue), position)
+    for name, position in unconsumed.items():
         message = f"tasks are routed to queue `{name}`, but no worker profile consumes it"
-        yield make_finding(
-            "unconsumed-queue", message, place, "add it to `queues` of a profile under `workers`"
-        )
+        yield make_finding("unconsumed-queue", message, position, CONSUME)
+
+
+def is_unconsumed(body: Body, queue: str) -> bool:
+    """Whether the file declares a queue that no worker consumes."""
+    declared = body.queues.get(queue)
+    return declared is not None and not declared.external and not consuming_profiles(body, queue)
 
 
 def sharded_parent(body: Body, queue: str) -> str:
@@ -58,11 +63,11 @@ def sharded_parent(body: Body, queue: str) -> str:
 
 
 def routable_queues(part: VhostContext) -> Iterator[tuple[str, Position]]:
-    """The queues that tasks can go to, each with the position of its rule; templates do not mean dead-letter queues."""
-    dead = _undeliverable(part.body)
+    """The queues that tasks can go to, each with its rule's position; a capture never means a dead-letter queue."""
+    undeliverable = _undeliverable(part.body)
     for index, route in enumerate(part.body.routes):
         for queue in possible_queues(part.body, route.queue):
-            if queue not in dead or not placeholders(route.queue):
+            if queue not in undeliverable or not placeholders(route.queue):
                 yield queue, part.position("routes", index, "queue")
     if part.body.unmatched != REFUSE:
         yield part.body.unmatched, part.position("unmatched")
@@ -79,26 +84,21 @@ def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> 
     if not body.routes and body.unmatched == REFUSE:
         return
     reached = {queue for queue, _ in routable_queues(part)} | _undeliverable(body) | set(named_by_app)
-    for name, queues in _declared(body).items():
+    for name in dict.fromkeys(body.shard_parents.get(queue, queue) for queue in body.queues):
+        queues = body.shards.get(name, (name,))
         queue = body.queues[queues[0]]
         if queue.external or queue.type == "stream" or not reached.isdisjoint(queues):
             continue
         profiles = [profile for profile, worker in body.workers.items() if name in worker.queues]
         which = " and ".join(f"`{profile}`" for profile in profiles)
-        taken = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
+        consumers = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
         help_ = "add a route for it, or remove it"
         if profiles:
             help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
-        place = part.position("queues", name, of_key=True)
-        yield make_finding("unreached-queue", f"no rule routes to queue `{name}`, {taken}", place, help_)
-
-
-def _declared(body: Body) -> dict[str, tuple[str, ...]]:
-    """The queues as named in the file, each with its shards or itself."""
-    return {
-        name: body.shards.get(name, (name,))
-        for name in (body.shard_parents.get(queue, queue) for queue in body.queues)
-    }
+        position = part.position("queues", name, of_key=True)
+        yield make_finding(
+            "unreached-queue", f"no rule routes to queue `{name}`, {consumers}", position, help_
+        )
 
 
 def _undeliverable(body: Body) -> set[str]:
@@ -113,13 +113,11 @@ def _undeliverable(body: Body) -> set[str]:
     found = set(dead_letter_queues(body))
     found.update(key for each in policies if (key := each.get("dead-letter-routing-key")))
     bindings = links(body)
-    waiting = [name for name in exchanges if name]
-    while waiting:
-        source = waiting.pop()
+    sources = [name for name in exchanges if name]
+    for source in sources:  # grows while it is iterated over
         for link in bindings:
             if link.source == source and link.to_queue:
                 found.add(link.destination)
-            elif link.source == source and link.destination not in exchanges:
-                exchanges.add(link.destination)
-                waiting.append(link.destination)
+            elif link.source == source and link.destination not in sources:
+                sources.append(link.destination)
     return found

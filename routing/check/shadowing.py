@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import product, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...topology.lint.registry import make_finding
 from ...topology.matching.equivalents import as_glob
 from ...topology.matching.expressions import parse as parse_expression
 from ...topology.matching.pattern import Pattern, Wildcard, items_of, parse, placeholders
 from ..rules.index import Index
+from .context import line_prefix
 from .implication import BroaderRules
 
 if TYPE_CHECKING:
@@ -38,14 +39,13 @@ def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
         if earlier is None:
             yield make_finding("shadowed-rule", f"`{text}` matches no name", part.pattern(entry), "remove it")
             continue
-        place = earlier.position
-        line = f"{place.file}:{place.line}" if place else "the earlier rule"
-        if _is_same(earlier, entry):
+        line = line_prefix(earlier.position).strip() or "the earlier rule"
+        if _calls(earlier) == _calls(entry):
             message = f"`{text}` is unreachable: an earlier rule has the same pattern"
             help_ = f"remove it here or at {line}"
         else:
-            what = "matches all of its calls" if earlier.depends_on_call else "matches it"
-            message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {what}"
+            matches = "matches all of its calls" if earlier.depends_on_call else "matches it"
+            message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {matches}"
             help_ = f"move it above {line}, or remove it"
         yield make_finding("shadowed-rule", message, part.pattern(entry), help_)
 
@@ -107,7 +107,7 @@ def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, P
     broader = BroaderRules()
     for before, entry in conditional:
         found = finder.covering(entry, before) or next(
-            (one for one in broader.of(entry.route) if covers(one.pattern, entry.pattern)), None
+            (rule for rule in broader.of(entry.route) if covers(rule.pattern, entry.pattern)), None
         )
         if found is not None:
             yield entry, found
@@ -138,7 +138,6 @@ class _Finder:
         return None
 
 
-def _is_same(one: PatternEntry, other: PatternEntry) -> bool:
-    """Whether two entries have the same pattern and the same conditions."""
-    keys = [(each.pattern.text, each.route.when, each.route.shard_by) for each in (one, other)]
-    return keys[0] == keys[1]
+def _calls(entry: PatternEntry) -> tuple[Any, ...]:
+    """Which names and calls a rule's pattern is for."""
+    return entry.pattern.text, entry.route.when, entry.route.shard_by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -104,11 +104,9 @@ class RouteEntry:
 
     def matches(self, name: str) -> bool:
         """Whether this pattern matches a task name in Celery."""
-        return self._expression.match(name) is not None
-
-    @cached_property
-    def _expression(self) -> re.Pattern[Any]:
-        return re.compile(translate(self.key)) if isinstance(self.key, str) else self.key
+        if isinstance(self.key, str):
+            return fnmatchcase(name, self.key)
+        return self.key.match(name) is not None
 
     @property
     def text(self) -> str:
@@ -118,7 +116,7 @@ class RouteEntry:
 
 @dataclass(frozen=True, eq=False)
 class CeleryRoutes:
-    """One router of `task_routes`.
+    """One entry of `task_routes`, which Celery calls a router.
 
     Parameters:
       name: Its name in notes and comments.
@@ -129,9 +127,9 @@ class CeleryRoutes:
     entries: tuple[RouteEntry, ...] | None = None
 
     @property
-    def exact(self) -> tuple[RouteEntry, ...]:
-        """The entries for a single name each."""
-        return tuple(entry for entry in self.entries or () if not entry.is_pattern)
+    def names(self) -> list[str]:
+        """The exact names among the keys, in order."""
+        return [str(entry.key) for entry in self.entries or () if not entry.is_pattern]
 
     @cached_property
     def patterns(self) -> tuple[RouteEntry, ...]:
@@ -178,9 +176,9 @@ class Configuration:
       queues: Every queue that is declared or referred to, by name.
       routers: The routers, in order.
       results: Where Celery sends each known name: registered tasks, exact names of routes and annotations.
-      task_attributes: Tasks with their own queue, key or priority, and these attributes.
+      task_attributes: The queue, key, priority and the like that are set on a task itself, by task name.
       annotations: The settings of `task_annotations` that a rule can express, by task name.
-      annotations_for_all: Those for all tasks.
+      annotations_for_all: The settings for all tasks.
       default_queue: The queue of tasks without a route; None if they are errors.
       beat_entries: Beat entries with their own publish options.
       zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
@@ -254,7 +252,7 @@ class FileDraft:
       source: The app.
       exchanges: The file's exchanges.
       queues: The file's queues.
-      comments: Comments by the place that they are above: `queues`, `exchange NAME` or `queue NAME`.
+      comments: Comments by what follows them: `queues`, `exchange NAME` or `queue NAME`.
       sections: The file's routes.
       unmatched: The file's `unmatched`.
       consumed: The queues of the worker profile.

@@ -20,7 +20,7 @@ class Subject:
     """The object of a note.
 
     Parameters:
-      kind: `task`, `queue`, or a place such as `task_routes[0]`.
+      kind: `task`, `queue`, or a setting such as `task_routes[0]`.
       name: Its name, or the key of a route; empty if the kind alone identifies it.
     """
 
@@ -35,7 +35,7 @@ class Notes:
         self._names: dict[tuple[str, str], dict[str, None]] = {}
 
     def add(self, text: str, subject: Subject | None = None) -> None:
-        """Adds a note; one with the same text and kind of subject gets the subject's name added.
+        """Adds a note, or the subject's name to a note with the same text and kind of subject.
 
         Parameters:
           text: The note, without its subject.

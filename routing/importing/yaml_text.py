@@ -1,10 +1,11 @@
 """Writes the file as YAML text.
 
-Names are quoted wherever YAML, or the file's variables, could read them differently.
+Names are quoted where YAML or variable expansion would read them differently.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from textwrap import wrap
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .configuration import FileDraft, Rule, Section
+    from .configuration import FileDraft, Rule
 
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.*/+-]|:(?=[A-Za-z0-9_.*]))*\Z|[1-9][0-9]*(?:ms|/?[smhd])\Z")
@@ -36,7 +37,7 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     """The text of the file.
 
     Parameters:
-      document: Its contents.
+      document: The contents.
       workers: Whether to write a worker profile.
     """
     lines = [*_comment([_HEAD.format(source=document.source)]), "version: 1"]
@@ -50,7 +51,9 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
         lines += ["", *_comment([_ROUTES]), "routes:"]
         for number, section in enumerate(document.sections):
             lines += [""] if number else []
-            lines += _section(section)
+            lines += _comment(section.comment, "  ")
+            for rule in section.rules:
+                lines += _rule(rule)
         if not any(section.rules for section in document.sections):
             lines.append("  []")
     if document.beat_comment:
@@ -64,34 +67,25 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(section: Section) -> Iterator[str]:
-    yield from _comment(section.comment, "  ")
-    for rule in section.rules:
-        yield from _rule(rule)
-
-
-def _rule(rule: Rule) -> Iterator[str]:
-    tasks = list(rule.tasks) if len(rule.tasks) > 1 else rule.tasks[0]
-    fields = {"tasks": tasks, "queue": rule.outcome.queue, **rule.outcome.fields}
-    line = f"  - {_flow(fields)}"
+def _rule(rule: Rule) -> list[str]:
+    """A rule on one line, or with one line for each field."""
+    first, *others = rule.tasks
+    fields = {"queue": rule.outcome.queue, **rule.outcome.fields}
+    line = f"  - {_flow({'tasks': [first, *others] if others else first, **fields})}"
     if len(line) <= _WIDTH:
-        yield line
-        return
-    if len(rule.tasks) > 1:
-        yield "  - tasks:"
-        yield from (f"      - {_text(task)}" for task in rule.tasks)
+        return [line]
+    if others:
+        tasks = ["  - tasks:", *(f"      - {_text(task)}" for task in rule.tasks)]
     else:
-        yield f"  - tasks: {_text(rule.tasks[0])}"
-    for name, value in fields.items():
-        if name != "tasks":
-            yield f"    {name}: {_flow(value)}"
+        tasks = [f"  - tasks: {_text(first)}"]
+    return [*tasks, *(f"    {name}: {_flow(value)}" for name, value in fields.items())]
 
 
 def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
     """A key and its mapping on one line, or with one line for each field."""
     line = f"  {_key(key)}: {_flow(value)}"
-    if len(line) <= _WIDTH:
-        return [f"  {_key(key)}:" if not value else line]
+    if value and len(line) <= _WIDTH:
+        return [line]
     lines = [f"  {_key(key)}:"]
     for name, field in value.items():
         line = f"    {_key(name)}: {_flow(field)}"
@@ -109,13 +103,9 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_key(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _float(value)
-    return str(value) if isinstance(value, int) else _text(value)
+    if isinstance(value, str):
+        return _text(value)
+    return _float(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _float(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What `routectl check --app` says an app does, held to what it does: every task is sent, and looked for."""
+"""`routectl check --app` reports where an app sends its tasks: every task is sent, and arrives there."""
 
 from __future__ import annotations
 
@@ -110,15 +110,15 @@ def test_every_task_goes_where_it_is_said_to_go(
     part = VhostContext.of(load("queues.yaml"), None)
     facts = reader.read(name, part.body)
     app = find_app(name)
-    told = {
+    reported = {
         str(sender): sender.sent.error
         or (publish_target.resolve_queue(part, sender.sent), sender.sent.priority or 0)
         for sender in facts.senders
         if not sender.task.startswith("celery.")
     }
-    senders = [each for each in facts.senders if str(each) in told]
+    senders = [each for each in facts.senders if str(each) in reported]
     arrived = {str(each): outcome(app, each) for each in senders}
-    assert arrived == told
+    assert arrived == reported
     shown = {each.task: each.queues for each in destinations(part, facts)}
     for sender in senders:
         if sender.address and isinstance(arrived[str(sender)], tuple):
@@ -137,7 +137,7 @@ def outcome(app: Celery, sender: Any) -> Any:
         return None, sender.sent.priority or 0
     except RoutingError as error:
         return f"RoutingError: {error.message}"
-    except Exception as error:  # noqa: BLE001 whatever it is, it was foretold
+    except Exception as error:  # noqa: BLE001 any error must be the reported one
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     with app.connection_for_read() as connection, connection.channel() as channel:
         found = [
@@ -179,8 +179,8 @@ def test_what_a_rule_is_said_to_say_in_vain_does_not_arrive(
             message = channel.message_to_python(taken)
     headers, priority = message.headers, taken.properties["priority"]
     found = priority, headers["expires"] is None, headers["timelimit"], message.content_type
-    told = (6, True, [None, None], "application/json"), (3, False, [30, None], "application/x-yaml")
-    assert found == told[0 if by_hand else 1]
+    expected = (6, True, [None, None], "application/json"), (3, False, [30, None], "application/x-yaml")
+    assert found == expected[0 if by_hand else 1]
     facts = AppFacts("vain", (), manually_installed=by_hand, default_priority=6)
     part = VhostContext.of(load("vain.yaml"), None)
     vain = [each for each in audit.app_findings(part, facts, ()) if each.code == "rule-in-vain"]

@@ -1,4 +1,4 @@
-"""What `routectl check --app` finds in the settings of an app, held to what becomes of a task with these settings."""
+"""`routectl check --app` reports settings of an app: a task with these settings behaves as reported."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .senders import is_covered_by_task, mismatches, own_rate_limits
 from .settings import own_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ....topology.base.finding import Finding
     from ...rules.decision import PatternEntry
@@ -45,20 +45,20 @@ def app_findings(part: VhostContext, app: AppFacts, found: Sequence[Destination]
     yield from own_settings(part, app)
     yield from (make_finding("broken-schedule", sentence, help_=_BROKEN) for sentence in app.broken)
     yield from _unknown_tasks(app)
-    placed = {each.task for each in app.senders if each.schedule is None and each.address}
-    bare = {each.task for each in app.senders if not each.address} - placed
-    yield from _without_rule(part, [each for each in found if each.task in bare])
+    registered = {each.task: each for each in app.senders if each.schedule is None}
+    with_address = {name for name, task in registered.items() if task.address}
+    by_file = {each.task for each in app.senders if not each.address} - with_address
+    yield from _without_rule(part, [each for each in found if each.task in by_file])
     by_task = {each.task: each for each in found}
-    yield from _unsendable(app, [each for each in app.senders if _is_sendable(app, each, by_task[each.task])])
-    as_such = {each.task: each for each in app.senders if each.schedule is None}
+    yield from _unsendable(app, by_task)
     for sender in app.senders:
         each = by_task[sender.task]
         if sender.sent.error is not None and not sender.address:
             continue
         # A schedule entry without a destination goes where its task goes, which is reported there.
-        if each.follows is not None or is_covered_by_task(part, sender, as_such.get(sender.task)):
+        if each.follows is not None or is_covered_by_task(part, sender, registered.get(sender.task)):
             continue
-        if sender.address or (each.decisions and sender.task not in placed):
+        if sender.address or (each.decisions and sender.task not in with_address):
             yield from mismatches(part, app, sender, each)
     if app.by_the_file:
         yield from own_rate_limits(part, app)
@@ -98,17 +98,14 @@ def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[
             yield make_finding("unmatched-task", message, None, help_, task=task)
 
 
-def _is_sendable(app: AppFacts, sender: TaskSource, found: Destination) -> bool:
-    """Whether a task should be sendable: a file may refuse it, or refuse it without arguments."""
-    by_name = not sender.known and app.by_a_file
-    return bool(found.decisions) and not (by_name and found.explanation.decision is None)
-
-
-def _unsendable(app: AppFacts, senders: Sequence[TaskSource]) -> Iterator[Finding]:
+def _unsendable(app: AppFacts, by_task: Mapping[str, Destination]) -> Iterator[Finding]:
     """Tasks that the app's own routes raise an error for, grouped by error."""
     by_error: dict[str, list[TaskSource]] = {}
-    for sender in senders:
-        if sender.sent.error is not None and not sender.address:
+    for sender in app.senders:
+        found = by_task[sender.task]
+        # A file may refuse a task, or refuse it without arguments.
+        refused = app.by_a_file and not sender.known and found.explanation.decision is None
+        if sender.sent.error is not None and not sender.address and found.decisions and not refused:
             by_error.setdefault(sender.sent.error, []).append(sender)
     for error, (sender, *others) in by_error.items():
         more = f" and {len(others)} more" if others else ""
@@ -128,10 +125,9 @@ def _ineffective_settings(part: VhostContext, app: AppFacts) -> Iterator[Finding
             names = " and ".join(f"`{name}`" for name in found)
             verb, them = ("has", "it") if len(found) == 1 else ("have", "them")
             message = f"{names} of this rule {verb} no effect: Celery sets {them} before it asks the router"
-            place = part.position("routes", index, found[0], of_key=True)
-            yield make_finding(
-                "rule-in-vain", message, place, "set up the app with `configure` or `settings`"
-            )
+            position = part.position("routes", index, found[0], of_key=True)
+            help_ = "set up the app with `configure` or `settings`"
+            yield make_finding("rule-in-vain", message, position, help_)
 
 
 def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
@@ -140,14 +136,11 @@ def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
         return
     for index, route in enumerate(part.body.routes):
         if route.rate_limit is not None:
-            set_late = f"`task_annotations` of {app.name} was set after `configure`"
-            place = part.position("routes", index, "rate_limit", of_key=True)
-            yield make_finding(
-                "rule-in-vain",
-                f"`rate_limit` of this rule has no effect: {set_late}",
-                place,
-                "set it before `configure`, so that both apply",
-            )
+            reason = f"`task_annotations` of {app.name} was set after `configure`"
+            message = f"`rate_limit` of this rule has no effect: {reason}"
+            position = part.position("routes", index, "rate_limit", of_key=True)
+            help_ = "set it before `configure`, so that both apply"
+            yield make_finding("rule-in-vain", message, position, help_)
 
 
 def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from ...rules.default_queues import consuming_profiles
-from ..reachability import routable_queues, sharded_parent
+from ..reachability import CONSUME, is_unconsumed, routable_queues, sharded_parent
 from .publish_target import resolve_queue
+from .senders import as_others_do
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def unconsumed_queues(
     part: VhostContext, app: AppFacts, found: Mapping[str, Destination]
 ) -> Iterator[Finding]:
-    """Queues that tasks go to, no rule routes to and no worker profile consumes; one finding a queue.
+    """Queues that tasks go to, no rule routes to and no worker profile consumes; one finding for each queue.
 
     Parameters:
       part: The file. Without profiles, nothing is known of its workers.
@@ -38,19 +38,13 @@ def unconsumed_queues(
         if sender.sent.error is not None or by_default or found[sender.task].follows is not None:
             continue
         queue = resolve_queue(part, sender.sent)
-        if queue is not None and queue not in by_rules and _is_unconsumed(part, queue):
+        if queue is not None and queue not in by_rules and is_unconsumed(part.body, queue):
             senders.setdefault(sharded_parent(part.body, queue), []).append(sender)
     for queue, (sender, *others) in senders.items():
-        more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
         yield make_finding(
             "unconsumed-queue",
-            f"{sender} goes to queue `{queue}`{more}, but no worker profile consumes it",
+            f"{sender} goes to queue `{queue}`{as_others_do(others)}, but no worker profile consumes it",
             part.position("queues", queue, of_key=True),
-            "add it to `queues` of a profile under `workers`, or route the task elsewhere",
+            f"{CONSUME}, or route the task elsewhere",
             task=sender.task,
         )
-
-
-def _is_unconsumed(part: VhostContext, queue: str) -> bool:
-    known = part.body.queues.get(queue)
-    return known is not None and not known.external and not consuming_profiles(part.body, queue)

@@ -72,39 +72,31 @@ def destinations(part: VhostContext, app: AppFacts) -> list[Destination]:
 
 
 def _destination(part: VhostContext, task: str, senders: Sequence[TaskSource]) -> Destination:
-    """Everywhere that a task may go.
-
-    Parameters:
-      part: The file.
-      task: The task's name.
-      senders: The task itself and the schedule entries that send it.
-    """
+    """Everywhere that a task may go if these send it: the task itself and schedule entries."""
     found = explain(part.router.table, part.body, task, Call(), tried=False)
     decisions = tuple(_decisions(part, found))
     own = tuple(sender for sender in senders if sender.address)
-    arrivals = [explain_target(part, sender, found.decision) for sender in own]
-    itself = next((to for to, sender in zip(arrivals, own, strict=True) if sender.schedule is None), None)
-    goals = [] if itself else [each.queue for each in decisions]
-    goals += [
-        queue for to, sender in zip(arrivals, own, strict=True) if (queue := _reached(part, to, sender))
-    ]
-    taken = [consuming_profiles(part.body, queue) for queue in goals]
+    targets = [(sender, explain_target(part, sender, found.decision)) for sender in own]
+    itself = next((target for sender, target in targets if sender.schedule is None), None)
+    queues = [] if itself else [decision.queue for decision in decisions]
+    queues += [queue for sender, target in targets if (queue := _reached(part, target, sender))]
+    profiles = [consuming_profiles(part.body, queue) for queue in queues]
     return Destination(
         found,
         decisions,
-        tuple(dict.fromkeys(part.body.shard_parents.get(queue, queue) for queue in goals)),
-        workers=tuple(dict.fromkeys(name for names in taken for name in names)),
-        tiers=tuple(dict.fromkeys(names[0] for names in taken if names and names[0])),
+        tuple(dict.fromkeys(part.body.shard_parents.get(queue, queue) for queue in queues)),
+        workers=tuple(dict.fromkeys(name for names in profiles for name in names)),
+        tiers=tuple(dict.fromkeys(names[0] for names in profiles if names and names[0])),
         follows=follows(task, named=part.router.table.has_exact_rule(task)),
         own=own,
         itself=itself,
     )
 
 
-def _reached(part: VhostContext, to: Explanation, sender: TaskSource) -> str | None:
-    """The queue of its own destination, which may be one of the app's own, reached by its name."""
-    if to.decision is not None:
-        return to.decision.queue
+def _reached(part: VhostContext, target: Explanation, sender: TaskSource) -> str | None:
+    """The queue of a sender's own destination; a queue that only the app declares is reached by its name."""
+    if target.decision is not None:
+        return target.decision.queue
     sent = sender.sent
     return None if sent.exchange or sent.queue in part.body.shards else sent.queue
 

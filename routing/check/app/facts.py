@@ -19,7 +19,7 @@ class PublishTarget:
       exchange: The exchange's name; empty for the default exchange.
       routing_key: The key.
       priority: The message's priority, or None.
-      error: What Celery raises instead, on one line.
+      error: The error that Celery raises instead, on one line.
     """
 
     queue: str | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ....topology.lint.registry import make_finding
 from ....topology.lint.rules.priorities import priority_problem
 from .publish_target import resolve_queue
-from .senders import is_certain
+from .senders import as_others_do, is_certain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Destination]) -> Iterator[Finding]:
-    """Priorities set by the app that every possible queue ignores; one finding a queue.
+    """Priorities set by the app that every possible queue ignores; one finding for each queue.
 
     Parameters:
       part: The file.
@@ -35,10 +35,9 @@ def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Desti
             if reasons and reasons[0] and all(reasons):
                 lost.setdefault(queues[0], (reasons[0], []))[1].append(sender)
     for queue, ((why, help_), (sender, *others)) in lost.items():
-        more = f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
         yield make_finding(
             "lost-priority",
-            f"{sender} sets `priority` {sender.options['priority']} itself{more}; {why}",
+            f"{sender} sets `priority` {sender.options['priority']} itself{as_others_do(others)}; {why}",
             part.position("queues", part.body.shard_parents.get(queue, queue), of_key=True),
             help_,
             task=sender.task,

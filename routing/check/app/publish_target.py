@@ -30,7 +30,7 @@ def resolve_queue(part: VhostContext, sent: PublishTarget) -> str | None:
 
 
 def describe_target(part: VhostContext, sent: PublishTarget) -> str:
-    """Where a message goes, in words.
+    """Where an app sends a task, as the end of a sentence.
 
     Parameters:
       part: The file.
@@ -43,8 +43,8 @@ def describe_target(part: VhostContext, sent: PublishTarget) -> str:
         return f"`{queue}`, of which only the {len(part.body.shards[queue])} shards are queues"
     if queue not in part.body.queues:
         return f"`{queue}`, which is not in the file"
-    taken = consuming_profiles(part.body, queue) or not part.body.workers
-    return f"`{queue}`" if taken else f"`{queue}`, which no worker profile consumes"
+    consumed = consuming_profiles(part.body, queue) or not part.body.workers
+    return f"`{queue}`" if consumed else f"`{queue}`, which no worker profile consumes"
 
 
 def explain_target(part: VhostContext, sender: TaskSource, ruled: Decision | None) -> Explanation:
@@ -69,5 +69,5 @@ def explain_target(part: VhostContext, sender: TaskSource, ruled: Decision | Non
     )
     options = ruled.options if ruled is not None and queue in body.queues else {}
     decision = Decision(queue, exchange, kind, key, sent.priority, options=options)
-    way = part.router.table.addresses.path(exchange, key, queue)
-    return Explanation(sender.task, decision, (), consuming_profiles(body, queue), way)
+    path = part.router.table.addresses.path(exchange, key, queue)
+    return Explanation(sender.task, decision, (), consuming_profiles(body, queue), path)

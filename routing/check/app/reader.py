@@ -23,6 +23,11 @@ from ...rules.vhost import same_routing
 from ...task_routes.address import QueueAddress, name_of, publish_address
 from .facts import AppFacts, PublishTarget, TaskSource
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ....topology.model import Body
+
 #: Options that Celery removes before it asks for a route.
 _REMOVED = EARLY_OPTIONS | {"ignore_result"}
 
@@ -42,11 +47,6 @@ _ENTRY: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("kwargs", "mapping", (Mapping,)),
     ("options", "mapping", (Mapping,)),
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ....topology.model import Body
 
 
 def read(name: str, body: Body) -> AppFacts:
@@ -69,7 +69,7 @@ def read(name: str, body: Body) -> AppFacts:
 
 
 def _read(name: str, app: Any, body: Body) -> AppFacts:
-    configured = _configured(app)
+    configured = prepare(app.conf.task_routes)
     live = app.amqp.router.routes
     ours = next((entry for entry in live if isinstance(entry, Router)), None)
     overridden = ours is None and _was_configured(app)
@@ -100,20 +100,15 @@ def _speaks_amqp(app: Any) -> bool:
         return False
 
 
-def _configured(app: Any) -> list[Any]:
-    """The routes in the app's settings now, prepared as Celery does at first use."""
-    return list(prepare(app.conf.task_routes))
-
-
-def _alike(live: Any, configured: list[Any]) -> bool:
-    """Whether the routes that Celery uses are those of the settings."""
+def _alike(live: Sequence[Any], configured: Sequence[Any]) -> bool:
+    """Whether the routes that Celery uses are those of the settings, which it prepares at first use."""
     return len(live) == len(configured) and all(map(_same_route, live, configured))
 
 
-def _same_route(one: Any, other: Any) -> bool:
-    if isinstance(one, MapRoute) and isinstance(other, MapRoute):
-        return bool(one.map == other.map and one.patterns == other.patterns)
-    return one is other or (type(one) is type(other) and not isinstance(one, Router))
+def _same_route(used: Any, configured: Any) -> bool:
+    if isinstance(used, MapRoute) and isinstance(configured, MapRoute):
+        return bool(used.map == configured.map and used.patterns == configured.patterns)
+    return used is configured or (type(used) is type(configured) and not isinstance(used, Router))
 
 
 def _was_configured(app: Any) -> bool:
@@ -123,19 +118,17 @@ def _was_configured(app: Any) -> bool:
 
 def _tasks(app: Any) -> Iterator[TaskSource]:
     for name in sorted(app.tasks, key=str):
-        options = _own(app, app.tasks[name])
+        task = app.tasks[name]
+        options = _own(app, task)
         passed = _route_options(app, name, options)
-        own = {**options, **_limit(app, app.tasks[name])}
-        yield TaskSource(str(name), _sent(app, name, passed), own, call=_call(passed))
+        call = _call(passed)
+        if task.rate_limit not in (None, app.conf.task_default_rate_limit):
+            options["rate_limit"] = task.rate_limit
+        yield TaskSource(str(name), _sent(app, name, passed, call), options, call=call)
 
 
 def _schedule(app: Any, broken: list[str]) -> Iterator[TaskSource]:
-    """The entries of `beat_schedule`.
-
-    Parameters:
-      app: The app.
-      broken: Collects a sentence about each entry that beat cannot run.
-    """
+    """The entries of `beat_schedule`; adds to `broken` a sentence about each that beat cannot run."""
     schedule = app.conf.beat_schedule or {}
     if not isinstance(schedule, Mapping):
         broken.append(
@@ -158,7 +151,7 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> TaskSource:
     args, kwargs = fields.get("args") or (), fields.get("kwargs") or {}
     known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
     call = _call(passed, args, kwargs) if known else _call(passed)
-    return TaskSource(task, _sent(app, task, passed, call.args, call.kwargs), options, name, call, known)
+    return TaskSource(task, _sent(app, task, passed, call), options, name, call, known)
 
 
 def _as_beat(headers: Any) -> Any:
@@ -186,12 +179,6 @@ def _own(app: Any, task: Any) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in defaults or value != defaults[key]}
 
 
-def _limit(app: Any, task: Any) -> dict[str, Any]:
-    """A task's rate limit, if it differs from the default."""
-    default = app.conf.task_default_rate_limit
-    return {} if task.rate_limit in (None, default) else {"rate_limit": task.rate_limit}
-
-
 def _route_options(app: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that Celery passes to the router."""
     task = app.tasks.get(name)
@@ -205,12 +192,10 @@ def _call(passed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call
     return Call(args, {} if kwargs is None else kwargs, passed.get("headers"), options)
 
 
-def _sent(
-    app: Any, name: str, passed: Mapping[str, Any], args: Any = (), kwargs: Any = None
-) -> PublishTarget:
+def _sent(app: Any, name: str, passed: Mapping[str, Any], call: Call) -> PublishTarget:
     """Where the app sends a task."""
     try:
-        route = app.amqp.router.route(dict(passed), name, args, kwargs or {}, app.tasks.get(name))
+        route = app.amqp.router.route(dict(passed), name, call.args, call.kwargs, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
         return PublishTarget(queue, exchange, key, None if priority is None else int(priority))

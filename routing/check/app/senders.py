@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ....topology.base.finding import did_you_mean
 from ....topology.errors import RoutingError
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from ..context import line_prefix, rule_name
+from ..context import line_prefix, priority_text, rule_name
 from .publish_target import describe_target, resolve_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     from ....topology.base.finding import Finding, Position
     from ...rules.decision import Decision
@@ -57,16 +57,14 @@ def mismatches(
                 else _own_priority(app, sender, decision)
             )
         return
-    own = sender.address
-    if decision and decision.rule is None and sender.task in BUILTIN_TASKS and not (own or app.by_the_file):
-        return  # they go to the app's default queue
+    by_default = decision and decision.rule is None and not (sender.address or app.by_the_file)
+    if by_default and sender.task in BUILTIN_TASKS:
+        return  # Celery sends it to the app's default queue
     by_file, sent = _by_file(part, sender, decision, found), sender.sent
-    if own:
-        code, address = "own-options" if sent.error is None else "lost-task", _spelled(own)
-        goes = (
-            f"and Celery raises {sent.error}" if sent.error else f"and goes to {describe_target(part, sent)}"
-        )
-        message = f"{sender} sets {address} itself {goes}; {by_file}"
+    if sender.address:
+        code = "own-options" if sent.error is None else "lost-task"
+        effect = f"Celery raises {sent.error}" if sent.error else f"goes to {describe_target(part, sent)}"
+        message = f"{sender} sets {_address_text(sender)} itself and {effect}; {by_file}"
         help_ = _address_help(part, sender, found)
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
@@ -83,11 +81,11 @@ def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
 
 
 def is_certain(part: VhostContext, sender: TaskSource) -> bool:
-    """Whether enough is known of a task's calls to route them by the file.
+    """Whether enough is known of the calls of a task or schedule entry to route them by the file.
 
     Parameters:
       part: The file.
-      sender: The task, or an entry of the schedule.
+      sender: The task or entry.
     """
     return sender.known or part.router.table.decided_by_name(sender.task) is not None
 
@@ -103,19 +101,18 @@ def _agrees(part: VhostContext, sender: TaskSource, decision: Decision | None, f
 
 
 def _by_file(part: VhostContext, sender: TaskSource, decision: Decision | None, found: Destination) -> str:
-    """How the file routes a task, in a clause that claims no more than is known."""
+    """How the file routes a task, as a clause that states only what is known of the call."""
     if not found.decisions:
         return "no rule matches it"
     if decision is None:
         return f"no rule matches {'this call' if sender.known else 'it without arguments'}"
-    bare = "" if is_certain(part, sender) else "called without arguments, "
-    return f"{bare}{rule_name(decision)} routes it to `{decision.queue}`"
+    condition = "" if is_certain(part, sender) else "called without arguments, "
+    return f"{condition}{rule_name(decision)} routes it to `{decision.queue}`"
 
 
 def _address_help(part: VhostContext, sender: TaskSource, found: Destination) -> str:
     """What to do about a task that sets its own destination."""
-    own = sender.address
-    queue = str(own.get("queue"))
+    queue = str(sender.address.get("queue"))
     if queue in part.body.shards:
         shards = part.body.shards[queue]
         by_shard = any(each.queue in shards for each in found.decisions)
@@ -125,8 +122,8 @@ def _address_help(part: VhostContext, sender: TaskSource, found: Destination) ->
             f"`{shards[0]}` to `{shards[-1]}`"
         )
     near = None if sender.sent.error is None else did_you_mean(queue, part.body.queues)
-    whose = "task" if sender.schedule is None else "entry"
-    return near or f"remove {_spelled(own)} from the {whose}, or change the rule"
+    source = "task" if sender.schedule is None else "entry"
+    return near or f"remove {_address_text(sender)} from the {source}, or change the rule"
 
 
 def _overridden(part: VhostContext, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
@@ -137,11 +134,16 @@ def _overridden(part: VhostContext, sender: TaskSource, decision: Decision) -> I
         if own is not None and ruled is not None and own != ruled:
             ruled = f"{ruled:g}" if isinstance(ruled, float) else ruled
             yield _override(sender, name, ruled, rule_name(decision), decision.position)
-    own = sender.address
-    if own and decision.priority is not None and sender.options.get("priority") is None:
-        address, ruled = _spelled(own), f"priority {decision.priority} of {rule_name(decision)}"
-        message = f"{sender} sets {address} itself, so it does not get {ruled}"
+    if sender.address and decision.priority is not None and sender.options.get("priority") is None:
+        address = _address_text(sender)
+        priority = f"priority {decision.priority} of {rule_name(decision)}"
+        message = f"{sender} sets {address} itself, so it does not get {priority}"
         yield make_finding("own-options", message, decision.position, f"remove {address}", task=sender.task)
+
+
+def as_others_do(others: Sequence[TaskSource]) -> str:
+    """A clause that says how many others do the same; empty if there are none."""
+    return f", as {len(others)} more do{'es' * (len(others) == 1)}" if others else ""
 
 
 def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
@@ -161,24 +163,20 @@ def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
         yield _override(sender, "rate_limit", ruled, rule, entry.position)
 
 
-def _override(sender: TaskSource, name: str, ruled: object, rule: str, place: Position | None) -> Finding:
+def _override(sender: TaskSource, name: str, ruled: object, rule: str, position: Position | None) -> Finding:
     """A finding about a task's option that overrides its rule."""
     message = f"{sender} sets `{name}` {sender.options[name]} itself, which overrides {ruled} of {rule}"
-    return make_finding("own-options", message, place, "set it in one place only", task=sender.task)
+    return make_finding("own-options", message, position, "set it in one place only", task=sender.task)
 
 
 def _own_priority(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
     """The priority that an app's own routes and settings give a task, if it differs from the file."""
     ruled = app.default_priority if decision.priority is None else decision.priority
     if sender.options.get("priority") is None and sender.sent.priority != ruled:
-        sent, by_rule = (_priority(priority) for priority in (sender.sent.priority, ruled))
+        sent, by_rule = (priority_text(priority) for priority in (sender.sent.priority, ruled))
         message = f"the app sends {sender} with {sent}; {rule_name(decision)} sets {by_rule}"
         yield make_finding("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
 
 
-def _priority(priority: int | None) -> str:
-    return "no priority" if priority is None else f"priority {priority}"
-
-
-def _spelled(own: Mapping[str, Any]) -> str:
-    return " and ".join(f"`{name}: {value}`" for name, value in own.items())
+def _address_text(sender: TaskSource) -> str:
+    return " and ".join(f"`{name}: {value}`" for name, value in sender.address.items())

@@ -35,20 +35,19 @@ def own_settings(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
 def _routes(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     if app.ignored:
         message = f"`task_routes` of {app.name} was set after the app's first use: Celery keeps using the earlier value"
-        yield make_finding(
-            "own-routes", message, help_="set it before the first task is sent, or use `configure`"
-        )
+        help_ = "set it before the first task is sent, or use `configure`"
     elif app.overridden:
         message = f"`task_routes` of {app.name} was set after `configure`: Celery uses it instead of the file"
-        yield make_finding("own-routes", message, help_="remove it, and add its routes to the file")
+        help_ = "remove it, and add its routes to the file"
     elif app.routes_by is not None and not app.same:
         if app.routes_by == part.router.origin:
             message = f"{app.name} was set up from {app.routes_by}, but not with the routes that are checked"
         else:
             message = f"{app.name} was set up from {app.routes_by}, which differs from {part.router.origin}"
-        yield make_finding(
-            "own-routes", message, help_="use the same files and vhost for the app and for this command"
-        )
+        help_ = "use the same files and vhost for the app and for this command"
+    else:
+        return
+    yield make_finding("own-routes", message, help_=help_)
 
 
 def _undeclared_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:

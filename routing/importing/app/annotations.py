@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from celery.utils.functional import firstmethod
 from kombu.utils.functional import maybe_evaluate
+
+from .recording import code_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _RULE_FIELDS = ("rate_limit", "time_limit", "soft_time_limit", "expires", "serializer", "compression")
 
-#: Celery sets these on the task, where the reader finds them.
-_TASK_ATTRIBUTES = frozenset({"queue", "exchange", "routing_key", "priority", "delivery_mode"})
+#: Attributes by which a task routes itself. Celery copies annotations with these names to the task.
+TASK_ATTRIBUTES = ("queue", "exchange", "routing_key", "priority", "delivery_mode")
+
+# As Celery does (celery.app.annotations), the first annotation that returns settings is used, and no other.
+_annotate = firstmethod("annotate")
+_annotate_any = firstmethod("annotate_any")
 
 
 class Annotations:
@@ -28,26 +35,25 @@ class Annotations:
         self._annotations = [maybe_evaluate(each) for each in app.annotations]
         self._unsupported: set[str] = set()
         #: The settings for all tasks.
-        self.for_all = self._supported(self._first("annotate_any"))
+        self.for_all = self._supported(_annotate_any(self._annotations))
 
     def by_task(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The settings by task: of these tasks, and of unregistered ones that a mapping names.
 
         Parameters:
-          names: Registered tasks, for each of which annotations that are code are called.
+          names: Registered tasks; annotations that are code are called for each of them.
         """
-        found = {name: self._first("annotate", self._tasks[name]) for name in names}
+        found = {name: _annotate(self._annotations, self._tasks[name]) for name in names}
         for each in reversed(self._annotations):
             if isinstance(each, Mapping):
-                named = {str(name): dict(settings) for name, settings in each.items() if name != "*"}
-                found |= {name: settings for name, settings in named.items() if name not in self._tasks}
+                found |= {str(name): each[name] for name in each if name != "*" and name not in self._tasks}
         return {name: part for name, settings in found.items() if (part := self._supported(settings))}
 
     @property
     def notes(self) -> list[str]:
-        """What a rule cannot express, of the annotations seen so far."""
+        """Notes on what rules cannot express, among the annotations read so far."""
         notes = [
-            f"`{_code_name(each)}` in `task_annotations` is code: it was called once for each registered task; add "
+            f"`{code_name(each)}` in `task_annotations` is code: it was called once for each registered task; add "
             "rules for tasks that you add later"
             for each in self._annotations
             if not isinstance(each, Mapping)
@@ -59,22 +65,7 @@ class Annotations:
             )
         return notes
 
-    def _first(self, method: str, *arguments: Any) -> Mapping[str, Any]:
-        """The result of the first annotation that has one: Celery ignores the others."""
-        for each in self._annotations:
-            annotate = getattr(each, method, None)
-            settings = annotate(*arguments) if annotate else None
-            if settings is not None:
-                return dict(settings)
-        return {}
-
-    def _supported(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        self._unsupported |= {
-            str(name) for name in settings if name not in (*_RULE_FIELDS, *_TASK_ATTRIBUTES)
-        }
+    def _supported(self, annotation: Any) -> dict[str, Any]:
+        settings = dict(annotation or {})
+        self._unsupported |= {str(name) for name in settings.keys() - {*_RULE_FIELDS, *TASK_ATTRIBUTES}}
         return {name: settings[name] for name in _RULE_FIELDS if settings.get(name) is not None}
-
-
-def _code_name(annotation: Any) -> str:
-    kind = annotation if isinstance(annotation, type) else type(annotation)
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -25,11 +25,12 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
     """
     exchange = celery_exchange(queue.exchange)
     bindings = [CeleryBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
-    others = [
+    more = [
         CeleryBinding(celery_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
         for each in queue.bindings or ()
     ]
-    bindings += sorted(others, key=lambda each: (each.exchange.name, each.key))  # kombu has a set
+    # Kombu keeps them in a set, whose order varies.
+    bindings += sorted(more, key=lambda binding: (binding.exchange.name, binding.key))
     return CeleryQueue(
         name=str(queue.name or ""),
         exchange=exchange,

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import prepare
@@ -17,28 +16,20 @@ from kombu.utils.functional import maybe_evaluate
 
 from ....topology.errors import UsageError
 from ...app_loader import app_error, describe_exception
-from ...publishing.router import router_of
+from ...publishing.router import entries, router_of
+from ...router import DEFAULT_SETTINGS
 from ...task_routes.router import CeleryRouter
 from ..configuration import BeatEntry, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, RoutingResult
 from ..notes import listed
-from .annotations import Annotations
+from .annotations import TASK_ATTRIBUTES, Annotations
 from .queues import celery_queue
-from .recording import RecordingRouter, app_router
+from .recording import RecordingRouter, app_router, code_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: Attributes by which a task routes itself, with the setting that is their default.
-_ATTRIBUTES = {
-    "queue": None,
-    "exchange": None,
-    "routing_key": None,
-    "priority": "task_default_priority",
-    "delivery_mode": None,
-}
-
-#: Settings that Celery copies to every task, which overrides routes.
-_COPIED = {"priority": "task_default_priority", "serializer": "task_serializer"}
+#: Options whose default setting Celery copies to every task, where it overrides routes.
+_COPIED = ("priority", "serializer")
 
 _BEAT_OPTIONS = ("queue", "exchange", "routing_key", "priority")
 _REDIS = frozenset({"redis", "rediss", "sentinel"})
@@ -72,12 +63,7 @@ def read(app: Any, source: str) -> Configuration:
 
 
 class _Reader:
-    """Reads one app.
-
-    Parameters:
-      app: The app.
-      source: Its name in messages.
-    """
+    """Reads one app."""
 
     def __init__(self, app: Any, source: str) -> None:
         self._app = app
@@ -86,15 +72,11 @@ class _Reader:
         self._tasks = sorted(app.tasks)
         self._queues: dict[str, CeleryQueue] = {}
         self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
-        self._router = copy(app_router(app, source))
-        settings = self._conf.task_routes or ()
-        settings = settings if isinstance(settings, list | tuple) else [settings]
-        self._settings_and_routers = tuple(_flatten(zip(settings, self._router.routes, strict=False)))
-        self._routers = tuple(router for _, router in self._settings_and_routers)
-        self._router.routes = self._routers
+        router = app_router(app, source)
+        self._routes = tuple(_flatten(zip(entries(self._conf.task_routes), router.routes, strict=False)))
+        self._router = RecordingRouter(router, [prepared for _, prepared in self._routes])
 
     def configuration(self) -> Configuration:
-        """The app's configuration."""
         for name in list(self._app.amqp.queues):
             self._queue(name)
         default_queue = self._default_queue()
@@ -102,7 +84,7 @@ class _Reader:
         attributes = {name: found for name in self._tasks if (found := self._task_attributes(name))}
         annotations = Annotations(self._app)
         annotated = annotations.by_task(self._tasks)
-        exact = [str(entry.key) for router in routers for entry in router.exact]
+        exact = [name for router in routers for name in router.names]
         names = dict.fromkeys([*self._tasks, *exact, *annotated])
         results = {name: self._route(name, attributes.get(name, {})) for name in names}
         beat_entries, beat_notes = self._beat_entries()
@@ -123,7 +105,7 @@ class _Reader:
             annotations=annotated,
             annotations_for_all=annotations.for_all,
             default_queue=default_queue,
-            beat_entries=beat_entries,
+            beat_entries=tuple(beat_entries),
             zero_first=broker in _REDIS,
             notes=tuple(notes),
         )
@@ -135,7 +117,7 @@ class _Reader:
             return None
 
     def _queue(self, queue: Any) -> str:
-        """Records a queue, given as such or by name, and returns its name.
+        """Records a queue, given as an object or by name, and returns its name.
 
         Raises:
           KeyError: Celery would not create such a queue.
@@ -149,21 +131,20 @@ class _Reader:
         return name
 
     def _router_data(self) -> Iterator[CeleryRoutes]:
-        several = len(self._settings_and_routers) > 1
-        for index, (setting, router) in enumerate(self._settings_and_routers):
+        for index, (setting, prepared) in enumerate(self._routes):
             if isinstance(setting, Mapping | list | tuple):
-                name = f"task_routes[{index}]" if several else "task_routes"
+                name = f"task_routes[{index}]" if len(self._routes) > 1 else "task_routes"
                 yield CeleryRoutes(name, self._entries(setting))
             else:
-                yield CeleryRoutes(setting if isinstance(setting, str) else router.name)
+                yield CeleryRoutes(setting if isinstance(setting, str) else code_name(prepared))
 
     def _entries(self, routes: Any) -> tuple[RouteEntry, ...]:
-        entries: dict[Any, RouteEntry] = {}
+        found: dict[Any, RouteEntry] = {}
         for key, value in routes.items() if isinstance(routes, Mapping) else routes:
             # Celery keeps one of several equal patterns: the position of the first, the value of the last.
             same = re.compile(fnmatch.translate(key)) if isinstance(key, str) and "*" in key else key
-            entries[same] = self._entry(entries[same].key if same in entries else key, value)
-        return tuple(entries.values())
+            found[same] = self._entry(found[same].key if same in found else key, value)
+        return tuple(found.values())
 
     def _entry(self, key: Any, value: Any) -> RouteEntry:
         try:
@@ -191,29 +172,28 @@ class _Reader:
     def _task_attributes(self, name: str) -> dict[str, Any]:
         """The attributes by which a registered task routes itself."""
         task = self._app.tasks[name]
-        found = {}
-        for attribute, setting in _ATTRIBUTES.items():
-            value = getattr(task, attribute, None)
-            if value is not None and (setting is None or value != self._conf[setting]):
-                found[attribute] = value
+        found = {
+            attribute: value
+            for attribute in TASK_ATTRIBUTES
+            if (value := getattr(task, attribute, None)) is not None
+        }
+        if found.get("priority") == self._conf.task_default_priority:
+            found.pop("priority", None)
         return found
 
     def _route(self, name: str, attributes: Mapping[str, Any]) -> RoutingResult:
         """Where Celery sends a task without arguments."""
-        for router in self._routers:
-            router.matched = False
         try:
-            options = self._router.route(dict(attributes), name, (), {}, self._app.tasks.get(name))
-            first = next((index for index, router in enumerate(self._routers) if router.matched), None)
-            return RoutingResult(self._options(options), first)
+            options = self._router.route(name, attributes, self._app.tasks.get(name))
+            return RoutingResult(self._options(options), self._router.matched)
         except QueueNotFound as error:
             return RoutingResult(problem=str(error.args[0]))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's router may raise anything
             return RoutingResult(problem=describe_exception(error))
 
-    def _beat_entries(self) -> tuple[tuple[BeatEntry, ...], list[str]]:
+    def _beat_entries(self) -> tuple[list[BeatEntry], list[str]]:
         """The beat entries with their own publish options, and notes on those that Celery cannot send."""
-        entries, notes = [], []
+        found, notes = [], []
         for name, entry in (self._conf.beat_schedule or {}).items():
             get = entry.get if isinstance(entry, Mapping) else vars(entry).get
             options = get("options") or {}
@@ -221,18 +201,19 @@ class _Reader:
             if not kept:
                 continue
             try:
-                entries.append(BeatEntry(str(name), str(get("task")), self._options(kept)))
+                found.append(BeatEntry(str(name), str(get("task")), self._options(kept)))
             except KeyError:
                 notes.append(
                     f"beat entry `{name}` names a queue that Celery does not create: correct its `options`"
                 )
-        return tuple(entries), notes
+        return found, notes
 
     def _overridden_by_settings(
         self, results: Mapping[str, RoutingResult], attributes: Mapping[str, Any]
     ) -> Iterator[str]:
         """Notes on routes whose options a setting overrides in Celery, but not with the file."""
-        for option, setting in _COPIED.items():
+        for option in _COPIED:
+            setting = DEFAULT_SETTINGS[option]
             value = self._conf[setting]
             names = [
                 name
@@ -261,18 +242,17 @@ class _Reader:
             )
 
 
-def _flatten(routers: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, RecordingRouter]]:
-    """Routers of `task_routes`; a `Router.from_celery` is replaced by the routers that it contains.
+def _flatten(routes: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """The entries of `task_routes`, each as in the settings and as Celery prepares it.
 
-    Parameters:
-      routers: Each as in the settings, and as Celery prepared it.
+    A `Router.from_celery` is replaced by the entries that it was created with.
     """
-    for setting, prepared in routers:
+    for setting, prepared in routes:
         router = maybe_evaluate(prepared)
         if isinstance(router, CeleryRouter):
             yield from _flatten(zip(router.given, prepare(router.given), strict=True))
         else:
-            yield setting, RecordingRouter(router)
+            yield setting, router
 
 
 def _broker(conf: Any) -> str:

@@ -1,12 +1,12 @@
-"""A Celery app's routers, wrapped to record which of them routes a task."""
+"""An app's Celery router, wrapped to record which entry of `task_routes` routes a task."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import partial
 from typing import Any
-
-from kombu.utils.functional import maybe_evaluate
 
 from ....topology.errors import UsageError
 
@@ -35,31 +35,38 @@ def app_router(app: Any, source: str) -> Any:
 
 
 class RecordingRouter:
-    """One of the app's routers, which records whether it returned a route.
+    """Routes as an app's Celery router does, and records which entry of `task_routes` returned the route.
 
     Parameters:
-      router: The router that Celery uses.
+      router: The app's router.
+      entries: The entries of `task_routes` to use, as Celery prepares them.
     """
 
-    def __init__(self, router: Any) -> None:
-        self._router = maybe_evaluate(router)
-        self.matched = False
+    def __init__(self, router: Any, entries: Sequence[Any]) -> None:
+        self._router = copy(router)
+        self._router.routes = [partial(self._query, index, entry) for index, entry in enumerate(entries)]
+        #: The index of the entry that returned the last route; None if none did.
+        self.matched: int | None = None
 
-    def __call__(self, name: str, args: Any, kwargs: Any, options: Any, task: Any = None) -> Any:
-        """The router's result for a task; a mapping is copied."""
-        if hasattr(self._router, "route_for_task"):
-            route = self._router.route_for_task(name, args, kwargs)
-        else:
-            route = self._router(name, args, kwargs, options, task=task)
-        self.matched = route is not None
-        # Celery modifies the mapping, which the router may return again.
+    def route(self, name: str, options: Mapping[str, Any], task: Any) -> Any:
+        """The options that Celery publishes a task without arguments with."""
+        self.matched = None
+        return self._router.route(dict(options), name, (), {}, task)
+
+    def _query(
+        self, index: int, entry: Any, name: str, args: Any, kwargs: Any, options: Any, task: Any = None
+    ) -> Any:
+        route = self._router.query_router(entry, name, args, kwargs, options, task)
+        if route is not None:
+            self.matched = index
+        # Celery modifies the mapping, which the entry may return again.
         return dict(route) if isinstance(route, Mapping) else route
 
-    @property
-    def name(self) -> str:
-        """Where the router is defined, for notes."""
-        code = self._router if hasattr(self._router, "__qualname__") else type(self._router)
-        return f"{code.__module__}.{code.__qualname__}"
+
+def code_name(code: Any) -> str:
+    """The dotted name of a class or function, or of an object's class."""
+    named = code if hasattr(code, "__qualname__") else type(code)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _is_pair(entry: Any) -> bool:

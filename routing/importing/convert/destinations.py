@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ....topology.model import Body
-    from ..configuration import Configuration
+    from ..configuration import CeleryQueue, Configuration
 
 
 def rule_problem(outcome: RuleOutcome) -> str | None:
@@ -29,7 +29,7 @@ def rule_problem(outcome: RuleOutcome) -> str | None:
 
 
 class DestinationResolver:
-    """Finds the queue that publish options lead to.
+    """Finds the queue that a message with Celery's publish options reaches in the file's topology.
 
     Parameters:
       configuration: The app's configuration.
@@ -51,11 +51,17 @@ class DestinationResolver:
           options: The options that Celery publishes with.
           subject: The subject of notes.
         """
-        named = self._configuration.queues.get(str(options.get("queue")))
-        if named is not None and named.broadcast:
-            self.notes.add(f"left out: broadcast `{named.exchange.name}` is not a queue", subject)
+        given = options.get("queue")
+        if given is None and options.get("exchange") is None:
+            given = self._configuration.default_queue
+            if given is None:
+                self.notes.add("left out: it names no queue, and there is no default queue", subject)
+                return None
+        declared = None if given is None else self._configuration.queues.get(given)
+        if declared is not None and declared.broadcast:
+            self.notes.add(f"left out: broadcast `{declared.exchange.name}` is not a queue", subject)
             return None
-        queue, key = self._target(options, subject)
+        queue, key = self._target(given, declared, options, subject)
         if queue is None:
             return None
         if queue not in self._body.queues:
@@ -68,9 +74,17 @@ class DestinationResolver:
         if unsupported:
             names = ", ".join(unsupported)
             self.notes.add(f"written without {names}: unsupported value", subject)
-        if "delivery_mode" not in fields and self._is_transient(options):
+        if "delivery_mode" not in fields and declared is not None and declared.exchange.transient:
             fields["delivery_mode"] = "transient"
         return RuleOutcome(queue, {"key": key, **fields} if key else fields)
+
+    def default(self) -> RuleOutcome | None:
+        """The queue and settings of a task without a route; None if it is an error."""
+        queue = self._configuration.default_queue
+        if queue is None:
+            return None
+        options = {"queue": queue, **self._configuration.annotations_for_all}
+        return self.outcome(options, Subject("the default queue"))
 
     def uses_direct_exchange(self, queue: str) -> bool:
         """Whether tasks for a queue are published to a direct exchange with the file, which Celery does not do."""
@@ -91,25 +105,11 @@ class DestinationResolver:
             return HIGHEST
         return HIGHEST - min(priority, HIGHEST) if isinstance(priority, int) else priority
 
-    def _is_transient(self, options: Mapping[str, Any]) -> bool:
-        queue = options.get("queue")
-        if queue is None and options.get("exchange") is None:
-            queue = self._configuration.default_queue
-        declared = self._configuration.queues.get(str(queue))
-        return declared is not None and declared.exchange.transient
-
-    def _target(self, options: Mapping[str, Any], subject: Subject) -> tuple[str | None, str | None]:
-        """The queue that a message with these options reaches, and the key if it is not the queue's own.
-
-        Celery publishes to a direct exchange only if both exchange and key are named.
-        """
-        queue, exchange, key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
-        if queue is None and exchange is None:
-            queue = self._configuration.default_queue
-            if queue is None:
-                self.notes.add("left out: it names no queue, and there is no default queue", subject)
-                return None, None
-        declared = self._configuration.queues.get(str(queue)) if queue is not None else None
+    def _target(
+        self, queue: str | None, declared: CeleryQueue | None, options: Mapping[str, Any], subject: Subject
+    ) -> tuple[str | None, str | None]:
+        """The queue that a message with these options reaches, and the key if it is not the queue's own."""
+        exchange, key = options.get("exchange"), options.get("routing_key")
         address = None
         if declared is not None:
             address = QueueAddress(

@@ -11,7 +11,7 @@ from ..configuration import FileDraft
 from ..notes import Notes, Subject
 from .destinations import DestinationResolver, rule_problem
 from .queues import QueueConverter, is_implicit
-from .routes import RouteConverter, default_outcome
+from .routes import RouteConverter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def convert(configuration: Configuration) -> FileDraft:
     """
     queues = QueueConverter(configuration.queues.values())
     resolver = DestinationResolver(configuration, queues.body())
-    default = default_outcome(configuration, resolver)
+    default = resolver.default()
     rules = RouteConverter(configuration, resolver)
     sections = tuple(rules.sections(default))
     expected = {
@@ -75,14 +75,16 @@ def convert(configuration: Configuration) -> FileDraft:
             "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these "
             f"options to use the rules: {names}"
         )
+    has_implicit = queues.queues and any(map(is_implicit, configuration.queues.values()))
+    implicit = [_IMPLICIT_QUEUES] if has_implicit else []
     return FileDraft(
         source=configuration.source,
         exchanges=queues.exchanges,
         queues=queues.queues,
-        comments={**queues.comments, "queues": tuple(_queues_comment(configuration, queues, publishing))},
+        comments={**queues.comments, "queues": (*implicit, *(f"{note}." for note in publishing))},
         sections=sections,
         unmatched=REFUSE if default is None else default.queue,
-        consumed=queues.consumed(),
+        consumed=queues.consumed,
         beat_comment=tuple(_beat_comment(configuration)),
         notes=tuple(dict.fromkeys(notes)),
         expected=expected,
@@ -92,11 +94,10 @@ def convert(configuration: Configuration) -> FileDraft:
 def _publishing_notes(
     configuration: Configuration, queues: QueueConverter, resolver: DestinationResolver
 ) -> Iterator[str]:
-    """How messages are published differently with the file."""
-    consumed = queues.consumed()
-    if any(map(resolver.uses_direct_exchange, consumed)):
+    """What differs in how messages are published with the file."""
+    if any(map(resolver.uses_direct_exchange, queues.consumed)):
         yield _DIRECT
-    if any(map(resolver.has_wildcard_key, consumed)):
+    if any(map(resolver.has_wildcard_key, queues.consumed)):
         yield _WILDCARD
     if configuration.inverts_priorities:
         yield _INVERTED
@@ -118,14 +119,6 @@ def _unsendable(configuration: Configuration) -> tuple[str, ...]:
         if result.router is not None and configuration.routers[result.router].entries is None:
             check(result.options, Subject("task", name))
     return notes.lines
-
-
-def _queues_comment(
-    configuration: Configuration, queues: QueueConverter, publishing: list[str]
-) -> Iterator[str]:
-    if any(map(is_implicit, configuration.queues.values())) and queues.queues:
-        yield _IMPLICIT_QUEUES
-    yield from (f"{note}." for note in publishing)
 
 
 def _beat_comment(configuration: Configuration) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from contextlib import suppress
 from re import _constants, _parser  # type: ignore[attr-defined]  # there is no public parser of expressions
 from typing import Any
 
@@ -25,17 +26,12 @@ _FLAG_LETTERS = {
 
 
 def name_pattern(name: str) -> str:
-    """The pattern that matches one name.
+    """The pattern that matches one name: the name itself, or else an expression.
 
     Raises:
       ValueError: The file cannot express it.
     """
     return _kept_or_regex(name, "exact", re.escape(name))
-
-
-def is_exact(text: str) -> bool:
-    """Whether a pattern is a plain name, which takes precedence over all others."""
-    return parse(text).kind == "exact"
 
 
 def key_pattern(key: str | re.Pattern[Any]) -> str:
@@ -50,24 +46,20 @@ def key_pattern(key: str | re.Pattern[Any]) -> str:
     if not isinstance(key.pattern, str):
         raise ValueError("it matches bytes, but names are text")
     expression = _full_match(key)
-    if expression in (".*", "(?s:.*)"):
-        return "*"
-    return _regex(expression)
+    return "*" if expression in (".*", "(?s:.*)") else _regex(expression)
 
 
 def _kept_or_regex(text: str, kind: str, expression: str) -> str:
     """The text if the file reads it as a pattern of this kind, or else the expression."""
     text.encode()  # raises a ValueError for lone surrogates
-    try:
+    with suppress(ValueError):
         if parse(text).kind == kind:
             return text
-    except ValueError:
-        pass
     return _regex(expression)
 
 
 def _regex(expression: str) -> str:
-    """An expression as the file writes it; the file refuses expressions that may be slow."""
+    """An expression in the file's syntax; the file refuses expressions that may be slow."""
     text = f"/{expression}/"
     if parse(text).kind != "regex":
         raise ValueError("the file does not support this expression")

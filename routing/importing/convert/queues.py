@@ -16,52 +16,46 @@ from ..notes import Notes, Subject
 from .values import plain, queue_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
 
 class QueueConverter:
-    """The file's `queues` and `exchanges`.
+    """The file's `queues` and `exchanges`, converted from Celery's queues.
 
     Parameters:
       queues: Celery's queues.
     """
 
-    def __init__(self, queues: Iterable[CeleryQueue]) -> None:
+    def __init__(self, queues: Collection[CeleryQueue]) -> None:
         self.exchanges: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.comments: dict[str, tuple[str, ...]] = {}
         self.notes = Notes()
         self._seen: dict[str, CeleryExchange] = {}
-        self._with_consumer_arguments: list[str] = []
         for queue in queues:
             reason = _unsupported(queue)
             if reason:
                 self.notes.add(reason)
             else:
                 self._add(queue)
-        if self._with_consumer_arguments:
-            names = ", ".join(self._with_consumer_arguments)
+        names = [
+            f"`{queue.name}`" for queue in queues if queue.name in self.queues and queue.consumer_arguments
+        ]
+        if names:
             self.notes.add(
-                f"consumer arguments, such as `x-priority`, are not supported in the file and left out: queues {names}"
+                "consumer arguments, such as `x-priority`, are not supported in the file and left out: queues "
+                + ", ".join(names)
             )
-        self._from_celery = frozenset(self.queues)
+        #: The queues that a worker can consume.
+        self.consumed = tuple(name for name, queue in self.queues.items() if queue.get("type") != "stream")
         self._add_external_targets()
 
     def body(self) -> Body:
         """The file's queues and exchanges, with a worker that consumes all queues so that each has an address."""
-        consumed = self.consumed()
-        workers = {"default": {"queues": consumed}} if consumed else {}
+        workers = {"default": {"queues": self.consumed}} if self.consumed else {}
         return Body.model_validate({"exchanges": self.exchanges, "queues": self.queues, "workers": workers})
-
-    def consumed(self) -> tuple[str, ...]:
-        """The queues that a worker can consume."""
-        return tuple(
-            name
-            for name, queue in self.queues.items()
-            if queue.get("type") != "stream" and name in self._from_celery
-        )
 
     def _add(self, queue: CeleryQueue) -> None:
         fields, invalid = queue_fields(queue.arguments)
@@ -80,7 +74,6 @@ class QueueConverter:
         if queue.consumer_arguments:
             arguments = ", ".join(f"{name}: {value}" for name, value in queue.consumer_arguments.items())
             comments.append(f"left out, consumer arguments are not supported: {arguments}")
-            self._with_consumer_arguments.append(f"`{queue.name}`")
         if comments:
             self.comments[f"queue {queue.name}"] = tuple(comments)
 
@@ -156,8 +149,8 @@ def _unsupported(queue: CeleryQueue) -> str | None:
     if queue.broadcast:
         return f"broadcast `{queue.exchange.name}` is left out: every worker declares its own queue for it"
     if not queue.name:
-        where = f", bound to `{queue.exchange.name}`," if queue.exchange.name else ""
-        return f"a queue without a name{where} is left out: the broker generates its name"
+        binding = f", bound to `{queue.exchange.name}`," if queue.exchange.name else ""
+        return f"a queue without a name{binding} is left out: the broker generates its name"
     if queue.exclusive:
         return f"queue `{queue.name}` is left out: it is exclusive, so the worker that consumes it must declare it"
     try:

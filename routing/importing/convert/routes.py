@@ -8,16 +8,17 @@ Celery sends each known name, and only patterns are taken from the mappings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ....topology.model.topology import REFUSE
 from ..configuration import Rule, RuleOutcome, Section
 from ..notes import Notes, Subject
 from .destinations import rule_problem
-from .patterns import is_exact, key_pattern, name_pattern
+from .patterns import key_pattern, name_pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from ..configuration import CeleryRoutes, Configuration, RouteEntry
     from .destinations import DestinationResolver
 
@@ -26,7 +27,7 @@ _ANNOTATIONS = "From task_annotations, which do not change where a task goes."
 _CODE = "code"
 _UNSUPPORTED = "a mapping with an expression that the file does not support"
 _SAMPLED = (
-    "{name} is {what}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
+    "{name} is {kind}, which cannot be written as rules. It was evaluated for each task of the app, without arguments; "
     "add a rule for each task that you add later."
 )
 _BY_ARGUMENTS = (
@@ -57,7 +58,7 @@ class RouteConverter:
         """All rules, exact names first.
 
         Parameters:
-          default: Where tasks go that no rule matches; None if they are errors.
+          default: Where tasks that no rule matches go; None if they are errors.
         """
         exact = list(self._exact_sections(default))
         yield from (section for section in exact if section.rules or section.comment)
@@ -80,20 +81,21 @@ class RouteConverter:
 
     def _exact_sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         given = self._configuration
-        own = [name for name in given.results if name in given.task_attributes]
+        with_attributes = [name for name in given.results if name in given.task_attributes]
         annotated = [name for name in given.annotations if name not in given.task_attributes]
-        done = {*own, *annotated}
+        done = {*with_attributes, *annotated}
         for index, router in enumerate(given.routers):
-            names = [name for entry in router.exact if (name := str(entry.key)) not in done]
             routed = [
-                name for name in names if self._router_of(name) == index and name not in self._with_rule
+                name
+                for name in router.names
+                if name not in done and self._router_of(name) == index and name not in self._with_rule
             ]
             comment = [f"From {router.name}."] if routed else []
             comment += self._shadowed(index, router)
             yield Section(tuple(comment), tuple(self._rules(routed)))
             yield from self._sampled_section(index, router, default, done)
-        if own:
-            yield Section((_TASK_ATTRIBUTES,), tuple(self._rules(own)))
+        if with_attributes:
+            yield Section((_TASK_ATTRIBUTES,), tuple(self._rules(with_attributes)))
         if annotated:
             yield Section((_ANNOTATIONS,), tuple(self._rules(annotated)))
 
@@ -110,7 +112,7 @@ class RouteConverter:
 
     def _shadowed(self, index: int, router: CeleryRoutes) -> Iterator[str]:
         """Comments on exact names that Celery does not look up, since an earlier router routes them."""
-        for name in (str(entry.key) for entry in router.exact):
+        for name in router.names:
             first = self._configuration.results[name].router
             if first is not None and first < index:
                 earlier = self._configuration.routers[first].name
@@ -133,11 +135,11 @@ class RouteConverter:
                 by_unmatched = True
             else:
                 names.append(name)
-        what = _CODE if router.entries is None else _UNSUPPORTED
+        kind = _CODE if router.entries is None else _UNSUPPORTED
         have = "task has a rule" if len(names) == 1 else "tasks have rules"
-        note = f"{router.name} is {what}: {len(names)} {have} from its results without arguments"
-        comment = [_SAMPLED.format(name=router.name, what=what)]
-        if what == _CODE:
+        note = f"{router.name} is {kind}: {len(names)} {have} from its results without arguments"
+        comment = [_SAMPLED.format(name=router.name, kind=kind)]
+        if kind == _CODE:
             note += "; add rules with `when` for what it decides by arguments (docs/routing.md)"
             comment.append(_BY_ARGUMENTS)
         self.notes.add(note)
@@ -177,7 +179,7 @@ class RouteConverter:
                 self.unwritable.add(name)
                 continue
             self._with_rule.add(name)
-            if is_exact(text):
+            if text == name:
                 grouped.setdefault(repr(outcome), (outcome, []))[1].append(text)
             else:
                 self._as_regex.append(Rule((text,), outcome))
@@ -188,35 +190,36 @@ class RouteConverter:
         comment: list[str] = []
         rules: list[Rule] = []
         for entry in router.entries or ():
+            subject = Subject(router.name, entry.text)
             if entry.options is None:
-                self.notes.add(f"left out: {entry.problem}", Subject(router.name, entry.text))
+                self.notes.add(f"left out: {entry.problem}", subject)
                 comment.append(f"Left out: {entry.text}: {entry.problem}")
             elif entry.is_pattern:
-                self._add_pattern(router, entry, rules, comment)
+                rule = self._pattern_rule(entry, entry.options, subject)
+                if rule is None:
+                    comment.append(f"Left out: {entry.text}")
+                elif rules and rules[-1].outcome == rule.outcome:
+                    rules[-1] = Rule((*rules[-1].tasks, *rule.tasks), rule.outcome)
+                else:
+                    rules.append(rule)
         if rules or comment:
             title = [f"Patterns from {router.name}: the first match counts."] if rules else []
             yield Section((*title, *comment), tuple(rules))
 
-    def _add_pattern(
-        self, router: CeleryRoutes, entry: RouteEntry, rules: list[Rule], comment: list[str]
-    ) -> None:
-        subject = Subject(router.name, entry.text)
+    def _pattern_rule(self, entry: RouteEntry, options: Mapping[str, Any], subject: Subject) -> Rule | None:
+        """The rule for a pattern; None, with a note, if the file cannot express it."""
         text = _pattern(entry)
         if text is None:
             self.notes.add("left out: the file does not support this pattern", subject)
-            comment.append(f"Left out: {entry.text}")
-            return
-        options: dict[str, Any] = {**(entry.options or {}), **self._configuration.annotations_for_all}
-        outcome = self._resolver.outcome(options, subject)
-        problem = outcome and rule_problem(outcome)
-        if problem:
+            return None
+        outcome = self._resolver.outcome({**options, **self._configuration.annotations_for_all}, subject)
+        if outcome is None:
+            return None
+        problem = rule_problem(outcome)
+        if problem is not None:
             self.notes.add(problem, subject)
-        if outcome is None or problem:
-            comment.append(f"Left out: {entry.text}")
-        elif rules and rules[-1].outcome == outcome:
-            rules[-1] = Rule((*rules[-1].tasks, text), outcome)
-        else:
-            rules.append(Rule((text,), outcome))
+            return None
+        return Rule((text,), outcome)
 
 
 def _pattern(entry: RouteEntry) -> str | None:
@@ -230,16 +233,3 @@ def _pattern(entry: RouteEntry) -> str | None:
 def _first_match(router: CeleryRoutes, name: str) -> RouteEntry | None:
     """The first pattern of a mapping that matches a name."""
     return next((entry for entry in router.patterns if entry.matches(name)), None)
-
-
-def default_outcome(configuration: Configuration, resolver: DestinationResolver) -> RuleOutcome | None:
-    """Where a task without a route goes; None if it is an error.
-
-    Parameters:
-      configuration: The app's configuration.
-      resolver: Finds the queues of routes.
-    """
-    if configuration.default_queue is None:
-        return None
-    options: Mapping[str, Any] = {"queue": configuration.default_queue, **configuration.annotations_for_all}
-    return resolver.outcome(options, Subject("the default queue"))

@@ -40,7 +40,7 @@ def message_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
       options: A route's options, by Celery's names; those that determine the queue are ignored.
     """
     fields: dict[str, Any] = {}
-    other: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     unsupported: list[str] = []
     for name, value in options.items():
         if value is None or name in _ADDRESS:
@@ -49,11 +49,11 @@ def message_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
             if name in _FIELDS:
                 fields[name] = _validated(name, _field(name, value))
             else:
-                other |= _validated("options", {name: plain(value)})
+                extra |= _validated("options", {name: plain(value)})
         except ValueError:
             unsupported.append(f"`{name}`")
     ordered = {name: fields[name] for name in _FIELDS if name in fields}
-    return ordered | ({"options": other} if other else {}), unsupported
+    return ordered | ({"options": extra} if extra else {}), unsupported
 
 
 def plain(value: Any) -> Any:
@@ -99,7 +99,7 @@ def queue_fields(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
 
 
 def _duration(milliseconds: int) -> str | int:
-    """A time in the largest unit of which it is a whole multiple; 0 stays 0."""
+    """A duration in the largest unit that divides it evenly; 0 stays 0."""
     for unit, size in _UNITS:
         if milliseconds and milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"
@@ -107,6 +107,7 @@ def _duration(milliseconds: int) -> str | int:
 
 
 def _field(name: str, value: Any) -> Any:
+    """A route's option as the value of the rule's field."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if name == "delivery_mode":

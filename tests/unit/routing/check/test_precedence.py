@@ -1,4 +1,4 @@
-"""Exact names come before patterns: `check` says which rules with `when` are not asked by that, and `route` too."""
+"""Exact names come before patterns: `check` and `route` report rules with `when` that are not tried for that reason."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from routectl.routing.rules.table import Table
 from routectl.topology.matching.pattern import Pattern, parse
 from routectl.topology.model import Body
 
-#: Every name of a few characters; `c` is any character that no pattern here spells.
+#: Every name of a few characters; `c` is any character that no pattern here contains.
 NAMES = ["".join(letters) for size in range(1, 7) for letters in product("ab.c", repeat=size)]
 
 PIECES = ["a", "b", ".", "*", "?*", "[ab]*", "[!a]*", "{x}", "a*"]
@@ -71,6 +71,9 @@ def test_patterns_without_sets_are_covered_unless_a_name_shows_otherwise(
         ("b.*", "a.*", False),
         ("a.b.*", "a.*", False),
         ("*", "{x}", True),
+        ("*{x}", "*", False),  # no capture matches a dot
+        ("{x}*", "*", False),
+        ("*.{x}", "*.a*", False),
         ("{x}", "*", False),
         ("?*", "*", True),  # no name is empty
         ("??*", "*", False),

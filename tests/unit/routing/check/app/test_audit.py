@@ -199,10 +199,10 @@ routes:
     )
 
 
-def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_path: Path) -> None:
+def test_a_task_that_the_file_refuses_without_arguments_is_reported_by_its_call(tmp_path: Path) -> None:
     file = part(tmp_path, "queues: {q: , r: }\nroutes: [{tasks: a, queue: q, when: {args.0: 1}}]\n")
     pinned = {"queue": "q"}
-    told = [
+    expected = [
         (TaskSource("a", PublishTarget("q", "", "q"), pinned), []),
         (
             TaskSource("a", PublishTarget("r", "", "r"), {"queue": "r"}),
@@ -214,11 +214,11 @@ def test_a_file_that_refuses_a_task_without_arguments_says_nothing_of_it(tmp_pat
             ["no rule matches this call"],
         ),
     ]
-    for sender, says in told:
+    for sender, clauses in expected:
         app = AppFacts("shop", (sender,))
         found = [
             each
             for each in audit.app_findings(file, app, destinations(file, app))
             if each.code == "own-options"
         ]
-        assert [each.message.rpartition("; ")[2] for each in found] == says
+        assert [each.message.rpartition("; ")[2] for each in found] == clauses

@@ -83,7 +83,7 @@ def test_a_file_that_the_app_names_in_vain_is_no_matter_of_an_option(
     )
 
 
-def test_what_else_is_wrong_with_the_apps_own_file_is_told_in_full(
+def test_other_mistakes_in_the_apps_own_file_are_reported_in_full(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "other.yaml").write_text(FILE.replace("version: 1", "version: 1\nvhost: shop"))
@@ -196,7 +196,7 @@ def test_an_app_that_is_none_is_one_sentence(folder: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.startswith("error: `no_app` is of type `str`, not a Celery app\nhint: ")
 
 
-def test_what_an_app_says_of_its_broker_shows_no_password(
+def test_an_error_about_the_broker_shows_no_password(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fails = "raise ValueError('cannot reach amqp://shop:hidden@host/')"
@@ -209,7 +209,7 @@ def test_what_an_app_says_of_its_broker_shows_no_password(
     assert "hidden" not in out + err
 
 
-def test_a_task_that_is_sent_at_import_needs_a_broker_and_says_so(
+def test_a_task_that_is_sent_at_import_without_a_broker_is_an_error(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = write(folder, "app.conf.broker_url = 'amqp://127.0.0.1:1//'", after="charge.apply_async()")

@@ -60,7 +60,7 @@ def tenant():
 app.conf.beat_schedule = {{{schedule}}}
 """
 
-#: Whether beat says in a header that a message is its own.
+#: Whether beat marks its messages with a header.
 MARKED = celery.VERSION >= (5, 6)
 
 BIG = 'kwargs={"tenant": "bigcorp"}'
@@ -106,7 +106,7 @@ def test_a_task_with_a_queue_of_its_own_is_held_against_a_call_without_arguments
     ]
 
 
-def test_what_a_task_says_of_itself_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_a_task_sets_itself_are_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (message,) = found(capsys, folder, 'task("acme.urgent.a", queue="flaky", priority=7)')
     assert message.endswith(
         "; called without arguments, queues.yaml:7 `acme.urgent.*` routes it to `critical`"
@@ -114,7 +114,7 @@ def test_what_a_task_says_of_itself_is_known(folder: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("entry", "says"),
+    ("entry", "decision"),
     [
         ('"acme.sync.a"', "`unmatched` routes it to `default`"),
         (f'"acme.sync.a", {BIG}', "queues.yaml:4 `acme.sync.*` routes it to `critical`"),
@@ -133,15 +133,15 @@ def test_what_a_task_says_of_itself_is_known(folder: Path, capsys: pytest.Captur
         ),
     ],
 )
-def test_an_entry_of_the_schedule_is_held_against_its_own_call(
-    entry: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+def test_an_entry_of_the_schedule_is_checked_with_its_own_call(
+    entry: str, decision: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks = "\n".join(f"task({name!r})" for name in ("acme.sync.a", "acme.beat.a", "acme.shard.a"))
     schedule = f'"nightly": entry({entry}, options={{"queue": "flaky"}})'
     (message,) = found(capsys, folder, tasks, schedule)
     name = entry.split('"')[1]
     assert message == (
-        f"schedule entry `nightly` (task `{name}`) sets `queue: flaky` itself and goes to `flaky`; {says}"
+        f"schedule entry `nightly` (task `{name}`) sets `queue: flaky` itself and goes to `flaky`; {decision}"
     )
 
 
@@ -154,7 +154,7 @@ def test_headers_and_priorities_of_an_entry_count(folder: Path, capsys: pytest.C
     assert urgent.endswith("; queues.yaml:7 `acme.urgent.*` routes it to `critical`")
 
 
-def test_an_entry_without_options_is_told_if_its_arguments_make_a_difference(
+def test_an_entry_without_options_is_reported_if_its_arguments_make_a_difference(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setup = 'app.conf.task_routes = {"acme.*": "default", "celery.*": "default"}'
@@ -256,8 +256,8 @@ def test_what_a_router_is_asked_is_what_celery_and_beat_ask_it(
             beat.update_from_dict(app.conf.beat_schedule)
             beat.apply_async(beat.schedule[sender.schedule], advance=False)
     assert len(senders) == 13
-    told = [(list(each.call.args), each.call.kwargs, options(each.call.options)) for each in senders]
-    assert told == asked
+    checked = [(list(each.call.args), each.call.kwargs, options(each.call.options)) for each in senders]
+    assert checked == asked
     decided = [part.router.table.route(each.task, each.call).queue for each in senders]
     assert [each.sent.routing_key for each in senders] == decided
 

@@ -81,7 +81,7 @@ def test_a_task_with_options_of_its_own(
     )
 
 
-def test_options_that_say_what_the_rule_says_are_fine(
+def test_options_equal_to_those_of_the_rule_are_accepted(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = write(folder, options=', queue="high", priority=9, expires=3600')

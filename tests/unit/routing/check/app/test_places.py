@@ -1,4 +1,4 @@
-"""`routectl check --app` and the places that tasks and schedules name themselves, held against the workers."""
+"""`routectl check --app` compares the destinations that tasks and schedules set themselves with the workers."""
 
 from __future__ import annotations
 
