@@ -85,7 +85,7 @@ class Explanation:
         else:
             document |= self.decision.as_dict()
             document["workers"] = list(self.workers)
-            document["way"] = [
+            document["path"] = [
                 {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.path
             ]
         document["outranked"] = self.outranked and self.outranked.as_dict()

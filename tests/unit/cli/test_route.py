@@ -116,7 +116,7 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(capsys.readouterr().out)
     (route,) = document["routes"]
     assert document["version"] == 1
-    assert route["way"] == [{"exchange": "tasks", "key": "normal", "to": "normal"}]
+    assert route["path"] == [{"exchange": "tasks", "key": "normal", "to": "normal"}]
     assert route["workers"] == ["slow"]
     assert route["rule"] is None
     assert [tried["line"] for tried in route["tried"]] == [9, 10, 11, 12, 13]
