@@ -47,7 +47,7 @@ def command(
     vhost: str | None,
     allow: tuple[str, ...],
 ) -> int:
-    """Says whether file, tests and app agree; asks no broker.
+    """Checks that file, tests and app agree, without a broker.
 
     Runs the file's `tests`, and finds unreachable rules, queues that tasks are routed to and no worker consumes, and
     queues that no rule routes to. With `--app`, the app is imported as `celery -A` does, and every task of it is listed

@@ -41,7 +41,7 @@ def _complete_code(_context: click.Context, _option: click.Parameter, incomplete
 )
 @output_options()
 def command(console: Console, files: tuple[Path, ...], explain: str | None) -> int:
-    """Finds mistakes in the file; asks no broker.
+    """Finds mistakes in the file, without a broker.
 
     All mistakes at once, each with its position and the likely fix. Every command that reads the file makes the same
     checks first.

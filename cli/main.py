@@ -17,8 +17,8 @@ from .console import Console
 #: does not import the commands; a test checks that both are equal.
 COMMANDS: dict[str, str] = {
     "import": "Generates a first file from existing configuration",
-    "lint": "Finds mistakes in the file; asks no broker",
-    "check": "Says whether file, tests and app agree; asks no broker",
+    "lint": "Finds mistakes in the file, without a broker",
+    "check": "Checks that file, tests and app agree, without a broker",
     "plan": "Shows what apply would change",
     "apply": "Applies the file to the broker",
     "route": "Shows where a task goes, and why",

@@ -1,1 +1,1 @@
-"""The checks, one family a module."""
+"""The checks, one family per module."""
