@@ -17,7 +17,7 @@ OLD   := build/oldest
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# A broker that runs already: BROKER=amqp://... spares the tests to start one.
+# A broker that runs already: BROKER=amqp://... makes the tests use it instead of starting one.
 ifneq ($(BROKER),)
 export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
@@ -36,8 +36,8 @@ help: ## list the targets and variables
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
 	@echo '  VERSIONS  RabbitMQ versions of `make matrix`              [$(VERSIONS)]'
 	@echo '  PYTHONS   Python versions of `make pythons`               [$(PYTHONS)]'
-	@echo '  BROKER    AMQP URL of a broker to test on, not a new one  [$(BROKER)]'
-	@echo '  ARGS      more arguments, passed on as they are           [$(ARGS)]'
+	@echo '  BROKER    AMQP URL of a running broker to test against    [$(BROKER)]'
+	@echo '  ARGS      extra arguments, passed through                 [$(ARGS)]'
 
 install: $(STAMP) ## set up the virtual environment, with all extras
 
@@ -72,7 +72,7 @@ oldest: ## the tests with Celery workers, and of routing, on the oldest Celery
 	$(OLD)/bin/pip install --quiet --editable '.[test]' 'celery==$(CELERY)'
 	$(OLD)/bin/pytest -n $(JOBS) tests/workers $(ROUTING) $(ARGS)
 
-pythons: $(STAMP) ## the unit tests on each Python version
+pythons: $(STAMP) ## the unit tests on each Python of PYTHONS, which are unpacked from Debian if missing
 	@$(BIN)/python -m tests.pythons $(PYTHONS) -- -n $(JOBS) tests/unit $(ARGS)
 
 lint: $(STAMP) ## style
@@ -89,9 +89,9 @@ types: ## strict types, on an installed copy
 bench: $(STAMP) ## the ratios that routectl promises
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(STAMP) ## write the generated pages of docs/ anew
+docs: $(STAMP) ## regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate $(ARGS)
 
-clean: ## delete all that these targets made here
+clean: ## delete everything that these targets created here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .bench
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,7 +12,7 @@ import click
 
 from .celery_options import app_option, require_celery, vhost_option
 from .console import Console
-from .options import file_option, output_options
+from .options import complete_code, file_option, output_options
 
 if TYPE_CHECKING:
     from ..routing.check.app.destination import Destination
@@ -37,7 +37,11 @@ _HEADER = ("task", "queue", "tier", "workers", "rule")
 @app_option(required=False)
 @vhost_option
 @click.option(
-    "--allow", metavar="CODE", multiple=True, help="Accept findings with this code; repeat it for more."
+    "--allow",
+    metavar="CODE",
+    multiple=True,
+    shell_complete=complete_code,
+    help="Accept findings with this code; repeat it for more.",
 )
 @output_options()
 def command(
@@ -50,7 +54,7 @@ def command(
     """Checks that file, tests and app agree, without a broker.
 
     Runs the file's `tests`, and finds unreachable rules, queues that tasks are routed to and no worker consumes, and
-    queues that no rule routes to. With `--app`, the app is imported as `celery -A` does, and every task of it is listed
+    queues that no rule routes to. With `--app`, the app is imported as by `celery -A`, and each of its tasks is listed
     with its queue, tier, workers and rule; findings are tasks without a rule, rules without a task, and tasks,
     schedules and settings of the app that differ from the file. Without `--vhost`, all vhosts of the file are
     checked, and the app is compared with the top level. Exits with 1 if there are findings that `--allow` does not
@@ -61,6 +65,7 @@ def command(
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
     from ..topology.file.load import collector_paused, load
+    from ..topology.lint.registry import RULES
 
     try:
         with collector_paused():
@@ -76,7 +81,7 @@ def command(
     failed = sum(finding.code == "failed-test" for finding in found)
     for accepted in allow:
         if all(finding.code != accepted for finding in found):
-            near = did_you_mean(accepted, {finding.code for finding in found})
+            near = None if accepted in RULES else did_you_mean(accepted, RULES)
             console.say(f"note: `--allow {accepted}` matches no finding{f': {near}' if near else ''}")
     found = [finding for finding in found if finding.code not in allow]
     if console.json:
@@ -158,7 +163,7 @@ def _row(task: Destination) -> tuple[str, ...]:
     from .text import rule_text, worker_names
 
     if task.follows is not None:
-        return task.task, "-", "-", "-", f"goes with {task.follows}"
+        return task.task, "-", "-", "-", f"follows {task.follows}"
     rules: dict[str, None] = {}
     if task.itself is None:
         rules = dict.fromkeys(rule_text(decision) for decision in task.decisions)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import Console
-from .options import file_option, load_files, output_options
+from .options import complete_code, file_option, load_files, output_options
 
 if TYPE_CHECKING:
     from ..topology.file.load import Loaded
@@ -25,18 +25,12 @@ Examples:
 _COUNTED = {"exchanges": "exchange", "queues": "queue", "routes": "route", "workers": "worker profile"}
 
 
-def _complete_code(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
-    from ..topology.lint.registry import RULES
-
-    return [code for code in sorted(RULES) if code.startswith(incomplete)]
-
-
 @click.command("lint", epilog=_EXAMPLES)
 @file_option
 @click.option(
     "--explain",
     metavar="CODE",
-    shell_complete=_complete_code,
+    shell_complete=complete_code,
     help="Explain a finding code, such as `unknown-name`, and read no file.",
 )
 @output_options()
@@ -90,7 +84,8 @@ def _explain(console: Console, code: str) -> int:
 
     rule = RULES.get(code)
     if rule is None:
-        raise UsageError(f"no finding has the code `{code}`", did_you_mean(code, RULES))
+        hint = did_you_mean(code, RULES) or "the codes are listed in docs/lint.md, and completed by the shell"
+        raise UsageError(f"no finding has the code `{code}`", hint)
     if console.json:
         console.document(rule.as_dict())
     else:

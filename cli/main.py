@@ -50,7 +50,7 @@ Exit codes:
   130  interrupted; rerun to finish
 
 \b
-Completion (bash; likewise zsh and fish):
+Completion (bash; zsh and fish alike):
   eval "$(_ROUTECTL_COMPLETE=bash_source routectl)"
 """
 

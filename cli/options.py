@@ -129,6 +129,13 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def complete_code(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """The finding codes that begin with `incomplete`, for shell completion."""
+    from ..topology.lint.registry import RULES
+
+    return [code for code in sorted(RULES) if code.startswith(incomplete)]
+
+
 def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool = False) -> Loaded:
     """Loads the files, and shows their warnings.
 

@@ -36,9 +36,11 @@ _KINDS: dict[type, str] = {list: 'a JSON list, such as `[1, "a"]`', dict: 'a JSO
 @click.command("route", epilog=_EXAMPLES)
 @click.argument("tasks", metavar="TASK...", nargs=-1, required=True)
 @click.option("--args", metavar="JSON", help="Positional arguments, for rules that match on them.")
-@click.option("--kwargs", metavar="JSON", help="Keyword arguments, likewise.")
-@click.option("--headers", metavar="JSON", help="The message's headers, likewise.")
-@click.option("--options", metavar="JSON", help="Other options of `apply_async`, likewise.")
+@click.option("--kwargs", metavar="JSON", help="Keyword arguments, for rules that match on them.")
+@click.option("--headers", metavar="JSON", help="Message headers, for rules that match on them.")
+@click.option(
+    "--options", metavar="JSON", help="Other options of `apply_async`; they override those of the rule."
+)
 @file_option
 @vhost_option
 @output_options()

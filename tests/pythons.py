@@ -40,7 +40,8 @@ def interpreter(version: str) -> list[str]:
     if suite is None or not debian.can_install():
         way_out = f", or run this as root on Debian, which unpacks it from {suite}" if suite else ""
         raise BrokerError(
-            f"Python {version} is not on this machine", f"install `{program}` with its venv module{way_out}"
+            f"Python {version} was not found on the PATH",
+            f"install `{program}` with its venv module{way_out}",
         )
     root = debian.unpack(f"python-{version}", suite, [f"{program}-venv", "ca-certificates"], _say)
     # `/etc` stays this machine's, so that pip is configured as ever.

@@ -95,8 +95,8 @@ def website(status: int, text: bytes) -> Iterator[str]:
 
 def test_nothing_listens() -> None:
     address = Address.parse(f"amqp://joe:hush@{NOWHERE}/", management=f"http://{NOWHERE}")
-    assert management_error(address) == "nothing answers at http://127.0.0.1:1"
-    assert amqp_error(address) == "nothing answers at amqp://127.0.0.1:1"
+    assert management_error(address) == "cannot connect to http://127.0.0.1:1"
+    assert amqp_error(address) == "cannot connect to amqp://127.0.0.1:1"
     with pytest.raises(Unreachable, match="nothing answers"):
         declare_all(address, "/", [Resource(queue_key("/", "q"))])
 

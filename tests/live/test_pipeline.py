@@ -186,7 +186,7 @@ def test_create_all_without_an_amqp_port(broker: Broker, vhost: str) -> None:
         server = api.server()
         (failure,) = create_all(api, closed, vhost, [*wanted, bad], server)
         assert failure.resource == bad
-        with pytest.raises(Unreachable, match=r"nothing answers at amqp://127\.0\.0\.1:1"):
+        with pytest.raises(Unreachable, match=r"cannot connect to amqp://127\.0\.0\.1:1"):
             create_all(None, closed, vhost, wanted, server)
     assert held(closed, vhost, wanted) == wanted
 

@@ -96,7 +96,7 @@ def test_a_port_on_which_nobody_listens_is_not_reachable(
 ) -> None:
     file = routectl.write("queues: {high: {}}")
     assert run(["plan", "-f", str(file), "-b", at(broker, vhost, CLOSED_PORT)]) == 2
-    assert f"nothing answers at amqp://127.0.0.1:{CLOSED_PORT}" in capsys.readouterr().err
+    assert f"cannot connect to amqp://127.0.0.1:{CLOSED_PORT}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_the_environments_management_api_goes_with_the_environments_broker(
     file = tmp_path / "queues.yaml"
     file.write_text("version: 1\nqueues: {high: {}}\n")
     assert run(["plan", "-f", str(file), "-b", "amqp://127.0.0.1:5679"]) == 2
-    assert f"nothing answers at http://{asked}" in capsys.readouterr().err
+    assert f"cannot connect to http://{asked}" in capsys.readouterr().err

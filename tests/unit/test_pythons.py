@@ -39,7 +39,7 @@ def test_the_running_one_needs_no_name_on_the_path(path: Path) -> None:
 @pytest.mark.parametrize("body", ["echo 3.13; exit 127", "echo 3.12"])
 def test_one_that_fails_or_is_another_version_is_passed_over(path: Path, body: str) -> None:
     program(path, "python3.99", body)
-    with pytest.raises(BrokerError, match=r"Python 3\.99 is not on this machine") as caught:
+    with pytest.raises(BrokerError, match=r"Python 3\.99 was not found on the PATH") as caught:
         pythons.interpreter("3.99")
     assert caught.value.hint == "install `python3.99` with its venv module"
 
@@ -81,5 +81,5 @@ def test_every_version_is_run_and_those_that_failed_are_named(
         "== Python 3.97",
         "-x tests",
     ]
-    assert err.startswith("error: Python 3.99 is not on this machine\nhint: ")
+    assert err.startswith("error: Python 3.99 was not found on the PATH\nhint: ")
     assert err.endswith("error: failed on Python 3.99 3.98\n")

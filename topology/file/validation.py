@@ -184,7 +184,11 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
     if kind == "string_type" and (raw := positions.raw(path)):
         help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
     separator = "" if words.startswith(("must", "is", "cannot")) else ": "
-    shown = "" if words.startswith(("a ", "names ", "is an ")) else _given(error, path, positions)
+    shown = (
+        ""
+        if words.startswith(("a ", "names ", "is an ", "is not a valid "))
+        else _given(error, path, positions)
+    )
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 

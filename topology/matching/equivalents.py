@@ -15,7 +15,7 @@ _BY_NUMBER = re.compile(r"\\[1-9]|\(\?\(")
 _STARS = re.compile(r"\*+")
 
 #: The help for an expression without a known equivalent.
-REMEDY = "let fewer repeats match the same text, such as `[^.]+` instead of `.+`, or use globs"
+REMEDY = "make the repeats match different text, such as `[^.]+` instead of `.+`, or use globs"
 
 
 def problem(source: str) -> str | None:
@@ -44,6 +44,9 @@ def safe_equivalent(source: str) -> str | None:
     if tree.state.flags != re.UNICODE or tree.state.groupdict or _BY_NUMBER.search(source):
         return None
     flat = _flattened(source)
+    glob = as_glob(flat)
+    if glob is not None:
+        return f"`{glob}`"
     if flat != source and is_safe(flat):
         return f"`/{flat}/`"
     branches = _branches(flat)
@@ -93,7 +96,7 @@ def _is_any(items: Any) -> bool:
 
 def _flattened(source: str) -> str:
     """An expression with nested and adjacent repeats merged: `(a+)+` to `a+`, `(a*)+` to `a*`, `a+a+` to `aa+`."""
-    tokens = _TOKEN.findall(source)
+    tokens = _without_absorbed_groups(_TOKEN.findall(source))
     at = 0
     while at < len(tokens):
         match tokens[at : at + 6]:
@@ -113,6 +116,27 @@ def _flattened(source: str) -> str:
                 continue
         at = max(at - 2, 0)
     return "".join(tokens)
+
+
+def _without_absorbed_groups(tokens: list[str]) -> list[str]:
+    """The tokens with `(a.*)+` as `a.*`, which matches all further iterations as well, after any literal text."""
+    for start, token in enumerate(tokens):
+        if token in ("(", "(?:") and ")" in tokens[start:]:
+            end = tokens.index(")", start)
+            *literals, last, star = ["", "", *tokens[start + 1 : end]]
+            is_repeated = tokens[end + 1 : end + 2] == ["+"] and tokens[end + 2 : end + 3] not in (
+                ["?"],
+                ["+"],
+            )
+            if is_repeated and (last, star) == (".", "*") and all(map(_is_literal, literals[2:])):
+                return _without_absorbed_groups(
+                    [*tokens[:start], *tokens[start + 1 : end], *tokens[end + 2 :]]
+                )
+    return tokens
+
+
+def _is_literal(token: str) -> bool:
+    return token.isalnum() or (token[0] == "\\" and not token[1:].isalnum())
 
 
 def _is_atom(token: str) -> bool:

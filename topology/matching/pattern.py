@@ -201,7 +201,7 @@ def _regex(text: str) -> Pattern:
     try:
         compiled = re.compile(text[1:-1])
     except (re.error, ValueError, RecursionError, OverflowError) as error:
-        raise ValueError(f"the regular expression `{text}` is wrong: {error}") from None
+        raise ValueError(f"the regular expression `{text}` is invalid: {error}") from None
     return Pattern(text, "regex", tuple(compiled.groupindex), expression=compiled)
 
 
@@ -210,19 +210,19 @@ def _capture(text: str) -> Pattern:
     pieces = _BRACES.split(text)  # literal, name, literal, name, ..., literal
     literals, names = pieces[0::2], pieces[1::2]
     if any("{" in literal or "}" in literal for literal in literals):
-        raise ValueError(f"the braces of `{text}` do not pair up")
+        raise ValueError(f"unbalanced braces in `{text}`")
     for name, times in Counter(names).items():
         if not name.isidentifier():
             raise ValueError(f"`{{{name}}}` in `{text}` is not a name of letters, digits and `_`")
         if times > 1:
             raise ValueError(f"`{text}` captures `{name}` twice")
     if "" in literals[1:-1]:
-        raise ValueError(f"two captures of `{text}` touch, so that nothing says where one ends")
+        raise ValueError(f"two captures of `{text}` are adjacent, so it is ambiguous where the first ends")
     expression, free = _capture_expression(literals, names)
     if free > FREE:
         raise ValueError(
-            f"more than {FREE} captures and `*` of `{text}` can share out a name, which takes too long; "
-            "let a `.` or `:` end a capture"
+            f"more than {FREE} captures and `*` of `{text}` can split a name in too many ways; "
+            "separate them with `.` or `:`"
         )
     return Pattern(text, "capture", tuple(names), expression=expression)
 

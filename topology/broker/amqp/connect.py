@@ -88,7 +88,7 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
             return handshake_failure(url, cause)
         if isinstance(cause, ConnectionRefusedError):
             return Unreachable(
-                f"nothing answers at {url}", "check host and port, and that the broker is running"
+                f"cannot connect to {url}", "check host and port, and that the broker is running"
             )
     if any("timeout" in type(cause).__name__.lower() or isinstance(cause, TimeoutError) for cause in causes):
         return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")

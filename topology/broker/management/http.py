@@ -159,7 +159,7 @@ class Http:
                 )
             case NewConnectionError():
                 return Unreachable(
-                    f"nothing answers at {url}", "check host and port, and that the broker is running"
+                    f"cannot connect to {url}", "check host and port, and that the broker is running"
                 )
             case ConnectTimeoutError():
                 return Unreachable(f"connecting to {url} timed out", "check host, port and firewall")

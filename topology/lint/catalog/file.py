@@ -94,10 +94,10 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
     ),
     Rule(
         "unset-variable",
-        summary="An environment variable is unset, empty, or written incorrectly",
+        summary="An environment variable is unset, empty or malformed",
         why="The value would be incomplete, such as a URL without a password.",
         example="queues:\n  high:\n    max_length: ${HIGH_MAX_LENGTH}",
-        fix="Set the variable, or give a default: `${NAME:-default}`. A literal `${` is written `$${`.",
+        fix="Set the variable, or give a default, except for a secret: `${NAME:-9}`. Write `$${` for a literal `${`.",
     ),
     Rule(
         "include-loop",
@@ -133,8 +133,7 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         summary="A value has the wrong type",
         why="RabbitMQ and Celery would refuse it, or read it as something else.",
         example="queues: {high: {max_length: many}}",
-        fix="Write a value of the type that the message names. Quote a number or `true` that is meant as "
-        "text.",
+        fix="Use the type named in the message. Quote a number or `true` that is meant as text.",
     ),
     Rule(
         "wrong-value",

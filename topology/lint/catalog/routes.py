@@ -11,7 +11,8 @@ RULES = (
         summary="A pattern of a rule or policy is invalid or too expensive to match",
         why="Catastrophic backtracking of a regular expression could block a publisher.",
         example="queues: {high: {}}\nroutes: [{tasks: /(a+)+b/, queue: high}]",
-        fix="Correct the pattern, or use the equivalent in the help. A `{name}` in `queue` or `key` must be in it.",
+        fix="Correct the pattern, or use the equivalent if the help names one. If `queue` or `key` contains `{name}`, "
+        "the pattern must, too.",
     ),
     Rule(
         "bad-route",
@@ -27,8 +28,8 @@ routes: [{tasks: billing.*, queue: high, key: low}]""",
         "lost-priority",
         severity=Severity.WARNING,
         summary="RabbitMQ ignores a message's priority in this queue",
-        why="Only queues with `max_priority`, and quorum queues from RabbitMQ 4.0, have priorities, and none "
-        "above their maximum.",
+        why="Only queues with `max_priority`, and quorum queues from RabbitMQ 4.0, support priorities, up "
+        "to their maximum.",
         example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: high, priority: 9}]",
         fix="Set or raise `max_priority`, lower the priority, or use a separate queue for urgent tasks.",
     ),
@@ -36,7 +37,7 @@ routes: [{tasks: billing.*, queue: high, key: low}]""",
         "delay-key",
         severity=Severity.WARNING,
         summary="A routing key would deliver delayed tasks to a second queue",
-        why="Celery binds `#.KEY` for delayed tasks. To avoid duplicates routectl uses the default exchange "
+        why="Celery binds `#.KEY` for delayed tasks. To avoid duplicates, routectl uses the default exchange "
         "instead, and a worker holds delayed tasks in memory.",
         example="""\
 exchanges: {tasks: {type: topic}}
@@ -45,7 +46,7 @@ queues:
   high: {bindings: [{exchange: tasks, key: high}]}
   urgent: {bindings: [{exchange: tasks, key: urgent.high}]}
 workers: {all: {queues: [high, urgent]}}""",
-        fix="Give each queue its own key, such that no key is the end of another.",
+        fix="Give each queue its own key, so that no key is a suffix of another.",
     ),
     Rule(
         "odd-condition",
@@ -100,7 +101,7 @@ routes:
         "rule-in-vain",
         severity=Severity.WARNING,
         summary="A rule, or some of its settings, cannot take effect",
-        why="Celery decides it without asking the router, or has already decided it.",
+        why="Celery routes such tasks without calling the router, or has already settled the setting.",
         example="queues: {high: {}}\nroutes: [{tasks: [billing.*, celery.chord_unlock], queue: high}]",
         fix="Remove it, or set up the app with `configure`.",
     ),

@@ -44,7 +44,7 @@ RULES = (
     ),
     Rule(
         "wrong-version",
-        summary="A RabbitMQ version in `targets`, or the broker at hand, does not support a setting",
+        summary="A RabbitMQ version in `targets`, or the connected broker, does not support a setting",
         why="That version refuses or ignores it, so the broker would differ from the file.",
         example='targets: ["3.10"]\nqueues: {high: {type: quorum, consumer_timeout: 1h}}',
         fix="Remove the setting, upgrade the broker, or remove the version from `targets`.",

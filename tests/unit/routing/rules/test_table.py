@@ -121,7 +121,7 @@ def test_all_invalid_routes_are_reported_at_once() -> None:
     assert "routes[1]: key `low` reaches `low`, not `high` alone" in text
     assert "routes[2]: key `nothing` reaches no queue" in text
     assert "routes[3]: queue `log` is a stream" in text
-    assert "routes[4]: the regular expression `/(/` is wrong" in text
+    assert "routes[4]: the regular expression `/(/` is invalid" in text
 
 
 @pytest.mark.parametrize(

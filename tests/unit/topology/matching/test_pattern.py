@@ -77,17 +77,17 @@ def test_what_matches(text: str, name: str, expected: dict[str, str] | None) -> 
         ("", "is empty"),
         (" a", "white space"),
         ("a\n", "white space"),
-        ("{a", "do not pair up"),
-        ("a}", "do not pair up"),
+        ("{a", "unbalanced braces"),
+        ("a}", "unbalanced braces"),
         ("{}", "is not a name of letters"),
         ("{a b}", "is not a name of letters"),
         ("{1}", "is not a name of letters"),
         ("{a}.{a}", "twice"),
-        ("{a}{b}", "touch"),
+        ("{a}{b}", "are adjacent"),
         ("//", "is empty"),
         ("/a", "does not end with `/`"),
         ("/", "does not end with `/`"),
-        ("/(/", "is wrong"),
+        ("/(/", "is invalid"),
     ],
 )
 def test_what_is_refused(text: str, reason: str) -> None:
@@ -181,7 +181,7 @@ def test_a_long_name_is_soon_found_not_to_match(text: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["*{a}*{b}*{c}", "{a}?{b}?{c}?*", "*.{a}.*.{b}.*.{c}.*"])
 def test_captures_that_can_share_out_a_name_are_few(text: str) -> None:
-    with pytest.raises(ValueError, match="can share out a name"):
+    with pytest.raises(ValueError, match="can split a name"):
         parse(text)
 
 

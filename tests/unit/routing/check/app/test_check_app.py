@@ -21,9 +21,9 @@ def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixt
     assert rows[0] == ["task", "queue", "tier", "workers", "rule"]
     assert ["billing.charge", "high", "high", "high", "queues.yaml:8", "billing.*"] in rows
     assert ["celery.backend_cleanup", "low", "low", "low,spare", "queues.yaml:10", "celery.*"] in rows
-    assert "celery.chord_unlock     -           -         -               goes with the chord's body\n" in out
+    assert "celery.chord_unlock     -           -         -               follows the chord's body\n" in out
     assert (
-        "celery.map              -           -         -               goes with the task that it calls\n"
+        "celery.map              -           -         -               follows the task that it calls\n"
         in out
     )
     assert (

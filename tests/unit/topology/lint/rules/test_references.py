@@ -212,10 +212,10 @@ def test_targets_keep_their_zeros_and_are_versions_that_exist(tmp_path: Path) ->
         ("{tasks: '', queue: q}", "3:18 bad-pattern: the pattern is empty"),
         (
             "{tasks: [b, '/(/'], queue: q}",
-            "3:22 bad-pattern: the regular expression `/(/` is wrong: missing )",
+            "3:22 bad-pattern: the regular expression `/(/` is invalid: missing )",
         ),
         ("{tasks: /a, queue: q}", "3:18 bad-pattern: the regular expression `/a` does not end with `/`"),
-        ("{tasks: '{a', queue: q}", "3:18 bad-pattern: the braces of `{a` do not pair up"),
+        ("{tasks: '{a', queue: q}", "3:18 bad-pattern: unbalanced braces in `{a`"),
         ("{tasks: '{x}.{x}', queue: q}", "3:18 bad-pattern: `{x}.{x}` captures `x` twice"),
         (
             "{tasks: '{quue}:*', queue: '{queue}'}",

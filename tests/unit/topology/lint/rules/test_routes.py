@@ -49,13 +49,13 @@ def mistakes(folder: Path, text: str) -> list[str]:
         (
             "'/(\\w{1,99}){1,99}/'",
             "8:18 bad-pattern: the regular expression `/(\\w{1,99}){1,99}/` is refused: catastrophic backtracking on "
-            "names that do not match | let fewer repeats match the same text, such as `[^.]+` instead of `.+`, or use "
+            "names that do not match | make the repeats match different text, such as `[^.]+` instead of `.+`, or use "
             "globs",
         ),
         (
             "'*.{a}.*.{b}.*.{c}.*'",
-            "8:18 bad-pattern: more than 2 captures and `*` of `*.{a}.*.{b}.*.{c}.*` can share out a name, which takes "
-            "too long; let a `.` or `:` end a capture",
+            "8:18 bad-pattern: more than 2 captures and `*` of `*.{a}.*.{b}.*.{c}.*` can split a name in too many "
+            "ways; separate them with `.` or `:`",
         ),
     ],
 )
