@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..topology.errors import RoutingError
+from ..topology.model.routing import DESTINATION_OPTIONS
 from .rules.builtin_tasks import WRAPPER_TASKS
 from .rules.call import Call, has_address, is_retry, name_of, wrapped_task
 from .rules.decision import Decision
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from ..topology.model import Body, Topology
     from .reload.watch import Watch
     from .task_routes.router import CeleryRouter
-
-#: The options with which Celery sends a retry to the address of the first attempt.
-_ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
 
 #: The values of AMQP's `delivery-mode`.
 _DELIVERY_MODES = {"transient": 1, "persistent": 2}
@@ -296,7 +294,7 @@ class Router:
                 return self._route_to_unknown_queue(options)
         if is_retry(options) and isinstance(options, dict):
             # The address of the first attempt no longer reaches a queue of the file: the retry is routed again.
-            options |= dict.fromkeys(options.keys() & _ADDRESS)
+            options |= dict.fromkeys(options.keys() & DESTINATION_OPTIONS)
         fixed = state.table.decided_by_name(routed_name)
         if fixed is not None:
             answer = self._options(fixed)

@@ -42,6 +42,9 @@ _LIMITS = frozenset({"expires", "time_limit", "soft_time_limit"})
 #: Options of `apply_async` with which a caller bypasses the file's routes.
 BYPASSING_OPTIONS = ("queue", "exchange", "routing_key")
 
+#: Options of `apply_async` that set a message's destination.
+DESTINATION_OPTIONS = frozenset({*BYPASSING_OPTIONS, "exchange_type"})
+
 #: Why a call with one of these options cannot be routed.
 BYPASSES_ROUTES = "a task sent with `{name}` bypasses the routes of the file"
 

@@ -13,6 +13,7 @@ from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
 from celery.schedules import BaseSchedule
 from kombu.common import Broadcast
 
+from ....topology.model.routing import DESTINATION_OPTIONS
 from ...app_loader import app_error, describe_exception, load_app, type_name
 from ...publishing import transport
 from ...publishing.rate_limits import RateLimits
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 #: Options that Celery removes before it asks for a route.
 _REMOVED = EARLY_OPTIONS | {"ignore_result"}
-
-#: Options that set a task's destination.
-_DESTINATION = ("queue", "exchange", "exchange_type", "routing_key")
 
 #: The header that beat adds, if this version of Celery has it.
 _BEAT_HEADERS = {
@@ -188,7 +186,7 @@ def _route_options(app: Any, name: str, options: Mapping[str, Any]) -> dict[str,
 
 def _call(passed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call:
     """The call to route, without its own destination."""
-    options = {key: None if key in _DESTINATION else value for key, value in passed.items()}
+    options = {key: None if key in DESTINATION_OPTIONS else value for key, value in passed.items()}
     return Call(args, {} if kwargs is None else kwargs, passed.get("headers"), options)
 
 

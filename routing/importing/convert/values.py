@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.model import Queue, Route
 from ....topology.model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
+from ....topology.model.routing import DESTINATION_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +25,6 @@ _FIELDS = (
     "rate_limit",
 )
 
-#: Options that determine the queue.
-_ADDRESS = frozenset({"queue", "exchange", "exchange_type", "routing_key"})
-
 _DELIVERY_MODES = {1: "transient", "1": "transient", 2: "persistent", "2": "persistent"}
 _DURATIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
 _MILLISECONDS = frozenset({"expires", "message_ttl", "consumer_timeout"})
@@ -43,7 +41,7 @@ def message_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     extra: dict[str, Any] = {}
     unsupported: list[str] = []
     for name, value in options.items():
-        if value is None or name in _ADDRESS:
+        if value is None or name in DESTINATION_OPTIONS:
             continue
         try:
             if name in _FIELDS:
