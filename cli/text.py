@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..topology.base.resources import Key
     from ..topology.change.apply import ApplyReport, Outcome
     from ..topology.change.plan import Change, Plan
-    from ..topology.lint.catalog.rule import Rule
+    from ..topology.lint.catalog.rule import LintRule
 
 _MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
 _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}
@@ -37,7 +37,7 @@ def finding_text(finding: Finding) -> str:
     return _with_colored_head(finding.render(), finding.severity)
 
 
-def explain_text(rule: Rule) -> str:
+def explain_text(rule: LintRule) -> str:
     """The explanation of a finding code, with its severity in colour."""
     parts = (
         f"{rule.severity}[{rule.code}]: {rule.summary}",

@@ -41,7 +41,7 @@ from routectl.topology.model import (
 )
 from routectl.topology.model.exchange import FIELDS_OF_TYPE
 from routectl.topology.model.links import UpstreamOfSet
-from routectl.topology.model.support import explain, support_of
+from routectl.topology.model.support import describe_versions, support_of
 
 from .file_examples import EXAMPLES, HEAD
 
@@ -222,7 +222,9 @@ def _support(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
     for field, item in known.items():
         argument = ("" if policies_only else "x-") + (item.key or field.replace("_", "-"))
         specs = (getattr(item, column) for column in columns)
-        cells = (_NEVER if spec is None else "yes" if spec == ".." else explain(spec) for spec in specs)
+        cells = (
+            _NEVER if spec is None else "yes" if spec == ".." else describe_versions(spec) for spec in specs
+        )
         yield f"| `{field}` | `{argument}` | {' | '.join(cells)} |"
     yield ""
 
@@ -232,7 +234,7 @@ def _exchange_types() -> Iterator[str]:
     yield "| `direct`, `topic`, `fanout`, `headers` | everywhere | – | – |"
     for name, (versions, plugin) in EXTRA_TYPES.items():
         own = ", ".join(f"`{field}`" for field, kind in FIELDS_OF_TYPE.items() if kind == name)
-        yield f"| `{name}` | {explain(versions)} | {f'`{plugin}`' if plugin else _NEVER} | {own or _NEVER} |"
+        yield f"| `{name}` | {describe_versions(versions)} | {f'`{plugin}`' if plugin else _NEVER} | {own or _NEVER} |"
     yield ""
 
 

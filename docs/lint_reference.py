@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routectl.cli.text import printable
-from routectl.topology.lint.catalog.rule import Rule
+from routectl.topology.lint.catalog.rule import LintRule
 from routectl.topology.lint.registry import FAMILIES
 
 #: What the Python examples are checked with.
@@ -69,7 +69,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: LintRule) -> str:
     example = printable(rule.example, keep="\n")
     return f"""\
 ### {rule.code}

@@ -219,7 +219,7 @@ class RuleOutcome:
 
 
 @dataclass(frozen=True)
-class Rule:
+class NewRule:
     """One rule of the file.
 
     Parameters:
@@ -241,7 +241,7 @@ class Section:
     """
 
     comment: tuple[str, ...]
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[NewRule, ...] = ()
 
 
 @dataclass(frozen=True)

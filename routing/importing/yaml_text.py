@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .configuration import FileDraft, Rule
+    from .configuration import FileDraft, NewRule
 
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.*/+-]|:(?=[A-Za-z0-9_.*]))*\Z|[1-9][0-9]*(?:ms|/?[smhd])\Z")
@@ -67,7 +67,7 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: NewRule) -> list[str]:
     """A rule on one line, or with one line for each field."""
     first, *others = rule.tasks
     fields = {"queue": rule.outcome.queue, **rule.outcome.fields}

@@ -19,7 +19,7 @@ from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
 from ...topology.errors import RoutingError
 from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
-from ..task_routes.address import name_of
+from ..task_routes.address import exchange_name
 from . import transport as transports
 from .subsecond_delays import support_subsecond_delays
 
@@ -110,7 +110,7 @@ def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
             result = send(producer, name, message, **options)
         except NotFound as error:
             given = options.get("exchange") or getattr(options.get("queue"), "exchange", None)
-            exchange = name_of(given) or ""
+            exchange = exchange_name(given) or ""
             if f"no exchange '{exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would otherwise reuse.

@@ -40,6 +40,6 @@ def publish_address(
     return exchange or "", kind, key or ""
 
 
-def name_of(exchange: Any) -> str | None:
+def exchange_name(exchange: Any) -> str | None:
     """Returns the name of an exchange, given by name or as a kombu object; None if none is given."""
     return None if exchange is None else str(getattr(exchange, "name", exchange) or "")

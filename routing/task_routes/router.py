@@ -18,7 +18,7 @@ from ...topology.base.redaction import redacted_repr
 from ...topology.errors import UsageError
 from ..rules.decision import Decision
 from ..rules.table import CACHE_SIZE
-from .address import QueueAddress, name_of, publish_address
+from .address import QueueAddress, exchange_name, publish_address
 from .mapping import MapRouter
 from .queues import CompletedQueues
 
@@ -148,7 +148,7 @@ class CeleryRouter:
 
     def _destination(self, options: Any) -> Decision:
         """The exchange and key that Celery publishes with, from all options."""
-        queue, exchange = options.get("queue"), name_of(options.get("exchange"))
+        queue, exchange = options.get("queue"), exchange_name(options.get("exchange"))
         if queue is None and exchange is None:
             queue = self._queues[self._default_queue]
         address = None

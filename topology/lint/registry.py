@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..base.finding import Finding, Position, Severity
 from .catalog import app, file, routes, topology
-from .catalog.rule import Rule
+from .catalog.rule import LintRule
 
 #: The rules by family.
-FAMILIES: dict[str, tuple[Rule, ...]] = {
+FAMILIES: dict[str, tuple[LintRule, ...]] = {
     "File": file.RULES,
     "Topology": topology.RULES,
     "Routes": routes.RULES,
@@ -15,7 +15,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
 }
 
 #: The rules by code.
-RULES: dict[str, Rule] = {rule.code: rule for rules in FAMILIES.values() for rule in rules}
+RULES: dict[str, LintRule] = {rule.code: rule for rules in FAMILIES.values() for rule in rules}
 
 
 def make_finding(

@@ -68,7 +68,7 @@ def supported(spec: str, version: Version) -> bool:
     return (not low or version >= parse_version(low)) and (not high or version <= parse_version(high))
 
 
-def explain(spec: str) -> str:
+def describe_versions(spec: str) -> str:
     """A range as text: `from 3.13`, `up to 4.2`, `from 3.12 to 4.2`."""
     low, _, high = spec.partition("..")
     if low and high:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ....topology.base.finding import Severity, did_you_mean
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
-from .consumers import unconsumed_queues
+from .consumers import unconsumed_own_queues
 from .priorities import lost_priorities
 from .publish_target import resolve_queue
 from .senders import is_covered_by_task, mismatches, own_rate_limits
@@ -62,7 +62,7 @@ def app_findings(part: VhostContext, app: AppFacts, found: Sequence[Destination]
             yield from mismatches(part, app, sender, each)
     if app.by_the_file:
         yield from own_rate_limits(part, app)
-    yield from unconsumed_queues(part, app, by_task)
+    yield from unconsumed_own_queues(part, app, by_task)
     yield from lost_priorities(part, app, by_task)
     yield from _ineffective_settings(part, app)
     yield from _lost_rate_limits(part, app)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .facts import AppFacts, TaskSource
 
 
-def unconsumed_queues(
+def unconsumed_own_queues(
     part: VhostContext, app: AppFacts, found: Mapping[str, Destination]
 ) -> Iterator[Finding]:
     """Queues that tasks go to, no rule routes to and no worker profile consumes; one finding for each queue.

@@ -21,7 +21,7 @@ from ...publishing.router import PublishingRouter
 from ...router import DEFAULT_SETTINGS, EARLY_OPTIONS, Router
 from ...rules.call import Call
 from ...rules.vhost import same_routing
-from ...task_routes.address import QueueAddress, name_of, publish_address
+from ...task_routes.address import QueueAddress, exchange_name, publish_address
 from .facts import AppFacts, PublishTarget, TaskSource
 
 if TYPE_CHECKING:
@@ -210,8 +210,10 @@ def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
         queue = app.amqp.queues[queue]
     own = None
     if queue is not None:
-        own = QueueAddress(queue.name, name_of(queue.exchange) or "", queue.exchange.type, queue.routing_key)
-    name, _, key = publish_address(own, name_of(exchange), key, route.get("exchange_type"))
+        own = QueueAddress(
+            queue.name, exchange_name(queue.exchange) or "", queue.exchange.type, queue.routing_key
+        )
+    name, _, key = publish_address(own, exchange_name(exchange), key, route.get("exchange_type"))
     if own is None:
         return name, key, None
     if name == "" and key == own.name:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ....topology.model.topology import REFUSE
-from ..configuration import Rule, RuleOutcome, Section
+from ..configuration import NewRule, RuleOutcome, Section
 from ..notes import Notes, Subject
 from .destinations import rule_problem
 from .patterns import key_pattern, name_pattern
@@ -52,7 +52,7 @@ class RouteConverter:
         #: Names that need a rule which the file cannot express.
         self.unwritable: set[str] = set()
         self._with_rule: set[str] = set()
-        self._as_regex: list[Rule] = []
+        self._as_regex: list[NewRule] = []
 
     def sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         """All rules, exact names first.
@@ -77,7 +77,7 @@ class RouteConverter:
         if (problem := rule_problem(default)) is not None:
             self.notes.add(problem, Subject("the default queue"))
         else:
-            yield Section(("All other tasks.",), (Rule(("*",), default),))
+            yield Section(("All other tasks.",), (NewRule(("*",), default),))
 
     def _exact_sections(self, default: RuleOutcome | None) -> Iterator[Section]:
         given = self._configuration
@@ -163,7 +163,7 @@ class RouteConverter:
         options = {**result.options, **given.annotations.get(name, {}), **given.annotations_for_all}
         return self._resolver.outcome(options, Subject("task", name))
 
-    def _rules(self, names: Iterable[str]) -> Iterator[Rule]:
+    def _rules(self, names: Iterable[str]) -> Iterator[NewRule]:
         """Rules for names, one for all with the same outcome."""
         grouped: dict[str, tuple[RuleOutcome, list[str]]] = {}
         for name in names:
@@ -182,13 +182,13 @@ class RouteConverter:
             if text == name:
                 grouped.setdefault(repr(outcome), (outcome, []))[1].append(text)
             else:
-                self._as_regex.append(Rule((text,), outcome))
+                self._as_regex.append(NewRule((text,), outcome))
         for outcome, tasks in grouped.values():
-            yield Rule(tuple(tasks), outcome)
+            yield NewRule(tuple(tasks), outcome)
 
     def _pattern_sections(self, router: CeleryRoutes) -> Iterator[Section]:
         comment: list[str] = []
-        rules: list[Rule] = []
+        rules: list[NewRule] = []
         for entry in router.entries or ():
             subject = Subject(router.name, entry.text)
             if entry.options is None:
@@ -199,14 +199,16 @@ class RouteConverter:
                 if rule is None:
                     comment.append(f"Left out: {entry.text}")
                 elif rules and rules[-1].outcome == rule.outcome:
-                    rules[-1] = Rule((*rules[-1].tasks, *rule.tasks), rule.outcome)
+                    rules[-1] = NewRule((*rules[-1].tasks, *rule.tasks), rule.outcome)
                 else:
                     rules.append(rule)
         if rules or comment:
             title = [f"Patterns from {router.name}: the first match counts."] if rules else []
             yield Section((*title, *comment), tuple(rules))
 
-    def _pattern_rule(self, entry: RouteEntry, options: Mapping[str, Any], subject: Subject) -> Rule | None:
+    def _pattern_rule(
+        self, entry: RouteEntry, options: Mapping[str, Any], subject: Subject
+    ) -> NewRule | None:
         """The rule for a pattern; None, with a note, if the file cannot express it."""
         text = _pattern(entry)
         if text is None:
@@ -219,7 +221,7 @@ class RouteConverter:
         if problem is not None:
             self.notes.add(problem, subject)
             return None
-        return Rule((text,), outcome)
+        return NewRule((text,), outcome)
 
 
 def _pattern(entry: RouteEntry) -> str | None:

@@ -19,7 +19,7 @@ _SCALARS = frozenset(
     _STANDARD + name for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 )
 
-ReportError = Callable[[str, str, yaml.Node, str | None], None]
+ReportNodeError = Callable[[str, str, yaml.Node, str | None], None]
 
 
 class UnbuildableDocument(Exception):
@@ -34,7 +34,7 @@ class Builder:
       report_error: Called with code, message, node and help for each error.
     """
 
-    def __init__(self, environment: Mapping[str, str], report_error: ReportError) -> None:
+    def __init__(self, environment: Mapping[str, str], report_error: ReportNodeError) -> None:
         self._environment = environment
         self._report_error = report_error
         self._values = 0

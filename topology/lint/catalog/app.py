@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...base.finding import Severity
-from .rule import Rule
+from .rule import LintRule
 
 RULES = (
-    Rule(
+    LintRule(
         "unmatched-task",
         severity=Severity.WARNING,
         summary="No rule matches a task of the app, so it goes to the `unmatched` queue",
@@ -14,14 +14,14 @@ RULES = (
         example="queues: {high: {}, low: {}}\nroutes: [{tasks: billing.*, queue: high}]\nunmatched: low",
         fix="Add a route, or accept it with `--allow unmatched-task`.",
     ),
-    Rule(
+    LintRule(
         "refused-task",
         summary="A task of the app has no destination",
         why="Publishing it raises a RoutingError.",
         example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: high}]",
         fix="Add a route, or set `unmatched` to a queue.",
     ),
-    Rule(
+    LintRule(
         "unused-rule",
         severity=Severity.WARNING,
         summary="No task of the app matches a rule or one of its patterns",
@@ -29,7 +29,7 @@ RULES = (
         example="queues: {high: {}}\nroutes: [{tasks: [billing.*, reports.*, payments.*], queue: high}]",
         fix="Correct or remove the pattern, or ignore it if another app has such tasks.",
     ),
-    Rule(
+    LintRule(
         "unknown-task",
         severity=Severity.WARNING,
         summary="The schedule sends a task that the app does not define",
@@ -41,7 +41,7 @@ app.conf.beat_schedule = {
         fix="Correct the name or import its module; accept it with `--allow unknown-task` if another app has "
         "it.",
     ),
-    Rule(
+    LintRule(
         "broken-schedule",
         summary="An entry of `beat_schedule` is invalid",
         why="`celery beat` crashes at startup or when the entry is due.",
@@ -51,7 +51,7 @@ app.conf.beat_schedule = {
 }""",
         fix="Give the entry a task name, and a schedule as seconds, `timedelta`, `crontab` or `solar`.",
     ),
-    Rule(
+    LintRule(
         "own-options",
         severity=Severity.WARNING,
         summary="A task or schedule entry sets an option itself, and it differs from the file",
@@ -59,14 +59,14 @@ app.conf.beat_schedule = {
         example='@app.task(name="billing.refund", queue="low")\ndef refund(): ...',
         fix="Remove the option from the task or entry, or change the rule.",
     ),
-    Rule(
+    LintRule(
         "lost-task",
         summary="A task or schedule entry names a destination that Celery cannot publish to",
         why="Every call of it raises an exception.",
         example='@app.task(name="billing.refund", queue="hihg")\ndef refund(): ...',
         fix="Correct the name, or remove it so that the file's rule applies.",
     ),
-    Rule(
+    LintRule(
         "own-routes",
         severity=Severity.WARNING,
         summary="The app's own routes send a task elsewhere than the file",
@@ -78,7 +78,7 @@ def add_routes(sender, **_):
     sender.conf.task_routes = {"billing.*": "low"}""",
         fix="Remove the app's `task_routes` and use `configure`, or change the rule.",
     ),
-    Rule(
+    LintRule(
         "own-queues",
         severity=Severity.WARNING,
         summary="The app's `task_queues` differ from the file",
@@ -87,7 +87,7 @@ def add_routes(sender, **_):
         example='from kombu import Queue\n\napp.conf.task_queues += [Queue("extra")]',
         fix="Declare the queues in the file, remove them from the app, or use `configure`.",
     ),
-    Rule(
+    LintRule(
         "own-confirms",
         severity=Severity.WARNING,
         summary="The app turns off publisher confirms",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...base.finding import Severity
-from .rule import Rule
+from .rule import LintRule
 
 RULES = (
-    Rule(
+    LintRule(
         "missing-file",
         summary="A file does not exist or cannot be read",
         why="The file, its includes and its password files are read before anything else is done.",
@@ -14,21 +14,21 @@ RULES = (
         fix="Correct the path. `-f FILE` or `ROUTECTL_FILE` names the file; an `include` path is relative to "
         "the file that contains it.",
     ),
-    Rule(
+    LintRule(
         "too-large",
         summary="A file is larger than 64 MiB",
         why="10,000 queues need less than 2 MB, so this is probably not the intended file.",
         example="queues: {high: {}} # ... and 64 MiB more",
         fix="Check the path, or split the file with `include`.",
     ),
-    Rule(
+    LintRule(
         "not-utf8",
         summary="A file is not UTF-8 text",
         why="Names and routing keys are UTF-8 in AMQP; guessing another encoding would change them.",
         example="queues: {café: {}} # saved as Latin-1",
         fix="Save the file as UTF-8.",
     ),
-    Rule(
+    LintRule(
         "byte-order-mark",
         severity=Severity.WARNING,
         summary="A file begins with a byte-order mark",
@@ -36,21 +36,21 @@ RULES = (
         example="\ufeffversion: 1",
         fix="Save the file as UTF-8 without BOM.",
     ),
-    Rule(
+    LintRule(
         "empty-file",
         summary="A file is empty or contains only comments",
         why="An empty file is usually a failed write or the wrong path; applying it would declare nothing.",
         example="# version: 1",
         fix="Start with `version: 1` and the queues, such as `queues: {high: {}}`.",
     ),
-    Rule(
+    LintRule(
         "syntax",
         summary="A file is not valid YAML",
         why="Nothing in the file can be checked until it parses.",
         example="queues: {high: {}",
         fix="Fix the bracket, quote or indentation at the marked place.",
     ),
-    Rule(
+    LintRule(
         "too-deep",
         summary="Values or includes are nested too deeply",
         why="A file has a handful of levels. More than 100 levels of values, or 50 of includes, could "
@@ -58,14 +58,14 @@ RULES = (
         example="queues: " + "[" * 101 + "]" * 101,
         fix="Flatten the value or the chain of includes.",
     ),
-    Rule(
+    LintRule(
         "alias-loop",
         summary="A YAML alias refers to the value that contains it",
         why="Such a value would have no end.",
         example="queues: &all {high: *all}",
         fix="Replace the alias with the value that is meant.",
     ),
-    Rule(
+    LintRule(
         "alias-explosion",
         summary="YAML aliases repeat more than 1,000,000 values",
         why="Aliases of aliases multiply, and a few lines could fill the memory.",
@@ -78,42 +78,42 @@ e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
 f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         fix="Use fewer aliases of aliases.",
     ),
-    Rule(
+    LintRule(
         "duplicate-key",
         summary="A map contains the same key twice",
         why="YAML parsers silently keep the last value, so one of the two settings would be lost.",
         example="queues:\n  high: {type: quorum}\n  high: {type: classic}",
         fix="Remove or rename one of the two.",
     ),
-    Rule(
+    LintRule(
         "unknown-tag",
         summary="A YAML tag is not supported",
         why="The file is plain data: it runs no code and loads nothing by tag.",
         example="queues: !include queues/high.yaml",
         fix="Use plain YAML, `${NAME}` for a value from the environment, and `include` for another file.",
     ),
-    Rule(
+    LintRule(
         "unset-variable",
         summary="An environment variable is unset, empty or malformed",
         why="The value would be incomplete, such as a URL without a password.",
         example="queues:\n  high:\n    max_length: ${HIGH_MAX_LENGTH}",
         fix="Set the variable, or give a default, except for a secret: `${NAME:-9}`. Write `$${` for a literal `${`.",
     ),
-    Rule(
+    LintRule(
         "include-loop",
         summary="A file includes itself, directly or through other files",
         why="Reading it would never end.",
         example="include: queues.yaml",
         fix="Remove the `include` that closes the loop.",
     ),
-    Rule(
+    LintRule(
         "include-conflict",
         summary="A file and a file that it includes give one setting different values",
         why="Included files add to a file and override nothing, so neither value can win.",
         example="include: base.yaml # queues: {high: {type: classic}}\nqueues: {high: {type: quorum}}",
         fix="Remove one of the two values, or pass the second file as an overlay with another `-f`.",
     ),
-    Rule(
+    LintRule(
         "unknown-key",
         summary="A key is not part of the file format",
         why="A misspelled key would be ignored, and its setting would silently have no effect.",
@@ -121,28 +121,28 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         fix="Correct the key; the help names the closest one. Other arguments of a queue go under "
         "`arguments`.",
     ),
-    Rule(
+    LintRule(
         "missing-key",
         summary="A required key is missing",
         why="There is no sensible default for it.",
         example="queues: {high: {}}\nroutes: [{tasks: billing.*}]",
         fix="Add the key.",
     ),
-    Rule(
+    LintRule(
         "wrong-type",
         summary="A value has the wrong type",
         why="RabbitMQ and Celery would refuse it, or read it as something else.",
         example="queues: {high: {max_length: many}}",
         fix="Use the type named in the message. Quote a number or `true` that is meant as text.",
     ),
-    Rule(
+    LintRule(
         "wrong-value",
         summary="A value is out of range or not one of the allowed values",
         why="RabbitMQ or Celery would refuse it, or the setting could never take effect.",
         example="queues: {high: {type: quorom}}",
         fix="Use a value that the message allows.",
     ),
-    Rule(
+    LintRule(
         "literal-secret",
         summary="A password is written in the file, or is empty",
         why="The file belongs in version control; a password in it is readable by everyone who can read "
@@ -150,14 +150,14 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         example="users: {app: {password: hunter2}}",
         fix="Use `password: ${NAME}`, `password_file` or `password_hash`, and `${NAME}` for a URI.",
     ),
-    Rule(
+    LintRule(
         "reserved-name",
         summary="A name begins with `amq.`",
         why="RabbitMQ reserves this prefix and refuses to declare such objects.",
         example="queues: {amq.high: {}}",
         fix="Rename it. Built-in exchanges such as `amq.topic` can be bound without being declared.",
     ),
-    Rule(
+    LintRule(
         "bad-uri",
         summary="The URI of a link is not an AMQP URI",
         why="Federation and shovels connect over AMQP only.",

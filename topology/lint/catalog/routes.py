@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...base.finding import Severity
-from .rule import Rule
+from .rule import LintRule
 
 RULES = (
-    Rule(
+    LintRule(
         "bad-pattern",
         summary="A pattern of a rule or policy is invalid or too expensive to match",
         why="Catastrophic backtracking of a regular expression could block a publisher.",
@@ -14,7 +14,7 @@ RULES = (
         fix="Correct the pattern, or use the equivalent if the help names one. If `queue` or `key` contains `{name}`, "
         "the pattern must, too.",
     ),
-    Rule(
+    LintRule(
         "bad-route",
         summary="A rule cannot deliver its tasks to one queue",
         why="Its tasks would be lost, delivered twice, or wait in a queue that Celery cannot consume.",
@@ -24,7 +24,7 @@ queues: {high: {bindings: [{exchange: tasks, key: high}]}}
 routes: [{tasks: billing.*, queue: high, key: low}]""",
         fix="Route to a classic or quorum queue, with a key that reaches only that queue, or without `key`.",
     ),
-    Rule(
+    LintRule(
         "lost-priority",
         severity=Severity.WARNING,
         summary="RabbitMQ ignores a message's priority in this queue",
@@ -33,7 +33,7 @@ routes: [{tasks: billing.*, queue: high, key: low}]""",
         example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: high, priority: 9}]",
         fix="Set or raise `max_priority`, lower the priority, or use a separate queue for urgent tasks.",
     ),
-    Rule(
+    LintRule(
         "delay-key",
         severity=Severity.WARNING,
         summary="A routing key would deliver delayed tasks to a second queue",
@@ -48,7 +48,7 @@ queues:
 workers: {all: {queues: [high, urgent]}}""",
         fix="Give each queue its own key, so that no key is a suffix of another.",
     ),
-    Rule(
+    LintRule(
         "odd-condition",
         severity=Severity.WARNING,
         summary="A condition compares with text that begins with a comparison operator",
@@ -60,7 +60,7 @@ routes:
   - {tasks: billing.*, queue: low}""",
         fix="Use the comparison, such as `{ge: 100}`.",
     ),
-    Rule(
+    LintRule(
         "failed-test",
         summary="An entry of `tests` does not get the queue, priority or key that it expects",
         why="Either the routes are wrong or the test is out of date.",
@@ -72,7 +72,7 @@ routes:
 tests: [{task: billing.charge, queue: low}]""",
         fix="Change the routes or the test; the help says which rule matched.",
     ),
-    Rule(
+    LintRule(
         "shadowed-rule",
         severity=Severity.WARNING,
         summary="A rule is unreachable: an earlier one already matches everything that it matches",
@@ -84,7 +84,7 @@ routes:
   - {tasks: billing.refund.*, queue: high}""",
         fix="Move it above the earlier rule, or remove it.",
     ),
-    Rule(
+    LintRule(
         "exact-first",
         severity=Severity.WARNING,
         summary="A rule with `when` misses calls, because a later rule has the task's exact name",
@@ -97,7 +97,7 @@ routes:
         fix="Add the exact name to the `tasks` of the rule with `when`, or move the exact name above it if "
         "intended.",
     ),
-    Rule(
+    LintRule(
         "rule-in-vain",
         severity=Severity.WARNING,
         summary="A rule, or some of its settings, cannot take effect",
@@ -105,7 +105,7 @@ routes:
         example="queues: {high: {}}\nroutes: [{tasks: [billing.*, celery.chord_unlock], queue: high}]",
         fix="Remove it, or set up the app with `configure`.",
     ),
-    Rule(
+    LintRule(
         "unconsumed-queue",
         severity=Severity.WARNING,
         summary="Tasks are routed to a queue that no worker profile consumes",
@@ -118,7 +118,7 @@ routes:
 workers: {high: {queues: [high]}}""",
         fix="Add the queue to a profile under `workers`.",
     ),
-    Rule(
+    LintRule(
         "unreached-queue",
         severity=Severity.WARNING,
         summary="No rule routes to a queue",

@@ -8,7 +8,7 @@ from ...base.finding import Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LintRule:
     """What one finding code means.
 
     Parameters:

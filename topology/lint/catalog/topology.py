@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .rule import Rule
+from .rule import LintRule
 
 RULES = (
-    Rule(
+    LintRule(
         "unknown-name",
         summary="A queue, exchange or upstream is used but not declared in the file",
         why="RabbitMQ would refuse the binding, or messages would be published to a queue that does not "
@@ -13,14 +13,14 @@ RULES = (
         example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: hihg}]",
         fix="Correct the name, or declare it; use `external: true` if something else creates it.",
     ),
-    Rule(
+    LintRule(
         "conflict",
         summary="Two settings contradict or repeat each other",
         why="Only one of them can take effect, and the file does not say which.",
         example="queues: {high: {}}\nworkers: {high: {queues: [high, high]}}",
         fix="Keep one of them.",
     ),
-    Rule(
+    LintRule(
         "ambiguous-queue",
         summary="One queue is needed, but the queue named has shards",
         why="A message goes to exactly one shard, and nothing chooses it here.",
@@ -28,28 +28,28 @@ RULES = (
         fix="Choose the shard by an argument with `shard_by: kwargs.NAME`, or name one shard, such as "
         "`orders.0`.",
     ),
-    Rule(
+    LintRule(
         "bad-binding",
         summary="A binding cannot work with its exchange",
         why="RabbitMQ would refuse it, ignore part of it, or deliver each message to several queues.",
         example="queues: {high: {bindings: [{exchange: amq.topic, headers: {tier: high}}]}}",
         fix="Bind with what the exchange type evaluates: a key, headers, or a weight.",
     ),
-    Rule(
+    LintRule(
         "wrong-argument",
         summary="A setting does not apply to this type of queue, exchange or policy",
         why="RabbitMQ refuses such a declaration, or ignores the setting.",
         example="queues: {high: {type: quorum, max_priority: 9}}",
         fix="Remove the setting, or change the type.",
     ),
-    Rule(
+    LintRule(
         "wrong-version",
         summary="A RabbitMQ version in `targets`, or the connected broker, does not support a setting",
         why="That version refuses or ignores it, so the broker would differ from the file.",
         example='targets: ["3.10"]\nqueues: {high: {type: quorum, consumer_timeout: 1h}}',
         fix="Remove the setting, upgrade the broker, or remove the version from `targets`.",
     ),
-    Rule(
+    LintRule(
         "misplaced-key",
         summary="A queue argument is written under `arguments`, although it has its own field",
         why="Fields are checked against queue type and version; the same setting in two places could "
@@ -57,7 +57,7 @@ RULES = (
         example="queues: {high: {arguments: {x-max-priority: 9}}}",
         fix="Use the field that the help names.",
     ),
-    Rule(
+    LintRule(
         "bad-profile",
         summary="A worker profile cannot be run",
         why="Celery workers cannot consume streams, and a worker without a shard would have nothing to do.",

@@ -10,7 +10,7 @@ from ...model import Exchange, Policy, Queue
 from ...model.exchange import FIELDS_OF_TYPE
 from ...model.policy import PolicyDefinition
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
-from ...model.support import Support, Version, explain, support_of, supported
+from ...model.support import Support, Version, describe_versions, support_of, supported
 
 AddFinding = Callable[..., None]
 
@@ -133,7 +133,9 @@ class ArgumentCheck:
         unsupported = [version for version in self._versions if not supported(spec, version)]
         if unsupported:
             versions = ", ".join(f"{major}.{minor}" for major, minor in unsupported)
-            message = f"RabbitMQ {versions} does not support {what}: it is available {explain(spec)}"
+            message = (
+                f"RabbitMQ {versions} does not support {what}: it is available {describe_versions(spec)}"
+            )
             help_ = f"remove it, or the version from {self._origin}"
             self._add(path, "wrong-version", message, help_, of_key=of_key)
 

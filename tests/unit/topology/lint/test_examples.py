@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from routectl.topology.file.reader import document
-from routectl.topology.lint.catalog.rule import Rule
+from routectl.topology.lint.catalog.rule import LintRule
 from routectl.topology.lint.registry import FAMILIES, RULES
 
 from ....markdown import ROOT
@@ -25,7 +25,7 @@ WHOLE = {"byte-order-mark", "empty-file"}
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.code)
 def test_an_example_gives_its_code_and_no_other(
-    rule: Rule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rule: LintRule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if rule.code == "too-large":
