@@ -120,19 +120,20 @@ def _flattened(source: str) -> str:
 
 def _without_absorbed_groups(tokens: list[str]) -> list[str]:
     """The tokens with `(a.*)+` as `a.*`, which matches all further iterations as well, after any literal text."""
-    for start, token in enumerate(tokens):
-        if token in ("(", "(?:") and ")" in tokens[start:]:
-            end = tokens.index(")", start)
-            *literals, last, star = ["", "", *tokens[start + 1 : end]]
-            is_repeated = tokens[end + 1 : end + 2] == ["+"] and tokens[end + 2 : end + 3] not in (
-                ["?"],
-                ["+"],
-            )
-            if is_repeated and (last, star) == (".", "*") and all(map(_is_literal, literals[2:])):
-                return _without_absorbed_groups(
-                    [*tokens[:start], *tokens[start + 1 : end], *tokens[end + 2 :]]
-                )
-    return tokens
+    kept: list[str] = []
+    at = 0
+    while at < len(tokens):
+        end = at + 1
+        while end < len(tokens) and _is_literal(tokens[end]):
+            end += 1
+        match [tokens[at], *tokens[end : end + 5]]:
+            case ["(" | "(?:", ".", "*", ")", "+", *rest] if not rest or rest[0] not in "?+":
+                kept += tokens[at + 1 : end + 2]
+                at = end + 4
+            case _:
+                kept.append(tokens[at])
+                at += 1
+    return kept
 
 
 def _is_literal(token: str) -> bool:

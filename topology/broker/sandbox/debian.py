@@ -12,6 +12,7 @@ from pathlib import Path
 from ...base.progress import Announce
 from ...errors import BrokerError
 from .container import how_to_use_docker
+from .folders import cache_folder
 from .lock import locked
 
 #: RabbitMQ series -> the Debian suite that contains it, oldest first. sid may contain a newer one.
@@ -49,7 +50,7 @@ def apt_install(package: str, progress: Announce) -> None:
     install = ["apt-get", "install", "--yes", "--no-install-recommends"]
     install += ["-o", "DPkg::Lock::Timeout=300", package]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with locked(_cache() / "apt.lock", progress):
+    with locked(cache_folder() / "apt.lock", progress):
         progress(f"installing {package} with apt-get")
         for command in (["apt-get", "update"], install):
             result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -78,7 +79,7 @@ def unpacked(series: str, *, install: bool, progress: Announce) -> Path | None:
     if not can_install():
         return None
     name = f"rabbitmq-{series}"
-    if not install and not (_cache() / name).exists():
+    if not install and not (cache_folder() / name).exists():
         return None
     try:
         return unpack(name, SUITES[series], ["rabbitmq-server"], progress)
@@ -98,7 +99,7 @@ def unpack(name: str, suite: str, packages: Sequence[str], progress: Announce) -
     Raises:
       BrokerError: It cannot be unpacked.
     """
-    root = _cache() / name
+    root = cache_folder() / name
     if not root.exists():
         with locked(root.with_suffix(root.suffix + ".lock"), progress) as lock:
             if not root.exists():
@@ -143,18 +144,6 @@ def _debootstrap(suite: str, packages: Sequence[str], root: Path, lock: int, pro
     if not hosts.exists():
         hosts.write_text("127.0.0.1 localhost\n")
     partial.rename(root)
-
-
-def _cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "routectl"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BrokerError(
-            f"the cache folder `{folder}` cannot be created: {error.strerror}",
-            "set `XDG_CACHE_HOME` to a writable folder",
-        ) from error
-    return folder
 
 
 def _last_line(text: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ...base.progress import Announce
 from ...errors import BrokerError, UsageError
 from .container import DEFAULT_TAG, Engine
+from .folders import state_folder
 from .lock import locked
 from .node import START_TIMEOUT, Node
 from .probe import overview_version
@@ -87,7 +86,7 @@ def start(
       BrokerError: It cannot run on this machine, or it does not start.
     """
     _validate(name, version)
-    folder = _state_folder()
+    folder = state_folder()
     engine = _engine(docker, progress)
     if (running := _find(name, engine)) and running.version:
         return _accept_running(running, version, port)
@@ -129,7 +128,7 @@ def stop(name: str = "default", *, docker: bool = True, progress: Announce = pri
     """
     _validate(name)
     engine = _engine(docker, progress)
-    with locked(_state_folder(), progress):
+    with locked(state_folder(), progress):
         return _remove(name, engine)
 
 
@@ -154,7 +153,7 @@ def _engine(docker: bool, progress: Announce) -> Engine | None:
 
 
 def _find(name: str, engine: Engine | None) -> Sandbox | None:
-    node = Node.load(_state_folder() / name)
+    node = Node.load(state_folder() / name)
     if node is not None and node.running:
         return Sandbox(name, "local", node.url, node.management, node.version)
     urls = engine.urls(name) if engine else None
@@ -163,7 +162,7 @@ def _find(name: str, engine: Engine | None) -> Sandbox | None:
 
 def _remove(name: str, engine: Engine | None) -> bool:
     """Stops and deletes a sandbox, and reports whether it was running."""
-    folder = _state_folder() / name
+    folder = state_folder() / name
     node = Node.load(folder)
     was_running = node is not None and node.running
     if node is not None:
@@ -199,16 +198,3 @@ def _validate(name: str, version: str | None = None) -> None:
         )
     if version is not None and not re.fullmatch(r"\d+(\.\d+){0,2}", version):
         raise UsageError(f"`{version}` is not a RabbitMQ version", "write it like `4.3` or `4.0.5`")
-
-
-def _state_folder() -> Path:
-    """The folder of this user's sandboxes: a subfolder for each name."""
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "routectl/sandbox"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BrokerError(
-            f"the state folder `{folder}` cannot be created: {error.strerror}",
-            "set `XDG_STATE_HOME` to a writable folder",
-        ) from error
-    return folder
