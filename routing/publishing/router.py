@@ -224,11 +224,19 @@ def router_of(app: Any) -> PublishingRouter | None:
 
 
 def _routers(app: Any) -> list[PublishingRouter]:
-    """The routers in an app's `task_routes`; none if its configuration is not loaded."""
+    """The routers in an app's `task_routes` or in use; none if its configuration is not loaded."""
     if not app.configured:
         return []
     try:
         routes = app.conf.task_routes
     except ImproperlyConfigured:  # another app's misconfiguration must not affect this publisher
         return []
-    return [entry for entry in entries(routes) if isinstance(entry, PublishingRouter)]
+    found = (*entries(routes), *_routes_in_use(app))
+    return list(dict.fromkeys(entry for entry in found if isinstance(entry, PublishingRouter)))
+
+
+def _routes_in_use(app: Any) -> Sequence[Any]:
+    """The routes that Celery prepared at the first use: it ignores a `task_routes` that is set later."""
+    amqp = app.__dict__.get("amqp")
+    router = None if amqp is None else amqp.__dict__.get("router")
+    return () if router is None else router.routes

@@ -217,6 +217,15 @@ def test_a_node_that_cannot_start_reports_the_reason(private_broker: Callable[..
     assert nothing_runs_in(node.folder)
 
 
+def test_erlang_starts_no_port_mapper_that_would_outlive_the_node(
+    private_broker: Callable[..., Node],
+) -> None:
+    node = private_broker(begin=False, own_epmd=False)
+    with pytest.raises(BrokerError, match="exited while starting"):
+        node.start()
+    assert nothing_runs_in(node.folder)
+
+
 def test_a_node_may_have_no_management(private_broker: Callable[..., Node]) -> None:
     node = private_broker(plugins=())
     assert connects(node.url)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import BrokerError, UsageError
 from . import setup
-from .probe import amqp_answers, overview_version, wait_until
+from .probe import accepts, amqp_answers, overview_version, wait_until
 from .process import Process, port_is_free, spawn
 from .server import Installation
 from .setup import Ports
@@ -21,6 +21,9 @@ PLUGINS = ("rabbitmq_management",)
 
 #: Seconds within which a node must answer after its start.
 START_TIMEOUT = 90.0
+
+#: Seconds within which the Erlang port mapper must listen.
+_EPMD_TIMEOUT = 30.0
 
 #: Seconds to wait for the end of a node that was still starting, since Erlang may ignore SIGTERM until it is up.
 _START_ABANDONED = 3.0
@@ -203,12 +206,13 @@ class Node:
         inside = setup.inside(self.server)
         if self.own_epmd and not (self.epmd and self.epmd.alive):
             # Started here so that its pid is known: the one that Erlang starts by itself outlives the node
-            # and serves every Erlang program on the machine.
+            # and serves every Erlang program on the machine. Erlang needs it from the first moment.
             mapper = [*inside, "epmd", "-port", str(self.ports.epmd), "-address", "127.0.0.1"]
-            self.epmd = spawn(
+            epmd = self.epmd = spawn(
                 mapper, environment=environment, folder=self.folder, log=self.folder / "epmd.log"
             )
             self.save()
+            wait_until(lambda: accepts(self.ports.epmd) or not epmd.alive, _EPMD_TIMEOUT, pause=0.02)
         command = [*inside, str(self.server.command)]
         self.process = spawn(command, environment=environment, folder=self.folder, log=self._console)
         self.save()

@@ -28,6 +28,21 @@ def amqp_answers(port: int, host: str = "127.0.0.1", timeout: float = 2.0) -> bo
         return False
 
 
+def accepts(port: int, host: str = "127.0.0.1", timeout: float = 2.0) -> bool:
+    """Whether a server accepts TCP connections.
+
+    Parameters:
+      port: Its TCP port.
+      host: Its name or address.
+      timeout: Seconds to wait for the connection.
+    """
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+    except OSError:
+        return False
+    return True
+
+
 def overview_version(management: str, timeout: float = 5.0) -> str | None:
     """The RabbitMQ version that the management API reports, or None if it does not answer.
 

@@ -99,6 +99,8 @@ def environment(folder: Path, home: Path, name: str, ports: Ports) -> dict[str, 
         "HOME": str(home),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(ports.epmd),
+        # A node that is killed while it starts would leave the port mapper that Erlang started by itself.
+        "ERL_AFLAGS": "-start_epmd false",
         "ERL_CRASH_DUMP_SECONDS": "0",
         # With this, the script execs Erlang, so that the pid of the script becomes the pid of the node.
         "RUNNING_UNDER_SYSTEMD": "true",
