@@ -17,7 +17,8 @@ unresolved names are errors.
 - **Sizes**: `512KiB`, `200MB`, `2GiB`, or a bare number of bytes. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1024;
   `KB`, `MB`, `GB` and `TB` of 1000.
 - **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, in RabbitMQ's notation.
-- **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` are reserved by RabbitMQ.
+- **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` are reserved by RabbitMQ:
+  of its own exchanges, the file can only say what they are bound to, as in `exchanges: {amq.topic: {bindings: […]}}`.
 - **Lists** of names or strings with a single item may be written as that item.
 - **Omitted fields** are not sent, so RabbitMQ's own default applies. `field: null` resets a field that `defaults`
   sets.

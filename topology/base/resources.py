@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 KIND_ORDER: dict[Kind, int] = {kind: position for position, kind in enumerate(Kind)}
 
-#: Exchanges that every vhost has; they can be bound to, but not declared or deleted.
+#: Exchanges that RabbitMQ declares itself, with their types; they can be bound, but not declared or deleted.
 BUILT_IN_EXCHANGES: dict[str, str] = {
     "": "direct",
     "amq.direct": "direct",
@@ -45,6 +45,15 @@ BUILT_IN_EXCHANGES: dict[str, str] = {
     "amq.match": "headers",
     "amq.topic": "topic",
     "amq.rabbitmq.trace": "topic",
+    "amq.rabbitmq.event": "topic",
+    "amq.rabbitmq.log": "topic",
+}
+
+#: Built-in exchanges that not every vhost has, and what makes RabbitMQ declare them.
+OPTIONAL_EXCHANGES: dict[str, str] = {
+    "amq.rabbitmq.event": "the plugin rabbitmq_event_exchange declares it, in the vhost `/` unless "
+    "`event_exchange.vhost` names another",
+    "amq.rabbitmq.log": "RabbitMQ declares it with `log.exchange = true`, in its default vhost",
 }
 
 #: Exchange types that AMQP 0-9-1 does not define, with the RabbitMQ versions that support them and the plugin, if any.

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_resource
+from ..base.resources import (
+    BUILT_IN_EXCHANGES,
+    OPTIONAL_EXCHANGES,
+    Key,
+    Kind,
+    Resource,
+    State,
+    binding_key,
+    exchange_key,
+    queue_resource,
+)
 from ..delivery.addresses import AddressBook
 from ..model import Body, Exchange, Queue, Topology, User
 
@@ -43,6 +53,7 @@ def _body(vhost: str, body: Body) -> Iterator[Resource]:
     for limit, value in body.limits.model_dump(exclude_none=True).items():
         yield Resource(Key(Kind.VHOST_LIMIT, vhost, (limit.replace("_", "-"),)), {"value": value})
     yield from _delayed_delivery(vhost, body)
+    yield from _optional_exchanges(vhost, body)
     for name, exchange in body.exchanges.items():
         yield _exchange(vhost, name, exchange)
         yield from _bindings(vhost, name, exchange)
@@ -62,6 +73,14 @@ def _body(vhost: str, body: Body) -> Iterator[Resource]:
             properties = policy.model_dump(include={"pattern", "apply_to", "priority"})
             properties["definition"] = policy.definition.keys()
             yield Resource(Key(kind, vhost, (name,)), properties)
+
+
+def _optional_exchanges(vhost: str, body: Body) -> Iterator[Resource]:
+    """The built-in exchanges that the file binds from and that a vhost may lack."""
+    destinations = (*body.queues.values(), *body.exchanges.values())
+    sources = {binding.exchange for destination in destinations for binding in destination.bindings}
+    for name in sorted(sources & OPTIONAL_EXCHANGES.keys()):
+        yield _exchange(vhost, name, Exchange(type=BUILT_IN_EXCHANGES[name], external=True))
 
 
 def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:

@@ -8,9 +8,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.resources import BUILT_IN_EXCHANGES, KIND_ORDER, PARTIALLY_COMPARED, Key, Kind, Resource, State
+from ..base.resources import (
+    BUILT_IN_EXCHANGES,
+    KIND_ORDER,
+    OPTIONAL_EXCHANGES,
+    PARTIALLY_COMPARED,
+    Key,
+    Kind,
+    Resource,
+    State,
+)
 from ..base.secret import Secret, password_matches
 from .plan import Change, equal
+
+#: A vhost that the plan creates will have these exchanges.
+_IN_EVERY_VHOST = BUILT_IN_EXCHANGES.keys() - OPTIONAL_EXCHANGES.keys()
 
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
@@ -42,8 +54,8 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     for key, wanted in desired.items():
         found = live.get(key)
         if wanted.external:
-            if found is None and key.name[0] not in BUILT_IN_EXCHANGES:
-                problems.append(f"{key} is `external` but does not exist in vhost `{key.vhost}`")
+            if found is None and key.name[0] not in _IN_EVERY_VHOST:
+                problems.append(_missing_external(key))
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))
@@ -55,6 +67,13 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     named = desired.keys() | set(delete)
     unmanaged = Counter(str(key.kind) for key in live if key not in named and not is_internal(key))
     return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
+
+
+def _missing_external(key: Key) -> str:
+    origin = OPTIONAL_EXCHANGES.get(key.name[0])
+    if origin is not None:
+        return f"{key} does not exist in vhost `{key.vhost}`: {origin}"
+    return f"{key} is `external` but does not exist in vhost `{key.vhost}`"
 
 
 def _change(wanted: Resource, found: Resource) -> Change:
@@ -105,4 +124,6 @@ def is_internal(key: Key) -> bool:
     names = (key.name[0], key.name[2]) if key.kind is Kind.BINDING else key.name[:1]
     if key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
         return key.kind in (Kind.VHOST, Kind.USER, Kind.PERMISSION)
+    if key.kind is Kind.EXCHANGE and names[0] in BUILT_IN_EXCHANGES:
+        return True
     return any(_INTERNAL.fullmatch(name) for name in names if name not in BUILT_IN_EXCHANGES)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.finding import ValuePath
+from ..base.resources import BUILT_IN_EXCHANGES
 from ..base.scalar import Interpolated
 from ..model import Queue
 from ..model.support import support_of
@@ -53,6 +54,7 @@ def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
         for section in NAMED_SECTIONS:
             if isinstance(body.get(section), dict):
                 body[section] = {name: {} if item is None else item for name, item in body[section].items()}
+        _complete_built_in(body)
         _apply_defaults(body, "queues", defaults.get("queue"), _queue_defaults)
         _apply_defaults(body, "exchanges", defaults.get("exchange"), lambda defaults, _item: defaults)
     if isinstance(prepared.get("users"), dict):
@@ -84,6 +86,18 @@ def _unsharded(path: ValuePath, start: int, has: Callable[[ValuePath], bool]) ->
     queue, _, number = str(path[start + 1]).rpartition(".")
     written = (*path[: start + 1], queue)
     return (*written, *path[start + 2 :]) if number.isdecimal() and has(written) else path
+
+
+def _complete_built_in(body: dict[str, Any]) -> None:
+    """Built-in exchanges have a known type, and are never declared."""
+    exchanges = body.get("exchanges")
+    if isinstance(exchanges, dict):
+        body["exchanges"] = {
+            name: {"type": BUILT_IN_EXCHANGES[name], "external": True, **item}
+            if name in BUILT_IN_EXCHANGES and isinstance(item, dict)
+            else item
+            for name, item in exchanges.items()
+        }
 
 
 def _apply_defaults(

@@ -115,7 +115,10 @@ class Body(Model):
         None, description="Type of queues that clients declare in this vhost without a type."
     )
     limits: Limits = Field(default_factory=Limits, description="Limits of the vhost.")
-    exchanges: dict[DeclaredName, Exchange] = Field(default_factory=dict, description="Exchanges by name.")
+    exchanges: dict[Name, Exchange] = Field(
+        default_factory=dict,
+        description="Exchanges by name. One that RabbitMQ declares itself, such as `amq.topic`, takes `bindings` only.",
+    )
     queues: dict[DeclaredName, Queue] = Field(default_factory=dict, description="Queues by name.")
     policies: dict[Name, Policy] = Field(default_factory=dict, description="Policies by name.")
     operator_policies: dict[Name, Policy] = Field(

@@ -1,7 +1,7 @@
 """Converts JSON of the management API to `Resource`s; the reverse of `encode`.
 
 Every function returns the resource of one JSON object, or None for objects that cannot be managed:
-RabbitMQ's own exchanges, the bindings of the default exchange, and exclusive queues.
+the default exchange and its bindings, and exclusive queues.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def topic_permission(item: Json) -> Resource:
 def exchange(item: Json) -> Resource | None:
     """From `/api/exchanges/VHOST`."""
     name = item["name"]
-    if not name or name.startswith("amq."):
+    if not name:
         return None
     properties = {field: item[field] for field in ("type", "durable", "auto_delete", "internal")}
     return Resource(exchange_key(item["vhost"], name), properties | {"arguments": _arguments(item)})

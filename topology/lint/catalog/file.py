@@ -152,10 +152,11 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
     ),
     LintRule(
         "reserved-name",
-        summary="A name begins with `amq.`",
-        why="RabbitMQ reserves this prefix and refuses to declare such objects.",
+        summary="A name begins with `amq.`, or a built-in exchange has settings of its own",
+        why="RabbitMQ reserves this prefix, declares its own exchanges, and refuses to declare others.",
         example="queues: {amq.high: {}}",
-        fix="Rename it. Built-in exchanges such as `amq.topic` can be bound without being declared.",
+        fix="Rename it. Built-in exchanges such as `amq.topic` are bound without being declared; bindings into one "
+        "are written as `exchanges: {amq.topic: {bindings: […]}}`.",
     ),
     LintRule(
         "bad-uri",

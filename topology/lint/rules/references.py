@@ -8,6 +8,10 @@ from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topolog
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
 
+_EXTERNAL = "rename it, or add `external: true` if a plugin declares it; built in are " + ", ".join(
+    name for name in BUILT_IN_EXCHANGES if name
+)
+
 
 class References:
     """The references within one vhost."""
@@ -23,11 +27,30 @@ class References:
         self._report = report
 
     def exchange(self, path: ValuePath, exchange: Exchange) -> None:
-        """The bindings and the alternate exchange of an exchange."""
+        """The name, the bindings and the alternate exchange of an exchange."""
+        self._reserved_name(path, exchange)
         for index, binding in enumerate(exchange.bindings):
             self._binding((*path, "bindings", index), binding)
         if exchange.alternate_exchange is not None:
             self._known_exchange((*path, "alternate_exchange"), exchange.alternate_exchange)
+
+    def _reserved_name(self, path: ValuePath, exchange: Exchange) -> None:
+        """RabbitMQ declares the exchanges whose names begin with `amq.`: nobody else can."""
+        name = str(path[-1])
+        kind = BUILT_IN_EXCHANGES.get(name)
+        if not name.startswith("amq."):
+            return
+        if not exchange.external:
+            message = "names that begin with `amq.` are reserved by RabbitMQ"
+            help_ = _EXTERNAL if kind is None else "remove `external: false`"
+            self._report.add(path, "reserved-name", message, help_, of_key=True)
+            return
+        for field in sorted(exchange.model_fields_set - {"type", "bindings", "external"}):
+            message = f"RabbitMQ declares `{name}` itself: `{field}` has no effect"
+            self._report.add((*path, field), "reserved-name", message, "remove it", of_key=True)
+        if kind not in (None, exchange.type):
+            message = f"`{name}` is a {kind} exchange"
+            self._report.add((*path, "type"), "reserved-name", message, "remove `type:`")
 
     def queue(self, path: ValuePath, queue: Queue) -> None:
         """The bindings and the dead-letter exchange of a queue."""
@@ -97,7 +120,7 @@ class References:
 
     def _known_exchange(self, path: ValuePath, name: str) -> None:
         if name not in self._exchanges:
-            self._report.missing(path, "exchange", name, self._declared_exchanges)
+            self._report.missing(path, "exchange", name, self._exchanges)
 
 
 def check_users(topology: Topology, report: Reporter) -> None:

@@ -117,6 +117,13 @@ def test_built_in_exchanges_are_not_a_problem() -> None:
     assert diff(state(replace(exchange("amq.topic"), external=True)), {}).problems == ()
 
 
+def test_an_exchange_that_only_some_vhosts_have_is_a_problem_where_it_is_missing() -> None:
+    event = replace(exchange("amq.rabbitmq.event"), external=True)
+    (problem,) = diff(state(event), {}).problems
+    assert problem.startswith("exchange amq.rabbitmq.event does not exist in vhost `/`: the plugin")
+    assert diff(state(event), state(exchange("amq.rabbitmq.event"))).problems == ()
+
+
 def test_unmanaged_objects_are_counted() -> None:
     live = state(HIGH, queue("low"), queue("lower"), exchange("old"), policy("p"), user("guest"))
     assert diff(state(HIGH), live).unmanaged == {"queue": 2, "exchange": 1, "policy": 1}
@@ -149,6 +156,10 @@ def test_internal_objects_are_not_counted(name: str) -> None:
 @pytest.mark.parametrize("name", ["celery", "celery_delayed_", "celeryevents", "my.celery_delayed_3"])
 def test_a_queue_with_a_similar_name_is_counted(name: str) -> None:
     assert diff({}, state(queue(name))).unmanaged == {"queue": 1}
+
+
+def test_built_in_exchanges_are_not_counted() -> None:
+    assert diff({}, state(exchange("amq.topic"), exchange("amq.rabbitmq.log"))).unmanaged == {}
 
 
 def test_a_binding_from_a_built_in_exchange_is_counted() -> None:

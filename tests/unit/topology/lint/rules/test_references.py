@@ -85,6 +85,29 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
             "declare it with `type: headers`, or bind with `key:`",
         ),
         (
+            "queues: {q: {bindings: [{exchange: amq.rabbitmq.events}]}}",
+            "2:36 unknown-name: there is no exchange `amq.rabbitmq.events` in this file | "
+            "did you mean `amq.rabbitmq.event`?",
+        ),
+        (
+            "exchanges: {amq.mine: }",
+            "2:13 reserved-name: names that begin with `amq.` are reserved by RabbitMQ | "
+            "rename it, or add `external: true` if a plugin declares it; built in are amq.direct, amq.fanout, "
+            "amq.headers, amq.match, amq.topic, amq.rabbitmq.trace, amq.rabbitmq.event, amq.rabbitmq.log",
+        ),
+        (
+            "exchanges: {amq.topic: {durable: false}}",
+            "2:25 reserved-name: RabbitMQ declares `amq.topic` itself: `durable` has no effect | remove it",
+        ),
+        (
+            "exchanges: {amq.topic: {type: direct}}",
+            "2:31 reserved-name: `amq.topic` is a topic exchange | remove `type:`",
+        ),
+        (
+            "exchanges: {amq.fanout: {external: false}}",
+            "2:13 reserved-name: names that begin with `amq.` are reserved by RabbitMQ | remove `external: false`",
+        ),
+        (
             "exchanges: {h: {type: x-consistent-hash}}\nqueues: {q: {bindings: [{exchange: h, key: a}]}}",
             "3:44 bad-binding: the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000",
         ),

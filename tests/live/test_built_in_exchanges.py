@@ -1,0 +1,43 @@
+"""RabbitMQ's own exchanges: bound from and into, never declared."""
+
+from __future__ import annotations
+
+from tests.brokers import Management
+
+from .conftest import Command
+
+BOUND = """
+exchanges:
+  events: {type: topic}
+  amq.topic: {bindings: [{exchange: events, key: "device.#"}]}
+  amq.headers: {bindings: [{exchange: amq.topic, key: "device.*.on"}, {exchange: amq.match, headers: {n: 5}}]}
+queues:
+  on: {bindings: [{exchange: amq.headers, match: any, headers: {tier: high}}]}
+  traced: {bindings: [{exchange: amq.rabbitmq.trace, key: "publish.#"}]}
+  plain: {bindings: [{exchange: amq.direct, key: plain}, {exchange: amq.fanout}]}
+"""
+
+
+def test_bindings_from_and_into_built_in_exchanges_are_applied_and_found_again(routectl: Command) -> None:
+    routectl.write(BOUND)
+    applied = routectl("apply", "--yes")
+    assert (applied.code, applied.err) == (0, "")
+    assert "exchange  amq.topic" not in applied.out
+    assert routectl.matches()
+
+
+def test_over_amqp_too(routectl: Command) -> None:
+    routectl.write(BOUND)
+    assert routectl("apply", "--yes", "--via", "amqp").code == 0
+    assert routectl.matches()
+
+
+def test_a_missing_event_exchange_is_explained_and_stops_the_apply(
+    routectl: Command, management: Management
+) -> None:
+    routectl.write("queues: {audit: {bindings: [{exchange: amq.rabbitmq.event, key: 'queue.*'}]}}")
+    planned = routectl("plan")
+    assert "! exchange amq.rabbitmq.event does not exist in vhost" in planned.out
+    assert "rabbitmq_event_exchange" in planned.out
+    assert routectl("apply", "--yes").code == 1
+    assert management.get(f"queues/{routectl.vhost}") == []
