@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -26,7 +27,7 @@ Examples:
   routectl check
   routectl check -f queues.yaml -f prod.yaml --vhost reports
   routectl check --app proj.celery:app
-  routectl check --app proj --allow unmatched-task --format json
+  routectl check --app proj --allow unmatched-task:legacy.* --format json
 """
 
 _HEADER = ("task", "queue", "tier", "workers", "rule")
@@ -38,10 +39,11 @@ _HEADER = ("task", "queue", "tier", "workers", "rule")
 @vhost_option
 @click.option(
     "--allow",
-    metavar="CODE",
+    metavar="CODE[:OBJECT]",
     multiple=True,
     shell_complete=complete_code,
-    help="Accept findings with this code; repeat it for more.",
+    help="Accept findings with this code, or only the one about OBJECT, such as a queue or a task (`*` stands for any "
+    "text); repeatable. `allow` in the file does the same, with a reason.",
 )
 @output_options()
 def command(
@@ -57,14 +59,16 @@ def command(
     queues that no rule routes to. With `--app`, the app is imported as by `celery -A`, and each of its tasks is listed
     with its queue, tier, workers and rule; findings are tasks without a rule, rules without a task, and tasks,
     schedules and settings of the app that differ from the file. Without `--vhost`, all vhosts of the file are
-    checked, and the app is compared with the top level. Exits with 1 if there are findings that `--allow` does not
-    accept.
+    checked, and the app is compared with the top level. Exits with 1 if there are findings that neither `--allow` nor
+    `allow` in the file accepts.
     """
     # Imported here so that `--help` answers at once.
+    from ..routing.check.accepted import not_accepted
     from ..routing.check.context import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
     from ..topology.file.load import collector_paused, load
+    from ..topology.lint.acceptance import Acceptance, accept
     from ..topology.lint.registry import RULES
 
     try:
@@ -79,11 +83,11 @@ def command(
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
     failed = sum(finding.code == "failed-test" for finding in found)
-    for accepted in allow:
-        if all(finding.code != accepted for finding in found):
-            near = None if accepted in RULES else did_you_mean(accepted, RULES)
-            console.say(f"note: `--allow {accepted}` matches no finding{f': {near}' if near else ''}")
-    found = [finding for finding in found if finding.code not in allow]
+    found, unused = accept(found, [Acceptance.parse(text) for text in allow])
+    for each in unused:
+        near = None if each.code in RULES else did_you_mean(each.code, RULES)
+        console.say(f"note: `--allow {each}` matches no finding{f': {near}' if near else ''}")
+    found = not_accepted(loaded, found, complete=vhost is None, with_app=app is not None)
     if console.json:
         documents = {
             "findings": [finding.as_dict() | {"task": finding.task} for finding in found],
@@ -139,8 +143,16 @@ def _text(
         yield ""
     yield from _findings(found)
     codes = ", ".join(f"{count} {code}" for code, count in Counter(finding.code for finding in found).items())
+    if (acceptable := next(filter(_is_acceptable, found), None)) is not None:
+        example = shlex.quote(f"{acceptable.code}:{acceptable.object}")
+        yield f"To accept one of them, pass its code and object: `--allow {example}`"
     counted = ", ".join(count_text(count, noun) for count, noun in counts)
     yield f"{f'Found {codes}' if found else 'Nothing found'} in {counted}"
+
+
+def _is_acceptable(finding: Finding) -> bool:
+    """Whether accepting a finding, instead of fixing it, may be right."""
+    return finding.severity == "warning" and finding.object is not None and finding.code != "unused-allow"
 
 
 def _findings(found: Sequence[Finding]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import Console
-from .options import complete_code, file_option, load_files, output_options
+from .options import complete_code, file_option, load_files, output_options, unaccepted_warnings
 
 if TYPE_CHECKING:
     from ..topology.file.load import Loaded
@@ -54,7 +54,7 @@ def command(console: Console, files: tuple[Path, ...], explain: str | None) -> i
         code = console.fail(error)
         return code if isinstance(error, UnreadableFile) else 1
     if console.json:
-        console.document({"findings": [warning.as_dict() for warning in loaded.warnings]})
+        console.document({"findings": [warning.as_dict() for warning in unaccepted_warnings(loaded)]})
     else:
         console.result(f"No mistakes: {_counts(loaded)}")
     return 0

@@ -16,6 +16,7 @@ from ..topology.errors import UsageError
 from .console import Console
 
 if TYPE_CHECKING:
+    from ..topology.base.finding import Finding
     from ..topology.broker.address import Address
     from ..topology.file.load import Loaded
 
@@ -153,9 +154,16 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
         loaded = load(list(files), only_routing=only_routing)
         # The file's nodes live as long as the process: the collector need not traverse them.
         gc.freeze()
-    for warning in loaded.warnings:
+    for warning in unaccepted_warnings(loaded):
         console.warn(finding_text(warning))
     return loaded
+
+
+def unaccepted_warnings(loaded: Loaded) -> list[Finding]:
+    """The warnings about a file, without those that it accepts."""
+    from ..topology.lint.acceptance import accept
+
+    return accept(loaded.warnings, loaded.topology.acceptances)[0]
 
 
 def write_file(path: Path, text: str) -> None:

@@ -141,6 +141,12 @@ tests:
   - {task: billing.charge, kwargs: {amount: 5000}, queue: high, priority: 9}
   - {task: billing.charge, kwargs: {amount: 5}, queue: normal}
 """,
+    "AllowedFinding": """
+queues: {high: {}, legacy: {}}
+unmatched: high
+allow:
+  - {code: unreached-queue, object: legacy, reason: the old shop names it in its calls until May}
+""",
     "Profile": """
 queues: {high: , low: }
 workers:

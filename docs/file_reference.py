@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from routectl.topology.base.resources import EXTRA_TYPES
 from routectl.topology.base.secret import Secret
 from routectl.topology.model import (
+    AllowedFinding,
     Binding,
     Body,
     Condition,
@@ -70,6 +71,7 @@ SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
     ("`when`, of routes", Condition, None),
     ("`workers: NAME`", Profile, None),
     ("`tests`", RouteTest, None),
+    ("`allow`", AllowedFinding, None),
 )
 
 #: The words for the model's named types.

@@ -51,6 +51,7 @@ def outranked_rules(part: VhostContext) -> Iterator[Finding]:
             f"exact names are tried before patterns{likewise}",
             part.pattern(entry),
             _help(entry, first, later, more),
+            object_=entry.pattern.text,
         )
 
 

@@ -33,6 +33,7 @@ def bypassed_rules(part: VhostContext) -> Iterator[Finding]:
                 f"no rule decides where `{CHORD_UNLOCK}` goes: Celery sends it to the queue of the chord's body",
                 part.position("routes", index, "tasks", route.tasks.index(CHORD_UNLOCK)),
                 "remove it; the rules for the chords' bodies apply",
+                object_=CHORD_UNLOCK,
             )
 
 
@@ -47,7 +48,7 @@ def unconsumed_queues(part: VhostContext) -> Iterator[Finding]:
             unconsumed.setdefault(sharded_parent(body, queue), position)
     for name, position in unconsumed.items():
         message = f"tasks are routed to queue `{name}`, but no worker profile consumes it"
-        yield make_finding("unconsumed-queue", message, position, CONSUME)
+        yield make_finding("unconsumed-queue", message, position, CONSUME, object_=name)
 
 
 def is_unconsumed(body: Body, queue: str) -> bool:
@@ -94,11 +95,10 @@ def unreached_queues(part: VhostContext, named_by_app: Collection[str] = ()) -> 
         consumers = f"although workers of {which} consume it" if profiles else "and no worker consumes it"
         help_ = "add a route for it, or remove it"
         if profiles:
-            help_ += "; if callers name it themselves, accept this with `--allow unreached-queue`"
+            help_ += f"; if callers name it themselves, accept this with `--allow unreached-queue:{name}`"
         position = part.position("queues", name, of_key=True)
-        yield make_finding(
-            "unreached-queue", f"no rule routes to queue `{name}`, {consumers}", position, help_
-        )
+        message = f"no rule routes to queue `{name}`, {consumers}"
+        yield make_finding("unreached-queue", message, position, help_, object_=name)
 
 
 def _undeliverable(body: Body) -> set[str]:

@@ -37,7 +37,8 @@ def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
     for entry, earlier in _shadowed(part.router.table.entries):
         text = entry.pattern.text
         if earlier is None:
-            yield make_finding("shadowed-rule", f"`{text}` matches no name", part.pattern(entry), "remove it")
+            message = f"`{text}` matches no name"
+            yield make_finding("shadowed-rule", message, part.pattern(entry), "remove it", object_=text)
             continue
         line = line_prefix(earlier.position).strip() or "the earlier rule"
         if _calls(earlier) == _calls(entry):
@@ -47,7 +48,7 @@ def shadowed_rules(part: VhostContext) -> Iterator[Finding]:
             matches = "matches all of its calls" if earlier.depends_on_call else "matches it"
             message = f"`{text}` is unreachable: `{earlier.pattern.text}` already {matches}"
             help_ = f"move it above {line}, or remove it"
-        yield make_finding("shadowed-rule", message, part.pattern(entry), help_)
+        yield make_finding("shadowed-rule", message, part.pattern(entry), help_, object_=text)
 
 
 def covers(earlier: Pattern, later: Pattern) -> bool:

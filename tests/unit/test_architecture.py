@@ -67,6 +67,7 @@ LAYERS = (
     "topology.base",
     "topology.lint.catalog",
     "topology.lint.registry",
+    "topology.lint.acceptance",
     "topology.errors",
     "topology.model",
     "topology.matching",

@@ -6,7 +6,7 @@ import difflib
 import heapq
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -62,6 +62,7 @@ class Finding:
       help: What to do about it, or None.
       severity: Error or warning.
       task: The task that it is about, if any.
+      object: The name that accepts this finding alone: of a queue, profile or task, or a pattern. None if it has none.
     """
 
     code: str
@@ -70,6 +71,7 @@ class Finding:
     help: str | None
     severity: Severity
     task: str | None = None
+    object: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         message = mask_urls("\\n".join(self.message.splitlines()))
@@ -104,6 +106,7 @@ class Finding:
             "line": position and position.line,
             "column": position and position.column,
             "help": self.help,
+            "object": self.object,
         }
 
 

@@ -65,10 +65,23 @@ class Reporter:
         many = self._counts[severity] > MAX_FINDINGS
         if many or (code in _CONSEQUENCES and self.is_wrong(path)):
             return
-        finding = make_finding(code, message, self._places.position(path, of_key=of_key), help_)
+        position = self._places.position(path, of_key=of_key)
+        finding = make_finding(code, message, position, help_, object_=self._object(path))
         if finding not in self.found:
             self.found[finding] = None
             self._counts[severity] += 1
+
+    def _object(self, path: ValuePath) -> str | None:
+        """The name of the object that contains a value; of a rule or test, which have none, its pattern or task."""
+        section, *rest = path[2:] if path[0] == "vhosts" and len(path) > 2 else path
+        if not rest:
+            return str(section)
+        if isinstance(rest[0], str):
+            return rest[0]
+        base = path[: len(path) - len(rest) + 1]
+        entry = rest[2] if rest[1:2] == ["tasks"] and len(rest) > 2 else 0
+        candidates = ((*base, "tasks", entry), (*base, "tasks"), (*base, "task"))
+        return next(filter(None, map(self._places.raw, candidates)), None)
 
     def written(self, path: ValuePath, value: str) -> str:
         """A value as it may be shown: `${NAME}` instead of a value from the environment."""

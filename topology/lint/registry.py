@@ -26,6 +26,7 @@ def make_finding(
     *,
     severity: Severity | None = None,
     task: str | None = None,
+    object_: str | None = None,
 ) -> Finding:
     """A finding of a registered code.
 
@@ -36,9 +37,10 @@ def make_finding(
       help_: What to do about it, or None.
       severity: Overrides the severity of the code's rule.
       task: The task that it is about, if any.
+      object_: The name that accepts this finding alone; default: the task.
 
     Raises:
       KeyError: The code is not registered.
     """
     rule = RULES[code]
-    return Finding(code, message, position, help_, severity or rule.severity, task)
+    return Finding(code, message, position, help_, severity or rule.severity, task, object_ or task)

@@ -3,6 +3,7 @@
 The JSON Schema and the file reference are generated from the docstrings and field descriptions.
 """
 
+from .allowed import AllowedFinding
 from .exchange import Exchange
 from .links import Federation, Shovel, Upstream
 from .policy import Policy, PolicyDefinition
@@ -13,6 +14,7 @@ from .topology import Body, Defaults, Limits, Topology
 from .users import Permission, TopicPermission, User
 
 __all__ = [
+    "AllowedFinding",
     "Binding",
     "Body",
     "Condition",

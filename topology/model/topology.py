@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..lint.acceptance import Acceptance
+from .allowed import AllowedFinding
 from .exchange import Exchange
 from .links import Federation, Shovel
 from .policy import Policy
@@ -198,6 +200,14 @@ class Topology(Body):
         default_factory=dict, description="Additional vhosts, with the same fields as the top level."
     )
     users: dict[Name, User] = Field(default_factory=dict, description="Users by name.")
+    allow: tuple[AllowedFinding, ...] = Field(
+        (), description="Findings that `lint` and `check` accept, each with a reason."
+    )
+
+    @property
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """The findings that the file accepts."""
+        return tuple(acceptance for entry in self.allow for acceptance in entry.acceptances)
 
     @property
     def target_versions(self) -> tuple[Version, ...]:

@@ -75,7 +75,7 @@ def _unknown_tasks(app: AppFacts) -> Iterator[Finding]:
     for sender in app.senders:
         if sender.task not in registered:
             message = f"schedule entry `{sender.schedule}` sends task `{sender.task}`, which {app.name} does not define"
-            help_ = "import its module; if another app has it, accept this with `--allow unknown-task`"
+            help_ = "import its module; if another app has it, accept this with `--allow unknown-task:TASK`"
             near = did_you_mean(sender.task, registered)
             yield make_finding("unknown-task", message, help_=near or help_, task=sender.task)
 
@@ -94,7 +94,7 @@ def _without_rule(part: VhostContext, found: Sequence[Destination]) -> Iterator[
             and task not in BUILTIN_TASKS
         ):
             message = f"no rule matches task `{task}`: `unmatched` routes it to `{decision.queue}`"
-            help_ = "add a route for it, or accept this with `--allow unmatched-task`"
+            help_ = "add a route for it, or accept this with `--allow unmatched-task:TASK`"
             yield make_finding("unmatched-task", message, None, help_, task=task)
 
 
@@ -127,7 +127,7 @@ def _ineffective_settings(part: VhostContext, app: AppFacts) -> Iterator[Finding
             message = f"{names} of this rule {verb} no effect: Celery sets {them} before it asks the router"
             position = part.position("routes", index, found[0], of_key=True)
             help_ = "set up the app with `configure` or `settings`"
-            yield make_finding("rule-in-vain", message, position, help_)
+            yield make_finding("rule-in-vain", message, position, help_, object_=route.tasks[0])
 
 
 def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _lost_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
             message = f"`rate_limit` of this rule has no effect: {reason}"
             position = part.position("routes", index, "rate_limit", of_key=True)
             help_ = "set it before `configure`, so that both apply"
-            yield make_finding("rule-in-vain", message, position, help_)
+            yield make_finding("rule-in-vain", message, position, help_, object_=route.tasks[0])
 
 
 def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[Finding]:
@@ -156,8 +156,9 @@ def _unused_rules(part: VhostContext, found: Sequence[Destination]) -> Iterator[
         unused = [entry for entry in entries if id(entry) not in used]
         if len(unused) == len(entries) > 1:
             message = "no task of the app matches any pattern of this rule"
-            yield make_finding("unused-rule", message, entries[0].position, help_)
+            texts = ",".join(entry.pattern.text for entry in entries)
+            yield make_finding("unused-rule", message, entries[0].position, help_, object_=texts)
             continue
         for entry in unused:
             message = f"no task of the app matches `{entry.pattern.text}`"
-            yield make_finding("unused-rule", message, part.pattern(entry), help_)
+            yield make_finding("unused-rule", message, part.pattern(entry), help_, object_=entry.pattern.text)

@@ -47,4 +47,5 @@ def unconsumed_own_queues(
             part.position("queues", queue, of_key=True),
             f"{CONSUME}, or route the task elsewhere",
             task=sender.task,
+            object_=queue,
         )

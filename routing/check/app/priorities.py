@@ -41,6 +41,7 @@ def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Desti
             part.position("queues", part.body.shard_parents.get(queue, queue), of_key=True),
             help_,
             task=sender.task,
+            object_=queue,
         )
 
 

@@ -59,7 +59,7 @@ def _undeclared_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
         queues = f"{_listed(undeclared)}, which {part.router.origin} does not declare"
         message = f"`task_queues` of {app.name} contains {queues}"
         help_ = "declare them in the file, remove them from the app, or accept it with `--allow own-queues`"
-        yield make_finding("own-queues", message, help_=help_)
+        yield make_finding("own-queues", message, help_=help_, object_=",".join(undeclared))
 
 
 def _missing_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def _missing_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
             message += ", which RabbitMQ refuses (406)"
         help_ = 'set it to `settings(router)["task_queues"]`, or set up the app with `configure`'
         severity = Severity.ERROR if refused else None
-        yield make_finding("own-queues", message, None, help_, severity=severity)
+        yield make_finding("own-queues", message, None, help_, severity=severity, object_=",".join(missing))
 
 
 def _confirms(part: VhostContext, app: AppFacts) -> Iterator[Finding]:

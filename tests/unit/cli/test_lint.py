@@ -95,6 +95,7 @@ def test_json_is_one_document_on_success_and_on_failure(shell: Shell) -> None:
         "line": 2,
         "column": 17,
         "help": "did you mean `type`?",
+        "object": None,
     }
     code, out, err = shell("lint", "--format", "json", "-f", "nope.yaml")
     assert (code, err) == (2, "")

@@ -12,7 +12,7 @@ RULES = (
         summary="No rule matches a task of the app, so it goes to the `unmatched` queue",
         why="A new or renamed task is easily forgotten in the routes.",
         example="queues: {high: {}, low: {}}\nroutes: [{tasks: billing.*, queue: high}]\nunmatched: low",
-        fix="Add a route, or accept it with `--allow unmatched-task`.",
+        fix="Add a route, or accept it with `--allow unmatched-task:TASK`.",
     ),
     LintRule(
         "refused-task",
@@ -38,7 +38,7 @@ RULES = (
 app.conf.beat_schedule = {
     "nightly": {"task": "billing.chrage", "schedule": 86400},
 }""",
-        fix="Correct the name or import its module; accept it with `--allow unknown-task` if another app has "
+        fix="Correct the name or import its module; accept it with `--allow unknown-task:TASK` if another app has "
         "it.",
     ),
     LintRule(

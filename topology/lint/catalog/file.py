@@ -165,4 +165,12 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         example='federation: {upstreams: {berlin: {uri: "http://berlin"}}}',
         fix="Use `amqp://` or `amqps://`.",
     ),
+    LintRule(
+        "unused-allow",
+        severity=Severity.WARNING,
+        summary="`allow` accepts a finding that does not occur any more",
+        why="It would accept the same finding if it came back for another reason.",
+        example="queues: {high: {}}\nunmatched: high\nallow:\n  - {code: unreached-queue, object: low, reason: old}",
+        fix="Remove the entry.",
+    ),
 )

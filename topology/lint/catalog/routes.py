@@ -124,7 +124,7 @@ workers: {high: {queues: [high]}}""",
         summary="No rule routes to a queue",
         why="The queue stays empty unless something else publishes to it. Dead-letter queues are exempt.",
         example="queues: {high: {}, spare: {}}\nroutes: [{tasks: billing.*, queue: high}]",
-        fix="Add a route or remove the queue; accept it with `--allow unreached-queue` if callers name the "
+        fix="Add a route or remove the queue; accept it with `--allow unreached-queue:QUEUE` if callers name the "
         "queue.",
     ),
 )
