@@ -37,6 +37,8 @@ class Console:
         self.quiet = False
         self.verbose = False
         self.output_format = "text"
+        #: Whether the command uses the default broker, since none was given.
+        self.default_broker = False
         self._color = "auto"
 
     def setup(self, *, color: str, quiet: bool, verbose: bool, output_format: str) -> None:
@@ -118,7 +120,7 @@ class Console:
 
     def _failure(self, error: BaseException) -> int:
         # Imported here so that `--version` and `--help` do not load it.
-        from ..topology.errors import FileError, Refused, RoutectlError
+        from ..topology.errors import FileError, Refused, RoutectlError, Unreachable
 
         if self.debug:
             traceback.print_exception(error)
@@ -126,7 +128,12 @@ class Console:
             self._findings(error)
             return 2
         if isinstance(error, RoutectlError):
-            self._error(error.message, error.hint)
+            hint = error.hint
+            if self.default_broker and isinstance(error, Unreachable):
+                hint = (
+                    f"if the broker is elsewhere, set `ROUTECTL_BROKER` or pass `--broker`; otherwise {hint}"
+                )
+            self._error(error.message, hint)
             return 1 if isinstance(error, Refused) else 2
         first_line = next(iter(str(error).splitlines()), "")
         hint = f"this is a bug: run the command again with `--debug` and report it at {ISSUES}"

@@ -9,7 +9,8 @@ import click
 
 from .celery_options import require_celery
 from .console import Console
-from .options import output_options, write_file
+from .files import write_file
+from .options import output_options
 
 if TYPE_CHECKING:
     from ..routing.importing.configuration import FileDraft

@@ -166,14 +166,6 @@ def unaccepted_warnings(loaded: Loaded) -> list[Finding]:
     return accept(loaded.warnings, loaded.topology.acceptances)[0]
 
 
-def write_file(path: Path, text: str) -> None:
-    """Writes the file that `--out` names, or raises a `UsageError`."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
-
-
 def address_of(options: dict[str, Any]) -> Address:
     """The broker's address from the options, which are removed from `options`.
 
@@ -187,6 +179,9 @@ def address_of(options: dict[str, Any]) -> Address:
     given = ca_file or cert_file or key_file or insecure
     tls = Tls(ca_file, cert_file, key_file, verify=not insecure) if given else None
     broker, management = options.pop("broker"), options.pop("management")
+    context = click.get_current_context()
+    if (console := context.find_object(Console)) is not None:
+        console.default_broker = context.get_parameter_source("broker") is ParameterSource.DEFAULT
     return Address.parse(broker, management=None if _for_other_hosts(broker) else management, tls=tls)
 
 

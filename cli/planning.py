@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..topology.change.plan import Plan
 from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
 from ..topology.errors import UsageError
 from .console import Console
+from .files import write_file
 from .options import address_of, load_files
 from .text import plan_text
 
@@ -70,19 +70,12 @@ def show_plan(console: Console, plan: Plan) -> None:
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Writes the plan as JSON, atomically, readable by its owner only.
+    """Writes the plan as JSON, readable by its owner only.
 
     Raises:
       UsageError: The file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(plan.as_dict(), file, indent=2, ensure_ascii=False)
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+    write_file(path, json.dumps(plan.as_dict(), indent=2, ensure_ascii=False), private=True)
 
 
 def read_plan(path: Path) -> Plan:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .options import write_file
+from .files import write_file
 
 _EXAMPLES = """\b
 Examples:

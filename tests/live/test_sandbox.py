@@ -156,6 +156,7 @@ def test_a_port_that_is_taken(home: Home, broker: brokers.Broker) -> None:
     with pytest.raises(UsageError, match=f"port {taken} is in use") as caught:
         sandbox.start(version=brokers.wanted_version(), port=taken, docker=False, install=True)
     assert "--port" in (caught.value.hint or "")
+    assert list(home.folder.glob("routectl/sandbox/*")) == []
     assert nothing_runs_in(home.folder)
 
 

@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from routectl.cli.console import Console
+from routectl.cli.main import run
 
 
 def interrupted_while_connected() -> None:
@@ -67,3 +69,21 @@ def test_no_progress_where_no_line_can_move(
     with console.progress() as progress:
         progress("queues", 1, 4)
     assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_the_default_broker_names_the_variable_that_sets_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("queues.yaml").write_text("version: 1\nqueues: {high: {}}\n")
+    unreachable = ["--management", "http://127.0.0.1:1"]
+    assert run(["plan", *unreachable]) == 2
+    hint = (
+        "if the broker is elsewhere, set `ROUTECTL_BROKER` or pass `--broker`; otherwise check host and port"
+    )
+    assert hint in capsys.readouterr().err
+    assert run(["plan", *unreachable, "--broker", "amqp://127.0.0.1:1/"]) == 2
+    assert "ROUTECTL_BROKER" not in capsys.readouterr().err
+    monkeypatch.setenv("ROUTECTL_BROKER", "amqp://127.0.0.1:1/")
+    assert run(["plan", *unreachable]) == 2
+    assert "ROUTECTL_BROKER" not in capsys.readouterr().err

@@ -21,6 +21,7 @@ LABEL = "routectl.sandbox"
 DEFAULT_TAG = "4"
 
 _AMQP, _MANAGEMENT = 5672, 15672
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 _SOCKET = Path("/var/run/docker.sock")
 _INSTALL_CLIENT = "run `pip install 'routectl[sandbox]'` to use Docker"
 
@@ -98,7 +99,7 @@ class Engine:
         try:
             container = DockerContainer(image, name=f"routectl-sandbox-{name}", labels={LABEL: name})
             container.with_command(["sh", "-c", f"{enable} && exec docker-entrypoint.sh rabbitmq-server"])
-            container.with_exposed_ports(_MANAGEMENT).with_bind_ports(_AMQP, port or None)
+            container.ports = self._published(port)
             container.start()
             if not wait_until(lambda: self._answers(name), timeout):
                 log = container.get_logs()[0].decode(errors="replace").splitlines()[-15:]
@@ -132,6 +133,15 @@ class Engine:
         for container in containers:
             container.remove(force=True, v=True)
         return bool(containers)
+
+    def _published(self, port: int) -> dict[str, Any]:
+        """Docker's port bindings: on loopback, unless the engine is on another machine.
+
+        Parameters:
+          port: AMQP port on the host; 0 for any.
+        """
+        interface = "127.0.0.1" if self._client.host() in _LOCAL else ""
+        return {str(_AMQP): (interface, port or None), str(_MANAGEMENT): (interface, None)}
 
     def _answers(self, name: str) -> bool:
         urls = self.urls(name)

@@ -104,11 +104,20 @@ def start(
         if engine is not None:
             engine.start(name, tag=version or DEFAULT_TAG, port=ports.amqp, plugins=plugins, timeout=timeout)
         elif server is not None:
-            Node(folder / name, server, plugins=tuple(plugins), ports=ports).start(timeout)
+            _start_node(Node(folder / name, server, plugins=tuple(plugins), ports=ports), timeout)
         started = _find(name, engine)
     if started is None:
         raise BrokerError(f"sandbox `{name}` exited right after its start", "start it again")
     return dataclasses.replace(started, created=True)
+
+
+def _start_node(node: Node, timeout: float) -> None:
+    """Starts a node, and leaves nothing of one that was not started; the log of one that failed is kept."""
+    try:
+        node.start(timeout)
+    except UsageError:
+        node.remove()
+        raise
 
 
 def stop(name: str = "default", *, docker: bool = True, progress: Announce = print) -> bool:

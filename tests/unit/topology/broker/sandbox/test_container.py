@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from testcontainers.core.config import testcontainers_config
+from testcontainers.core.docker_client import DockerClient
 
 from routectl.topology.broker import sandbox
 from routectl.topology.broker.sandbox import container, lifecycle
@@ -178,6 +179,17 @@ def test_the_container_request(engine: FakeEngine) -> None:
     published = request["HostConfig"]["PortBindings"]
     assert published["5672/tcp"][0]["HostPort"] == "5673"
     assert published["15672/tcp"][0]["HostPort"] in ("", None)
+    assert {bound[0]["HostIp"] for bound in published.values()} == {"127.0.0.1"}
+
+
+def test_a_container_on_another_machine_is_published_on_all_its_interfaces(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DockerClient, "host", lambda _client: "docker.example")
+    monkeypatch.setattr(container, "overview_version", lambda _url: "4.3.6")
+    sandbox.start("a", version="4.3", port=0, progress=quiet)
+    (request,) = engine.containers.values()
+    assert {bound[0]["HostIp"] for bound in request["HostConfig"]["PortBindings"].values()} == {""}
 
 
 def test_an_image_that_cannot_be_pulled(engine: FakeEngine) -> None:
