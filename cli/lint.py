@@ -56,8 +56,13 @@ def command(console: Console, files: tuple[Path, ...], explain: str | None) -> i
     if console.json:
         console.document({"findings": [warning.as_dict() for warning in unaccepted_warnings(loaded)]})
     else:
-        console.result(f"No mistakes: {_counts(loaded)}")
+        console.result(f"{_verdict(len(loaded.warnings))}: {_counts(loaded)}")
     return 0
+
+
+def _verdict(warnings: int) -> str:
+    """What a file without errors is like."""
+    return f"{warnings} warning{'s' * (warnings > 1)}" if warnings else "No mistakes"
 
 
 def _counts(loaded: Loaded) -> str:

@@ -160,7 +160,10 @@ def _differences(change: Change) -> str:
     if change.rejection is not None:  # the object's state cannot be read over AMQP
         return printable(change.rejection)
     return printable(
-        ", ".join(f"{name}: {_value(old)} -> {_value(new)}" for name, old, new in change.differences())
+        ", ".join(
+            f"{name}: {_argument(name, old)} -> {_argument(name, new)}"
+            for name, old, new in change.differences()
+        )
     )
 
 
@@ -186,7 +189,15 @@ def describe(change: Change) -> str:
 
 
 def _pairs(values: dict[str, Any]) -> list[str]:
-    return [f"{name}: {_value(value)}" for name, value in sorted(values.items())]
+    return [f"{name}: {_argument(name, value)}" for name, value in sorted(values.items())]
+
+
+def _argument(name: str, value: Any) -> str:
+    """The value of an argument or property on one line; a duration has its unit."""
+    # Imported here so that commands without a plan start without the model.
+    from ..topology.model.units import with_unit
+
+    return _value(with_unit(name, value))
 
 
 def _value(value: Any) -> str:

@@ -19,6 +19,7 @@ from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
 from ..lint.names import DeclaredNames
 from ..lint.registry import make_finding
+from ..lint.rules.durations import check_durations
 from ..lint.runner import check_topology
 from ..model import Topology
 from .defaults import prepare, source_path
@@ -139,6 +140,7 @@ def _load(
     topology, errors = _validate(source, findings)
     if topology is not None:
         found = check_topology(topology, SourcePositions(source), DeclaredNames.of(source.data))
+        found += check_durations(source.data, SourcePositions(source))
     else:
         found = findings_of(errors, SourcePositions(source))
         found += _check_valid_parts(source, errors)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..base.duration import parse_duration
 from ..base.redaction import redacted
 from ..base.scalar import Interpolated, only_variables, typed
 from ..base.secret import Secret
@@ -25,10 +28,7 @@ MAX_NAME_BYTES = 255
 #: RabbitMQ's limit on times: ten years, in milliseconds (rabbit_misc:check_expiry).
 MAX_MILLISECONDS = 315_360_000_000
 
-_PART = re.compile(r"(\d{1,18})(ms|[smhdw])", re.ASCII)
-_DURATION = re.compile(r"(?:\d{1,18}(?:ms|[smhdw]))+\Z", re.ASCII)
 _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
-_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _SIZE = re.compile(r"(\d{1,18}) ?([KMGT]i?B|B)\Z", re.ASCII)
 _BYTES = {"B": 1} | {
     prefix + suffix: base ** (power + 1)
@@ -36,6 +36,31 @@ _BYTES = {"B": 1} | {
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
 _MAX_AGE = re.compile(r"(\d{1,18})([YMDhmsdw])\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Marks a field as a duration, and says what a number without a unit counts.
+
+    Parameters:
+      milliseconds: The milliseconds in one.
+    """
+
+    milliseconds: int
+
+    @property
+    def name(self) -> str:
+        """The unit's name in the plural."""
+        return "milliseconds" if self.milliseconds == 1 else "seconds"
+
+    @property
+    def suffix(self) -> str:
+        """The unit after a number in the file."""
+        return "ms" if self.milliseconds == 1 else "s"
+
+
+_COUNTS_MILLISECONDS = Unit(1)
+_COUNTS_SECONDS = Unit(1000)
 
 
 class Model(BaseModel):
@@ -69,17 +94,6 @@ def _in_range(value: int) -> int:
     if abs(value) > MAX_WHOLE:
         raise PydanticCustomError("wrong_type", "is too large a number")
     return value
-
-
-def parse_duration(text: str) -> int:
-    """Milliseconds in a text such as `30s`, `1h30m` or `7d`.
-
-    Raises:
-      ValueError: the text is not a duration.
-    """
-    if not _DURATION.match(text):
-        raise ValueError("must be a duration such as 30s, 15m, 12h, 7d or 1h30m")
-    return sum(int(amount) * _MILLISECONDS[unit] for amount, unit in _PART.findall(text))
 
 
 def _in_milliseconds(value: Any) -> Any:
@@ -236,7 +250,10 @@ def _listed(value: Any) -> Any:
 
 
 _AMQP = r"^amqps?://|^\$\{"
-_DURATION_SCHEMA = {"type": ["integer", "string"], "pattern": r"^((\d+(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$"}
+_DURATION_SCHEMA = {
+    "type": ["integer", "string"],
+    "pattern": r"^((\d+(\.\d+)?(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$",
+}
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
 _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
@@ -245,18 +262,33 @@ _URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
 Milliseconds = Annotated[
-    int, BeforeValidator(_in_milliseconds), Field(ge=0, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
+    int,
+    BeforeValidator(_in_milliseconds),
+    Field(ge=0, le=MAX_MILLISECONDS),
+    WithJsonSchema(_DURATION_SCHEMA),
+    _COUNTS_MILLISECONDS,
 ]
 PositiveMilliseconds = Annotated[
-    int, BeforeValidator(_in_milliseconds), Field(ge=1, le=MAX_MILLISECONDS), WithJsonSchema(_DURATION_SCHEMA)
+    int,
+    BeforeValidator(_in_milliseconds),
+    Field(ge=1, le=MAX_MILLISECONDS),
+    WithJsonSchema(_DURATION_SCHEMA),
+    _COUNTS_MILLISECONDS,
 ]
 Seconds = Annotated[
     float,
     BeforeValidator(_in_seconds),
     Field(gt=0, allow_inf_nan=False),
     WithJsonSchema(_DURATION_SCHEMA | {"type": ["number", "string"]}),
+    _COUNTS_SECONDS,
 ]
-WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
+WholeSeconds = Annotated[
+    int,
+    BeforeValidator(_whole_seconds),
+    Field(ge=0),
+    WithJsonSchema(_DURATION_SCHEMA),
+    _COUNTS_SECONDS,
+]
 Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
 Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -271,3 +303,21 @@ Uri = Annotated[Secret, BeforeValidator(_uri)]
 Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
+
+
+@cache
+def duration_fields(model: type[BaseModel]) -> dict[str, Unit]:
+    """The fields of a model that are durations, with the unit of a bare number."""
+    return {
+        name: unit
+        for name, field in model.model_fields.items()
+        if (unit := _unit(field.annotation, field.metadata))
+    }
+
+
+def _unit(annotation: Any, metadata: Iterable[Any] = ()) -> Unit | None:
+    found = next((item for item in metadata if isinstance(item, Unit)), None)
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return found or _unit(parts[0], parts[1:])
+    return found or next((unit for part in parts if (unit := _unit(part))), None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ....topology.base.duration import duration_text
 from ....topology.model import Queue, Route
 from ....topology.model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ....topology.model.routing import DESTINATION_OPTIONS
+from ....topology.model.types import duration_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +29,6 @@ _FIELDS = (
 
 _DELIVERY_MODES = {1: "transient", "1": "transient", 2: "persistent", "2": "persistent"}
 _DURATIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
-_MILLISECONDS = frozenset({"expires", "message_ttl", "consumer_timeout"})
-_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
 def message_fields(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -96,14 +96,6 @@ def queue_fields(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     return fields, invalid
 
 
-def _duration(milliseconds: int) -> str | int:
-    """A duration in the largest unit that divides it evenly; 0 stays 0."""
-    for unit, size in _UNITS:
-        if milliseconds and milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return milliseconds
-
-
 def _field(name: str, value: Any) -> Any:
     """A route's option as the value of the rule's field."""
     if isinstance(value, timedelta):
@@ -113,7 +105,7 @@ def _field(name: str, value: Any) -> Any:
     if name == "rate_limit" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:g}/s"
     if name in _DURATIONS and isinstance(value, int | float) and value > 0 and (value * 1000) % 1 == 0:
-        return _duration(int(value * 1000))
+        return duration_text(int(value * 1000))
     return plain(value)
 
 
@@ -130,6 +122,6 @@ def _validated(name: str, value: Any) -> Any:
 def _queue_field(name: str, value: Any) -> Any:
     value = plain(value)
     Queue.model_validate({name: value})
-    if name in _MILLISECONDS and isinstance(value, int):
-        return _duration(value)
+    if name in duration_fields(Queue) and isinstance(value, int):
+        return duration_text(value) if value else 0
     return value

@@ -106,7 +106,7 @@ def test_warnings_stop_nothing_and_go_to_stderr(shell: Shell) -> None:
     shell.folder.write("\ufeff" + GOOD)
     code, out, err = shell("lint")
     assert code == 0
-    assert out.startswith("No mistakes")
+    assert out.startswith("1 warning: 1 exchange")
     assert err.startswith("warning[byte-order-mark]")
 
 

@@ -62,10 +62,10 @@ def test_a_plan_in_full() -> None:
         == """\
 amqp://localhost:5672  cluster rabbit@here  vhost /
 
-  ~ policy    length                                max-length: 1 -> 2, message-ttl: unset -> 1000
+  ~ policy    length                                max-length: 1 -> 2, message-ttl: unset -> 1s
   + exchange  tasks                                 topic, durable, internal, alternate-exchange: dead
   + queue     high                                  quorum, durable
--/+ queue     low                                   x-message-ttl: 5 -> unset
+-/+ queue     low                                   x-message-ttl: 5ms -> unset
       destructive: RabbitMQ cannot change an existing queue: it must be deleted and recreated \
 (12 messages, 1 consumer)
   + binding   tasks -> high "high"

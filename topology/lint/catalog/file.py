@@ -143,6 +143,15 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
         fix="Use a value that the message allows.",
     ),
     LintRule(
+        "bare-duration",
+        severity=Severity.WARNING,
+        summary="A duration has no unit",
+        why="A bare number counts milliseconds at a queue, as in RabbitMQ, but seconds at a rule, in Celery and in "
+        "kombu: `expires: 3600` is 3.6 s at one place and an hour at another.",
+        example="queues: {high: {expires: 3600}}",
+        fix="Add the unit: `3600ms`, `3.6s`, or `1h`. Only 0 needs none.",
+    ),
+    LintRule(
         "literal-secret",
         summary="A password is written in the file, or is empty",
         why="The file belongs in version control; a password in it is readable by everyone who can read "

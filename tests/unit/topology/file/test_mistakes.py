@@ -106,7 +106,11 @@ def test_the_top_of_the_file(tmp_path: Path, text: str, mistake: str) -> None:
         ("{arguments: {x-a: 1.5e+999}}", "2:25 wrong-type: `arguments` is too large a number"),
         ("{dead_letter: x}", "2:27 wrong-type: `dead_letter` must be a map (`name: value` lines), not `x`"),
         ("{message_ttl: 7 days}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `7 days`"),
-        ("{message_ttl: 1.5h}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `1.5h`"),
+        ("{message_ttl: .5h}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `.5h`"),
+        (
+            "{message_ttl: 1.5ms}",
+            "2:27 wrong-value: `message_ttl` must be a whole number of milliseconds, not `1.5ms`",
+        ),
         ("{message_ttl: -5s}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `-5s`"),
         ("{message_ttl: 7D}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `7D`"),
         ("{message_ttl: 10:30}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `10:30`"),

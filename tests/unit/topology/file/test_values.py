@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routectl.topology.base.duration import duration_text, parse_duration
 from routectl.topology.base.scalar import typed
-from routectl.topology.model.types import parse_duration
+from routectl.topology.model.types import MAX_MILLISECONDS
 
 from ...loading import Folder, body
 
@@ -78,6 +79,8 @@ def test_a_name_has_at_most_255_bytes(tmp_path: Path, name: str) -> None:
         ("1h30m", 5_400_000),
         ("7d", 604_800_000),
         ("0s", 0),
+        ("3.6s", 3600),
+        ("1.5h", 5_400_000),
     ],
 )
 def test_durations(tmp_path: Path, written: str, milliseconds: int) -> None:
@@ -91,6 +94,26 @@ def test_durations(tmp_path: Path, written: str, milliseconds: int) -> None:
 def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
     text = "".join(f"{amount}{unit}" for amount, unit in parts)
     assert parse_duration(text) == sum(parse_duration(f"{amount}{unit}") for amount, unit in parts)
+
+
+@given(st.integers(0, MAX_MILLISECONDS))
+def test_a_duration_is_shown_as_it_can_be_written(milliseconds: int) -> None:
+    assert parse_duration(duration_text(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [
+        (0, "0s"),
+        (250, "250ms"),
+        (3600, "3.6s"),
+        (5_400_000, "1h30m"),
+        (61_500, "1m1s500ms"),
+        (604_800_000, "7d"),
+    ],
+)
+def test_a_duration_is_shown_in_its_largest_units(milliseconds: int, shown: str) -> None:
+    assert duration_text(milliseconds) == shown
 
 
 @pytest.mark.parametrize(
