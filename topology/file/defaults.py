@@ -19,6 +19,7 @@ NAMED_SECTIONS = ("exchanges", "queues", "policies", "operator_policies", "shove
 _MAX_PASSWORD_LENGTH = 4096
 
 ReportError = Callable[[ValuePath, str, str, str | None], None]
+FileOf = Callable[[ValuePath], str]
 
 
 def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -31,12 +32,13 @@ def bodies(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, An
                 yield ("vhosts", name), body
 
 
-def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
+def prepare(data: dict[str, Any], report_error: ReportError, file_of: FileOf) -> dict[str, Any]:
     """The data with defaults applied, ready for validation.
 
     Parameters:
       data: The file's data; it is not modified.
       report_error: Called with path, code, message and help for each error in a password file.
+      file_of: The file that has the value at a path.
     """
     prepared = {key: value for key, value in data.items() if value is not None}
     defaults: dict[str, Any] = {}
@@ -59,7 +61,8 @@ def prepare(data: dict[str, Any], report_error: ReportError) -> dict[str, Any]:
         _apply_defaults(body, "exchanges", defaults.get("exchange"), lambda defaults, _item: defaults)
     if isinstance(prepared.get("users"), dict):
         prepared["users"] = {
-            name: _with_password(name, user, report_error) for name, user in prepared["users"].items()
+            name: _with_password(name, user, report_error, file_of)
+            for name, user in prepared["users"].items()
         }
     return prepared
 
@@ -134,8 +137,8 @@ def _unsupported_by(queue_type: str) -> frozenset[str]:
     return frozenset(unsupported if queue_type == "classic" else unsupported | {"durable", "auto_delete"})
 
 
-def _with_password(name: str, user: Any, report_error: ReportError) -> Any:
-    """The user with the password from its `password_file`."""
+def _with_password(name: str, user: Any, report_error: ReportError, file_of: FileOf) -> Any:
+    """The user with the password from its `password_file`, whose path is relative to the file that names it."""
     if user is None:
         return {}
     if not isinstance(user, dict) or not isinstance(user.get("password_file"), str):
@@ -145,7 +148,7 @@ def _with_password(name: str, user: Any, report_error: ReportError) -> Any:
         report_error(path, "conflict", "a password is given in more than one way", "keep one of them")
         return user
     try:
-        with Path(user["password_file"]).open(encoding="utf-8") as file:
+        with (Path(file_of(path)).parent / user["password_file"]).open(encoding="utf-8") as file:
             password = file.readline(_MAX_PASSWORD_LENGTH).rstrip("\r\n")
     except OSError as error:
         reason = (error.strerror or "not a file").lower()

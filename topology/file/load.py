@@ -160,7 +160,9 @@ def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None,
         findings.append(make_finding(code, message, source.position(path), help_))
 
     try:
-        return Topology.model_validate(prepare(data, report_error) if isinstance(data, dict) else data), ()
+        if isinstance(data, dict):
+            data = prepare(data, report_error, lambda path: source.position(path).file)
+        return Topology.model_validate(data), ()
     except ValidationError as error:
         return None, error.errors(include_url=False)
 

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
 from .queue import Binding
 from .types import Arguments, Model, Name, Whole
 
+#: The exchange types of RabbitMQ, of the plugins it comes with, and of the best known others.
+KnownType = Literal[
+    "direct",
+    "topic",
+    "fanout",
+    "headers",
+    "x-consistent-hash",
+    "x-random",
+    "x-recent-history",
+    "x-modulus-hash",
+    "x-jms-topic",
+    "x-delayed-message",
+    "x-local-random",
+]
+
 
 class Exchange(Model):
     """An exchange with its type, arguments and bindings."""
 
-    type: Literal[
-        "direct",
-        "topic",
-        "fanout",
-        "headers",
-        "x-consistent-hash",
-        "x-random",
-        "x-recent-history",
-        "x-modulus-hash",
-        "x-jms-topic",
-        "x-delayed-message",
-        "x-local-random",
-    ] = Field("topic", description="Exchange type; most `x-` types require a plugin.")
+    type: KnownType | Name = Field(
+        "topic", description="Exchange type; most `x-` types require a plugin, which may also define others."
+    )
     durable: bool = Field(True, description="Whether the exchange survives a broker restart.")
     auto_delete: bool = Field(
         False, description="Whether the exchange is deleted when its last binding is removed."
@@ -48,7 +53,7 @@ class Exchange(Model):
         ge=1,
         description="x-recent-history: number of messages to keep (`x-recent-history-length`).",
     )
-    delayed_type: Literal["direct", "topic", "fanout", "headers"] | None = Field(
+    delayed_type: KnownType | Name | None = Field(
         None, description="x-delayed-message: exchange type used after the delay (`x-delayed-type`)."
     )
     bindings: tuple[Binding, ...] = Field(
@@ -67,6 +72,8 @@ class Exchange(Model):
         named = {name: getattr(self, field) for name, field in FIELD_OF_ARGUMENT.items()}
         return {name: value for name, value in named.items() if value is not None} | self.arguments
 
+
+KNOWN_TYPES: tuple[str, ...] = get_args(KnownType)
 
 #: The exchange's field for each argument that has one.
 FIELD_OF_ARGUMENT: dict[str, str] = {

@@ -63,7 +63,8 @@ class Policy(Model):
     """A policy or operator policy: the objects it applies to and their settings."""
 
     pattern: Regex = Field(
-        description="Regular expression that object names must match; unanchored unless it has `^` and `$`."
+        description="Regular expression that object names must match; unanchored unless it has `^` and `$`. "
+        "An empty one matches all names."
     )
     apply_to: Literal["all", "queues", "exchanges", "classic_queues", "quorum_queues", "streams"] = Field(
         "all", description="Objects the policy applies to; single queue types require RabbitMQ 3.12."

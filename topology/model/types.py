@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -295,8 +294,7 @@ Name = Annotated[str, AfterValidator(_name)]
 DeclaredName = Annotated[str, AfterValidator(_declared_name)]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
-Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regex)]
-AccessPattern = Annotated[str, AfterValidator(_regex)]
+Regex = Annotated[str, AfterValidator(_regex)]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Password = Annotated[Secret, BeforeValidator(_password), WithJsonSchema(_PASSWORD_SCHEMA)]
 Uri = Annotated[Secret, BeforeValidator(_uri)]

@@ -7,19 +7,17 @@ from typing import Literal
 from pydantic import Field
 
 from ..base.secret import Secret
-from .types import AccessPattern, Model, Name, Names, Password, Regex
+from .types import Model, Name, Names, Password, Regex
 
 
 class Permission(Model):
     """A user's permissions in a vhost: regular expressions that the names of queues and exchanges must match."""
 
-    configure: AccessPattern = Field(
+    configure: Regex = Field(
         "^$", description="Resources the user may declare and delete; `^$` matches none."
     )
-    write: AccessPattern = Field(
-        "^$", description="Resources the user may publish to or bind to an exchange."
-    )
-    read: AccessPattern = Field("^$", description="Resources the user may consume from or bind from.")
+    write: Regex = Field("^$", description="Resources the user may publish to or bind to an exchange.")
+    read: Regex = Field("^$", description="Resources the user may consume from or bind from.")
 
 
 class TopicPermission(Model):
@@ -40,7 +38,9 @@ class User(Model):
         None,
         description="Password, only as a variable such as `${APP_PASSWORD}`. Left unchanged if no password is set.",
     )
-    password_file: str | None = Field(None, description="Path of a file whose first line is the password.")
+    password_file: str | None = Field(
+        None, description="Path of a file whose first line is the password, relative to this file."
+    )
     password_hash: Secret | None = Field(
         None, description="Password hash, as from `rabbitmqctl hash_password`."
     )

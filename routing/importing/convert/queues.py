@@ -180,6 +180,8 @@ def _non_default(given: CeleryQueue | CeleryExchange, model: type[Queue | Exchan
 
 def _exchange(exchange: CeleryExchange) -> dict[str, Any]:
     fields: dict[str, Any] = {"type": exchange.type, **_non_default(exchange, Exchange)}
+    if exchange.name.startswith("amq."):
+        return {"type": exchange.type, "external": True}  # only RabbitMQ and its plugins can declare it
     for name, value in exchange.arguments.items():
         if name in FIELD_OF_ARGUMENT:
             fields[FIELD_OF_ARGUMENT[name]] = value

@@ -211,7 +211,13 @@ def test_a_code_that_does_not_exist_is_wrong_usage(shell: Shell) -> None:
 def test_codes_are_completed() -> None:
     completed = ShellComplete(cli, {}, "routectl", "_ROUTECTL_COMPLETE")
     found = completed.get_completions(["lint", "--explain"], "unk")
-    assert [item.value for item in found] == ["unknown-key", "unknown-name", "unknown-tag", "unknown-task"]
+    assert [item.value for item in found] == [
+        "unknown-exchange-type",
+        "unknown-key",
+        "unknown-name",
+        "unknown-tag",
+        "unknown-task",
+    ]
 
 
 def test_the_schema_goes_to_stdout_or_to_a_file(shell: Shell) -> None:

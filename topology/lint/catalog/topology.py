@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...base.finding import Severity
 from .rule import LintRule
 
 RULES = (
@@ -34,6 +35,14 @@ RULES = (
         why="RabbitMQ would refuse it, ignore part of it, or deliver each message to several queues.",
         example="queues: {high: {bindings: [{exchange: amq.topic, headers: {tier: high}}]}}",
         fix="Bind with what the exchange type evaluates: a key, headers, or a weight.",
+    ),
+    LintRule(
+        "unknown-exchange-type",
+        severity=Severity.WARNING,
+        summary="An exchange has a type that neither RabbitMQ nor a well-known plugin defines",
+        why="RabbitMQ refuses it unless a plugin defines it, and routectl cannot tell where it would route.",
+        example="exchanges: {dedup: {type: x-message-deduplication}}",
+        fix="Correct the type, or enable the plugin on every node.",
     ),
     LintRule(
         "wrong-argument",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...base.finding import ValuePath
+from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import EXTRA_TYPES
 from ...model import Exchange, Policy, Queue
-from ...model.exchange import FIELDS_OF_TYPE
+from ...model.exchange import FIELDS_OF_TYPE, KNOWN_TYPES
 from ...model.policy import PolicyDefinition
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ...model.support import Support, Version, describe_versions, support_of, supported
@@ -62,6 +62,8 @@ class ArgumentCheck:
         if exchange.type in EXTRA_TYPES:
             spec = EXTRA_TYPES[exchange.type][0]
             self._check_versions((*path, "type"), f"the exchange type `{exchange.type}`", spec, of_key=False)
+        for field in ("type", "delayed_type"):
+            self._known_type((*path, field), getattr(exchange, field))
         for field in exchange.model_fields_set & FIELDS_OF_TYPE.keys():
             wanted = FIELDS_OF_TYPE[field]
             if getattr(exchange, field) is not None and exchange.type != wanted:
@@ -73,6 +75,12 @@ class ArgumentCheck:
         if exchange.type == "x-delayed-message" and exchange.delayed_type is None and not exchange.external:
             message = "an x-delayed-message exchange needs `delayed_type`"
             self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
+
+    def _known_type(self, path: ValuePath, kind: str | None) -> None:
+        if kind is not None and kind not in KNOWN_TYPES:
+            message = "only a plugin can define such a type"
+            help_ = did_you_mean(kind, KNOWN_TYPES) or "check its name, and that the plugin is enabled"
+            self._add(path, "unknown-exchange-type", message, help_)
 
     def policy(self, path: ValuePath, policy: Policy) -> None:
         """A policy's keys, for the queues that it applies to."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import BUILT_IN_EXCHANGES
 from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topology
+from ...model.exchange import KNOWN_TYPES
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
 
 _EXTERNAL = "rename it, or add `external: true` if a plugin declares it; built in are " + ", ".join(
     name for name in BUILT_IN_EXCHANGES if name
 )
+
+#: An exchange of any other type may evaluate headers.
+_IGNORING_HEADERS = frozenset(KNOWN_TYPES) - {"headers", "x-delayed-message"}
 
 
 class References:
@@ -86,7 +90,7 @@ class References:
         if kind == "x-local-random" and binding.key:
             message = "a binding to an x-local-random exchange has no key"
             self._report.add((*path, "key"), "bad-binding", message)
-        if kind not in (None, "headers", "x-delayed-message") and (binding.headers or binding.match):
+        if kind in _IGNORING_HEADERS and (binding.headers or binding.match):
             shown = self._report.written((*path, "exchange"), name)
             message = f"`{shown}` is a {kind} exchange: it ignores headers"
             help_ = "declare it with `type: headers`, or bind with `key:`"

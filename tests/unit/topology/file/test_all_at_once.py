@@ -13,7 +13,7 @@ version: 1
 nmae: shop
 targets: [3.8]
 exchanges:
-  tasks: {type: topc, delayed_type: topic}
+  tasks: {type: topic, durable: maybe}
   other: {alternate_exchange: gone}
 queues:
   high: {type: quorom, delivery_limit: 5, bindings: [{exchange: taks}]}
@@ -41,8 +41,7 @@ def test_twenty_mistakes_give_twenty_findings(tmp_path: Path) -> None:
     assert [line.split(" | ")[0] for line in Folder(tmp_path).mistakes(MANY)] == [
         "2:1 unknown-key: unknown key `nmae`",
         "3:11 wrong-value: `targets` must be a RabbitMQ version from 3.10 to 4.x, not `3.8`",
-        "5:17 wrong-value: `type` must be one of direct, topic, fanout, headers, x-consistent-hash, x-random, "
-        "x-recent-history, x-modulus-hash, x-jms-topic, x-delayed-message, x-local-random, not `topc`",
+        "5:33 wrong-type: `durable` must be true or false, not `maybe`",
         "6:31 unknown-name: there is no exchange `gone` in this file",
         "8:16 wrong-value: `type` must be one of classic, quorum, stream, not `quorom`",
         "8:65 unknown-name: there is no exchange `taks` in this file",

@@ -136,7 +136,7 @@ def test_values_of_a_queue(tmp_path: Path, value: str, mistake: str) -> None:
     [
         ("routes: {tasks: a}", "2:9 wrong-type: `routes` must be a list (`- item` lines)"),
         ("workers: [a]", "2:10 wrong-type: `workers` must be a map (`name: value` lines)"),
-        ("exchanges: {e: {type: tpic}}", "did you mean `topic`?"),
+        ("queues: {e: {type: qourum}}", "did you mean `quorum`?"),
         (
             "delayed_delivery: sometimes",
             "2:19 wrong-value: `delayed_delivery` must be one of auto, always, never",
@@ -176,7 +176,7 @@ def test_values_elsewhere(tmp_path: Path, text: str, mistake: str) -> None:
     assert mistake in only(tmp_path, body(text))
 
 
-@pytest.mark.parametrize("pattern", ["^a", r"\Qa(b\E", "(*UTF8)a", "(?|a|b)", "a*+", "[]a]", r"\p{L}"])
+@pytest.mark.parametrize("pattern", ["", "^a", r"\Qa(b\E", "(*UTF8)a", "(?|a|b)", "a*+", "[]a]", r"\p{L}"])
 def test_regular_expressions_that_only_pcre_supports_are_accepted(tmp_path: Path, pattern: str) -> None:
     Folder(tmp_path).load(body(f"policies: {{p: {{pattern: '{pattern}', definition: {{max_length: 1}}}}}}"))
 

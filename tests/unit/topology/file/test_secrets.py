@@ -188,6 +188,19 @@ def test_a_password_file_is_read_and_not_shown(tmp_path: Path) -> None:
     )
 
 
+def test_a_password_file_is_relative_to_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write(f"{WORD}\n", "team/secrets/pw")
+    folder.write("users: {u: {password_file: secrets/pw}}\n", "team/users.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    loaded = folder.load(body("include: team/*.yaml\nusers: {v: {password_file: team/secrets/pw}}"))
+    passwords = [user.password for user in loaded.topology.users.values()]
+    assert [password.reveal() for password in passwords if password is not None] == [WORD, WORD]
+
+
 def test_values_from_the_environment_are_not_in_messages(tmp_path: Path) -> None:
     text = body(
         "targets: ['${V}']\n"

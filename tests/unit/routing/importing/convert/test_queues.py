@@ -206,12 +206,21 @@ def test_two_exchanges_of_one_name_are_noted(write: Importer) -> None:
     assert load(found.file, {}).topology.exchanges["e"].type == "topic"
 
 
-def test_an_exchange_of_an_unknown_plugin_is_left_out(write: Importer) -> None:
-    found = write(task_queues=[Queue("a", Exchange("e", "x-unheard-of"), "a")], task_default_queue="a")
+def test_an_exchange_that_cannot_exist_is_left_out(write: Importer) -> None:
+    found = write(task_queues=[Queue("a", Exchange("e\n", "topic"), "a")], task_default_queue="a")
     assert any(
-        note.startswith("exchange `e` (x-unheard-of) is left out with its bindings: ") for note in found.notes
+        note.endswith("is left out with its bindings: the file does not support it") for note in found.notes
     )
     assert found.router.route("any").queue == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "external"), [("e", "x-unheard-of", False), ("amq.plugin", "topic", True)]
+)
+def test_an_exchange_of_a_plugin_is_imported(write: Importer, name: str, kind: str, external: bool) -> None:
+    found = write(task_queues=[Queue("a", Exchange(name, kind), "a")], task_default_queue="a")
+    exchange = load(found.file, {}).topology.exchanges[name]
+    assert (exchange.type, exchange.external) == (kind, external)
 
 
 def test_a_queue_may_be_named_like_the_keyword_that_refuses_tasks(write: Importer) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ....loading import Folder, body
+from ....loading import Folder, body, warnings
 
 DECLARE = "with `external: true` if something else creates it"
 HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
@@ -108,6 +108,12 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
             "2:13 reserved-name: names that begin with `amq.` are reserved by RabbitMQ | remove `external: false`",
         ),
         (
+            "exchanges: {h: {type: x-plugin}, t: }\nqueues: {q: {bindings: [{exchange: t, headers: {a: 1}}, "
+            "{exchange: h, headers: {a: 1}}]}}",
+            "3:48 bad-binding: `t` is a topic exchange: it ignores headers | "
+            "declare it with `type: headers`, or bind with `key:`",
+        ),
+        (
             "exchanges: {h: {type: x-consistent-hash}}\nqueues: {q: {bindings: [{exchange: h, key: a}]}}",
             "3:44 bad-binding: the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000",
         ),
@@ -170,6 +176,31 @@ def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:
 )
 def test_an_argument_on_the_wrong_queue_type(tmp_path: Path, queue: str, mistake: str) -> None:
     assert Folder(tmp_path).mistakes(body(f"queues: {{q: {queue}}}")) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "warning"),
+    [
+        (
+            "{type: tpoic}",
+            "2:23 unknown-exchange-type: only a plugin can define such a type | did you mean `topic`?",
+        ),
+        (
+            "{type: x-event}",
+            "2:23 unknown-exchange-type: only a plugin can define such a type | check its name, and that the plugin is "
+            "enabled",
+        ),
+        (
+            "{type: x-delayed-message, delayed_type: x-event}",
+            "2:56 unknown-exchange-type: only a plugin can define such a type | check its name, and that the plugin is "
+            "enabled",
+        ),
+    ],
+)
+def test_an_exchange_type_of_an_unknown_plugin_is_a_warning(
+    tmp_path: Path, exchange: str, warning: str
+) -> None:
+    assert warnings(tmp_path, f"exchanges: {{e: {exchange}}}") == [warning]
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ def test_a_key_is_not_judged_by_exchanges_and_queues_that_are_wrong(tmp_path: Pa
     text = "queues: {q: {bindings: [{exchange: EXCHANGE, key: k}]}}\nroutes: [{tasks: a, queue: q, key: k}]"
     unknown = body(text.replace("EXCHANGE", "gone"))
     assert [line.split(":")[0] for line in Folder(tmp_path).mistakes(unknown)] == ["2"]
-    wrong = body("exchanges: {e: {type: tpoic}}\n" + text.replace("EXCHANGE", "e"))
+    wrong = body("exchanges: {e: {durable: maybe}}\n" + text.replace("EXCHANGE", "e"))
     assert [line.split(":")[0] for line in Folder(tmp_path).mistakes(wrong)] == ["2"]
 
 
