@@ -52,7 +52,7 @@ defaults:
 exchanges: {dead: {type: fanout}}
 queues:
   high:
-  dead: {bindings: [{exchange: dead}], dead_letter: null}
+  dead: {bindings: [{exchange: dead}], dead_letter: null, delivery_limit: none}
 """,
     "Exchange": """
 exchanges:
@@ -85,7 +85,7 @@ queues:
     type: quorum
     overflow: reject-publish
     dead_letter: {exchange: dead, strategy: at-least-once}
-  dead: {type: quorum, bindings: [{exchange: dead}]}
+  dead: {type: quorum, delivery_limit: none, bindings: [{exchange: dead}]}
 """,
     "Policy": """
 policies:

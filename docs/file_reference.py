@@ -37,6 +37,7 @@ from routectl.topology.model import (
     Topology,
     Upstream,
     User,
+    delivery_limit,
     routing,
     types,
 )
@@ -83,6 +84,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Size, "size (bytes)"),
     (types.Age, "age"),
     (types.Whole, "whole number"),
+    (delivery_limit.DeliveryLimit, "whole number from -1, or `none`"),
     (types.Name, "name"),
     (types.DeclaredName, "name"),
     (types.RoutingKey, "string"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from kombu import Exchange, Queue, binding
@@ -9,6 +10,8 @@ from kombu import Exchange, Queue, binding
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery import delayed
 from ...topology.delivery.addresses import consumable_queues
+from ...topology.model.delivery_limit import UNLIMITED, UNLIMITED_SINCE
+from ...topology.model.support import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 class FileQueue(Queue):  # type: ignore[misc]
     """A queue that Celery declares with the file's bindings, not with the routing key of its tasks."""
 
-    attrs = (*Queue.attrs, ("file_bindings", None))
+    attrs = (*Queue.attrs, ("file_bindings", None), ("unlimited", bool))
 
     def as_dict(self, recurse: bool = False) -> dict[str, Any]:
         """Returns kombu's dict, with the file's bindings in kombu's format if it must be serializable.
@@ -30,6 +33,7 @@ class FileQueue(Queue):  # type: ignore[misc]
         """
         found: dict[str, Any] = super().as_dict(recurse)
         if recurse:
+            found.pop("unlimited", None)
             bindings = [
                 binding(exchange, key, arguments=arguments)
                 for exchange, key, arguments in found.pop("file_bindings") or ()
@@ -38,13 +42,26 @@ class FileQueue(Queue):  # type: ignore[misc]
         return found
 
     def _create_queue(self, nowait: bool = False, channel: Any = None) -> None:
-        self.queue_declare(nowait=nowait, passive=False, channel=channel)
+        queue = self
+        if self.unlimited and _has_default_limit(channel or self.channel):
+            queue = copy(self)
+            queue.queue_arguments = {**self.queue_arguments, "x-delivery-limit": -1}
+        queue.queue_declare(nowait=nowait, passive=False, channel=channel)
 
     def _create_bindings(self, nowait: bool = False, channel: Any = None) -> None:
         channel = channel or self.channel
         for exchange, key, arguments in self.file_bindings or ():
             exchange(channel).declare(nowait=nowait)
             self.bind_to(exchange.name, key, arguments, nowait=nowait, channel=channel)
+
+
+def _has_default_limit(channel: Any) -> bool:
+    """Whether the broker of a channel limits deliveries unless the queue's argument is -1."""
+    properties = getattr(channel.connection, "server_properties", None) or {}
+    try:
+        return parse_version(str(properties.get("version", ""))) >= UNLIMITED_SINCE
+    except ValueError:
+        return False
 
 
 def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Iterator[Queue]:
@@ -105,6 +122,7 @@ def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) 
         auto_delete=queue.auto_delete,
         queue_arguments=queue.declare_arguments(),
         no_declare=queue.external,
+        unlimited=queue.delivery_limit == UNLIMITED,
         file_bindings=[
             (_exchange(body, each.exchange), each.key, each.binding_arguments()) for each in queue.bindings
         ],

@@ -11,6 +11,7 @@ from ..base.resources import Key, Kind, Resource, State
 from ..errors import Refused, Rejected
 from .address import Address
 from .amqp.connection import Amqp
+from .amqp.handshake import greeting
 from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
 from .management.client import Management, ServerInfo
@@ -19,6 +20,9 @@ from .management.client import Management, ServerInfo
 AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})
 
 _THREADS = 8
+
+#: Timeout of a connection whose host has just answered, in seconds.
+_CONNECT_TIMEOUT = 10.0
 
 
 class Session(Protocol):
@@ -111,6 +115,8 @@ class AmqpSession:
         self._vhost = vhost
         with Amqp(address, vhost):
             pass
+        #: The broker's version, such as `4.3.6`; empty if it does not report one.
+        self.product_version: str = greeting(address, timeout=_CONNECT_TIMEOUT).version
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
         """The exchanges and queues of the file that exist; if one differs, it has the broker's reason instead."""

@@ -18,20 +18,22 @@ from ..base.resources import (
 )
 from ..delivery.addresses import AddressBook
 from ..model import Body, Exchange, Queue, Topology, User
+from ..model.support import Version
 
 
-def desired_state(topology: Topology, vhost: str) -> State:
+def desired_state(topology: Topology, vhost: str, version: Version | None = None) -> State:
     """All objects that the file declares, including those of delayed delivery.
 
     Parameters:
       topology: The file.
       vhost: The vhost of the top level.
+      version: The broker's version; if it is unknown, `delivery_limit: none` is left out.
     """
     state: State = {}
     for name, body in topology.bodies(vhost).items():
         if body is not topology or topology.vhost is not None or _vhost_properties(body):
             _add(state, [Resource(Key(Kind.VHOST, "", (name,)), _vhost_properties(body))])
-        _add(state, _body(name, body))
+        _add(state, _body(name, body, version))
     for name, user in topology.users.items():
         _add(state, _user(name, user))
     return state
@@ -49,7 +51,7 @@ def _vhost_properties(body: Body) -> dict[str, Any]:
     return properties
 
 
-def _body(vhost: str, body: Body) -> Iterator[Resource]:
+def _body(vhost: str, body: Body, version: Version | None) -> Iterator[Resource]:
     for limit, value in body.limits.model_dump(exclude_none=True).items():
         yield Resource(Key(Kind.VHOST_LIMIT, vhost, (limit.replace("_", "-"),)), {"value": value})
     yield from _delayed_delivery(vhost, body)
@@ -61,7 +63,7 @@ def _body(vhost: str, body: Body) -> Iterator[Resource]:
         yield queue_resource(
             vhost,
             name,
-            queue.declare_arguments(),
+            queue.declare_arguments(version),
             durable=queue.durable,
             auto_delete=queue.auto_delete,
             external=queue.external,
@@ -71,8 +73,10 @@ def _body(vhost: str, body: Body) -> Iterator[Resource]:
     for kind, policies in ((Kind.POLICY, body.policies), (Kind.OPERATOR_POLICY, body.operator_policies)):
         for name, policy in policies.items():
             properties = policy.model_dump(include={"pattern", "apply_to", "priority"})
-            properties["definition"] = policy.definition.keys()
-            yield Resource(Key(kind, vhost, (name,)), properties)
+            properties["definition"] = policy.definition.keys(version)
+            # RabbitMQ refuses a policy without keys: that of `delivery_limit: none` before 4.0.
+            if properties["definition"]:
+                yield Resource(Key(kind, vhost, (name,)), properties)
 
 
 def _optional_exchanges(vhost: str, body: Body) -> Iterator[Resource]:

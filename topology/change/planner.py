@@ -12,6 +12,8 @@ from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
 from ..model import Body
+from ..model.support import parse_version
+from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
 from .plan import Change, Plan
@@ -88,7 +90,8 @@ def plan_by_management(
     guard_cluster(loaded, server, cluster)
     guard_version(loaded, server)
     vhost = vhost_of(loaded, address)
-    wanted = desired_state(loaded.topology, vhost)
+    major, minor = server.version[:2]
+    wanted = desired_state(loaded.topology, vhost, (major, minor))
     vhosts = tuple(loaded.topology.bodies(vhost))
     wanted_vhost = Key(Kind.VHOST, "", (vhost,))
     live = session.read(wanted, vhosts)
@@ -97,6 +100,7 @@ def plan_by_management(
             f"the vhost `{vhost}` does not exist on {address}",
             f"add `vhost: {vhost}` to the file to create it",
         )
+    wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
     guard_deletions(delete, wanted)
     found = diff(wanted, live, delete=delete)
     plan = Plan(
@@ -122,7 +126,8 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
       session: The session over AMQP.
     """
     vhost = vhost_of(loaded, address)
-    everything = desired_state(loaded.topology, vhost)
+    version = parse_version(session.product_version) if session.product_version else None
+    everything = desired_state(loaded.topology, vhost, version)
     wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
     unsupported = Counter(
         str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} in other vhosts"

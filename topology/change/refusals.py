@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..base.resources import Kind
 from ..errors import Refused
+from .delivery_limits import policy_instead
 from .plan import Change
 from .planner import Planned
 
@@ -23,8 +24,11 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
         what = planned.plan.name_of(change.key)
         if change.action == "replace" and planned.session.complete:
             names = ", ".join(name for name, _, _ in change.differences())
+            policy = policy_instead(change)
             hint = (
-                f"change {names} in the file to match the broker, "
+                f"to keep the queue, remove its limit by a policy in the file: `{policy}`"
+                if policy
+                else f"change {names} in the file to match the broker, "
                 f"or delete the {change.key.kind} manually if it is not needed, then apply again"
             )
             found.append(Refused(f"{what} must be replaced: {_impact(change)}", hint))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .queue import QueueSettings
-from .support import Support, arguments_of
+from .support import Support, Version
 from .types import Arguments, Model, Name, Regex, Whole
 
 
@@ -49,13 +49,16 @@ class PolicyDefinition(QueueSettings):
         default_factory=dict, description="Additional policy keys, passed through unchanged."
     )
 
-    def keys(self) -> dict[str, Any]:
-        """The definition by RabbitMQ's names."""
+    def keys(self, version: Version | None = None) -> dict[str, Any]:
+        """The definition by RabbitMQ's names.
+
+        Parameters:
+          version: The broker's version; if it is unknown, `delivery_limit: none` is left out.
+        """
         definition = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in arguments_of(self)
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.settings(version).items()
         }
-        if self.dead_letter is not None:
-            definition.update(self.dead_letter.settings())
         return definition | self.arguments
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .support import Support, arguments_of, support_of
+from .delivery_limit import UNLIMITED, UNLIMITED_SINCE, DeliveryLimit
+from .support import Support, Version, arguments_of, support_of
 from .types import (
     Age,
     Arguments,
@@ -102,11 +103,11 @@ class QueueSettings(Model):
         description="Overflow behaviour when the maximum length is reached; quorum queues do not support "
         "`reject-publish-dlx` (`x-overflow`).",
     )
-    delivery_limit: Annotated[Whole | None, Support(quorum="..")] = Field(
+    delivery_limit: Annotated[DeliveryLimit | None, Support(quorum="..")] = Field(
         None,
-        ge=-1,
         description="Maximum number of redeliveries before a message is discarded or dead-lettered; "
-        "20 by default since RabbitMQ 4.0, -1 for no limit (`x-delivery-limit`).",
+        "20 by default since RabbitMQ 4.0. `none` is no limit in any version: -1 since 4.0, and unset before, "
+        "where -1 would discard a message at its first redelivery (`x-delivery-limit`).",
     )
     consumer_timeout: Annotated[
         PositiveMilliseconds | None,
@@ -174,6 +175,21 @@ class QueueSettings(Model):
         None, ge=1, description="Initial number of replicas of a stream (`x-initial-cluster-size`)."
     )
 
+    def settings(self, version: Version | None = None) -> dict[str, Any]:
+        """The settings by RabbitMQ's names without `x-`, except those that only queues or policies have.
+
+        Parameters:
+          version: The broker's version; if it is unknown, `delivery_limit: none` is left out.
+        """
+        found = dict(arguments_of(self))
+        if self.delivery_limit == UNLIMITED:
+            del found["delivery-limit"]
+            if version is not None and version >= UNLIMITED_SINCE:
+                found["delivery-limit"] = -1
+        if self.dead_letter is not None:
+            found.update(self.dead_letter.settings())
+        return found
+
 
 class Queue(QueueSettings):
     """A queue or stream with its type, arguments and bindings."""
@@ -220,13 +236,14 @@ class Queue(QueueSettings):
         description="Whether the queue is declared elsewhere: it must exist, and routectl never changes it.",
     )
 
-    def declare_arguments(self) -> dict[str, Any]:
-        """All arguments of the declaration, including `x-queue-type`."""
+    def declare_arguments(self, version: Version | None = None) -> dict[str, Any]:
+        """All arguments of the declaration, including `x-queue-type`.
+
+        Parameters:
+          version: The broker's version; if it is unknown, `delivery_limit: none` is left out.
+        """
         arguments: dict[str, Any] = {"x-queue-type": self.type}
-        for name, value in arguments_of(self):
-            arguments[f"x-{name}"] = value
-        if self.dead_letter is not None:
-            arguments.update({f"x-{name}": value for name, value in self.dead_letter.settings().items()})
+        arguments.update({f"x-{name}": value for name, value in self.settings(version).items()})
         arguments.update(self.arguments)
         return arguments
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import EXTRA_TYPES
-from ...model import Exchange, Policy, Queue
+from ...model import Exchange, Policy, Queue, QueueSettings
+from ...model.delivery_limit import UNLIMITED_SINCE
 from ...model.exchange import FIELDS_OF_TYPE, KNOWN_TYPES
 from ...model.policy import PolicyDefinition
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
@@ -100,7 +101,8 @@ class ArgumentCheck:
             else:
                 self._check_versions(place, f"the policy key `{field}`", support.policy)
                 self._on_policy_type(place, field, support, queue_type)
-        if not definition.keys():
+        self._unlimited((*path, "definition", "delivery_limit"), definition)
+        if not definition.keys(UNLIMITED_SINCE):
             message, help_ = "the policy sets nothing", "add a key, such as `message_ttl: 7d`"
             self._add((*path, "definition"), "missing-key", message, help_, of_key=True)
 
@@ -128,8 +130,20 @@ class ArgumentCheck:
                 self._wrong((*path, field), message, help_)
             else:
                 self._check_versions((*path, field), f"`{field}` on a {queue.type} queue", spec)
+        self._unlimited((*path, "delivery_limit"), queue)
         if queue.queue_version == 1:
             self._check_versions((*path, "queue_version"), "`queue_version: 1`", "..4.2")
+
+    def _unlimited(self, path: ValuePath, settings: QueueSettings) -> None:
+        """A literal -1, which means no limit only since RabbitMQ 4.0."""
+        old = [version for version in self._versions if version < UNLIMITED_SINCE]
+        if settings.delivery_limit == -1 and old:
+            versions = ", ".join(f"{major}.{minor}" for major, minor in old)
+            message = (
+                f"RabbitMQ {versions} does not support `delivery_limit: -1`: it discards a message at its first "
+                "redelivery; `delivery_limit: none` is no limit in any version"
+            )
+            self._add(path, "wrong-version", message, "write `delivery_limit: none`", of_key=True)
 
     def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max

@@ -90,6 +90,26 @@ def test_a_queue_has_its_type_as_a_property_and_the_rest_as_arguments() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "limit"), [((3, 13), {}), ((4, 0), {"x-delivery-limit": -1}), (None, {})]
+)
+def test_no_delivery_limit_is_an_argument_since_rabbitmq_4(
+    version: tuple[int, int] | None, limit: dict[str, int]
+) -> None:
+    data = {"version": 1, "queues": {"q": {"type": "quorum", "delivery_limit": "none"}}}
+    found = desired_state(Topology.model_validate(data), "/", version)
+    assert found[queue_key("/", "q")].properties["arguments"] == limit
+
+
+@pytest.mark.parametrize(("version", "definitions"), [((3, 13), []), ((4, 0), [{"delivery-limit": -1}])])
+def test_a_policy_without_keys_is_left_out(
+    version: tuple[int, int], definitions: list[dict[str, int]]
+) -> None:
+    policy = {"pattern": "^q$", "definition": {"delivery_limit": "none"}}
+    found = desired_state(Topology.model_validate({"version": 1, "policies": {"p": policy}}), "/", version)
+    assert [item.properties["definition"] for item in found.values()] == definitions
+
+
 def test_external_objects_are_marked_and_their_bindings_are_managed() -> None:
     found = wanted(
         exchanges={"theirs": {"type": "fanout", "external": True}},

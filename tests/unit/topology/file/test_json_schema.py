@@ -91,6 +91,10 @@ def test_the_repositorys_own_file_is_valid() -> None:
         *(f"queues: {{q: {{max_length: {value}}}}}" for value in ("0", '"${V}"', '"${V:-7}"')),
         'queues: {q: {type: "${TYPE:-quorum}"}}',
         "queues: {q: {dead_letter: null, message_ttl: null, max_length: ~}}",
+        *(
+            f"queues: {{q: {{type: quorum, delivery_limit: {value}}}}}"
+            for value in ("-1", "5", "none", "null")
+        ),
         "queues: {q: {arguments: {x-any: [1, {a: b}]}}}",
         "queues: {q: {bindings: [{exchange: amq.headers, headers: {a: 1}, match: any}]}}",
         "targets: ['3.13', 4.3]",
@@ -123,6 +127,7 @@ def test_files_that_load_are_valid(tmp_path: Path, text: str) -> None:
         "queues: {q: {durable: maybe}}",
         "queues: {q: {max_length: many}}",
         "queues: {q: {max_length: -1}}",
+        *(f"queues: {{q: {{type: quorum, delivery_limit: {value}}}}}" for value in ("-2", "never")),
         "queues: {q: {max_priority: 300}}",
         "queues: {q: {message_ttl: 7 days}}",
         "queues: {q: {max_length_bytes: 5 gigs}}",

@@ -81,6 +81,14 @@ def test_the_top_of_the_file(tmp_path: Path, text: str, mistake: str) -> None:
         ("5", "2:13 wrong-type: `q` must be a map (`name: value` lines), not `5`"),
         ("[]", "2:13 wrong-type: `q` must be a map (`name: value` lines)"),
         (
+            "{type: quorum, delivery_limit: never}",
+            "2:44 wrong-type: `delivery_limit` must be a whole number or `none`, not `never`",
+        ),
+        (
+            "{type: quorum, delivery_limit: -2}",
+            "2:44 wrong-value: `delivery_limit` must be at least -1, or `none`, not `-2`",
+        ),
+        (
             "{type: quorom}",
             "2:20 wrong-value: `type` must be one of classic, quorum, stream, not `quorom` | did you mean `quorum`?",
         ),

@@ -124,7 +124,7 @@ QUEUE = st.one_of(
     st.fixed_dictionaries(
         {"type": st.just("quorum")},
         optional={
-            "delivery_limit": st.integers(-1, 50),
+            "delivery_limit": st.integers(-1, 50) | st.just("none"),
             "max_length_bytes": WHOLE.map(lambda size: f"{size}KiB"),
         },
     ),

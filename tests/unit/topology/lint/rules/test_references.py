@@ -246,6 +246,21 @@ def test_what_a_target_lacks(tmp_path: Path, targets: str, text: str, mistake: s
     assert found == [f"{mistake} | remove it, or the version from `targets`"]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("queues: {q: {type: quorum, delivery_limit: -1}}", "3:28"),
+        ("policies: {p: {pattern: q, definition: {delivery_limit: -1}}}", "3:41"),
+    ],
+)
+def test_minus_one_is_a_limit_before_rabbitmq_4(tmp_path: Path, text: str, place: str) -> None:
+    assert Folder(tmp_path).mistakes(body(f"targets: ['3.13', 4.3]\n{text}")) == [
+        f"{place} wrong-version: RabbitMQ 3.13 does not support `delivery_limit: -1`: it discards a message at its "
+        "first redelivery; `delivery_limit: none` is no limit in any version | write `delivery_limit: none`"
+    ]
+    assert warnings(tmp_path, f"targets: 4.3\n{text}") == []
+
+
 def test_targets_keep_their_zeros_and_are_versions_that_exist(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert folder.load(body("targets: [3.10, '3.11', 4.0]")).topology.targets == ("3.10", "3.11", "4.0")
