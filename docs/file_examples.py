@@ -26,7 +26,8 @@ unresolved names are errors.
 ## Variables, overlays and includes
 
 - `${NAME}` is an environment variable, `${NAME:-default}` has a default, and `${NAME:?message}` has an error message
-  for when it is not set. `$${` is a literal `${`. Inside `[ ]` and `{ }`, quote the value.
+  for when it is not set, in values and in names: `"${ENV}.low": {…}`. `$${` is a literal `${`. Inside `[ ]` and `{ }`,
+  quote the text.
 - With `-f base.yaml -f prod.yaml` the later file overrides the earlier one: maps are merged, lists and single
   values are replaced, and `field: null` resets a field.
 - `include:` lists more files of the same format, relative to the including file; `*` includes all that match. Maps are

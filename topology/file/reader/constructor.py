@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from ...base.scalar import Interpolated, Unset, scalar
+from .keys import UnsetKey
 from .nodes import MAX_DEPTH, MERGE
 
 #: Values that aliases may repeat in total, to prevent exponential expansion ("billion laughs").
@@ -102,9 +103,11 @@ class Builder:
         result: dict[str, Any] = {}
         merges: list[yaml.Node] = []
         for key, value in node.value:
-            if type(key) is not yaml.ScalarNode:
+            if not isinstance(key, yaml.ScalarNode):
                 self._report_error("wrong-type", "a key must be a string", key, None)
                 continue
+            if isinstance(key, UnsetKey):
+                self._report_error("unset-variable", key.unset.message, key, key.unset.help)
             if key.tag == MERGE:
                 merges += value.value if isinstance(value, yaml.SequenceNode) else [value]
                 continue

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 import yaml
 
 from ...base.finding import Finding
+from ...base.scalar import Unset, scalar
 from ...errors import FileError
 from ...lint.registry import make_finding
 from .document import Document, read_text
+from .keys import replace_variables
 from .nodes import Lookup, copied, is_absent, merge
 from .parser import parse
 
@@ -35,10 +38,12 @@ class Reader:
     """Reads files and their includes; a file that is included several times is read once.
 
     Parameters:
+      environment: The variables for `${NAME}` in keys and in `include`.
       observer: Called before each access to the file system.
     """
 
-    def __init__(self, observer: ReadObserver | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str], observer: ReadObserver | None = None) -> None:
+        self._environment = environment
         self._observer = observer
         self.documents: dict[str, Document] = {}
         self.findings: list[Finding] = []
@@ -61,6 +66,8 @@ class Reader:
         self.findings += findings
         self.documents[document.name] = document
         root = parse(document)
+        if "${" in document.text:
+            replace_variables(root, self._environment)
         self._open.append(os.path.realpath(path))
         try:
             return self._with_includes(root, path)
@@ -91,15 +98,23 @@ class Reader:
             targets += [target for target in self._matches(item, path) if self._is_new(target, item)]
         return targets
 
+    def _written(self, item: yaml.ScalarNode) -> str:
+        """The path or glob of an item, with its variables replaced."""
+        value = scalar(item.value, plain=False, tag=item.tag, environment=self._environment)
+        if isinstance(value, Unset):
+            raise FileError([self._finding("unset-variable", value.message, item, value.help)])
+        return str(value)
+
     def _matches(self, item: yaml.ScalarNode, path: Path) -> list[Path]:
-        if "*" in item.value and "\0" not in item.value:
-            pattern = os.path.join(glob.escape(str(path.parent)), item.value)
+        target = self._written(item)
+        if "*" in target and "\0" not in target:
+            pattern = os.path.join(glob.escape(str(path.parent)), target)
             if self._observer is not None:
                 self._observer.pattern(pattern)
             found = glob.glob(pattern, recursive=True)
             matches = [name for name in sorted(found) if os.path.realpath(name) not in self._open]
         else:
-            name = os.path.join(path.parent, item.value)
+            name = os.path.join(path.parent, target)
             if self._observer is not None:
                 self._observer.file(name)
             matches = [name] if os.path.exists(name) else []

@@ -129,7 +129,7 @@ def read(
     Raises:
       FileError: a file cannot be read, or is not valid YAML. Other mistakes are added to `findings`.
     """
-    reader = Reader(observer)
+    reader = Reader(environment, observer)
     roots = [reader.file(Path(path)) for path in paths]
     merged = roots[0]
     for root in roots[1:]:

@@ -246,9 +246,9 @@ def test_variables_take_the_type_of_their_field(tmp_path: Path) -> None:
     assert queue.exchanges["e"].arguments == {"x-b": 5, "x-c": True}
 
 
-def test_a_name_before_a_colon_is_never_a_variable(tmp_path: Path) -> None:
+def test_a_name_before_a_colon_needs_no_quotes_for_a_variable(tmp_path: Path) -> None:
     topology = Folder(tmp_path).load(body("queues:\n  ${NAME}: {}"), ENVIRONMENT).topology
-    assert list(topology.queues) == ["${NAME}"]
+    assert list(topology.queues) == [ENVIRONMENT["NAME"]]
 
 
 def test_an_unset_variable_has_no_consequences(tmp_path: Path) -> None:
