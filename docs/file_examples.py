@@ -20,8 +20,13 @@ unresolved names are errors.
 - **Names**: up to 255 bytes of UTF-8, without line breaks. Names that begin with `amq.` are reserved by RabbitMQ:
   of its own exchanges, the file can only say what they are bound to, as in `exchanges: {amq.topic: {bindings: […]}}`.
 - **Lists** of names or strings with a single item may be written as that item.
-- **Omitted fields** are not sent, so RabbitMQ's own default applies. `field: null` resets a field that `defaults`
-  sets.
+- **Omitted fields** of an exchange, a queue, a policy or a permission have their default: these objects are described
+  as a whole, so a plan also shows what somebody else has set on them. Arguments that RabbitMQ does not know are the
+  exception: they are left unchanged. Omitted fields of a user or a vhost (tags, password, description, default queue
+  type, limits) are left unchanged. `field: null` resets a field that `defaults` sets.
+- **Arguments and headers** keep their type: `2` and `2.0` are different headers. `null` is an error, as the management
+  API cannot store it.
+- **Tags** of users and vhosts are separated by commas, as in `tags: administrator, monitoring`, or are a list.
 
 ## Variables, overlays and includes
 

@@ -23,7 +23,7 @@ from itertools import groupby
 
 from ..base.progress import Counter, CountProgress
 from ..base.resources import KIND_ORDER, Resource
-from ..errors import AccessRefused, NotFound, Rejected, Unreachable
+from ..errors import BrokerError, NotFound, Unreachable
 from .address import Address
 from .amqp.connection import Unsendable
 from .amqp.pipeline import Failure, declare_all
@@ -91,7 +91,9 @@ def put_all(
     def put(resource: Resource) -> Failure | None:
         try:
             management.put(resource)
-        except (Rejected, NotFound, AccessRefused) as error:
+        except Unreachable:
+            raise
+        except BrokerError as error:
             return Failure(resource, error)
         finally:
             done.add()

@@ -130,11 +130,15 @@ def _parameters(vhost: str, body: Body) -> Iterator[Resource]:
 
 
 def _user(name: str, user: User) -> Iterator[Resource]:
-    properties: dict[str, Any] = {"tags": sorted(user.tags)}
+    properties: dict[str, Any] = {}
+    if user.tags is not None:
+        properties["tags"] = sorted(user.tags)
     if user.password is not None:
         properties["password"] = user.password
     if user.password_hash is not None:
-        properties |= {"password_hash": user.password_hash, "hashing_algorithm": user.hashing_algorithm}
+        properties["password_hash"] = user.password_hash
+        if "hashing_algorithm" in user.model_fields_set:
+            properties["hashing_algorithm"] = user.hashing_algorithm
     yield Resource(Key(Kind.USER, "", (name,)), properties)
     for vhost, permission in user.permissions.items():
         yield Resource(Key(Kind.PERMISSION, vhost, (name,)), permission.model_dump())

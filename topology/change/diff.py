@@ -19,6 +19,9 @@ from ..base.resources import (
     State,
 )
 from ..base.secret import Secret, password_matches
+from ..model.exchange import FIELD_OF_ARGUMENT as FIELD_OF_EXCHANGE_ARGUMENT
+from ..model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT
+from ..model.queue import FIELD_OF_ARGUMENT as FIELD_OF_QUEUE_ARGUMENT
 from .plan import Change, equal
 
 #: A vhost that the plan creates will have these exchanges.
@@ -85,7 +88,7 @@ def _change(wanted: Resource, found: Resource) -> Change:
     return Change(
         "replace",
         key,
-        found.properties,
+        _compared(wanted, found),
         wanted.properties,
         "destructive",
         reason,
@@ -97,6 +100,8 @@ def _change(wanted: Resource, found: Resource) -> Change:
 
 def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties that are compared with those in the file."""
+    if wanted.key.kind in _IMMUTABLE:
+        return _without_foreign_arguments(wanted, found)
     if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
@@ -105,6 +110,21 @@ def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
         algorithm = found.properties.get("hashing_algorithm") or ""
         live["password"] = password if password_matches(password, stored, algorithm) else Secret("")
     return live
+
+
+#: The arguments that change what RabbitMQ does; clients may set any others.
+_KNOWN_ARGUMENTS = {
+    Kind.QUEUE: FIELD_OF_QUEUE_ARGUMENT.keys() | DEAD_LETTER_FIELD_OF_ARGUMENT.keys(),
+    Kind.EXCHANGE: FIELD_OF_EXCHANGE_ARGUMENT.keys(),
+}
+
+
+def _without_foreign_arguments(wanted: Resource, found: Resource) -> Mapping[str, Any]:
+    """The live properties without arguments that neither RabbitMQ nor the file knows: redeclaring ignores them."""
+    compared = _KNOWN_ARGUMENTS[wanted.key.kind] | wanted.properties["arguments"].keys()
+    stored = found.properties.get("arguments", {})
+    arguments = {name: value for name, value in stored.items() if name in compared}
+    return {**found.properties, "arguments": arguments}
 
 
 def _deletion(found: Resource) -> Change:

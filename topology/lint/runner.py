@@ -16,6 +16,7 @@ from .rules.arguments import ArgumentCheck
 from .rules.references import References, check_users
 from .rules.routes import check_routes
 from .rules.shards import check_shards
+from .rules.storable import check_storable
 from .rules.workers import check_workers
 
 
@@ -78,6 +79,7 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
 
 
 def _check_arguments(base: ValuePath, body: Body, arguments: ArgumentCheck) -> None:
+    arguments.vhost(base, body)
     for name, exchange in body.exchanges.items():
         arguments.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):
@@ -107,6 +109,7 @@ def _check_body(
         scope.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):
         scope.queue((*base, "queues", name), queue)
+    check_storable(base, body, report.add)
     check_shards(base, body, names, report)
     sound = report.errors == errors
     scope.upstream_sets()

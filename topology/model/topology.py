@@ -16,8 +16,8 @@ from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, DeclaredName, Model, Name, Names, Texts, Whole, _listed
-from .users import User
+from .types import LIST_SCHEMA, DeclaredName, Model, Name, Texts, Whole, _listed
+from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.
 REFUSE = "refuse"
@@ -111,10 +111,14 @@ def _numbered(binding: Binding, number: int, exchange: Exchange | None) -> Bindi
 class Body(Model):
     """The contents of a vhost, and the routing of tasks in it."""
 
-    description: str | None = Field(None, description="Description of the vhost.")
-    tags: Names | None = Field(None, description="Tags of the vhost.")
+    description: str | None = Field(None, description="Description of the vhost. Left unchanged if not set.")
+    tags: Tags | None = Field(
+        None, description="Tags of the vhost; `[]` removes all. Left unchanged if not set."
+    )
     default_queue_type: Literal["classic", "quorum", "stream"] | None = Field(
-        None, description="Type of queues that clients declare in this vhost without a type."
+        None,
+        description="Type of queues that clients declare in this vhost without a type. "
+        "Left unchanged if not set; RabbitMQ before 3.11.17 cannot change that of an existing vhost.",
     )
     limits: Limits = Field(default_factory=Limits, description="Limits of the vhost.")
     exchanges: dict[Name, Exchange] = Field(

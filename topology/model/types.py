@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
@@ -203,7 +204,9 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float):
         value = float(value)
-    if isinstance(value, int | float) and not abs(value) <= MAX_WHOLE:
+    if (isinstance(value, int) and not abs(value) <= MAX_WHOLE) or (
+        isinstance(value, float) and not isfinite(value)
+    ):
         raise PydanticCustomError("wrong_type", "is too large a number")
     return value
 

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ..base.secret import Secret
-from .types import Model, Name, Names, Password, Regex
+from .types import LIST_SCHEMA, Model, Name, Password, Regex, _listed
+
+
+def _tags(value: Any) -> Any:
+    """Tags are separated by commas, also within an entry of a list; RabbitMQ strips spaces around them."""
+    entries = _listed(value)
+    if not isinstance(entries, list | tuple):
+        return entries
+    tags: list[Any] = []
+    for entry in entries:
+        tags += [tag.strip(" ") for tag in entry.split(",")] if isinstance(entry, str) else [entry]
+    return tuple(tag for index, tag in enumerate(tags) if tag != "" and tag not in tags[:index])
+
+
+def _ascii(value: str) -> str:
+    if not value.isascii():
+        raise PydanticCustomError(
+            "name", "a user's tag must be ASCII: RabbitMQ stores other characters wrongly"
+        )
+    return value
+
+
+Tags = Annotated[tuple[Name, ...], BeforeValidator(_tags), WithJsonSchema(LIST_SCHEMA)]
+UserTags = Annotated[
+    tuple[Annotated[Name, AfterValidator(_ascii)], ...],
+    BeforeValidator(_tags),
+    WithJsonSchema(LIST_SCHEMA),
+]
 
 
 class Permission(Model):
@@ -30,9 +58,10 @@ class TopicPermission(Model):
 class User(Model):
     """A user of the broker. The password comes from an environment variable, a file, or as a hash."""
 
-    tags: Names = Field(
-        (),
-        description="User tags: `administrator`, `monitoring`, `policymaker`, `management`, or custom ones.",
+    tags: UserTags | None = Field(
+        None,
+        description="User tags: `administrator`, `monitoring`, `policymaker`, `management`, or custom ones; `[]` "
+        "removes all. Left unchanged if not set.",
     )
     password: Password | None = Field(
         None,
@@ -46,7 +75,11 @@ class User(Model):
     )
     hashing_algorithm: Literal[
         "rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "rabbit_password_hashing_md5"
-    ] = Field("rabbit_password_hashing_sha256", description="Hashing algorithm of `password_hash`.")
+    ] = Field(
+        "rabbit_password_hashing_sha256",
+        description="Hashing algorithm of `password_hash`. If it is not set, that of a hash that RabbitMQ already has "
+        "is left unchanged.",
+    )
     permissions: dict[Name, Permission] = Field(default_factory=dict, description="Permissions by vhost.")
     topic_permissions: dict[Name, dict[str, TopicPermission]] = Field(
         default_factory=dict, description="Topic permissions by vhost and exchange."

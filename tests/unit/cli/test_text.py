@@ -139,10 +139,10 @@ def test_a_long_name_pushes_only_its_own_line() -> None:
 )
 def test_a_difference_can_be_seen(before: Any, after: Any, shown: str) -> None:
     def arguments(value: Any) -> dict[str, Any]:
-        return {} if value is None else {"x-a": value}
+        return {} if value is None else {"x-max-length": value}
 
     one, other = (queue("q", arguments=arguments(value)) for value in (after, before))
-    assert line(one, other) == f"-/+ queue  q  x-a: {shown}"
+    assert line(one, other) == f"-/+ queue  q  x-max-length: {shown}"
 
 
 def test_no_password_is_shown_and_that_it_differs_is() -> None:

@@ -174,12 +174,12 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
 def as_int64(value: Any) -> Any:
     """Arguments with 64-bit integers, as the management API stores them.
 
-    A binding with 32-bit integers would be a different binding (deps/rabbit/src/rabbit_binding.erl).
+    A binding with 32-bit integers would be a different binding (deps/rabbit/src/rabbit_binding.erl). So would one with
+    2 for 2.0: a float stays one, which pika cannot encode.
     """
 
     def convert(leaf: Any) -> Any:
-        is_integer = isinstance(leaf, int) or (isinstance(leaf, float) and leaf.is_integer())
-        return long(int(leaf)) if is_integer and not isinstance(leaf, bool) else leaf
+        return long(leaf) if isinstance(leaf, int) and not isinstance(leaf, bool) else leaf
 
     return map_leaves(value, convert)
 

@@ -17,7 +17,7 @@ from pika.adapters.select_connection import IOLoop, SelectConnection
 
 from ...base.progress import Counter, CountProgress
 from ...base.resources import Kind, Resource, queue_key
-from ...errors import AccessRefused, BrokerError, NotFound, Rejected
+from ...errors import BrokerError, Unreachable
 from ..address import Address
 from .connect import parameters
 from .connection import ENCODING_ERRORS, Amqp, declare
@@ -76,7 +76,9 @@ def declare_all(
                 for resource in pipeline.run(stage):
                     try:
                         amqp.declare(resource)
-                    except (Rejected, NotFound, AccessRefused) as error:
+                    except Unreachable:
+                        raise
+                    except BrokerError as error:
                         failures.append(Failure(resource, error))
                     report.add()
     return failures

@@ -19,11 +19,10 @@ Json = Mapping[str, Any]
 def vhost(item: Json) -> Resource:
     """From `/api/vhosts`. RabbitMQ 3.10 has some properties in `metadata` only."""
     metadata = item.get("metadata") or {}
-    properties: dict[str, Any] = {}
-    if description := item.get("description") or metadata.get("description"):
-        properties["description"] = description
-    if tags := _tags(item.get("tags") or metadata.get("tags")):
-        properties["tags"] = tags
+    properties: dict[str, Any] = {
+        "description": item.get("description") or metadata.get("description") or "",
+        "tags": _tags(item.get("tags") or metadata.get("tags")),
+    }
     default = item.get("default_queue_type") or metadata.get("default_queue_type")
     if default not in (None, "undefined", "null"):
         properties["default_queue_type"] = default
@@ -152,11 +151,11 @@ def _secret_uris(value: Any, name: str = "") -> Any:
 
 
 def _arguments(item: Json) -> dict[str, Any]:
-    return dict(_integral(item.get("arguments") or {}))
+    return dict(item.get("arguments") or {})
 
 
 def _tags(tags: Any) -> list[str]:
     """Tags are a list, or in some versions a comma-separated string."""
     if isinstance(tags, str):
         tags = [tag.strip() for tag in tags.split(",")]
-    return sorted(tag for tag in tags or () if tag)
+    return sorted({tag for tag in tags or () if tag})

@@ -9,6 +9,9 @@ from urllib.parse import quote
 from ...base.resources import Kind, Resource, binding_arguments
 from ...base.secret import reveal
 
+#: How a hash was made if the file does not say so; RabbitMQ would assume what its own configuration says.
+DEFAULT_HASHING_ALGORITHM = "rabbit_password_hashing_sha256"
+
 
 def segment(name: str) -> str:
     """A name as a segment of a URL path. `.` and `..` alone would be relative segments."""
@@ -52,6 +55,8 @@ def body(resource: Resource) -> dict[str, Any]:
         case Kind.VHOST | Kind.USER:
             if "tags" in properties:
                 properties["tags"] = ",".join(properties["tags"])
+            if "password_hash" in properties:
+                properties.setdefault("hashing_algorithm", DEFAULT_HASHING_ALGORITHM)
             if "default_queue_type" in properties:
                 # RabbitMQ 3.10 only knows this name.
                 properties["defaultqueuetype"] = properties["default_queue_type"]

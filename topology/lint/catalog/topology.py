@@ -59,6 +59,14 @@ RULES = (
         fix="Remove the setting, upgrade the broker, or remove the version from `targets`.",
     ),
     LintRule(
+        "bad-argument",
+        summary="RabbitMQ cannot store an argument or a header",
+        why="RabbitMQ's management API answers an error for `null`, also within lists and maps, or stores the text "
+        "`undefined`; a name that is longer than 255 bytes cannot be sent.",
+        example="queues: {high: {bindings: [{exchange: amq.headers, headers: {tier: null}}]}}",
+        fix="Remove it, or give it another value.",
+    ),
+    LintRule(
         "misplaced-key",
         summary="A queue argument is written under `arguments`, although it has its own field",
         why="Fields are checked against queue type and version; the same setting in two places could "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import EXTRA_TYPES
-from ...model import Exchange, Policy, Queue, QueueSettings
+from ...model import Body, Exchange, Policy, Queue, QueueSettings
 from ...model.delivery_limit import UNLIMITED_SINCE
 from ...model.exchange import FIELDS_OF_TYPE, KNOWN_TYPES
 from ...model.policy import PolicyDefinition
@@ -32,6 +32,11 @@ class ArgumentCheck:
         self._add = add
         self._versions = versions
         self._origin = origin
+
+    def vhost(self, path: ValuePath, body: Body) -> None:
+        """A vhost's own properties."""
+        if not all(tag.isascii() for tag in body.tags or ()):
+            self._check_versions((*path, "tags"), "tags of a vhost that are not ASCII", "4.0..")
 
     def queue(self, path: ValuePath, queue: Queue) -> None:
         """A queue's type, properties and arguments."""

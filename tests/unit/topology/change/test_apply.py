@@ -187,13 +187,13 @@ def test_a_password_is_set_and_found_again() -> None:
 
 
 def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
-    broker = MemoryBroker([queue("high", messages=2, arguments={"x-old": 1})])
+    broker = MemoryBroker([queue("high", messages=2, arguments={"x-expires": 1})])
     with pytest.raises(
         Refused, match="queue high must be replaced: 2 messages, 0 consumers"
     ) as refused_error:
         carry_out(SHOP, broker, "disruptive", "destructive", "data-loss")
     assert refused_error.value.hint is not None
-    assert "change x-old in the file to match the broker" in refused_error.value.hint
+    assert "change x-expires in the file to match the broker" in refused_error.value.hint
     assert broker.writes == []
 
 

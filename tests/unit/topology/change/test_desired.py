@@ -180,15 +180,16 @@ def test_a_user_has_permissions() -> None:
         "user app": {
             "tags": ["administrator", "monitoring"],
             "password_hash": Secret("aGFzaA=="),
-            "hashing_algorithm": "rabbit_password_hashing_sha256",
         },
         "permission app": {"configure": "^$", "write": "^$", "read": ".*"},
         "topic permission app tasks": {"write": "^app", "read": ".*"},
     }
 
 
-def test_a_user_without_a_password_keeps_the_one_it_has() -> None:
-    assert wanted(users={"app": {}})[Key(Kind.USER, "", ("app",))].properties == {"tags": []}
+def test_a_user_keeps_what_the_file_does_not_say() -> None:
+    key = Key(Kind.USER, "", ("app",))
+    assert wanted(users={"app": {}})[key].properties == {}
+    assert wanted(users={"app": {"tags": []}})[key].properties == {"tags": []}
 
 
 def test_quorum_queues_with_tasks_require_delayed_delivery() -> None:

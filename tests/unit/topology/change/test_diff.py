@@ -65,8 +65,21 @@ def test_a_replacement_has_message_and_consumer_counts() -> None:
 
 
 def test_an_argument_that_only_the_broker_has_is_a_difference() -> None:
-    change = diff(state(HIGH), state(queue("high", arguments={"x-old": 1}))).changes[0]
-    assert change.differences() == [("x-old", 1, None)]
+    change = diff(state(HIGH), state(queue("high", arguments={"x-expires": 1, "x-note": "theirs"}))).changes[
+        0
+    ]
+    assert change.differences() == [("x-expires", 1, None)]
+
+
+def test_an_argument_that_rabbitmq_does_not_know_is_compared_only_if_the_file_sets_it() -> None:
+    found = state(
+        queue("high", arguments={"x-note": "theirs"}), exchange("tasks", arguments={"x-note": "theirs"})
+    )
+    assert diff(state(HIGH, exchange("tasks")), found).changes == ()
+    ours = state(queue("high", arguments={"x-note": "ours"}), exchange("tasks", arguments={"x-note": "ours"}))
+    assert [change.differences() for change in diff(ours, found).changes] == [
+        [("x-note", "theirs", "ours")]
+    ] * 2
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(True, 1), (0, False), ([1], [True]), ({"a": 1}, {"a": True})])

@@ -34,10 +34,10 @@ def test_a_queue_without_a_type_is_classic(arguments: dict[str, Any]) -> None:
 
 
 def test_a_queue_type_is_not_an_argument() -> None:
-    found = queue(arguments={"x-queue-type": "quorum", "x-message-ttl": 5.0})
+    found = queue(arguments={"x-queue-type": "quorum", "x-message-ttl": 5, "x-own": 5.0})
     assert found is not None
     assert found.properties["type"] == "quorum"
-    assert repr(found.properties["arguments"]) == "{'x-message-ttl': 5}"
+    assert repr(found.properties["arguments"]) == "{'x-message-ttl': 5, 'x-own': 5.0}"
 
 
 def test_an_exclusive_queue_is_left_out() -> None:
@@ -58,13 +58,13 @@ def test_a_binding_has_no_properties() -> None:
         "routing_key": "k", "arguments": {"b": 1.0, "a": "x"}, "properties_key": "k~abc",
     }  # fmt: skip
     found = decode.binding(item)
-    assert found == Resource(binding_key("v", "e", "q", "k", {"a": "x", "b": 1}), properties_key="k~abc")
+    assert found == Resource(binding_key("v", "e", "q", "k", {"a": "x", "b": 1.0}), properties_key="k~abc")
 
 
 @pytest.mark.parametrize("default", ["undefined", "null", None])
 def test_a_vhost_without_a_default_queue_type(default: str | None) -> None:
     item = {"name": "v", "description": "", "tags": [], "default_queue_type": default, "metadata": {}}
-    assert decode.vhost(item) == Resource(Key(Kind.VHOST, "", ("v",)))
+    assert decode.vhost(item) == Resource(Key(Kind.VHOST, "", ("v",)), {"description": "", "tags": []})
 
 
 def test_a_vhost_with_metadata_only() -> None:
