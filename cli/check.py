@@ -136,7 +136,8 @@ def _text(
     found: Sequence[Finding], tasks: Sequence[Destination], counts: Sequence[tuple[int, str]]
 ) -> Iterator[str]:
     """The tasks, the findings, and a summary line."""
-    from .text import columns, count_text
+    from .text import columns
+    from .words import count_text
 
     if tasks:
         yield columns([_HEADER, *map(_row, tasks)])

@@ -80,7 +80,7 @@ class Console:
         if self.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _what, _done, _total: None
             return
-        from .text import printable
+        from .words import printable
 
         started: dict[str, float] = {}
 
@@ -156,7 +156,7 @@ class Console:
         if self.json:
             self.document({"error": message, "hint": hint})
             return
-        from .text import printable
+        from .words import printable
 
         self.warn(click.style("error: ", fg="red", bold=True) + printable(message, keep="\n"))
         if hint:

@@ -59,7 +59,7 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
     from ..routing.importing.convert.document import convert
     from ..routing.importing.verify import differences
     from ..routing.importing.yaml_text import file_text
-    from .text import printable
+    from .words import printable
 
     document = convert(read(load_app(app), app))
     written = file_text(document, workers=workers)
@@ -78,7 +78,7 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
 
 
 def _summary(document: FileDraft, out: Path) -> str:
-    from .text import count_text
+    from .words import count_text
 
     exchanges = count_text(len(document.exchanges), "exchange")
     queues = count_text(len(document.queues), "queue")

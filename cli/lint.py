@@ -67,7 +67,7 @@ def _verdict(warnings: int) -> str:
 
 def _counts(loaded: Loaded) -> str:
     """The number of entries that the file declares, by field."""
-    from .text import count_text
+    from .words import count_text
 
     bodies = [loaded.topology, *loaded.topology.vhosts.values()]
     return ", ".join(

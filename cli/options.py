@@ -137,6 +137,13 @@ def complete_code(_context: click.Context, _option: click.Parameter, incomplete:
     return [code for code in sorted(RULES) if code.startswith(incomplete)]
 
 
+def complete_kind(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """The kinds of objects that begin with `incomplete`, each with a colon, for shell completion."""
+    from ..topology.base.selectors import KIND_WORDS
+
+    return [f"{kind}:" for kind in KIND_WORDS if kind.startswith(incomplete)]
+
+
 def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool = False) -> Loaded:
     """Loads the files, and shows their warnings.
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import Console
-from .options import broker_options, file_option, option_group, output_options
+from .options import broker_options, complete_kind, file_option, option_group, output_options
 
 _EXAMPLES = """\b
 Examples:
@@ -35,7 +35,9 @@ planning_options = option_group(
         "deletions",
         multiple=True,
         metavar="KIND:NAME",
-        help="Delete an object that is not in the file, such as queue:legacy; repeatable.",
+        shell_complete=complete_kind,
+        help="Delete an object that is not in the file, such as queue:legacy, policy:limits@VHOST or "
+        "'binding:tasks -> old \"key\"'; `plan --verbose` lists what there is; repeatable.",
     ),
 )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..topology.base.resources import Key, Kind
+from ..topology.base.resources import Key
 from ..topology.broker.session import AmqpSession, ManagementSession
 from ..topology.change.plan import Plan
 from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
@@ -17,11 +17,6 @@ from .console import Console
 from .files import write_file
 from .options import address_of, load_files
 from .text import plan_text
-
-_DELETABLE = {
-    kind.value.replace(" ", "-"): kind
-    for kind in (Kind.EXCHANGE, Kind.QUEUE, Kind.POLICY, Kind.OPERATOR_POLICY)
-}
 
 
 @contextmanager
@@ -48,17 +43,15 @@ def make_plan(
             raise UsageError("`--delete` needs the management API", "remove `--via amqp`")
         yield plan_by_amqp(loaded, address, AmqpSession(address, vhost))
         return
-    named = dict.fromkeys([*delete, *(_deletion(text, vhost) for text in options["deletions"])])
     with ManagementSession(address, timeout=options["timeout"]) as session:
-        yield plan_by_management(loaded, address, session, cluster=options["cluster"], delete=named)
-
-
-def _deletion(text: str, vhost: str) -> Key:
-    kind, separator, name = text.partition(":")
-    if not separator or kind not in _DELETABLE or not name:
-        known = ", ".join(f"{kind}:NAME" for kind in _DELETABLE)
-        raise UsageError(f"`--delete {text}` does not name a deletable object", f"use one of {known}")
-    return Key(_DELETABLE[kind], vhost, (name,))
+        yield plan_by_management(
+            loaded,
+            address,
+            session,
+            cluster=options["cluster"],
+            delete=tuple(delete),
+            selected=options["deletions"],
+        )
 
 
 def show_plan(console: Console, plan: Plan) -> None:

@@ -130,7 +130,8 @@ def _row(found: Explanation) -> tuple[str, ...]:
 
 def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
     """The details of one task, line by line."""
-    from .text import printable, rule_text
+    from .text import rule_text
+    from .words import printable
 
     decision = found.decision
     yield printable(found.task)
@@ -200,7 +201,7 @@ def _workers(found: Explanation) -> str:
 
 def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:
     """The rules that were not used: those whose pattern matched one by one, the others counted unless verbose."""
-    from .text import count_text
+    from .words import count_text
 
     if found.outranked is not None:
         yield _attempt_text(found.outranked)

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
-from unicodedata import combining, east_asian_width
 
 import click
 
 from ..topology.base.finding import Finding, Severity
 from ..topology.base.resources import Kind
 from ..topology.base.secret import mask
+from .leftovers import leftover_lines
+from .words import count_text, display_width, printable
 
 if TYPE_CHECKING:
     from ..routing import Decision
@@ -64,7 +65,7 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
     cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
     lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
     if plan.empty:
-        return "\n".join([*lines, *_notes(plan), f"No changes. Broker matches {_files(plan.files)}."])
+        return "\n".join([*lines, *_notes(plan, verbose), _verdict(plan)])
     several = len(plan.vhosts) > 1
     shown: list[Change] = []
     folded: Counter[str] = Counter()
@@ -73,7 +74,7 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
             shown.append(change)
         else:
             folded[change.key.kind] += 1
-    width = min(_WIDEST, max((_display_width(_title(change.key, several)) for change in shown), default=0))
+    width = min(_WIDEST, max((display_width(_title(change.key, several)) for change in shown), default=0))
     kinds = max((len(_kind(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
@@ -81,15 +82,22 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
         mark = click.style(_MARKS["create"], fg=_COLORS["create"])
         lines.append(f"{mark} {_counted(folded)} for Celery's delayed tasks; `--verbose` lists them")
     lines += [click.style(f"  ! {printable(problem)}", fg="red") for problem in plan.problems]
-    return "\n".join([*lines, "", *_notes(plan), _summary(plan)])
+    return "\n".join([*lines, "", *_notes(plan, verbose), _summary(plan)])
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: Plan, verbose: bool) -> list[str]:
     lines = [f"note: {printable(note)}" for note in plan.notes]
-    left = {kind: count for kind, count in sorted(plan.unmanaged.items()) if count}
-    if left:
-        lines.append(f"note: not in {_files(plan.files)}, left unchanged: {_counted(left)}")
+    lines += leftover_lines(plan, _files(plan.files), verbose)
     return [*lines, ""] if lines else []
+
+
+def _verdict(plan: Plan) -> str:
+    """The last line of a plan without changes."""
+    if not plan.complete:
+        return "No changes found over AMQP, which cannot compare everything: see the notes."
+    harmful = sum(leftover.harm is not None for leftover in plan.leftovers)
+    apart = f", apart from {count_text(harmful, 'harmful leftover')}" if harmful else ""
+    return f"No changes. Broker matches {_files(plan.files)}{apart}."
 
 
 def _is_for_delays(change: Change) -> bool:
@@ -102,13 +110,6 @@ def _is_for_delays(change: Change) -> bool:
 def _counted(kinds: Mapping[str, int]) -> str:
     """Counts by kind: `1 exchange, 2 queues`."""
     return ", ".join(count_text(number, kind) for kind, number in kinds.items())
-
-
-def count_text(number: int, noun: str) -> str:
-    """A number with its noun, in the plural unless the number is 1: `2 policies`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("cy") else f"{number} {noun}s"
 
 
 def _files(files: Sequence[str]) -> str:
@@ -134,19 +135,12 @@ def _title(key: Key, several: bool) -> str:
     return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
 
 
-def _display_width(text: str) -> int:
-    """A text's width in a terminal: two columns for a wide character, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(char) in "WF" else not combining(char) for char in text)
-
-
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
     key = change.key
     title = _title(key, several)
-    padding = " " * (width - _display_width(title))
+    padding = " " * (width - display_width(title))
     lines = [f"{mark} {_kind(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
         counts = ""
@@ -244,22 +238,12 @@ def _outcome_lines(outcome: Outcome, several: bool) -> Iterable[str]:
         yield printable(f"  hint: {outcome.hint}")
 
 
-def printable(text: str, keep: str = "") -> str:
-    """Text without control characters: a name on a broker cannot write to the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
-        for char in text
-    )
-
-
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """A table with aligned columns."""
     shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(_display_width, column)) for column in zip(*shown, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(*shown, strict=True)]
     padded = (
-        [cell + " " * (width - _display_width(cell)) for cell, width in zip(row, widths, strict=True)]
+        [cell + " " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True)]
         for row in shown
     )
     return "\n".join("  ".join(cells).rstrip() for cells in padded)

@@ -132,9 +132,7 @@ def planned(desired: State, broker: MemoryBroker, *, delete: Collection[Key] = (
     """The plan that changes this broker to the desired state."""
     vhosts = tuple(dict.fromkeys(key.vhost for key in desired if key.vhost)) or ("/",)
     found = diff(desired, broker.read(desired, vhosts), delete=delete)
-    plan = Plan(
-        "amqp://localhost", "rabbit@here", vhosts, found.changes, found.problems, (), found.unmanaged, ("f",)
-    )
+    plan = Plan("amqp://localhost", "rabbit@here", vhosts, found.changes, found.problems, files=("f",))
     return Planned(plan, desired, broker, tuple(delete))
 
 

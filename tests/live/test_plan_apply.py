@@ -128,12 +128,12 @@ queues: {ours: {bindings: [{exchange: theirs}]}}
     assert management.get(f"exchanges/{vhost}/theirs")["type"] == "direct"
 
 
-def test_what_the_file_does_not_name_stays_and_is_counted(
+def test_what_the_file_does_not_name_stays_and_is_listed(
     routectl: Command, management: Management, vhost: str
 ) -> None:
     management.put(f"queues/{vhost}/theirs", {"durable": True})
     routectl.write(SHOP)
-    assert "left unchanged: 1 queue" in routectl("apply", "--yes").out
+    assert "left unchanged:\n  queue  theirs (0 messages, 0 consumers)\n" in routectl("apply", "--yes").out
     assert routectl.matches()
     assert len(management.get(f"queues/{vhost}")) == 4
 

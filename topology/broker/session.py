@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, Self
 
 from ..base.progress import CountProgress
-from ..base.resources import Key, Kind, Resource, State
+from ..base.resources import Kind, Resource, State
 from ..errors import Refused, Rejected
 from .address import Address
 from .amqp.connection import Amqp
@@ -74,15 +74,15 @@ class ManagementSession:
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
         """Exchanges, queues and bindings of the vhosts, and objects of the other kinds that the file uses."""
-        kinds = AMQP_KINDS | {key.kind for key in desired}
-        all_vhosts = {key.vhost for key in desired if key.vhost} | set(vhosts)
-        all_vhosts |= {key.name[0] for key in desired if key.kind is Kind.VHOST}
-        return self._management.read(sorted(all_vhosts), [kind for kind in Kind if kind in kinds])
+        return self._management.read(*_extent(desired, vhosts))
 
-    def vhost_exists(self, vhost: str) -> bool:
-        """Whether a vhost exists and the user may access it."""
-        key = Key(Kind.VHOST, "", (vhost,))
-        return key in self._management.read([vhost], [Kind.VHOST])
+    def observe(self, desired: State, vhosts: Collection[str]) -> tuple[State, frozenset[Kind]]:
+        """Everything in the vhosts, and the kinds that the file does not use and the user may not read."""
+        return self._management.observe(*_extent(desired, vhosts))
+
+    def vhosts(self) -> list[str]:
+        """The names of the vhosts that the user may access."""
+        return self._management.vhosts()
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
         """The queues with their numbers of messages and consumers."""
@@ -99,6 +99,14 @@ class ManagementSession:
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost in the fastest way."""
         return create_all(self._management, self._address, vhost, resources, self.server, progress)
+
+
+def _extent(desired: State, vhosts: Collection[str]) -> tuple[list[str], list[Kind]]:
+    """The vhosts and the kinds that contain everything that `desired` could change."""
+    kinds = AMQP_KINDS | {key.kind for key in desired}
+    everywhere = {key.vhost for key in desired if key.vhost} | set(vhosts)
+    everywhere |= {key.name[0] for key in desired if key.kind is Kind.VHOST}
+    return sorted(everywhere), [kind for kind in Kind if kind in kinds]
 
 
 class AmqpSession:

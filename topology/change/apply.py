@@ -195,7 +195,10 @@ class _Run:
     def _missing_without_error(self) -> list[Change]:
         planned = self._planned
         self._progress("reading back", 0, 1)
-        live = self._session.read(planned.desired, planned.plan.vhosts)
+        deleted = {
+            change.key: change.resource for change in planned.plan.changes if change.action == "delete"
+        }
+        live = self._session.read({**planned.desired, **deleted}, planned.plan.vhosts)
         self._progress("reading back", 1, 1)
         remaining = diff(planned.desired, live, delete=planned.delete).changes
         unreported = (

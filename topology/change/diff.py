@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,12 +35,10 @@ class Difference:
     Parameters:
       changes: The changes, in the order in which to apply them.
       problems: Messages about missing external objects.
-      unmanaged: The number of live objects of each kind that the file does not declare.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
-    unmanaged: Mapping[str, int]
 
 
 def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Difference:
@@ -67,9 +63,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
     deletions.sort(key=lambda change: KIND_ORDER[change.key.kind], reverse=True)
-    named = desired.keys() | set(delete)
-    unmanaged = Counter(str(key.kind) for key in live if key not in named and not is_internal(key))
-    return Difference((*changes, *deletions), tuple(problems), dict(unmanaged))
+    return Difference((*changes, *deletions), tuple(problems))
 
 
 def _missing_external(key: Key) -> str:
@@ -131,19 +125,3 @@ def _deletion(found: Resource) -> Change:
     reason = "its deletion was requested"
     counts = found.messages, found.consumers
     return Change("delete", found.key, found.properties, None, "destructive", reason, *counts)
-
-
-_INTERNAL = re.compile(
-    r"celery\.pidbox|reply\.celery\.pidbox|celeryev(\..*)?|celery_delayed_(\d+|delivery)"
-    r"|.*\.celery\.pidbox|amq\..*|federation: .*"
-)
-
-
-def is_internal(key: Key) -> bool:
-    """Whether Celery or RabbitMQ created the object for internal use."""
-    names = (key.name[0], key.name[2]) if key.kind is Kind.BINDING else key.name[:1]
-    if key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
-        return key.kind in (Kind.VHOST, Kind.USER, Kind.PERMISSION)
-    if key.kind is Kind.EXCHANGE and names[0] in BUILT_IN_EXCHANGES:
-        return True
-    return any(_INTERNAL.fullmatch(name) for name in names if name not in BUILT_IN_EXCHANGES)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args
 
 from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
+from .leftovers import Leftover
 
 Action = Literal["create", "update", "replace", "delete"]
 Risk = Literal["safe", "disruptive", "destructive"]
@@ -156,7 +157,7 @@ class Plan:
       changes: The changes, in the order in which they are applied.
       problems: Problems that prevent the plan from being applied.
       notes: Remarks for the reader of the plan.
-      unmanaged: The number of objects of each kind on the broker that the file does not declare; they are kept.
+      leftovers: The objects on the broker that the file does not name; they are kept.
       files: The files that were read.
     """
 
@@ -166,8 +167,18 @@ class Plan:
     changes: tuple[Change, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unmanaged: Mapping[str, int] = field(default_factory=dict)
+    leftovers: tuple[Leftover, ...] = ()
     files: tuple[str, ...] = ()
+
+    @property
+    def vhost(self) -> str:
+        """The vhost of the file's top level."""
+        return next(iter(self.vhosts), "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the file was compared, which AMQP cannot do."""
+        return bool(self.cluster)
 
     @property
     def empty(self) -> bool:
@@ -199,7 +210,7 @@ class Plan:
             "changes": [change.as_dict() for change in self.changes],
             "problems": list(self.problems),
             "notes": list(self.notes),
-            "unmanaged": dict(self.unmanaged),
+            "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
             "summary": {action: counts[action] for action in ("create", "update", "replace", "delete")},
         }
 
@@ -225,7 +236,7 @@ class Plan:
                 tuple(Change.from_dict(_typed(change, dict)) for change in _typed(data["changes"], list)),
                 _texts(data["problems"]),
                 _texts(data["notes"]),
-                {kind: _typed(count, int) for kind, count in _typed(data["unmanaged"], dict).items()},
+                tuple(Leftover.from_dict(_typed(item, dict)) for item in _typed(data["leftovers"], list)),
                 _texts(data["files"]),
             )
         except (KeyError, TypeError, ValueError, RecursionError):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..base.resources import Key, Kind, Resource, State
+from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
 from ..broker.address import Address
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
 from ..model import Body
 from ..model.support import parse_version
+from .deletions import in_use, resolve, unreadable_notes
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
+from .leftovers import Leftover, leftover_keys
 from .plan import Change, Plan
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
 
@@ -69,6 +71,7 @@ def plan_by_management(
     *,
     cluster: str | None = None,
     delete: Collection[Key] = (),
+    selected: Collection[str] = (),
 ) -> Planned:
     """Compares the file with the broker's state from the management API.
 
@@ -78,12 +81,14 @@ def plan_by_management(
       session: The session with the management API.
       cluster: The expected cluster name, in addition to that in the file.
       delete: Objects to delete.
+      selected: More objects to delete, as `selector` names them.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
       Refused: the cluster is another one, or the management API may belong to another broker.
       NotFound: the vhost does not exist, and the file does not declare it.
-      UsageError: an object to delete is declared in the file, or built into RabbitMQ.
+      AccessRefused: the user may not read what the file declares, or what is to be deleted.
+      UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
     server = session.server
     guard_broker(address, server)
@@ -93,28 +98,50 @@ def plan_by_management(
     major, minor = server.version[:2]
     wanted = desired_state(loaded.topology, vhost, (major, minor))
     vhosts = tuple(loaded.topology.bodies(vhost))
-    wanted_vhost = Key(Kind.VHOST, "", (vhost,))
-    live = session.read(wanted, vhosts)
-    if wanted_vhost not in wanted and not session.vhost_exists(vhost):
-        raise NotFound(
-            f"the vhost `{vhost}` does not exist on {address}",
-            f"add `vhost: {vhost}` to the file to create it",
-        )
+    live, unreadable = session.observe(wanted, _vhosts_to_read(vhosts, delete, selected, session))
+    _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
-    guard_deletions(delete, wanted)
-    found = diff(wanted, live, delete=delete)
+    used = in_use(address.management.user, vhosts)
+    deletions, missing = resolve(selected, vhost, live.keys() | wanted.keys(), unreadable)
+    deletions = tuple(dict.fromkeys([*delete, *deletions]))
+    guard_deletions(deletions, wanted, used)
+    found = diff(wanted, live, delete=deletions)
+    kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
+    # Not an error: when a command is run again, the object is already deleted.
+    missing += [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
     plan = Plan(
         broker=str(address),
         cluster=server.cluster_name,
         vhosts=vhosts,
         changes=_counted(found.changes, session),
         problems=found.problems,
-        # Not an error: when a command is run again, the object is already deleted.
-        notes=tuple(f"{key} cannot be deleted: it does not exist" for key in delete if key not in live),
-        unmanaged=found.unmanaged,
+        notes=(*missing, *unreadable_notes(unreadable)),
+        leftovers=_leftovers(kept, session),
         files=loaded.files,
     )
-    return Planned(plan, wanted, session, tuple(delete))
+    return Planned(plan, wanted, session, deletions)
+
+
+def _require_vhost(vhost: Key, known: State, address: Address) -> None:
+    """Raises NotFound if the file does not declare a vhost that does not exist."""
+    if vhost not in known:
+        raise NotFound(
+            f"the {vhost.kind} `{vhost.title}` does not exist on {address}",
+            f"add `vhost: {vhost.title}` to the file to create it",
+        )
+
+
+def _vhosts_to_read(
+    vhosts: Collection[str], delete: Collection[Key], selected: Collection[str], session: ManagementSession
+) -> set[str]:
+    """The vhosts that the file covers, and those of the objects to delete."""
+    named = [text for text in selected if "@" in text]
+    others = (
+        {name for name in session.vhosts() if any(text.endswith(f"@{name}") for text in named)}
+        if named
+        else ()
+    )
+    return {*vhosts, *others, *(key.vhost for key in delete if key.vhost)}
 
 
 def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Planned:
@@ -140,7 +167,7 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
         listed = ", ".join(f"{count} {what}" for what, count in sorted(unsupported.items()))
         notes.append(f"not supported over AMQP: {listed}")
     found = diff(wanted, session.read(wanted, (vhost,)))
-    plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), {}, loaded.files)
+    plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), (), loaded.files)
     return Planned(plan, wanted, session)
 
 
@@ -158,3 +185,11 @@ def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Cha
         else change
         for change in changes
     )
+
+
+def _leftovers(keys: Iterable[Key], session: ManagementSession) -> tuple[Leftover, ...]:
+    """The leftovers, sorted by kind, with the message and consumer counts of queues."""
+    ordered = sorted(keys, key=lambda key: (KIND_ORDER[key.kind], key.vhost, key.name))
+    queues = [Resource(key) for key in ordered if key.kind is Kind.QUEUE]
+    counts = {queue.key: (queue.messages, queue.consumers) for queue in session.counted(queues)}
+    return tuple(Leftover(key, *counts.get(key, (None, None))) for key in ordered)

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from routectl.cli.text import plan_text
-from routectl.topology.base.resources import Key, Kind, queue_key
+from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
 from routectl.topology.change.desired import desired_state
 from routectl.topology.change.diff import diff
+from routectl.topology.change.leftovers import Leftover
 from routectl.topology.change.plan import Action, Change, Plan, Risk
 from routectl.topology.model import Topology
 
@@ -23,7 +24,8 @@ QUORUM: dict[str, Any] = {
 
 
 def lines(*changes: Change, verbose: bool = False, **more: Any) -> list[str]:
-    plan = Plan("amqp://localhost:5672", "rabbit@here", ("/",), changes, files=("queues.yaml",), **more)
+    made = {"broker": "amqp://localhost:5672", "cluster": "rabbit@here", "vhosts": ("/",), **more}
+    plan = Plan(changes=changes, files=("queues.yaml",), **made)
     return click.unstyle(plan_text(plan, verbose=verbose)).splitlines()
 
 
@@ -73,10 +75,65 @@ def test_names_cannot_write_to_the_terminal() -> None:
     assert lines(evil)[2] == "  + queue  \\x1b[2J  classic, durable"
 
 
-def test_what_is_left_alone_is_counted() -> None:
-    shown = lines(unmanaged={"queue": 1, "policy": 2, "operator policy": 1})
+def left(*keys: Key, **more: Any) -> tuple[Leftover, ...]:
+    return tuple(Leftover(key, **more) for key in keys)
+
+
+def test_what_is_left_alone_is_named() -> None:
+    shown = lines(
+        leftovers=(
+            *left(Key(Kind.POLICY, "/", ("length",)), Key(Kind.POLICY, "/", ("ttl",))),
+            Leftover(queue_key("/", "legacy"), 3, 1),
+            Leftover(queue_key("/", "down")),
+            *left(binding_key("/", "tasks", "other", "k", to_exchange=True)),
+            *left(Key(Kind.PARAMETER, "/", ("federation-upstream", "site"))),
+        )
+    )
     assert shown[2:] == [
-        "note: not in queues.yaml, left unchanged: 1 operator policy, 2 policies, 1 queue",
+        "note: not in queues.yaml, left unchanged:",
+        "  policy    length, ttl",
+        "  queue     legacy (3 messages, 1 consumer), down (messages unknown)",
+        '  binding   tasks -> exchange other "k"',
+        "  upstream  site",
         "",
         "No changes. Broker matches queues.yaml.",
     ]
+
+
+def test_many_names_of_a_kind_are_folded_and_listed_on_request() -> None:
+    many = left(*(exchange_key("/", f"e{number}") for number in range(8)))
+    assert lines(leftovers=many)[3] == "  exchange  e0, e1, e2, e3, e4, and 3 more, which `--verbose` lists"
+    assert lines(leftovers=many, verbose=True)[3:11] == [
+        f"  --delete exchange:e{number}" for number in range(8)
+    ]
+
+
+def test_what_belongs_to_the_cluster_is_listed_on_request() -> None:
+    others = left(Key(Kind.VHOST, "", ("theirs",)), Key(Kind.USER, "", ("them",)))
+    assert lines(leftovers=others)[2:] == ["No changes. Broker matches queues.yaml."]
+    assert lines(leftovers=others, verbose=True)[3:5] == ["  --delete vhost:theirs", "  --delete user:them"]
+
+
+def test_names_to_delete_are_quoted_for_a_shell() -> None:
+    odd = left(binding_key("/", "tasks", "dead", "#.normal"), queue_key("reports", "old"))
+    assert lines(leftovers=odd, verbose=True)[3:5] == [
+        """  --delete 'binding:tasks -> dead "#.normal"'""",
+        "  --delete queue:old@reports (messages unknown)",
+    ]
+
+
+def test_a_harmful_leftover_is_marked_and_explained() -> None:
+    shown = lines(leftovers=left(queue_key("/", "old"), messages=2, consumers=0, harm="nothing consumes it"))
+    assert shown[2:] == [
+        "  ! queue old (2 messages, 0 consumers)",
+        "      harmful: nothing consumes it",
+        "      not in the file; to delete it: --delete queue:old",
+        "",
+        "No changes. Broker matches queues.yaml, apart from 1 harmful leftover.",
+    ]
+
+
+def test_over_amqp_nothing_is_said_to_match() -> None:
+    assert (
+        lines(cluster="")[-1] == "No changes found over AMQP, which cannot compare everything: see the notes."
+    )

@@ -17,6 +17,7 @@ from routectl.topology.base.resources import Key, Kind, Resource, State, binding
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.apply import ApplyReport, Outcome
 from routectl.topology.change.diff import diff
+from routectl.topology.change.leftovers import Leftover, leftover_keys
 from routectl.topology.change.plan import Change, Plan
 from routectl.topology.errors import UsageError
 from tests.fakes import ALGORITHM, exchange, password_hash, policy, queue, state, user
@@ -25,10 +26,11 @@ EMPTY = Plan("amqp://localhost:5672", "rabbit@here", ("/",), files=("queues.yaml
 
 
 def plan(desired: State, live: State, *delete: Resource, **more: Any) -> Plan:
-    found = diff(desired, live, delete=[item.key for item in delete])
-    return replace(
-        EMPTY, **{"changes": found.changes, "problems": found.problems, "unmanaged": found.unmanaged, **more}
-    )
+    keys = [item.key for item in delete]
+    found = diff(desired, live, delete=keys)
+    kept = leftover_keys(desired, live, vhosts=["/"], used=keys)
+    left = tuple(Leftover(key, live[key].messages, live[key].consumers) for key in kept)
+    return replace(EMPTY, **{"changes": found.changes, "problems": found.problems, "leftovers": left, **more})
 
 
 def text(made: Plan) -> str:
@@ -75,7 +77,9 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   ! exchange missing is `external` but does not exist in vhost `/`
 
 note: this is a test
-note: not in queues.yaml, left unchanged: 1 exchange, 1 queue
+note: not in queues.yaml, left unchanged:
+  exchange  theirs
+  queue     other (messages unknown)
 
 Plan: 4 to create, 1 to change, 1 to replace, 1 to delete, 1 problem"""
     )
@@ -186,7 +190,7 @@ def test_an_odd_name_is_shown_and_does_no_harm(name: str, shown: str) -> None:
         broker=f"amqp://{name}",
         notes=(name,),
         files=(name,),
-        unmanaged={"queue": 1},
+        leftovers=(Leftover(queue(name).key, 0, 0),),
     )
     assert text(made).splitlines() == [
         f"amqp://{shown}  cluster rabbit@here  vhost /",
@@ -195,7 +199,8 @@ def test_an_odd_name_is_shown_and_does_no_harm(name: str, shown: str) -> None:
         f"  ! exchange {shown} is `external` but does not exist in vhost `/`",
         "",
         f"note: {shown}",
-        f"note: not in {shown}, left unchanged: 1 queue",
+        f"note: not in {shown}, left unchanged:",
+        f"  queue  {shown} (0 messages, 0 consumers)",
         "",
         "Plan: 1 to create, 1 problem",
     ]

@@ -111,7 +111,23 @@ class Management:
           vhosts: Names of the vhosts.
           kinds: What to read.
         """
-        return reader.read(self._http, vhosts, kinds)
+        state, _ = reader.read(self._http, vhosts, kinds)
+        return {
+            key: found for key, found in state.items() if key.kind is not Kind.VHOST or key.name[0] in vhosts
+        }
+
+    def observe(self, vhosts: Collection[str], kinds: Collection[Kind]) -> tuple[State, frozenset[Kind]]:
+        """The objects of all kinds in these vhosts, all vhosts and users, and the kinds that could not be read.
+
+        Parameters:
+          vhosts: Names of the vhosts.
+          kinds: The kinds that the user must be able to read; the others are read if possible.
+        """
+        return reader.read(self._http, vhosts, kinds, [kind for kind in Kind if kind not in kinds])
+
+    def vhosts(self) -> list[str]:
+        """The names of the vhosts that the user may access."""
+        return [key.name[0] for key in reader.read(self._http, (), [Kind.VHOST])[0]]
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
         """The queues with their numbers of messages and consumers, which are 0 for a missing queue.

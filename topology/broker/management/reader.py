@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ...base.resources import Kind, Resource, State
-from ...errors import NotFound
+from ...errors import BrokerError, NotFound, Unreachable
 from ..definitions import decode
 from ..definitions.encode import segment
 from .http import CONNECTIONS, Http
@@ -44,19 +44,45 @@ _PATHS: dict[Kind, tuple[str, ...]] = {
     Kind.OPERATOR_POLICY: ("/operator-policies/{}",),
 }
 
-_Job = Callable[[], list[Resource]]
+_Job = Callable[[], list[Resource] | None]
 
 
-def read(http: Http, vhosts: Collection[str], kinds: Collection[Kind]) -> State:
-    """Implements `Management.read`."""
-    jobs = [job for kind in kinds for job in _jobs(http, kind, vhosts)]
+def read(
+    http: Http, vhosts: Collection[str], kinds: Collection[Kind], optional: Collection[Kind] = ()
+) -> tuple[State, frozenset[Kind]]:
+    """Implements `Management.read` and `Management.observe`.
+
+    Parameters:
+      http: The management API.
+      vhosts: Names of the vhosts.
+      kinds: What to read.
+      optional: Kinds to read if the user has the necessary tags.
+
+    Returns:
+      The objects, and the optional kinds that could not be read.
+    """
+    jobs = [(kind, job) for kind in kinds for job in _jobs(http, kind, vhosts)]
+    jobs += [(kind, partial(_if_possible, job)) for kind in optional for job in _jobs(http, kind, vhosts)]
     state: State = {}
+    unreadable = set()
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-        for resources in executor.map(lambda job: job(), jobs):
+        for (kind, _), resources in zip(jobs, executor.map(lambda job: job[1](), jobs), strict=True):
+            if resources is None:
+                unreadable.add(kind)
+                continue
             for resource in resources:
                 # Bindings that differ only in the width of an integer count as one.
                 state.setdefault(resource.key, resource)
-    return state
+    return state, frozenset(unreadable)
+
+
+def _if_possible(job: _Job) -> list[Resource] | None:
+    try:
+        return job()
+    except Unreachable:
+        raise
+    except BrokerError:
+        return None
 
 
 def _jobs(http: Http, kind: Kind, vhosts: Collection[str]) -> Iterator[_Job]:
@@ -68,7 +94,7 @@ def _jobs(http: Http, kind: Kind, vhosts: Collection[str]) -> Iterator[_Job]:
         if "{}" in path:
             yield from (partial(_list, http, kind, path.format(segment(vhost))) for vhost in vhosts)
         elif kind is Kind.VHOST:
-            yield partial(_vhosts, http, path, vhosts)
+            yield partial(_vhosts, http, path)
         else:
             yield partial(_list, http, kind, path)
 
@@ -83,9 +109,9 @@ def _list(http: Http, kind: Kind, path: str) -> list[Resource]:
     return list(filter(None, map(decode.READERS[kind], items)))
 
 
-def _vhosts(http: Http, path: str, vhosts: Collection[str]) -> list[Resource]:
+def _vhosts(http: Http, path: str) -> list[Resource]:
     # A vhost that is being deleted is listed without a name; RabbitMQ 3.10 lists it as an empty list.
-    return [decode.vhost(item) for item in http.get(path) if "name" in item and item["name"] in vhosts]
+    return [decode.vhost(item) for item in http.get(path) if "name" in item]
 
 
 def _bindings(http: Http, vhost: str) -> list[Resource]:

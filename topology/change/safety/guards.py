@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ...base.resources import Key, Kind, State
+from ...base.resources import Key, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
 from ...broker.management.client import ServerInfo
@@ -61,12 +61,21 @@ def guard_version(loaded: Loaded, server: ServerInfo) -> None:
         raise FileError(findings)
 
 
-def guard_deletions(delete: Collection[Key], wanted: State) -> None:
-    """Raises UsageError if an object to delete is declared in the file or built into RabbitMQ."""
+def guard_deletions(delete: Collection[Key], wanted: State, used: Collection[Key] = ()) -> None:
+    """Raises UsageError if an object to delete is declared in the file or in use.
+
+    Parameters:
+      delete: The objects.
+      wanted: The state declared in the file.
+      used: What the plan itself depends on.
+    """
     for key in delete:
         if key in wanted:
             raise UsageError(
                 f"{key} cannot be deleted: the file declares it", "remove it from the file first"
             )
-        if key.kind is Kind.EXCHANGE and (not key.name[0] or key.name[0].startswith("amq.")):
-            raise UsageError(f"{key} cannot be deleted: it is built into RabbitMQ")
+        if key in used:
+            raise UsageError(
+                f"{key} cannot be deleted: this command uses it",
+                "use another user, or a file of another vhost",
+            )

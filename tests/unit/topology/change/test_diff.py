@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.topology.base.resources import KIND_ORDER, Key, Kind, Resource, State, binding_key
+from routectl.topology.base.resources import KIND_ORDER, Resource, State, binding_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.diff import diff, is_internal
+from routectl.topology.change.diff import diff
 from tests.fakes import ALGORITHM, exchange, password_hash, policy, queue, state, user, vhost_key
 
 HIGH = queue("high")
@@ -137,49 +137,6 @@ def test_an_exchange_that_only_some_vhosts_have_is_a_problem_where_it_is_missing
     assert diff(state(event), state(exchange("amq.rabbitmq.event"))).problems == ()
 
 
-def test_unmanaged_objects_are_counted() -> None:
-    live = state(HIGH, queue("low"), queue("lower"), exchange("old"), policy("p"), user("guest"))
-    assert diff(state(HIGH), live).unmanaged == {"queue": 2, "exchange": 1, "policy": 1}
-
-
-def test_deleted_objects_are_not_unmanaged() -> None:
-    assert diff({}, state(HIGH, queue("low")), delete=[HIGH.key]).unmanaged == {"queue": 1}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "celery.pidbox",
-        "reply.celery.pidbox",
-        "celeryev",
-        "celeryev.worker@host",
-        "worker@host.celery.pidbox",
-        "celery_delayed_27",
-        "celery_delayed_delivery",
-        "amq.gen-JzTY",
-        "federation: tasks -> rabbit@here",
-    ],
-)
-def test_internal_objects_are_not_counted(name: str) -> None:
-    made = state(queue(name), exchange(name), Resource(binding_key("/", name, "tasks", "k")))
-    assert all(map(is_internal, made))
-    assert diff({}, made).unmanaged == {}
-
-
-@pytest.mark.parametrize("name", ["celery", "celery_delayed_", "celeryevents", "my.celery_delayed_3"])
-def test_a_queue_with_a_similar_name_is_counted(name: str) -> None:
-    assert diff({}, state(queue(name))).unmanaged == {"queue": 1}
-
-
-def test_built_in_exchanges_are_not_counted() -> None:
-    assert diff({}, state(exchange("amq.topic"), exchange("amq.rabbitmq.log"))).unmanaged == {}
-
-
-def test_a_binding_from_a_built_in_exchange_is_counted() -> None:
-    bound = Resource(binding_key("/", "amq.topic", "high", "k"))
-    assert diff({}, state(bound)).unmanaged == {"binding": 1}
-
-
 def test_a_password_is_compared_with_the_hash_that_the_broker_stores() -> None:
     live = state(user("app", password_hash=password_hash("right"), hashing_algorithm=ALGORITHM))
     assert actions(state(user("app", password=Secret("right"))), live) == []
@@ -215,7 +172,6 @@ def test_policy_properties_that_the_file_does_not_set_are_a_difference() -> None
 def test_a_state_does_not_differ_from_itself(found: State) -> None:
     assert diff(found, found).changes == ()
     assert diff(found, found).problems == ()
-    assert diff(found, found).unmanaged == {}
 
 
 @given(STATES, STATES)
@@ -237,7 +193,3 @@ def test_exactly_the_differences_are_changed_and_each_object_once(desired: State
 def test_no_changes_remain_after_applying_them(desired: State, live: State) -> None:
     changes = diff(desired, live).changes
     assert diff(desired, live | {change.key: change.resource for change in changes}).changes == ()
-
-
-def test_key_of_a_kind_without_names_of_its_own_is_internal() -> None:
-    assert is_internal(Key(Kind.PERMISSION, "/", ("celery",)))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
+from routectl.topology.change.leftovers import Leftover
 from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, stale_reasons
 from routectl.topology.errors import UsageError
 
@@ -51,7 +52,10 @@ PLANS = st.builds(
     st.lists(CHANGES, max_size=3).map(tuple),
     SEVERAL,
     SEVERAL,
-    st.dictionaries(TEXTS, st.integers(0), max_size=2),
+    st.lists(
+        st.builds(Leftover, KEYS, st.none() | st.integers(0), st.none() | st.integers(0), st.none() | TEXTS),
+        max_size=2,
+    ).map(tuple),
     SEVERAL,
 )
 
@@ -173,8 +177,9 @@ def test_a_plan_of_another_version_is_refused(version: Any) -> None:
         ("changes", ["create"]),
         ("problems", None),
         ("notes", [None]),
-        ("unmanaged", ["queue"]),
-        ("unmanaged", {"queue": "many"}),
+        ("leftovers", {"queue": 1}),
+        ("leftovers", ["queue"]),
+        ("leftovers", [{"kind": "queue", "vhost": "/", "name": [1]}]),
         ("files", [1]),
     ],
 )

@@ -1,0 +1,96 @@
+"""What a plan leaves on the broker, as text: folded by kind, and the harmful objects one by one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from ..topology.base.resources import Key, Kind
+from ..topology.base.selectors import kind_word, selector
+from .words import count_text, printable
+
+if TYPE_CHECKING:
+    from ..topology.change.leftovers import Leftover
+    from ..topology.change.plan import Plan
+
+#: Names of a kind that are shown without `--verbose`.
+_SHOWN = 5
+
+#: The kinds that belong to the whole cluster, which other files may describe.
+_OF_CLUSTER = (Kind.VHOST, Kind.USER)
+
+
+def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
+    """The objects that the file does not name.
+
+    Parameters:
+      plan: The plan.
+      files: The names of the files.
+      verbose: List each object with what `--delete` calls it, and the vhosts and users of the cluster, too.
+    """
+    harmful = [leftover for leftover in plan.leftovers if leftover.harm is not None]
+    others = [leftover for leftover in plan.leftovers if leftover.harm is None]
+    if not verbose:
+        others = [leftover for leftover in others if leftover.key.kind not in _OF_CLUSTER]
+    lines = [line for leftover in harmful for line in _harmful(leftover, plan)]
+    if others:
+        lines.append(f"note: not in {files}, left unchanged:")
+        lines += _each(others, plan) if verbose else _folded(others, plan)
+    return lines
+
+
+def _harmful(leftover: Leftover, plan: Plan) -> Iterator[str]:
+    mark = click.style("  ! ", fg="red")
+    yield f"{mark}{_name(leftover, plan)}{_counts(leftover)}"
+    yield f"      {click.style('harmful', fg='red')}: {printable(str(leftover.harm))}"
+    yield f"      not in the file; to delete it: {printable(_option(leftover.key, plan))}"
+
+
+def _each(leftovers: Sequence[Leftover], plan: Plan) -> Iterator[str]:
+    for leftover in leftovers:
+        yield f"  {printable(_option(leftover.key, plan))}{_counts(leftover)}"
+
+
+def _folded(leftovers: Sequence[Leftover], plan: Plan) -> Iterator[str]:
+    """A line for each kind, with the first names."""
+    groups = [
+        (word.replace("-", " "), list(group))
+        for word, group in groupby(leftovers, key=lambda leftover: kind_word(leftover.key))
+    ]
+    width = max(len(word) for word, _ in groups)
+    for word, group in groups:
+        names = [f"{_title(leftover.key, plan)}{_counts(leftover)}" for leftover in group[:_SHOWN]]
+        more = len(group) - _SHOWN
+        names += [f"and {more} more, which `--verbose` lists"] if more > 0 else []
+        yield f"  {word:{width}}  {', '.join(names)}"
+
+
+def _name(leftover: Leftover, plan: Plan) -> str:
+    return f"{kind_word(leftover.key).replace('-', ' ')} {_title(leftover.key, plan)}"
+
+
+def _title(key: Key, plan: Plan) -> str:
+    """The name without its kind, and with its vhost unless that is the file's first."""
+    return printable(selector(key, plan.vhost).partition(":")[2])
+
+
+def _option(key: Key, plan: Plan) -> str:
+    """The option that deletes the object, quoted for a shell."""
+    return f"--delete {shlex.quote(selector(key, plan.vhost))}"
+
+
+def _counts(leftover: Leftover) -> str:
+    """The messages and consumers of a queue; a number that is not known is not shown as 0."""
+    if leftover.key.kind is not Kind.QUEUE:
+        return ""
+    if leftover.messages is None:
+        return " (messages unknown)"
+    messages = count_text(leftover.messages, "message")
+    consumers = (
+        "consumers unknown" if leftover.consumers is None else count_text(leftover.consumers, "consumer")
+    )
+    return f" ({messages}, {consumers})"

@@ -1,0 +1,29 @@
+"""Words and widths of text for a terminal."""
+
+from __future__ import annotations
+
+from unicodedata import combining, east_asian_width
+
+
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless the number is 1: `2 policies`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("cy") else f"{number} {noun}s"
+
+
+def display_width(text: str) -> int:
+    """A text's width in a terminal: two columns for a wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(char) in "WF" else not combining(char) for char in text)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text without control characters: a name on a broker cannot write to the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in text
+    )

@@ -1,0 +1,157 @@
+"""What the broker has and the file does not name: it is listed, and deleted by what the list calls it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.brokers import Management
+from tests.conftest import delete_vhost
+
+from .conftest import Command
+
+FILE = "queues: {keep: {}}\n"
+ALL = {"configure": ".*", "write": ".*", "read": ".*"}
+DELETE = ("apply", "--yes", "--allow", "destructive", "--allow", "data-loss")
+
+
+@pytest.fixture
+def other(management: Management, vhost: str) -> Iterator[str]:
+    """Another vhost, with an odd name; deleted after the test."""
+    name = f"{vhost} @/%"
+    management.put(f"vhosts/{quote(name, safe='')}")
+    management.put(f"permissions/{quote(name, safe='')}/guest", ALL)
+    yield name
+    delete_vhost(management, name)
+
+
+@pytest.fixture
+def them(management: Management, vhost: str) -> Iterator[str]:
+    """A user who is not in the file, with permissions in the vhost; deleted after the test."""
+    name = f"them-{vhost}"
+    management.put(f"users/{name}", {"password": name, "tags": "management"})
+    management.put(f"permissions/{vhost}/{name}", ALL)
+    yield name
+    management.request("DELETE", f"users/{name}")
+
+
+def populate(management: Management, vhost: str, user: str) -> None:
+    """Creates an object of every kind in a vhost."""
+    where = quote(vhost, safe="")
+    policy = {"pattern": "^nothing$", "definition": {"max-length": 5}}
+    management.put(f"policies/{where}/limits", policy)
+    management.put(f"operator-policies/{where}/limits", policy)
+    management.put(f"exchanges/{where}/old", {"type": "headers"})
+    management.put(f"queues/{where}/old", {"durable": True})
+    for target in ("q/old", "e/amq.fanout"):
+        management.request(
+            "POST", f"bindings/{where}/e/old/{target}", {"routing_key": "k", "arguments": {"x-match": "any"}}
+        )
+    management.put(f"vhost-limits/{where}/max-queues", {"value": 50})
+    management.put(f"permissions/{where}/{user}", ALL)
+    management.put(f"topic-permissions/{where}/{user}", {"exchange": "old", "write": ".*", "read": ".*"})
+    for component, name, value in (
+        (
+            "shovel",
+            "move",
+            {"src-uri": "amqp://", "src-queue": "old", "dest-uri": "amqp://", "dest-queue": "old"},
+        ),
+        ("federation-upstream", "site", {"uri": "amqp://user:s3cret@localhost:1"}),
+        ("federation-upstream-set", "sites", [{"upstream": "site"}]),
+    ):
+        management.put(f"parameters/{component}/{where}/{name}", {"value": value})
+
+
+def test_every_kind_is_listed_and_deleted_as_listed(
+    routectl: Command, management: Management, vhost: str, them: str
+) -> None:
+    routectl.write(FILE)
+    routectl("apply", "--yes")
+    populate(management, vhost, them)
+    shown = routectl("plan", "--verbose").out
+    ours = [f"--delete user:{them}"]
+    listed = [line.strip() for line in shown.splitlines() if line.startswith("  --delete")]
+    options = [
+        line.partition(" (")[0] for line in listed if "vhost:" not in line and "user:" not in line
+    ] + ours
+    assert len(options) == 13
+    assert "s3cret" not in shown
+    words = [word for option in options for word in shlex.split(option)]
+    assert "Applied: 13 deleted. Broker matches" in routectl(*DELETE, *words).out
+    assert routectl("plan").out.splitlines()[2:] == [f"No changes. Broker matches {routectl.path}."]
+    assert them not in [user["name"] for user in management.get("users")]
+    again = routectl(*DELETE, "--delete", "policy:limits")
+    assert again.code == 0
+    assert "note: policy limits cannot be deleted: it does not exist" in again.out
+
+
+def test_objects_of_other_vhosts_and_whole_vhosts_are_deleted_by_name(
+    routectl: Command, management: Management, vhost: str, other: str, them: str
+) -> None:
+    populate(management, other, them)
+    management.put(f"queues/{quote(other, safe='')}/kept", {"durable": True})
+    routectl.write(FILE)
+    words = [
+        f"queue:old@{other}",
+        f"policy:limits@{other}",
+        f"shovel:move@{other}",
+        f"vhost-limit:max-queues@{other}",
+    ]
+    options = [word for name in words for word in ("--delete", name)]
+    assert "1 created, 4 deleted" in routectl(*DELETE, *options).out
+    assert [queue["name"] for queue in management.get(f"queues/{quote(other, safe='')}")] == ["kept"]
+    assert "Applied: 1 deleted" in routectl(*DELETE, "--delete", f"vhost:{other}").out
+    assert other not in [item["name"] for item in management.get("vhosts")]
+
+
+def test_what_a_file_declares_or_the_command_uses_cannot_be_deleted(routectl: Command, vhost: str) -> None:
+    routectl.write(FILE)
+    for name, reason in (
+        ("queue:keep", "the file declares it"),
+        (f"vhost:{vhost}", "this command uses it"),
+        ("user:guest", "this command uses it"),
+        ("exchange:amq.topic", "built into RabbitMQ"),
+    ):
+        result = routectl(*DELETE, "--delete", name)
+        assert (result.code, reason in result.err) == (2, True)
+
+
+def test_what_a_user_may_not_read_is_said(
+    routectl: Command, management: Management, vhost: str, them: str
+) -> None:
+    management.put(f"policies/{vhost}/theirs", {"pattern": "x", "definition": {"max-length": 5}})
+    routectl.write(FILE)
+    host = routectl.broker.management.rpartition("@")[2]
+    where = {
+        "url": routectl.broker.url_for(vhost, them, them),
+        "management": f"http://{them}:{them}@{host}",
+    }
+    result = routectl("plan", **where)
+    assert result.code == 0
+    assert "policy  theirs" in result.out
+    assert "may not read them: shovels and federation upstreams (needs the tag `policymaker`)" in result.out
+    assert "permissions, topic permissions, users (needs the tag `administrator`)" in result.out
+    refused = routectl("plan", "--delete", "shovel:s", **where)
+    assert (refused.code, "may not read" in refused.err) == (2, True)
+
+
+def test_leftovers_are_in_the_json_with_their_counts(
+    routectl: Command, management: Management, vhost: str, tmp_path: Path
+) -> None:
+    management.put(f"queues/{vhost}/theirs", {"durable": True})
+    routectl.write(FILE)
+    leftovers = routectl("plan", "--format", "json", "--out", str(tmp_path / "plan.json")).json["leftovers"]
+    assert {
+        "kind": "queue",
+        "vhost": vhost,
+        "name": ["theirs"],
+        "messages": 0,
+        "consumers": 0,
+        "harm": None,
+        "delete": "queue:theirs",
+    } in leftovers
+    assert routectl("apply", str(tmp_path / "plan.json"), "--yes").code == 0

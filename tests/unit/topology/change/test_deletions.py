@@ -1,0 +1,82 @@
+"""Which objects the command line wants deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
+from routectl.topology.change.deletions import in_use, resolve, unreadable_notes
+from routectl.topology.errors import AccessRefused, UsageError
+
+OLD = queue_key("/", "old")
+THERE = queue_key("reports", "old")
+
+
+def test_texts_name_objects_in_any_vhost_and_each_once() -> None:
+    texts = ["queue:old", "queue:old@reports", "queue:old", "queue:old@/"]
+    assert resolve(texts[:3], "/", [OLD, THERE]) == ([OLD, THERE], [])
+    assert resolve(texts, "/", [OLD])[0] == [OLD, OLD]
+
+
+def test_what_does_not_exist_is_noted_with_a_similar_name() -> None:
+    assert resolve(["operator-policy:gone", "queue:odl"], "/", [OLD]) == (
+        [],
+        [
+            "operator policy gone cannot be deleted: it does not exist",
+            "queue odl cannot be deleted: it does not exist; did you mean `queue:old`?",
+        ],
+    )
+
+
+@pytest.mark.parametrize("text", ["queue", "queue:", ":old", "planet:x", "old"])
+def test_a_text_without_a_kind_or_name_is_an_error(text: str) -> None:
+    with pytest.raises(UsageError, match="does not name a deletable object"):
+        resolve([text], "/", [OLD])
+
+
+def test_a_misspelt_kind_is_corrected() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(["queues:old"], "/", [OLD])
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("did you mean `queue`? use one of vhost:NAME, ")
+
+
+def test_an_ambiguous_text_is_refused_with_those_that_are_not() -> None:
+    odd = queue_key("/", "old@reports")
+    with pytest.raises(UsageError) as caught:
+        resolve(["queue:old@reports"], "/", [odd, THERE])
+    assert caught.value.hint == "name one of them: `queue:old@reports@/`, `queue:old@reports`"
+
+
+def test_a_binding_to_a_queue_and_one_to_an_exchange_of_the_same_name_are_told_apart() -> None:
+    both = [binding_key("/", "tasks", "x", "k", to_exchange=flag) for flag in (False, True)]
+    with pytest.raises(UsageError, match="several objects"):
+        resolve(['binding:tasks -> x "k"'], "/", both)
+    assert resolve(['binding:tasks -> exchange x "k"'], "/", both) == ([both[1]], [])
+
+
+def test_built_in_exchanges_cannot_be_deleted() -> None:
+    with pytest.raises(UsageError, match="built into RabbitMQ"):
+        resolve(["exchange:amq.topic"], "/", [exchange_key("/", "amq.topic")])
+
+
+@pytest.mark.parametrize(("text", "kind"), [("user:app", Kind.USER), ("shovel:s", Kind.PARAMETER)])
+def test_what_may_not_be_read_is_not_said_to_be_missing(text: str, kind: Kind) -> None:
+    with pytest.raises(AccessRefused, match="may not read"):
+        resolve([text], "/", [], [kind])
+
+
+def test_missing_tags_are_noted_with_what_they_hide() -> None:
+    why = "not shown, because this user may not read them"
+    assert unreadable_notes([Kind.USER, Kind.PARAMETER, Kind.PERMISSION]) == [
+        f"{why}: shovels and federation upstreams (needs the tag `policymaker`)",
+        f"{why}: permissions, users (needs the tag `administrator`)",
+    ]
+
+
+def test_the_login_and_its_vhosts_are_in_use() -> None:
+    assert in_use("me", ["/"]) == {
+        Key(Kind.USER, "", ("me",)),
+        Key(Kind.VHOST, "", ("/",)),
+        Key(Kind.PERMISSION, "/", ("me",)),
+    }

@@ -1,0 +1,115 @@
+"""Which objects the command line wants deleted. Pure: what is on the broker is given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..base.finding import did_you_mean
+from ..base.resources import Key, Kind
+from ..base.selectors import KIND_WORDS, kind_word, selector, selects, suggestion
+from ..errors import AccessRefused, UsageError
+
+#: The tags that reading the kinds needs besides `management`.
+_TAGS = {
+    Kind.PARAMETER: "policymaker",
+    Kind.USER: "administrator",
+    Kind.PERMISSION: "administrator",
+    Kind.TOPIC_PERMISSION: "administrator",
+}
+
+
+def resolve(
+    texts: Collection[str], vhost: str, known: Collection[Key], unreadable: Collection[Kind] = ()
+) -> tuple[list[Key], list[str]]:
+    """The objects that the texts name, and a note for each text that names none.
+
+    Parameters:
+      texts: Such as `queue:legacy` or `policy:limits@reports`.
+      vhost: The vhost that need not be named.
+      known: The objects of the broker and of the file.
+      unreadable: The kinds whose objects could not be read.
+
+    Raises:
+      UsageError: a text names no kind, or several objects.
+      AccessRefused: a text names a kind that could not be read.
+    """
+    keys, notes = [], []
+    for text in dict.fromkeys(texts):
+        word, separator, name = text.partition(":")
+        if not separator or not name or word not in KIND_WORDS:
+            raise _unknown(text, word)
+        hidden = next((kind for kind in unreadable if word in _words(kind)), None)
+        if hidden is not None:
+            raise AccessRefused(
+                f"`--delete {text}`: this user may not read {_plural(hidden)}", _tag_hint(hidden)
+            )
+        found = [key for key in known if selects(text, key, vhost)]
+        if len(found) > 1:
+            raise UsageError(
+                f"`--delete {text}` names several objects",
+                "name one of them: " + ", ".join(_full(key) for key in found),
+            )
+        if word == Kind.EXCHANGE and name.startswith("amq."):
+            raise UsageError(f"exchange {name} cannot be deleted: it is built into RabbitMQ")
+        keys += found
+        if not found:
+            similar = suggestion(text, known, vhost)
+            notes.append(
+                f"{word.replace('-', ' ')} {name} cannot be deleted: it does not exist"
+                + (f"; {similar}" if similar else "")
+            )
+    return keys, notes
+
+
+def in_use(user: str, vhosts: Collection[str]) -> frozenset[Key]:
+    """What a plan itself depends on: the user who is logged in, and the vhosts with the user's permissions there."""
+    return frozenset(
+        {
+            Key(Kind.USER, "", (user,)),
+            *(Key(Kind.VHOST, "", (vhost,)) for vhost in vhosts),
+            *(Key(Kind.PERMISSION, vhost, (user,)) for vhost in vhosts),
+        }
+    )
+
+
+def unreadable_notes(kinds: Collection[Kind]) -> list[str]:
+    """Notes on the kinds that could not be read, by the tag that is missing."""
+    by_tag: dict[str | None, list[str]] = {}
+    for kind in sorted(kinds):
+        by_tag.setdefault(_TAGS.get(kind), []).append(_plural(kind))
+    return [
+        f"not shown, because this user may not read them: {', '.join(names)}"
+        + (f" (needs the tag `{tag}`)" if tag else "")
+        for tag, names in by_tag.items()
+    ]
+
+
+def _unknown(text: str, word: str) -> UsageError:
+    known = ", ".join(f"{kind}:NAME" for kind in KIND_WORDS)
+    similar = did_you_mean(word, KIND_WORDS)
+    return UsageError(
+        f"`--delete {text}` does not name a deletable object", f"{similar or ''} use one of {known}".strip()
+    )
+
+
+def _full(key: Key) -> str:
+    """The object with its vhost."""
+    return f"`{selector(key)}`"
+
+
+def _words(kind: Kind) -> tuple[str, ...]:
+    """The words for a kind on the command line."""
+    if kind is Kind.PARAMETER:
+        return tuple(word for word in KIND_WORDS if word in ("shovel", "upstream", "upstream-set"))
+    return (kind_word(Key(kind, "", ("",))),)
+
+
+def _plural(kind: Kind) -> str:
+    if kind is Kind.PARAMETER:
+        return "shovels and federation upstreams"
+    return f"{str(kind).removesuffix('y')}ies" if kind.endswith("cy") else f"{kind}s"
+
+
+def _tag_hint(kind: Kind) -> str | None:
+    tag = _TAGS.get(kind)
+    return f"use a user with the tag `{tag}`" if tag else None
