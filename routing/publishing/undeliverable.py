@@ -21,6 +21,7 @@ from ...topology.errors import RoutingError
 from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from ..task_routes.address import exchange_name
 from . import transport as transports
+from .broker_headers import without_broker_headers
 from .subsecond_delays import support_subsecond_delays
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
 
     def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
         _set_expiration(options)
+        if options.get("headers"):
+            options["headers"] = without_broker_headers(options["headers"])
         if not options.get("mandatory"):
             return send(producer, name, message, **options)
         transport = transports.of(producer.connection.transport.driver_type)
