@@ -13,27 +13,24 @@ if TYPE_CHECKING:
 def missing_queues(connection: Any, queues: Iterable[str]) -> list[str]:
     """Those of `queues` that do not exist."""
     missing = []
-    for queue in queues:
-        channel = connection.channel()
-        try:
-            channel.queue_declare(queue, passive=True)
-        except NotFound:
-            missing.append(queue)  # the broker has closed the channel
-        else:
-            channel.close()
+    with connection.channel() as channel:  # py-amqp reopens a channel that the broker has closed
+        for queue in queues:
+            try:
+                channel.queue_declare(queue, passive=True)
+            except NotFound:
+                missing.append(queue)
     return missing
 
 
 def is_locked(connection: Any, queue: str) -> bool:
     """Whether a queue is exclusive to another connection."""
-    channel = connection.channel()
-    try:
-        channel.queue_declare(queue, passive=True)
-    except NotFound:
-        return False
-    except ResourceLocked:
-        return True
-    channel.close()
+    with connection.channel() as channel:
+        try:
+            channel.queue_declare(queue, passive=True)
+        except NotFound:
+            return False
+        except ResourceLocked:
+            return True
     return False
 
 

@@ -3,33 +3,66 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import RecoverableConnectionError
 from celery.utils.imports import symbol_by_name
 
 from ...publishing import transport
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Celery's step for remote control.
+CONTROL_STEP = "celery.worker.consumer.control:Control"
+
 
 def reconnecting_class(base: Any) -> Any:
-    """A subclass of `base` with the connections of `ReconnectMixin`.
+    """A subclass of `base` with the connections of `ReconnectMixin`, and patient remote control.
 
     Parameters:
       base: The app's consumer class, or its dotted name.
     """
+    # Imported here since it imports Celery's worker, which producers do not need.
+    from .node_name import PatientControl
+
     base = symbol_by_name(base)
     if issubclass(base, ReconnectMixin):
         return base
-    return type("Consumer", (ReconnectMixin, base), {"__doc__": base.__doc__})
+    return adapted(base, ReconnectMixin, {CONTROL_STEP: PatientControl})
+
+
+def adapted(base: Any, mixin: type, steps: Mapping[str, Any]) -> Any:
+    """A subclass of Celery's consumer.
+
+    Parameters:
+      base: The app's consumer class.
+      mixin: Mixed in before it.
+      steps: By the dotted name of one of Celery's steps, what replaces it; None removes it.
+    """
+
+    class Blueprint(base.Blueprint):  # type: ignore[misc]
+        default_steps = tuple(
+            steps.get(step, step)
+            for step in base.Blueprint.default_steps
+            if steps.get(step, step) is not None
+        )
+
+    return type("Consumer", (mixin, base), {"Blueprint": Blueprint, "__doc__": base.__doc__})
 
 
 class ReconnectMixin:
     """Mixed in before Celery's `Consumer`, which has these attributes."""
 
+    amqheartbeat: float
     app: Any
     ensure_connected: Any
     hostname: str
     restart_count: int
+
+    def connection_for_read(self, heartbeat: Any = None) -> Any:
+        """A connection with heartbeats, also for remote control in green pools: the broker notices a dead host."""
+        return super().connection_for_read(self.amqheartbeat if heartbeat is None else heartbeat)  # type: ignore[misc]
 
     def connect(self) -> Any:
         """Connects so that a lost connection raises, upon which Celery restarts its consumer."""

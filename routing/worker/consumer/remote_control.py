@@ -6,7 +6,6 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, Any, cast
 
 from celery.utils.log import get_logger
-from celery.worker.consumer.control import Control as CeleryControl
 from celery.worker.control import nok, ok
 
 from ....topology.errors import UsageError
@@ -14,6 +13,7 @@ from ...publishing import transport
 from ...publishing.router import router_of
 from .. import queue_selection
 from .. import share as sharing
+from .node_name import PatientControl
 from .passive import missing_queues, missing_queues_message
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _logger = get_logger(__name__)
 
 
-class Control(CeleryControl):  # type: ignore[misc]
-    """Celery's step for remote control, with two commands replaced."""
+class Control(PatientControl):
+    """The step for remote control, with two commands replaced."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
