@@ -72,6 +72,7 @@ queues:
   LONGEST: {}
 policies:
   "p/1 %": {pattern: "^c", apply_to: queues, priority: 3, definition: {message_ttl: 7d, dead_letter: {exchange: f}}}
+  all: {pattern: "", priority: -5, apply_to: exchanges, definition: {alternate_exchange: f}}
   fed: {pattern: "^t$", apply_to: exchanges, definition: {federation_upstream_set: all, alternate_exchange: f}}
 operator_policies:
   op: {pattern: ".*", apply_to: queues, definition: {max_length: 100000, expires: 30d}}
@@ -104,10 +105,13 @@ users:
   APP:
     password: "${PASSWORD}"
     tags: [monitoring]
+    limits: {max_connections: 10, max_channels: -1}
     permissions: {VHOST: {configure: "^$", write: ".*", read: ".*"}, OTHER: {read: ".*"}}
     topic_permissions: {VHOST: {t: {write: "^a", read: "^b"}}}
   FILE: {password_file: SECRET_FILE}
   HASH: {password_hash: "A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr"}
+global_parameters:
+  GLOBAL: {brokers: {de: 1, fr: [2.5, null, true]}, password: "${PASSWORD}"}
 """
 
 FOR_VERSION = {
@@ -136,7 +140,7 @@ def everything(
     queues = "".join(text for since, text in FOR_VERSION.items() if broker.version >= since)
     names = {
         "OTHER": f"{vhost}-other",
-        **{name: f"{name.lower()}-{vhost}" for name in ("APP", "FILE", "HASH")},
+        **{name: f"{name.lower()}-{vhost}" for name in ("APP", "FILE", "HASH", "GLOBAL")},
     }
     text = EVERYTHING.replace("policies:", queues + "policies:", 1).replace("LONGEST", "é" * 127 + "e")
     for word, name in {**names, "VHOST": vhost, "SECRET_FILE": str(secret)}.items():
@@ -145,6 +149,7 @@ def everything(
     routectl.write(f'vhost: "{vhost}"\n{text}')
     yield routectl
     management.delete(f"vhosts/{quote(names.pop('OTHER'), safe='')}")
+    management.delete(f"global-parameters/{quote(names.pop('GLOBAL'), safe='')}")
     for user in names.values():
         management.delete(f"users/{quote(user, safe='')}")
 
@@ -163,6 +168,8 @@ def test_everything_is_created_and_found_again_unchanged(everything: Command) ->
     [
         ("max_queues: 1000", "max_queues: 900", "value: 1000 -> 900"),
         ('write: "^a"', 'write: "^z"', "write: ^a -> ^z"),
+        ("max_connections: 10,", "max_connections: -1,", "value: 10 -> -1"),
+        ("fr: [2.5, null, true]", "fr: []", "brokers: "),
         ("prefetch_count: 5", "prefetch_count: 6", "prefetch-count: 5 -> 6"),
         ("dest_exchange_key: x", "dest_exchange_key: y", "dest-exchange-key: x -> y"),
         ("max_length: 100000", "max_length: 99", "max-length: 100000 -> 99"),
@@ -170,7 +177,18 @@ def test_everything_is_created_and_found_again_unchanged(everything: Command) ->
         ("All there is", "All there was", "description: All there is -> All there was"),
         ("s3cret-too", "another", "password: *** -> ***"),
     ],
-    ids=["limit", "permission", "upstream", "shovel", "operator policy", "user", "vhost", "password"],
+    ids=[
+        "limit",
+        "permission",
+        "user limit",
+        "global parameter",
+        "upstream",
+        "shovel",
+        "operator policy",
+        "user",
+        "vhost",
+        "password",
+    ],
 )
 def test_what_can_be_changed_is_changed_in_place(everything: Command, old: str, new: str, shown: str) -> None:
     everything("apply", "--yes")
@@ -196,3 +214,22 @@ def test_a_change_that_the_broker_ignores_is_no_success(everything: Command, bro
     else:
         assert applied.code == 0
         assert everything.matches()
+
+
+def test_a_vhost_is_protected_from_deletion(
+    routectl: Command, broker: Broker, management: Management
+) -> None:
+    routectl.write(f'vhost: "{routectl.vhost}"\nprotected_from_deletion: true')
+    planned = routectl("plan")
+    if broker.version < (4, 1):
+        assert planned.code == 2
+        assert "does not support `protected_from_deletion`: it is available from 4.1" in planned.err
+        return
+    assert "protected_from_deletion: false -> true" in planned.out
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+    status, _answer = management.request("DELETE", f"vhosts/{routectl.vhost}")
+    assert status == 412
+    routectl.write(f'vhost: "{routectl.vhost}"\nprotected_from_deletion: false')
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()

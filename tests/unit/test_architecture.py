@@ -123,6 +123,7 @@ MAX_MODULES = 12
 KNOWN_TO_BROKER = {
     "topology.errors",
     "topology.base.progress",
+    "topology.base.redaction",
     "topology.base.resources",
     "topology.base.secret",
 }

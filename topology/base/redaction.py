@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .scalar import only_variables
-from .secret import MASK
+from .secret import MASK, Secret
 
 #: User and password of a URL, up to the last `@`: a password may contain unescaped `/` and `@`.
 URL_CREDENTIALS = re.compile(r"(?<=://)[^\s\"'`]{0,500}(?=@)")
@@ -87,3 +87,19 @@ def redacted(value: Any, name: str = "") -> Any:
 def redacted_repr(value: Any) -> str:
     """A short `repr` for error messages, with everything that looks like a secret masked."""
     return reprlib.repr(redacted(value))
+
+
+def secret_values(value: Any, name: str = "") -> Any:
+    """Plain data in which every text that looks like a secret, by its key or as a URL, is a `Secret`.
+
+    Parameters:
+      value: The data.
+      name: The key of the value; list items have the key of their list.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): secret_values(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [secret_values(item, name) for item in value]
+    if isinstance(value, str) and (is_secret_name(name) or mask_urls(value) != value):
+        return Secret(str(value))
+    return value

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     VHOST = "vhost"
     VHOST_LIMIT = "vhost limit"
     USER = "user"
+    USER_LIMIT = "user limit"
     PERMISSION = "permission"
     POLICY = "policy"
     OPERATOR_POLICY = "operator policy"
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     BINDING = "binding"
     TOPIC_PERMISSION = "topic permission"
     PARAMETER = "parameter"
+    GLOBAL_PARAMETER = "global parameter"
 
 
 KIND_ORDER: dict[Kind, int] = {kind: position for position, kind in enumerate(Kind)}
@@ -56,6 +58,9 @@ OPTIONAL_EXCHANGES: dict[str, str] = {
     "amq.rabbitmq.log": "RabbitMQ declares it with `log.exchange = true`, in its default vhost",
 }
 
+#: Built-in exchanges that every vhost has from its creation on.
+PERMANENT_EXCHANGES = frozenset(BUILT_IN_EXCHANGES) - OPTIONAL_EXCHANGES.keys()
+
 #: Exchange types that AMQP 0-9-1 does not define, with the RabbitMQ versions that support them and the plugin, if any.
 EXTRA_TYPES: dict[str, tuple[str, str | None]] = {
     "x-consistent-hash": ("..", "rabbitmq_consistent_hash_exchange"),
@@ -76,8 +81,9 @@ class Key(NamedTuple):
 
     `vhost` is empty for cluster-wide objects. `name` contains, by kind:
     vhost, user, exchange, queue, policy, operator policy: the name;
-    vhost limit: the limit's name; permission: the user; topic permission: user, exchange;
-    parameter: component, name; binding: source, "queue" or "exchange", destination, key, arguments as JSON.
+    vhost limit: the limit's name; user limit: the user, the limit's name; permission: the user;
+    topic permission: user, exchange; parameter: component, name; global parameter: the name;
+    binding: source, "queue" or "exchange", destination, key, arguments as JSON.
     """
 
     kind: Kind
@@ -108,14 +114,14 @@ class Resource:
     Parameters:
       key: The identity.
       properties: The properties that are compared, by kind:
-        vhost: description, tags (sorted list), default_queue_type; all optional;
-        vhost limit: value; user: tags (sorted list), and password or password_hash as `Secret`
+        vhost: description, tags (sorted list), default_queue_type, protected_from_deletion; all optional;
+        vhost limit, user limit: value; user: tags (sorted list), and password or password_hash as `Secret`
         (live also hashing_algorithm); permission: configure, write, read; topic permission: write, read;
         exchange: type, durable, auto_delete, internal, arguments;
         queue: type, durable, auto_delete, arguments (without x-queue-type);
         binding: none, the key identifies it completely;
         policy, operator policy: pattern, apply_to, priority, definition;
-        parameter: value (URIs in it are `Secret`).
+        parameter, global parameter: value (URIs in it are `Secret`).
       external: Declared elsewhere: it must exist, and is never changed.
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.

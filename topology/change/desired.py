@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..base.redaction import secret_values
 from ..base.resources import (
     BUILT_IN_EXCHANGES,
     OPTIONAL_EXCHANGES,
@@ -36,6 +37,10 @@ def desired_state(topology: Topology, vhost: str, version: Version | None = None
         _add(state, _body(name, body, version))
     for name, user in topology.users.items():
         _add(state, _user(name, user))
+    for name, value in topology.global_parameters.items():
+        _add(
+            state, [Resource(Key(Kind.GLOBAL_PARAMETER, "", (name,)), {"value": secret_values(value, name)})]
+        )
     return state
 
 
@@ -45,7 +50,9 @@ def _add(state: State, resources: Iterable[Resource]) -> None:
 
 
 def _vhost_properties(body: Body) -> dict[str, Any]:
-    properties = body.model_dump(include={"description", "tags", "default_queue_type"}, exclude_none=True)
+    properties = body.model_dump(
+        include={"description", "tags", "default_queue_type", "protected_from_deletion"}, exclude_none=True
+    )
     if body.tags is not None:
         properties["tags"] = sorted(body.tags)
     return properties
@@ -140,6 +147,8 @@ def _user(name: str, user: User) -> Iterator[Resource]:
         if "hashing_algorithm" in user.model_fields_set:
             properties["hashing_algorithm"] = user.hashing_algorithm
     yield Resource(Key(Kind.USER, "", (name,)), properties)
+    for limit, value in user.limits.model_dump(exclude_none=True).items():
+        yield Resource(Key(Kind.USER_LIMIT, "", (name, limit.replace("_", "-"))), {"value": value})
     for vhost, permission in user.permissions.items():
         yield Resource(Key(Kind.PERMISSION, vhost, (name,)), permission.model_dump())
     for vhost, exchanges in user.topic_permissions.items():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base.resources import (
-    BUILT_IN_EXCHANGES,
     KIND_ORDER,
     OPTIONAL_EXCHANGES,
     PARTIALLY_COMPARED,
+    PERMANENT_EXCHANGES,
     Key,
     Kind,
     Resource,
@@ -21,9 +21,6 @@ from ..model.exchange import FIELD_OF_ARGUMENT as FIELD_OF_EXCHANGE_ARGUMENT
 from ..model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT
 from ..model.queue import FIELD_OF_ARGUMENT as FIELD_OF_QUEUE_ARGUMENT
 from .plan import Change, equal
-
-#: A vhost that the plan creates will have these exchanges.
-_IN_EVERY_VHOST = BUILT_IN_EXCHANGES.keys() - OPTIONAL_EXCHANGES.keys()
 
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
@@ -53,7 +50,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     for key, wanted in desired.items():
         found = live.get(key)
         if wanted.external:
-            if found is None and key.name[0] not in _IN_EVERY_VHOST:
+            if found is None and key.name[0] not in PERMANENT_EXCHANGES:
                 problems.append(_missing_external(key))
         elif found is None:
             reason = f"the {key.kind} does not exist"

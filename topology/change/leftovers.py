@@ -80,8 +80,14 @@ _INTERNAL = re.compile(
 )
 
 
+#: Global parameters that RabbitMQ sets itself.
+_INTERNAL_PARAMETER = re.compile(r"internal_.*|cluster_(name|tags)")
+
+
 def is_internal(key: Key) -> bool:
     """Whether Celery or RabbitMQ created the object for internal use."""
+    if key.kind is Kind.GLOBAL_PARAMETER:
+        return _INTERNAL_PARAMETER.fullmatch(key.name[0]) is not None
     if key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
         return False
     names = (key.name[0], key.name[2]) if key.kind is Kind.BINDING else key.name[:1]

@@ -108,7 +108,7 @@ class Change:
 
 
 #: The number of parts in names that have several.
-_NAME_PARTS = {Kind.BINDING: 5, Kind.TOPIC_PERMISSION: 2, Kind.PARAMETER: 2}
+_NAME_PARTS = {Kind.BINDING: 5, Kind.USER_LIMIT: 2, Kind.TOPIC_PERMISSION: 2, Kind.PARAMETER: 2}
 
 
 def _typed(value: Any, *types: type) -> Any:

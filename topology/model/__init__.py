@@ -11,7 +11,7 @@ from .queue import Binding, DeadLetter, Queue, QueueSettings
 from .routing import Condition, Profile, Route, RouteTest
 from .support import Support, arguments_of, supported
 from .topology import Body, Defaults, Limits, Topology
-from .users import Permission, TopicPermission, User
+from .users import Permission, TopicPermission, User, UserLimits
 
 __all__ = [
     "AllowedFinding",
@@ -37,6 +37,7 @@ __all__ = [
     "Topology",
     "Upstream",
     "User",
+    "UserLimits",
     "arguments_of",
     "supported",
 ]

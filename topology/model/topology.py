@@ -16,7 +16,7 @@ from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, DeclaredName, Model, Name, Texts, Whole, _listed
+from .types import LIST_SCHEMA, DeclaredName, Model, Name, PlainValue, Texts, Whole, _listed
 from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.
@@ -120,6 +120,9 @@ class Body(Model):
         description="Type of queues that clients declare in this vhost without a type. "
         "Left unchanged if not set; RabbitMQ before 3.11.17 cannot change that of an existing vhost.",
     )
+    protected_from_deletion: bool | None = Field(
+        None, description="Whether the broker refuses to delete the vhost; from RabbitMQ 4.1 on."
+    )
     limits: Limits = Field(default_factory=Limits, description="Limits of the vhost.")
     exchanges: dict[Name, Exchange] = Field(
         default_factory=dict,
@@ -204,6 +207,10 @@ class Topology(Body):
         default_factory=dict, description="Additional vhosts, with the same fields as the top level."
     )
     users: dict[Name, User] = Field(default_factory=dict, description="Users by name.")
+    global_parameters: dict[Name, PlainValue] = Field(
+        default_factory=dict,
+        description="Global parameters by name, such as `mqtt_default_vhosts`; others are left unchanged.",
+    )
     allow: tuple[AllowedFinding, ...] = Field(
         (), description="Findings that `lint` and `check` accept, each with a reason."
     )

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..base.secret import Secret
-from .types import LIST_SCHEMA, Model, Name, Password, Regex, _listed
+from .types import LIST_SCHEMA, Model, Name, Password, Regex, Whole, _listed
 
 
 def _tags(value: Any) -> Any:
@@ -55,6 +55,17 @@ class TopicPermission(Model):
     read: Regex = Field(".*", description="Routing keys the user may bind with.")
 
 
+class UserLimits(Model):
+    """Limits of a user."""
+
+    max_connections: Whole | None = Field(
+        None, ge=-1, description="Maximum number of connections; -1 for no limit."
+    )
+    max_channels: Whole | None = Field(
+        None, ge=-1, description="Maximum number of channels; -1 for no limit."
+    )
+
+
 class User(Model):
     """A user of the broker. The password comes from an environment variable, a file, or as a hash."""
 
@@ -79,6 +90,9 @@ class User(Model):
         "rabbit_password_hashing_sha256",
         description="Hashing algorithm of `password_hash`. If it is not set, that of a hash that RabbitMQ already has "
         "is left unchanged.",
+    )
+    limits: UserLimits = Field(
+        default_factory=UserLimits, description="Limits of the user; those not named are left unchanged."
     )
     permissions: dict[Name, Permission] = Field(default_factory=dict, description="Permissions by vhost.")
     topic_permissions: dict[Name, dict[str, TopicPermission]] = Field(

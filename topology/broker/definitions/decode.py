@@ -1,7 +1,7 @@
 """Converts JSON of the management API to `Resource`s; the reverse of `encode`.
 
 Every function returns the resource of one JSON object, or None for objects that cannot be managed:
-the default exchange and its bindings, and exclusive queues.
+the exchanges that every vhost has, the bindings of the default exchange, and exclusive queues.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ...base.resources import Key, Kind, Resource, binding_key, exchange_key, map_leaves, queue_resource
+from ...base.redaction import secret_values
+from ...base.resources import (
+    PERMANENT_EXCHANGES,
+    Key,
+    Kind,
+    Resource,
+    binding_key,
+    exchange_key,
+    map_leaves,
+    queue_resource,
+)
 from ...base.secret import Secret
 
 Json = Mapping[str, Any]
@@ -26,6 +36,7 @@ def vhost(item: Json) -> Resource:
     default = item.get("default_queue_type") or metadata.get("default_queue_type")
     if default not in (None, "undefined", "null"):
         properties["default_queue_type"] = default
+    properties["protected_from_deletion"] = bool(metadata.get("protected_from_deletion"))
     return Resource(Key(Kind.VHOST, "", (item["name"],)), properties)
 
 
@@ -33,6 +44,14 @@ def vhost_limits(item: Json) -> list[Resource]:
     """From `/api/vhost-limits`: one resource for each limit."""
     return [
         Resource(Key(Kind.VHOST_LIMIT, item["vhost"], (name,)), {"value": value})
+        for name, value in item["value"].items()
+    ]
+
+
+def user_limits(item: Json) -> list[Resource]:
+    """From `/api/user-limits`: one resource for each limit."""
+    return [
+        Resource(Key(Kind.USER_LIMIT, "", (item["user"], name)), {"value": value})
         for name, value in item["value"].items()
     ]
 
@@ -64,7 +83,7 @@ def topic_permission(item: Json) -> Resource:
 def exchange(item: Json) -> Resource | None:
     """From `/api/exchanges/VHOST`."""
     name = item["name"]
-    if not name:
+    if name in PERMANENT_EXCHANGES:
         return None
     properties = {field: item[field] for field in ("type", "durable", "auto_delete", "internal")}
     return Resource(exchange_key(item["vhost"], name), properties | {"arguments": _arguments(item)})
@@ -104,6 +123,12 @@ def parameter(item: Json) -> Resource:
     return Resource(key, {"value": _secret_uris(item["value"])})
 
 
+def global_parameter(item: Json) -> Resource:
+    """From `/api/global-parameters`."""
+    value = secret_values(_integral(item["value"]), item["name"])
+    return Resource(Key(Kind.GLOBAL_PARAMETER, "", (item["name"],)), {"value": value})
+
+
 def policy(kind: Kind, item: Json) -> Resource:
     """From `/api/policies/VHOST` or `/api/operator-policies/VHOST`."""
     properties = {
@@ -115,7 +140,13 @@ def policy(kind: Kind, item: Json) -> Resource:
     return Resource(Key(kind, item["vhost"], (item["name"],)), properties)
 
 
-#: The function for each kind, except vhost limits: an item has several of them.
+#: The function for each kind of which an item has several.
+LIMIT_READERS: Mapping[Kind, Callable[[Json], list[Resource]]] = {
+    Kind.VHOST_LIMIT: vhost_limits,
+    Kind.USER_LIMIT: user_limits,
+}
+
+#: The function for every other kind.
 READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
     Kind.VHOST: vhost,
     Kind.USER: user,
@@ -125,6 +156,7 @@ READERS: Mapping[Kind, Callable[[Json], Resource | None]] = {
     Kind.QUEUE: queue,
     Kind.BINDING: binding,
     Kind.PARAMETER: parameter,
+    Kind.GLOBAL_PARAMETER: global_parameter,
     Kind.POLICY: partial(policy, Kind.POLICY),
     Kind.OPERATOR_POLICY: partial(policy, Kind.OPERATOR_POLICY),
 }

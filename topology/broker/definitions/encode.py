@@ -26,6 +26,10 @@ def path(resource: Resource) -> str:
     match key.kind:
         case Kind.VHOST | Kind.USER:
             return f"/{key.kind}s/{names[0]}"
+        case Kind.USER_LIMIT:
+            return f"/user-limits/{names[0]}/{names[1]}"
+        case Kind.GLOBAL_PARAMETER:
+            return f"/global-parameters/{names[0]}"
         case Kind.PARAMETER:
             return f"/parameters/{names[0]}/{vhost}/{names[1]}"
         case Kind.BINDING:

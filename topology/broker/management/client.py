@@ -164,6 +164,9 @@ class Management:
         if resource.key.kind in (Kind.VHOST, Kind.USER):
             document = self._completed(resource, document)
         self._http.request(method, _url_path(resource), what, document)
+        if "protected_from_deletion" in resource.properties:
+            protect = "POST" if resource.properties["protected_from_deletion"] else "DELETE"
+            self._http.request(protect, f"{_url_path(resource)}/deletion/protection", what)
 
     def _completed(self, resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
         """A vhost or user with all its properties: RabbitMQ resets those that a PUT leaves out, even the password."""

@@ -35,11 +35,13 @@ _PATHS: dict[Kind, tuple[str, ...]] = {
     Kind.VHOST: ("/vhosts?columns=name,description,tags,default_queue_type,metadata",),
     Kind.VHOST_LIMIT: ("/vhost-limits/{}",),
     Kind.USER: ("/users",),
+    Kind.USER_LIMIT: ("/user-limits",),
     Kind.PERMISSION: ("/vhosts/{}/permissions",),
     Kind.EXCHANGE: (_EXCHANGES,),
     Kind.TOPIC_PERMISSION: ("/vhosts/{}/topic-permissions",),
     Kind.QUEUE: ("/queues/{}?disable_stats=true&columns=name,vhost,durable,auto_delete,exclusive,arguments",),
     Kind.PARAMETER: tuple(f"/parameters/{component}/{{}}" for component in COMPONENTS),
+    Kind.GLOBAL_PARAMETER: ("/global-parameters",),
     Kind.POLICY: ("/policies/{}",),
     Kind.OPERATOR_POLICY: ("/operator-policies/{}",),
 }
@@ -104,8 +106,8 @@ def _list(http: Http, kind: Kind, path: str) -> list[Resource]:
         items = http.get(path)
     except NotFound:
         return []
-    if kind is Kind.VHOST_LIMIT:
-        return [limit for item in items for limit in decode.vhost_limits(item)]
+    if kind in decode.LIMIT_READERS:
+        return [limit for item in items for limit in decode.LIMIT_READERS[kind](item)]
     return list(filter(None, map(decode.READERS[kind], items)))
 
 

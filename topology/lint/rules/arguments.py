@@ -37,6 +37,8 @@ class ArgumentCheck:
         """A vhost's own properties."""
         if not all(tag.isascii() for tag in body.tags or ()):
             self._check_versions((*path, "tags"), "tags of a vhost that are not ASCII", "4.0..")
+        if body.protected_from_deletion is not None:
+            self._check_versions((*path, "protected_from_deletion"), "`protected_from_deletion`", "4.1..")
 
     def queue(self, path: ValuePath, queue: Queue) -> None:
         """A queue's type, properties and arguments."""

@@ -53,6 +53,18 @@ def test_a_vhost_with_settings_is_created() -> None:
     assert found == {vhost_key("shop"): Resource(vhost_key("shop"), properties)}
 
 
+def test_limits_of_users_and_global_parameters_are_objects_of_their_own() -> None:
+    found = wanted(
+        users={"app": {"limits": {"max_channels": 5}}}, global_parameters={"g": {"token": "x"}, "n": None}
+    )
+    values = {key: item.properties["value"] for key, item in found.items() if "value" in item.properties}
+    assert values == {
+        Key(Kind.USER_LIMIT, "", ("app", "max-channels")): 5,
+        Key(Kind.GLOBAL_PARAMETER, "", ("g",)): {"token": Secret("x")},
+        Key(Kind.GLOBAL_PARAMETER, "", ("n",)): None,
+    }
+
+
 def test_additional_vhosts_are_created_with_their_objects() -> None:
     assert listed(wanted(vhosts={"shop": {"queues": {"high": {}}}})) == ["vhost shop", "queue high"]
 

@@ -70,6 +70,12 @@ def test_built_in_exchanges_are_not_left() -> None:
     assert names(exchange("amq.topic"), exchange("amq.rabbitmq.log")) == []
 
 
+def test_global_parameters_of_rabbitmq_itself_are_not_left() -> None:
+    found = ("cluster_name", "internal_cluster_id", "mine")
+    live = [Resource(Key(Kind.GLOBAL_PARAMETER, "", (name,)), {"value": 1}) for name in found]
+    assert names(*live) == ["global parameter mine"]
+
+
 def test_a_binding_from_a_built_in_exchange_is_left() -> None:
     assert names(Resource(binding_key("/", "amq.topic", "high", "k"))) == ['binding amq.topic -> high "k"']
 

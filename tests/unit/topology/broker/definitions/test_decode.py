@@ -44,8 +44,9 @@ def test_an_exclusive_queue_is_left_out() -> None:
     assert queue(exclusive=True) is None
 
 
-def test_the_default_exchange_is_left_out() -> None:
-    assert decode.exchange({"name": "", "vhost": "v"}) is None
+@pytest.mark.parametrize("name", ["", "amq.direct", "amq.rabbitmq.trace"])
+def test_exchanges_of_every_vhost_are_left_out(name: str) -> None:
+    assert decode.exchange({"name": name, "vhost": "v"}) is None
 
 
 def test_a_binding_of_the_default_exchange_is_left_out() -> None:
@@ -64,13 +65,27 @@ def test_a_binding_has_no_properties() -> None:
 @pytest.mark.parametrize("default", ["undefined", "null", None])
 def test_a_vhost_without_a_default_queue_type(default: str | None) -> None:
     item = {"name": "v", "description": "", "tags": [], "default_queue_type": default, "metadata": {}}
-    assert decode.vhost(item) == Resource(Key(Kind.VHOST, "", ("v",)), {"description": "", "tags": []})
+    unset = {"description": "", "tags": [], "protected_from_deletion": False}
+    assert decode.vhost(item) == Resource(Key(Kind.VHOST, "", ("v",)), unset)
 
 
 def test_a_vhost_with_metadata_only() -> None:
-    metadata = {"description": "d", "tags": ["b", "a"], "default_queue_type": "quorum"}
+    metadata = {
+        "description": "d",
+        "tags": ["b", "a"],
+        "default_queue_type": "quorum",
+        "protected_from_deletion": True,
+    }
     found = decode.vhost({"name": "v", "metadata": metadata})
-    assert found.properties == {"description": "d", "tags": ["a", "b"], "default_queue_type": "quorum"}
+    assert found.properties == metadata | {"tags": ["a", "b"]}
+
+
+def test_a_global_parameter_hides_what_looks_like_a_secret() -> None:
+    value = {"api_key": "x", "n": 1.0, "peers": ["amqp://u:p@h", "amqp://h"]}
+    found = decode.global_parameter({"name": "g", "value": value})
+    assert found.properties == {
+        "value": {"api_key": Secret("x"), "n": 1, "peers": [Secret("amqp://u:p@h"), "amqp://h"]}
+    }
 
 
 @pytest.mark.parametrize("tags", ["b,a", "b, a", ["b", "a"]])

@@ -235,6 +235,11 @@ def test_an_exchange_type_of_an_unknown_plugin_is_a_warning(
             "3:41 wrong-version: RabbitMQ 4.0 does not support the policy key `ha_mode`: it is available up to 3.13",
         ),
         (
+            "4.0",
+            "protected_from_deletion: true",
+            "3:1 wrong-version: RabbitMQ 4.0 does not support `protected_from_deletion`: it is available from 4.1",
+        ),
+        (
             "3.10",
             "policies: {p: {pattern: a, apply_to: streams, definition: {max_age: 1h}}}",
             "3:38 wrong-version: RabbitMQ 3.10 does not support `apply_to: streams`: it is available from 3.12",
