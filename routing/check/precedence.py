@@ -95,14 +95,15 @@ def _first_match(
     table: Table, narrow: PatternEntry, name: str, exact: Sequence[RuleMatch]
 ) -> PatternEntry | None:
     """The first rule after a pattern that matches its calls by exact name; None if there is none."""
-    results = narrow.decisions or next((to for entry, to in table.candidates(name) if entry is narrow), None)
-    if results is None:
+    match = next((match for entry, match in table.candidates(name) if entry is narrow), None)
+    if match is None:
         return None
-    for entry, decisions in exact:
+    for rule in exact:
+        entry, decisions = rule.entry, rule.decisions
         if not may_meet_both(entry.route, narrow.route):
             continue
         same_shards = entry.route.shard_by == narrow.route.shard_by
-        same_result = same_shards and [*map(_result, decisions)] == [*map(_result, results)]
+        same_result = same_shards and [*map(_result, decisions)] == [*map(_result, match.decisions)]
         if entry.index > narrow.index and not same_result:
             return entry
         if subsumes(entry.route, narrow.route):

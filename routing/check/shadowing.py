@@ -93,7 +93,7 @@ def _shadowed(entries: Sequence[PatternEntry]) -> Iterator[tuple[PatternEntry, P
             earlier = exact[entry.pattern.text].of(entry.route)
             if earlier:
                 yield entry, earlier[0]
-            else:
+            elif not placeholders(entry.route.queue):
                 exact[entry.pattern.text].add(entry)
         elif entry.pattern.kind == "regex" and not parse_expression(entry.pattern.text[1:-1]).getwidth()[1]:
             yield entry, None

@@ -83,20 +83,21 @@ def matches_when(route: Route, call: Call) -> bool:
 
 def shard_text(route: Route, call: Call) -> str | None:
     """The shard key: the first part in `shard_by` that is a string, whole number or UUID, as text; None without one."""
-    for path in route.shard_by:
-        value = call.part(path)
-        key = value if issubclass(type(value), UUID) else _plain(value)
-        text = _as_text(key) if isinstance(key, UUID) or type(key) in (str, int) else None
-        if text is not None:
-            return text
-    return None
+    return next((text for path in route.shard_by if (text := part_text(call, path)) is not None), None)
 
 
-def shard_mismatch(route: Route) -> str:
-    """Explains that a call has no shard key for a rule's `shard_by`."""
-    paths = " and ".join(f"`{path}`" for path in route.shard_by)
-    verb = "is" if len(route.shard_by) == 1 else "are"
-    return f"{paths} {verb} missing, or neither text nor a whole number"
+def part_text(call: Call, path: str) -> str | None:
+    """A part of a call that is a string, whole number or UUID, as text; None if it is missing or anything else."""
+    value = call.part(path)
+    key = value if issubclass(type(value), UUID) else _plain(value)
+    return _as_text(key) if isinstance(key, UUID) or type(key) in (str, int) else None
+
+
+def without_text(paths: Sequence[str]) -> str:
+    """Explains that a call has no text for these parts."""
+    names = " and ".join(f"`{path}`" for path in paths)
+    verb = "is" if len(paths) == 1 else "are"
+    return f"{names} {verb} missing, or neither text nor a whole number"
 
 
 def shard(text: str, count: int) -> int:

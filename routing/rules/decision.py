@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...topology.base.redaction import redacted
-from .call import matches_when, shard, shard_mismatch, shard_text, when_mismatch
+from ...topology.matching import pattern as patterns
+from .call import matches_when, part_text, shard, shard_text, when_mismatch, without_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +81,7 @@ class PatternEntry:
       pattern: The parsed entry of its `tasks`.
       position: The rule's position in the file.
       decisions: The destination, or that of each shard; None if it depends on the name.
-      depends_on_call: Whether the rule has `when` or `shard_by`.
+      depends_on_call: Whether the rule has `when` or `shard_by`, or a part of the call in its queue.
     """
 
     index: int
@@ -91,28 +93,51 @@ class PatternEntry:
 
 
 class RuleMatch(NamedTuple):
-    """A rule that matches a task's name; its `when` and `shard_by` must match the call as well.
+    """A rule that matches a task's name; its `when`, `shard_by` and queue must match the call as well.
 
     Parameters:
       entry: The rule.
-      decisions: The destination, or that of each shard.
+      decisions: The destination, or all possible ones: of each shard, or of each queue that the call may name.
+      by_queue: If the call names the queue, the destinations by queue.
+      captures: If the call names the queue, the texts that the pattern captured.
     """
 
     entry: PatternEntry
     decisions: tuple[Decision, ...]
+    by_queue: Mapping[str, tuple[Decision, ...]] | None = None
+    captures: Mapping[str, str] = MappingProxyType({})
 
     def decide(self, call: Call) -> Decision | None:
         """Returns the destination of a call; None if the rule does not match it."""
         route = self.entry.route
         if route.when and not matches_when(route, call):
             return None
-        if not route.shard_by:
-            return self.decisions[0]
+        decisions = self.decisions if self.by_queue is None else self._named_by(call)
+        if not decisions or not route.shard_by:
+            return decisions[0] if decisions else None
         text = shard_text(route, call)
-        return None if text is None else self.decisions[shard(text, len(self.decisions))]
+        return None if text is None else decisions[shard(text, len(decisions))]
 
     def mismatch(self, call: Call) -> str | None:
         """Explains why the rule does not match a call; None if it matches."""
         if self.decide(call) is not None:
             return None
-        return when_mismatch(self.entry.route, call) or shard_mismatch(self.entry.route)
+        route = self.entry.route
+        if (why := when_mismatch(route, call)) is not None:
+            return why
+        missing = [path for path in patterns.call_parts(route.queue) if part_text(call, path) is None]
+        if missing:
+            return without_text(missing)
+        if self.by_queue is not None and not self._named_by(call):
+            return f"no queue `{route.queue}` is declared for this call"
+        return without_text(route.shard_by)
+
+    def _named_by(self, call: Call) -> tuple[Decision, ...] | None:
+        """The destinations of the queue that a call names; None if there is no such queue."""
+        texts = dict(self.captures)
+        for path in patterns.call_parts(self.entry.route.queue):
+            text = part_text(call, path)
+            if text is None:
+                return None
+            texts[path] = text
+        return (self.by_queue or {}).get(patterns.fill(self.entry.route.queue, texts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import RoutingError
-from .decision import Decision, RuleMatch
+from .decision import Decision
 from .default_queues import consuming_profiles
 from .overrides import apply_caller_options
 
@@ -121,17 +121,17 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
 def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:
     """The rules that were tried before the one that decided."""
     decided = (decision.rule, decision.pattern) if decision and decision.rule is not None else None
-    matching = {id(entry): decisions for entry, decisions in table.candidates(name)}
+    matching = {id(entry): match for entry, match in table.candidates(name)}
     for entry in table.in_order():
         if (entry.index, entry.pattern.text) == decided:
             return
         if id(entry) not in matching:
             yield _attempt(entry, "does not match", matched=False)
             continue
-        decisions = matching[id(entry)]
-        if decisions is None:
+        match = matching[id(entry)]
+        if match is None:
             yield _attempt(entry, "the captured queue is not declared", matched=True)
-        elif (why := RuleMatch(entry, decisions).mismatch(call)) is not None:
+        elif (why := match.mismatch(call)) is not None:
             yield _attempt(entry, why, matched=True)
 
 
@@ -139,9 +139,9 @@ def _outranked(table: Table, name: str, call: Call, decision: Decision) -> Attem
     """The pattern that matches the call and is above the exact name that decided; None if there is none."""
     if decision.rule is None or decision.pattern != name:
         return None
-    for entry, decisions in table.candidates(name):
+    for entry, match in table.candidates(name):
         above = entry.pattern.kind != "exact" and entry.index < decision.rule
-        if above and decisions and RuleMatch(entry, decisions).decide(call) is not None:
+        if above and match and match.decide(call) is not None:
             return _attempt(entry, "exact names come first", matched=True)
     return None
 

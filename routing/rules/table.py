@@ -64,6 +64,7 @@ class Table:
         #: The file to add rules to; None if the rules are not from a file.
         self._file = position(0).file if position and body.routes else None
         self._cache: dict[str, tuple[RuleMatch | Decision, ...]] = {}
+        self._families: dict[tuple[int, str, str], dict[str, tuple[Decision, ...]]] = {}
         self._exact: dict[str, list[tuple[PatternEntry, dict[str, str]]]] = {}
         self.entries: list[PatternEntry] = []
         problems: list[str] = []
@@ -127,8 +128,8 @@ class Table:
 
     def rate_limiting_rule(self, name: str) -> PatternEntry | None:
         """Returns the rule whose rate limit applies to a task, if any: the first without `when` that matches."""
-        for entry, decisions in self.candidates(name):
-            if decisions is not None and not entry.route.when:
+        for entry, match in self.candidates(name):
+            if match is not None and not entry.route.when:
                 return entry
         return None
 
@@ -136,13 +137,19 @@ class Table:
         """Returns the destination of a task whose caller names the queue; None if the queue is not in the file."""
         return Decision(queue, *self.addresses.of(queue)) if queue in self._queues else None
 
-    def candidates(self, name: str) -> Iterator[tuple[PatternEntry, tuple[Decision, ...] | None]]:
-        """Yields every rule that matches a name, in the order of evaluation, with its destinations.
+    def candidates(self, name: str) -> Iterator[tuple[PatternEntry, RuleMatch | None]]:
+        """Yields every rule that matches a name, in the order of evaluation, with its possible destinations.
 
-        They are None if the captured queue is not declared.
+        The match is None if the captured queue is not declared.
         """
         for entry, captures in chain(self._exact.get(name, ()), self._patterns.matching(name)):
-            yield entry, entry.decisions or self._from_captures(entry, captures)
+            if entry.decisions:
+                yield entry, RuleMatch(entry, entry.decisions)
+            elif pattern.call_parts(entry.route.queue):
+                yield entry, self._from_call(entry, captures)
+            else:
+                decisions = self._from_captures(entry, captures)
+                yield entry, None if decisions is None else RuleMatch(entry, decisions)
 
     def in_order(self) -> list[PatternEntry]:
         """Returns every pattern in the order of evaluation: exact names, then the others in the file's order."""
@@ -160,17 +167,17 @@ class Table:
 
     def _find_matches(self, name: str) -> tuple[RuleMatch | Decision, ...]:
         matches: list[RuleMatch | Decision] = []
-        for entry, decisions in self.candidates(name):
-            if decisions is None:
+        for entry, match in self.candidates(name):
+            if match is None:
                 continue
             if not entry.depends_on_call:
-                return (*matches, decisions[0])
-            matches.append(RuleMatch(entry, decisions))
+                return (*matches, match.decisions[0])
+            matches.append(match)
         fallback = self._builtin_fallback if name in BUILTIN_TASKS else self.unmatched
         return tuple(matches) if fallback is None else (*matches, fallback)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": {}}
+        return {**self.__dict__, "_cache": {}, "_families": {}}
 
     def _from_captures(self, entry: PatternEntry, captures: Mapping[str, str]) -> tuple[Decision, ...] | None:
         """The destinations of a rule with captures in its queue or key; None if the queue is not declared."""
@@ -181,6 +188,26 @@ class Table:
             return None
         key = None if route.key is None else pattern.fill(route.key, captures)
         return self._destinations(entry.index, shards or (queue,), key, entry.position, entry.pattern.text)
+
+    def _from_call(self, entry: PatternEntry, captures: Mapping[str, str]) -> RuleMatch | None:
+        """The destinations of a rule whose queue contains parts of the call; None if no declared queue fits."""
+        route = entry.route
+        template = pattern.fill(route.queue, captures)
+        family = entry.index, entry.pattern.text, template
+        by_queue = self._families.get(family)
+        if by_queue is None:
+            fits = pattern.template_regex(template).fullmatch
+            declared = self._body.shards if route.shard_by else {name: (name,) for name in self._queues}
+            by_queue = {
+                name: self._destinations(entry.index, queues, None, entry.position, entry.pattern.text)
+                for name, queues in declared.items()
+                if fits(name)
+            }
+            if len(self._families) >= CACHE_SIZE:
+                self._families.clear()
+            self._families[family] = by_queue
+        decisions = tuple(chain.from_iterable(by_queue.values()))
+        return RuleMatch(entry, decisions, by_queue, captures) if decisions else None
 
     def _fixed_destinations(self, index: int, position: Position | None) -> tuple[Decision, ...] | None:
         """Checks a rule and returns its destinations; None if they depend on captures."""
@@ -261,7 +288,7 @@ def _entries(
     index: int, route: Route, position: Position | None, fixed: tuple[Decision, ...] | None
 ) -> Iterator[PatternEntry]:
     """One entry for each pattern of a rule."""
-    depends_on_call = bool(route.when or route.shard_by)
+    depends_on_call = bool(route.when or route.shard_by or pattern.call_parts(route.queue))
     for text in route.tasks:
         try:
             parsed = pattern.parse(text)

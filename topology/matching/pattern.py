@@ -33,7 +33,8 @@ FREE = 2
 _ONE_CHARACTER = frozenset({"ANY", "IN", "NOT_LITERAL"})
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")
+#: A capture, or a part of the call such as `{kwargs.tenant}`.
+_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*(?:\.[^.\s{}]+)*)\}")
 _GLOB_ITEM = re.compile(r"\*+|\?|\[!?+\]?+[^\]]*\]|\[|[^*?\[]+")
 _SEGMENT = "[^.:]"
 
@@ -179,11 +180,16 @@ def placeholders(template: str) -> tuple[str, ...]:
     return tuple(_PLACEHOLDER.findall(template))
 
 
-def fill(template: str, captures: Mapping[str, str]) -> str:
-    """A rule's `queue` or `key` with the captured texts filled in; braces around other names are kept."""
+def call_parts(template: str) -> tuple[str, ...]:
+    """The parts of the call that a rule's `queue` contains, such as `kwargs.tenant`, in order."""
+    return tuple(name for name in placeholders(template) if "." in name) if "{" in template else ()
+
+
+def fill(template: str, texts: Mapping[str, str]) -> str:
+    """A rule's `queue` or `key` with the texts of captures and parts filled in; braces around other names are kept."""
     if "{" not in template:
         return template
-    return _PLACEHOLDER.sub(lambda found: captures.get(found[1], found[0]), template)
+    return _PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), template)
 
 
 def template_regex(template: str) -> re.Pattern[str]:

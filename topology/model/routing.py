@@ -64,14 +64,20 @@ _FORBIDDEN_OPTIONS = {
 }
 
 
-def _call_path(value: str) -> str:
+def call_path_problem(value: str) -> str | None:
+    """Why a text does not name a part of the call that a rule can use; None if it does."""
     if not _PART.fullmatch(value):
-        message = "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
-        raise PydanticCustomError("part", message)
+        return "must name a part of the call: `args.0`, `kwargs.NAME`, `headers.NAME` or `options.NAME`"
     root, name, *_ = value.split(".")
     if root == "options" and name in _HANDLED_BEFORE_ROUTING | _LIMITS:
-        message = "cannot refer to `{name}`, which Celery handles before routing"
-        raise PydanticCustomError("part", message, {"name": name})
+        return f"cannot refer to `{name}`, which Celery handles before routing"
+    return None
+
+
+def _call_path(value: str) -> str:
+    problem = call_path_problem(value)
+    if problem is not None:
+        raise PydanticCustomError("part", "{problem}", {"problem": problem})
     return value
 
 
@@ -223,7 +229,10 @@ class Route(Model):
         description="Pattern or list of patterns: a task name, a glob (`billing.*`), a pattern with captures "
         "(`{queue}:*`), or a regular expression (`/legacy\\.v[12]\\..+/`).",
     )
-    queue: Name = Field(description="Destination queue; `{name}` inserts a capture of the pattern.")
+    queue: Name = Field(
+        description="Destination queue; `{name}` inserts a capture of the pattern, and `{kwargs.tenant}` a part of the "
+        "call: a string, whole number or UUID. If no such queue is declared, the next rule is tried.",
+    )
     key: RoutingKey | None = Field(
         None,
         description="Routing key; by default the queue's binding key. `{name}` inserts a capture of the pattern. The "

@@ -103,9 +103,9 @@ def _reached(part: VhostContext, target: Explanation, sender: TaskSource) -> str
 
 def _decisions(part: VhostContext, found: Explanation) -> Iterator[Decision]:
     """Every decision of the file for a task, depending on the call."""
-    for entry, possible in part.router.table.candidates(found.task):
-        yield from possible or ()
-        if possible and not entry.depends_on_call:
+    for entry, match in part.router.table.candidates(found.task):
+        yield from match.decisions if match else ()
+        if match and not entry.depends_on_call:
             return
     if found.decision is not None:
         yield found.decision

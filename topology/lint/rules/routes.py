@@ -10,6 +10,7 @@ from ...matching import pattern
 from ...matching.conditions import comparison_operator, contradiction
 from ...matching.equivalents import REMEDY, problem
 from ...model import Body, Route
+from ...model.routing import call_path_problem
 from ...model.support import Version
 from ...model.topology import REFUSE
 from ..context import Reporter
@@ -141,7 +142,9 @@ class _Scope:
             name: field
             for field in ("key", "queue")
             for name in pattern.placeholders(getattr(route, field) or "")
+            if "." not in name
         }
+        self._call_parts(path, route)
         for position, text in enumerate(route.tasks):
             # For a single pattern instead of a list, this is the position of `tasks` itself.
             place = (*path, "tasks", position)
@@ -161,6 +164,18 @@ class _Scope:
                     help_ = f"write `{{{name}}}` in the pattern, or name a queue"
                     help_ = did_you_mean(name, parsed.captures) or help_
                     self._report.add((*path, field), "bad-pattern", message, help_)
+
+    def _call_parts(self, path: ValuePath, route: Route) -> None:
+        """Checks the parts of the call in a rule's queue and key."""
+        for part in pattern.call_parts(route.queue):
+            if (problem := call_path_problem(part)) is not None:
+                self._report.add((*path, "queue"), "bad-pattern", f"`{{{part}}}` {problem}")
+        if route.key is not None and (pattern.call_parts(route.queue) or pattern.call_parts(route.key)):
+            message = (
+                "`key` cannot be combined with a queue that the call names, nor contain a part of the call"
+            )
+            help_ = "remove it: a task is published with the binding key of its queue"
+            self._report.add((*path, "key"), "bad-route", message, help_, of_key=True)
 
     def _expression(self, place: ValuePath, text: str) -> None:
         """Checks that a regular expression is cheap to match."""
