@@ -92,6 +92,27 @@ def test_an_exclusive_queue_of_another_connection_fails_alone(
     assert routectl("apply", "--yes").code == 0
 
 
+def test_limits_of_a_vhost_are_not_missing_permissions(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    routectl.write(
+        "exchanges: {tasks: }\nqueues: {high: {bindings: [{exchange: tasks, key: high}]}, low: }\n"
+    )
+    management.put(f"vhost-limits/{vhost}/max-connections", {"value": 0})
+    over_amqp = routectl("apply", "--yes", "--via", "amqp")
+    assert over_amqp.code == 2
+    assert "connection limit (0) is reached" in over_amqp.err
+    assert "hint: close connections, or raise the limit" in over_amqp.err
+    management.put(f"vhost-limits/{vhost}/max-queues", {"value": 0})
+    applied = routectl("apply", "--yes")
+    assert applied.code == 3
+    assert "queue limit in vhost" in applied.out
+    assert "hint: raise the limit of the vhost" in applied.out
+    management.delete(f"vhost-limits/{vhost}/max-queues")
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+
+
 def test_without_an_amqp_port_everything_goes_by_http(routectl: Command, vhost: str) -> None:
     routectl.write("exchanges: {tasks: {}}\nqueues: {high: {bindings: [{exchange: tasks, key: high}]}}\n")
     assert routectl("apply", "--yes", url=f"amqp://localhost:9/{vhost}").code == 0

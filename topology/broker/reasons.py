@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..base.resources import EXTRA_TYPES
@@ -42,6 +42,14 @@ def wrong_password(user: str, server: object) -> AccessRefused:
     )
 
 
+def set_tags(user: str, tags: Iterable[str]) -> str:
+    """The hint to give a user these tags, which replace those that it has."""
+    return f"set it with `rabbitmqctl set_user_tags {user} {' '.join(sorted(tags))}`"
+
+
+#: What to do about an error that is not the user's.
+RETRY = "run the command again; if it fails again, ask the operator of the broker"
+
 _ENABLE_PLUGIN = "enable the plugin that provides it, or choose another type"
 
 
@@ -64,4 +72,25 @@ def rejected(reason: str, what: str) -> BrokerError:
         return NotFound(f"cannot {what}: the broker does not support the exchange type `{found[1]}`", hint)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
-    return Rejected(f"cannot {what}", reason)
+    return Rejected(f"cannot {what}", reason, _hint(reason))
+
+
+#: What to do, by a part of the broker's reason.
+_HINTS = {
+    "inequivalent arg": "change the file to match the broker, or delete the object manually if it is not needed",
+    "limit in vhost": "raise the limit of the vhost, or delete what is not needed",
+    "limit is reached": "raise the limit, or delete what is not needed",
+    "timeout": "check with `rabbitmqctl cluster_status` that most nodes of the cluster are running",
+    "timed out": "check with `rabbitmqctl cluster_status` that most nodes of the cluster are running",
+    "down or inaccessible": "start the node that the queue is on",
+    "exclusive access": "the queue belongs to a connection that is open: close it, or choose another name",
+}
+
+
+def _hint(reason: str) -> str | None:
+    return next((hint for words, hint in _HINTS.items() if words in reason), None)
+
+
+def is_unavailable(reason: str) -> bool:
+    """Whether an object exists, but cannot be reached: its node is down, or most of its replicas are."""
+    return "timeout" in reason or "down or inaccessible" in reason

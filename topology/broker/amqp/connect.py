@@ -15,7 +15,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from ...errors import AccessRefused, BrokerError, NotFound, Unreachable
 from ..address import Address, Host
-from ..reasons import tidy_reason, wrong_password
+from ..reasons import RETRY, tidy_reason, wrong_password
 from ..tls import handshake_failure, tls_context
 
 _TIMEOUT = 10.0
@@ -76,12 +76,12 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
     for cause in causes:
         if isinstance(cause, exceptions.ConnectionClosedByBroker):
             return _closed(cause.reply_code, cause.reply_text, url, user, vhost)
-        if isinstance(cause, exceptions.ProbableAccessDeniedError):
-            # pika puts the reply code and text of the broker into its own message.
-            words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
-            return _closed(530, words[2] if words else "", url, user, vhost)
-        if isinstance(cause, exceptions.AuthenticationError | exceptions.ProbableAuthenticationError):
+        if isinstance(cause, exceptions.AuthenticationError):
             return wrong_password(user, url)
+        if isinstance(cause, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError):
+            # pika only guesses from how far it got, but puts the broker's reply, if there was one, into its message.
+            words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
+            return _closed(int(words[1]), words[2], url, user, vhost) if words else _dropped(url)
         if isinstance(cause, socket.gaierror):
             return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
         if isinstance(cause, ssl.SSLError):
@@ -98,7 +98,10 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
             f"{url} closed the connection",
             "check the port, and whether the server requires a client certificate",
         )
-    return Unreachable(f"{url} does not speak AMQP", "check the port, and whether it is amqp or amqps")
+    return Unreachable(
+        f"{url} does not speak AMQP",
+        "check the port, whether it is amqp or amqps, and that a broker runs behind it",
+    )
 
 
 _GRANT = "grant it with `rabbitmqctl set_permissions`, or check the vhost"
@@ -110,9 +113,25 @@ def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerErro
         return wrong_password(user, url)
     if code == 530 and reason.endswith("not found"):
         return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
+    if "limit" in reason:
+        return Unreachable(
+            f"{url} accepts no further connection: {reason}", "close connections, or raise the limit"
+        )
+    if reason.endswith("is down"):
+        restart = f"`rabbitmqctl restart_vhost -p {vhost}`"
+        return Unreachable(
+            f"the vhost `{vhost}` is down on {url}", f"restart it with {restart}, or use another node"
+        )
     if code == 530:
         return AccessRefused(f"{url} denies user `{user}` access to vhost `{vhost}`: {reason}", _GRANT)
-    return Unreachable(f"{url} closed the connection: {reason}", "see the broker's log")
+    return Unreachable(f"{url} closed the connection: {reason}", RETRY)
+
+
+def _dropped(url: str) -> Unreachable:
+    return Unreachable(
+        f"{url} closed the connection during the handshake",
+        "check the port, and that the broker behind it is running and has started completely",
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

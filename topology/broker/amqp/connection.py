@@ -16,7 +16,7 @@ from ...base.resources import Key, Kind, Resource, binding_arguments, map_leaves
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from ..address import Address
 from ..definitions.encode import queue_arguments
-from ..reasons import rejected, tidy_reason
+from ..reasons import is_unavailable, rejected, tidy_reason
 from .connect import connect
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def refusal(code: int, text: str, what: str) -> BrokerError:
     reason = tidy_reason(text)
     if code == 403:
         return AccessRefused(f"cannot {what}: {reason}", "grant the permission, or use another user")
-    if code == 404:
+    if code == 404 and not is_unavailable(reason):
         return NotFound(f"cannot {what}: {reason}", "create it first, or check its name")
     return rejected(reason, what)
 

@@ -76,12 +76,14 @@ class Management:
         except (TypeError, KeyError):
             raise self._http.not_management_api() from None
         version = tuple(int(number) for number in re.findall(r"\d+", text)[:3])
-        tags = self._http.get("/whoami")["tags"]
+        whoami = self._http.get("/whoami")["tags"]
+        tags = frozenset(filter(None, whoami.split(",") if isinstance(whoami, str) else whoami))
+        self._http.tags = tags
         return ServerInfo(
             version=version,
             product_version=overview.get("product_version", text),
             cluster_name=cluster_name,
-            tags=frozenset(tags.split(",") if isinstance(tags, str) else tags),
+            tags=tags,
             khepri=self._khepri(version),
             amqp_ports=frozenset(
                 listener["port"]

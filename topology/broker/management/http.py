@@ -24,14 +24,13 @@ from urllib3.exceptions import (
 
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from ..address import Address, Host
-from ..reasons import plain_reason, rejected, wrong_password
+from ..reasons import RETRY, is_unavailable, plain_reason, rejected, set_tags, wrong_password
 from ..tls import handshake_failure, tls_context
 
 #: Maximum number of concurrent requests, and of pooled connections.
 CONNECTIONS = 16
 
 _CONNECT_TIMEOUT = 10.0
-_LOG = "see the broker's log"
 _ENABLE = (
     "enable it with `rabbitmq-plugins enable rabbitmq_management`, pass `--management`, or apply `--via amqp`"
 )
@@ -52,6 +51,8 @@ class Http:
         self._timeout = urllib3.Timeout(connect=min(timeout, _CONNECT_TIMEOUT), read=timeout)
         self._retries = retries
         self._current = 0
+        #: The tags of the user, once known.
+        self.tags: frozenset[str] = frozenset()
         credentials = f"{self._management.user}:{self._management.password.reveal()}"
         self._headers = {
             "Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
@@ -181,11 +182,13 @@ class Http:
             case 401 | 403:
                 return self._access(reason, what)
             case 404:
+                if is_unavailable(reason):
+                    return rejected(reason, what)
                 return self._missing(document["error"], reason, what)
             case 400 | 405 | 409 | 412 | 413:
                 return rejected(reason, what)
             case status:
-                return BrokerError(f"cannot {what}: the broker answered {status}, {reason}", _LOG)
+                return BrokerError(f"cannot {what}: the broker answered {status}, {reason}", RETRY)
 
     def _error_from_status(self, status: int, what: str) -> BrokerError:
         if status in (401, 403):
@@ -194,7 +197,7 @@ class Http:
             return Rejected(f"cannot {what}", "the request is larger than the broker allows")
         if status <= 404:
             return self.not_management_api()
-        return BrokerError(f"cannot {what}: the broker answered {status}", _LOG)
+        return BrokerError(f"cannot {what}: the broker answered {status}", RETRY)
 
     def _missing(self, error: str, reason: str, what: str) -> BrokerError:
         if reason == "vhost_not_found":
@@ -214,7 +217,7 @@ class Http:
         if "not management user" in reason:
             return AccessRefused(
                 f"user `{user}` may not use the management API",
-                f"set a tag with `rabbitmqctl set_user_tags {user} management`",
+                f"add the tag `management` to those that it has: `rabbitmqctl set_user_tags {user} TAG…` replaces all",
             )
         if "virtual host" in reason:
             return AccessRefused(
@@ -225,7 +228,7 @@ class Http:
             if words in reason:
                 return AccessRefused(
                     f"cannot {what}: user `{user}` lacks the tag `{tag}`",
-                    f"set it with `rabbitmqctl set_user_tags {user} {tag}`",
+                    set_tags(user, {*self.tags, tag}),
                 )
         return AccessRefused(
             f"cannot {what}: user `{user}` lacks a permission for it in the vhost",
