@@ -155,3 +155,35 @@ def test_leftovers_are_in_the_json_with_their_counts(
         "delete": "queue:theirs",
     } in leftovers
     assert routectl("apply", str(tmp_path / "plan.json"), "--yes").code == 0
+
+
+def test_what_harms_tasks_is_explained_and_deleted_as_listed(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    routectl.write("""
+exchanges: {tasks: {type: topic}, tasks.dead: {type: fanout}}
+queues:
+  normal: {type: quorum, bindings: [{exchange: tasks, key: normal}]}
+  dead: {bindings: [{exchange: tasks.dead}]}
+routes: [{tasks: "*", queue: normal}]
+""")
+    routectl("apply", "--yes")
+    # What a worker that declares its own queues leaves behind.
+    management.request(
+        "POST",
+        f"bindings/{vhost}/e/celery_delayed_delivery/q/dead",
+        {"routing_key": "#.normal", "arguments": {}},
+    )
+    management.put(f"queues/{vhost}/forgotten", {"durable": True})
+    message = {"properties": {}, "routing_key": "forgotten", "payload": "x", "payload_encoding": "string"}
+    management.request("POST", f"exchanges/{vhost}/amq.default/publish", message)
+    shown = routectl("plan").out
+    assert "harmful: delayed tasks for queue normal also go to queue dead\n" in shown
+    assert "harmful: 1 message waits here, and nothing consumes the queue\n" in shown
+    assert f"Broker matches {routectl.path}, apart from 2 harmful leftovers." in shown
+    option = next(
+        line for line in shown.splitlines() if "celery_delayed_delivery" in line and "--delete" in line
+    )
+    words = shlex.split(option.partition("to delete it: ")[2])
+    assert "1 deleted" in routectl(*DELETE, *words).out
+    assert "apart from 1 harmful leftover." in routectl("plan").out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
@@ -17,6 +17,7 @@ from .deletions import in_use, resolve, unreadable_notes
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
+from .harm import copying_bindings, unattended
 from .leftovers import Leftover, leftover_keys
 from .plan import Change, Plan
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
@@ -107,6 +108,8 @@ def plan_by_management(
     guard_deletions(deletions, wanted, used)
     found = diff(wanted, live, delete=deletions)
     kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
+    remaining = {key: item for key, item in live.items() if key not in deletions}
+    harm = copying_bindings(loaded.topology.bodies(vhost), wanted, remaining)
     # Not an error: when a command is run again, the object is already deleted.
     missing += [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
     plan = Plan(
@@ -116,7 +119,7 @@ def plan_by_management(
         changes=_counted(found.changes, session),
         problems=found.problems,
         notes=(*missing, *unreadable_notes(unreadable)),
-        leftovers=_leftovers(kept, session),
+        leftovers=_leftovers(kept, harm, session),
         files=loaded.files,
     )
     return Planned(plan, wanted, session, deletions)
@@ -187,9 +190,15 @@ def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Cha
     )
 
 
-def _leftovers(keys: Iterable[Key], session: ManagementSession) -> tuple[Leftover, ...]:
-    """The leftovers, sorted by kind, with the message and consumer counts of queues."""
-    ordered = sorted(keys, key=lambda key: (KIND_ORDER[key.kind], key.vhost, key.name))
+def _leftovers(
+    keys: Iterable[Key], harm: Mapping[Key, str], session: ManagementSession
+) -> tuple[Leftover, ...]:
+    """The leftovers, sorted by kind, with the message and consumer counts of queues and with what harm they do."""
+    ordered = sorted({*keys, *harm}, key=lambda key: (KIND_ORDER[key.kind], key.vhost, key.name))
     queues = [Resource(key) for key in ordered if key.kind is Kind.QUEUE]
     counts = {queue.key: (queue.messages, queue.consumers) for queue in session.counted(queues)}
-    return tuple(Leftover(key, *counts.get(key, (None, None))) for key in ordered)
+    return tuple(
+        Leftover(key, *numbers, harm.get(key) or unattended(*numbers))
+        for key in ordered
+        for numbers in [counts.get(key, (None, None))]
+    )

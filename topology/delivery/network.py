@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..base.resources import BUILT_IN_EXCHANGES
+from ..base.resources import BUILT_IN_EXCHANGES, Kind, binding_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..base.resources import State
     from ..model import Body, Exchange, Queue
 
 #: Exchange types that choose destinations by routing key and headers only.
@@ -76,23 +77,48 @@ class Network:
                 alternates[name] = str(alternate)
         return cls(kinds, body.queues, links(body), alternates)
 
+    @classmethod
+    def of_state(cls, state: State, vhost: str) -> Network:
+        """The network of a vhost on the broker."""
+        kinds, alternates, queues, bindings = {}, {}, [], []
+        for key, found in state.items():
+            if key.vhost != vhost:
+                continue
+            match key.kind:
+                case Kind.EXCHANGE:
+                    arguments = found.properties["arguments"]
+                    kinds[key.name[0]] = routed_as(found.properties["type"], arguments)
+                    if alternate := arguments.get("alternate-exchange"):
+                        alternates[key.name[0]] = str(alternate)
+                case Kind.QUEUE:
+                    queues.append(key.name[0])
+                case Kind.BINDING:
+                    source, kind, destination, routing_key, _ = key.name
+                    bindings.append(
+                        Link(source, destination, kind == "queue", routing_key, binding_arguments(key))
+                    )
+        return cls(kinds, queues, bindings, alternates)
+
     def add(self, link: Link) -> None:
         """Adds a binding."""
         self._links[link.source].add(link)
 
     def deliver(self, exchange: str, key: str, headers: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The queues that a message published to `exchange` with `key` may reach."""
-        reached: set[str] = set()
+        return frozenset(link.destination for link in self.flow(exchange, key, headers) if link.to_queue)
+
+    def flow(self, exchange: str, key: str, headers: Mapping[str, Any] | None = None) -> list[Link]:
+        """The bindings that a message published to `exchange` with `key` may pass."""
+        passed: list[Link] = []
         seen = {exchange}
         pending = [exchange]
         while pending:
             for link in self._matching(pending.pop(), key, headers or {}):
-                if link.to_queue:
-                    reached.add(link.destination)
-                elif link.destination not in seen:
+                passed.append(link)
+                if not link.to_queue and link.destination not in seen:
                     seen.add(link.destination)
                     pending.append(link.destination)
-        return frozenset(reached)
+        return passed
 
     def path(self, exchange: str, key: str, queue: str) -> tuple[Link, ...]:
         """The shortest path of a message from an exchange to a queue, as a list of bindings; empty if there is none."""

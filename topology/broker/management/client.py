@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -39,6 +39,10 @@ class ServerInfo:
     tags: frozenset[str] = frozenset()
     khepri: bool = False
     amqp_ports: frozenset[int] = frozenset()
+
+
+#: With more queues than this, their numbers come from one list, and are not read over AMQP.
+_FEW_QUEUES = 100
 
 
 class Management:
@@ -132,26 +136,48 @@ class Management:
         return [key.name[0] for key in reader.read(self._http, (), [Kind.VHOST])[0]]
 
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
-        """The queues with their numbers of messages and consumers, which are 0 for a missing queue.
+        """The queues with their numbers of messages and consumers: 0 for a missing queue, None if they are unknown.
 
         The management API samples both every five seconds and reports them later still (measured: a queue with
-        three messages was reported as empty for six seconds). So ready messages and consumers are read over AMQP,
-        too, if it can be reached. Unacknowledged messages are as old as the sample.
+        three messages was reported as empty for six seconds). So ready messages and consumers of up to a hundred
+        queues are read over AMQP, too, if it can be reached. Unacknowledged messages are as old as the sample.
         """
         queues = list(queues)
+        if len(queues) > _FEW_QUEUES:
+            return self._listed(queues)
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-            sampled = list(executor.map(self._sampled, queues))
+            sampled = {
+                queue.key: item for queue, item in zip(queues, executor.map(self._item, queues), strict=True)
+            }
+        counted = {queue.key: _counted(queue, sampled[queue.key]) for queue in queues}
         for vhost in {queue.key.vhost for queue in queues}:
             with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
-                sampled = [_updated(queue, amqp) if queue.key.vhost == vhost else queue for queue in sampled]
-        return sampled
+                for key, queue in counted.items():
+                    if key.vhost == vhost and sampled[key] is not None:
+                        counted[key] = _updated(queue, amqp)
+        return list(counted.values())
 
-    def _sampled(self, queue: Resource) -> Resource:
+    def _item(self, queue: Resource) -> dict[str, Any] | None:
+        """What the management API says of a queue; None if it does not exist."""
         try:
-            item = self._http.get(_url_path(queue))
-        except (NotFound, Rejected):
-            item = {}
-        return replace(queue, messages=item.get("messages", 0), consumers=item.get("consumers", 0))
+            item: dict[str, Any] = self._http.get(_url_path(queue))
+        except NotFound:
+            return None
+        except Rejected:  # its name cannot be part of a URL
+            return {}
+        return item
+
+    def _listed(self, queues: Sequence[Resource]) -> list[Resource]:
+        """The queues with the sampled numbers from one list for each vhost."""
+        numbers: dict[tuple[str, str], tuple[int | None, int | None]] = {}
+        for vhost in {queue.key.vhost for queue in queues}:
+            for item in self._http.get(f"/queues/{segment(vhost)}?columns=name,messages,consumers"):
+                numbers[vhost, item["name"]] = item.get("messages"), item.get("consumers")
+        return [
+            replace(queue, messages=messages, consumers=consumers)
+            for queue in queues
+            for messages, consumers in [numbers.get((queue.key.vhost, queue.key.name[0]), (None, None))]
+        ]
 
     def put(self, resource: Resource) -> None:
         """Creates or updates an object; properties of a vhost or user that it does not set are kept.
@@ -219,7 +245,10 @@ class Management:
 
     def _url_if_empty(self, resource: Resource, target: str) -> str:
         """The URL for deleting an empty queue; only classic queues support `if-empty`."""
-        if self.counted([resource])[0].messages:
+        messages = self.counted([resource])[0].messages
+        if messages is None:
+            raise Refused(f"cannot delete {resource.key}: it is unknown whether it holds messages")
+        if messages:
             raise Refused(f"cannot delete {resource.key}: it holds messages")
         return f"{target}?if-empty=true" if self._http.get(target).get("type") == "classic" else target
 
@@ -235,8 +264,19 @@ class Management:
         ]
 
 
+def _counted(queue: Resource, item: Mapping[str, Any] | None) -> Resource:
+    """A queue with the sampled numbers, which the management API does not have of a new queue."""
+    if item is None:
+        return replace(queue, messages=0, consumers=0)
+    return replace(queue, messages=item.get("messages"), consumers=item.get("consumers"))
+
+
 def _updated(queue: Resource, amqp: Amqp) -> Resource:
-    ready, consumers = amqp.counts(queue.key) or (0, 0)
+    """A queue with its ready messages and consumers; unknown if it exists and does not answer."""
+    counts = amqp.counts(queue.key)
+    if counts is None:
+        return replace(queue, messages=None, consumers=None)
+    ready, consumers = counts
     return replace(queue, messages=max(ready, queue.messages or 0), consumers=consumers)
 
 
