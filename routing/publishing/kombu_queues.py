@@ -121,7 +121,7 @@ def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) 
         durable=queue.durable,
         auto_delete=queue.auto_delete,
         queue_arguments=queue.declare_arguments(),
-        no_declare=queue.external,
+        no_declare=bool(queue.external),
         unlimited=queue.delivery_limit == UNLIMITED,
         file_bindings=[
             (_exchange(body, each.exchange), each.key, each.binding_arguments()) for each in queue.bindings
@@ -140,5 +140,5 @@ def _exchange(body: model.Body, name: str) -> Exchange:
         durable=exchange.durable,
         auto_delete=exchange.auto_delete,
         arguments=exchange.declare_arguments(),
-        no_declare=exchange.external,
+        no_declare=bool(exchange.external),
     )

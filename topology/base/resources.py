@@ -122,7 +122,8 @@ class Resource:
         binding: none, the key identifies it completely;
         policy, operator policy: pattern, apply_to, priority, definition;
         parameter, global parameter: value (URIs in it are `Secret`).
-      external: Declared elsewhere: it must exist, and is never changed.
+      external: Declared elsewhere: it is never changed, and must exist.
+      may_be_missing: An external object that need not exist yet.
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.
       properties_key: The management API's identifier of a live binding.
@@ -132,6 +133,7 @@ class Resource:
     key: Key
     properties: Mapping[str, Any] = field(default_factory=dict)
     external: bool = False
+    may_be_missing: bool = False
     messages: int | None = None
     consumers: int | None = None
     properties_key: str | None = None
@@ -172,9 +174,18 @@ def queue_resource(
     *,
     durable: bool = True,
     auto_delete: bool = False,
-    external: bool = False,
+    external: bool | str = False,
 ) -> Resource:
-    """A queue; its type is the argument `x-queue-type`, by default `classic`."""
+    """A queue; its type is the argument `x-queue-type`, by default `classic`.
+
+    Parameters:
+      vhost: The vhost.
+      name: The name.
+      arguments: All arguments of the declaration.
+      durable: Whether it survives a restart.
+      auto_delete: Whether it is deleted with its last consumer.
+      external: Whether it is declared elsewhere; `later` if it need not exist yet.
+    """
     arguments = dict(arguments)
     properties = {
         "type": arguments.pop("x-queue-type", "classic"),
@@ -182,7 +193,9 @@ def queue_resource(
         "auto_delete": auto_delete,
         "arguments": arguments,
     }
-    return Resource(queue_key(vhost, name), properties, external=external)
+    return Resource(
+        queue_key(vhost, name), properties, external=bool(external), may_be_missing=external == "later"
+    )
 
 
 def binding_key(

@@ -97,7 +97,12 @@ def _optional_exchanges(vhost: str, body: Body) -> Iterator[Resource]:
 def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:
     properties = exchange.model_dump(include={"type", "durable", "auto_delete", "internal"})
     properties["arguments"] = exchange.declare_arguments()
-    return Resource(exchange_key(vhost, name), properties, external=exchange.external)
+    return Resource(
+        exchange_key(vhost, name),
+        properties,
+        external=bool(exchange.external),
+        may_be_missing=exchange.external == "later",
+    )
 
 
 def _bindings(vhost: str, name: str, destination: Queue | Exchange) -> Iterator[Resource]:

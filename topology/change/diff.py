@@ -50,7 +50,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
     for key, wanted in desired.items():
         found = live.get(key)
         if wanted.external:
-            if found is None and key.name[0] not in PERMANENT_EXCHANGES:
+            if found is None and not wanted.may_be_missing and key.name[0] not in PERMANENT_EXCHANGES:
                 problems.append(_missing_external(key))
         elif found is None:
             reason = f"the {key.kind} does not exist"

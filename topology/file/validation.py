@@ -118,7 +118,7 @@ def _explain(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -
         return _unknown(path, positions)
     path = _without_union(path)
     message, help_ = _sentence(error, path, positions)
-    code = kind if kind in ("literal-secret", "reserved-name", "bad-pattern", "bad-uri") else "wrong-value"
+    code = kind if kind in ("literal-secret", "bad-pattern", "bad-uri") else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
     return make_finding(code, message, positions.position(path, of_key=of_key), help_)
 
@@ -177,18 +177,14 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
     if kind == "literal_error":
         return _invalid_choice(error, subject, path, positions)
     words = _KINDS.get(kind) or error["msg"]
-    help_ = "built-in exchanges can be bound to without being declared" if kind == "reserved-name" else None
+    help_: str | None = None
     if kind == "literal-secret":
         is_uri = any(part in URI_KEYS for part in path)
         help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
     if kind == "string_type" and (raw := positions.raw(path)):
         help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
     separator = "" if words.startswith(("must", "is", "cannot")) else ": "
-    shown = (
-        ""
-        if words.startswith(("a ", "names ", "is an ", "is not a valid "))
-        else _given(error, path, positions)
-    )
+    shown = "" if words.startswith(("a ", "is an ", "is not a valid ")) else _given(error, path, positions)
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from .queue import Binding
-from .types import Arguments, Model, Name, Whole
+from .types import Arguments, External, Model, Name, Whole
 
 #: The exchange types of RabbitMQ, of the plugins it comes with, and of the best known others.
 KnownType = Literal[
@@ -62,9 +62,10 @@ class Exchange(Model):
     arguments: Arguments = Field(
         default_factory=dict, description="Additional arguments, passed through unchanged."
     )
-    external: bool = Field(
+    external: External = Field(
         False,
-        description="Whether the exchange is declared elsewhere: it must exist, and routectl never changes it.",
+        description="Whether the exchange is declared elsewhere: routectl never changes it, and it must exist, or "
+        "with `later` may still be missing.",
     )
 
     def declare_arguments(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from .types import (
     Age,
     Arguments,
     ExchangeName,
+    External,
     Milliseconds,
     Model,
     PositiveMilliseconds,
@@ -231,9 +232,10 @@ class Queue(QueueSettings):
         default_factory=dict,
         description="Additional arguments, passed through unchanged (names include `x-`).",
     )
-    external: bool = Field(
+    external: External = Field(
         False,
-        description="Whether the queue is declared elsewhere: it must exist, and routectl never changes it.",
+        description="Whether the queue is declared elsewhere: routectl never changes it, and it must exist, or "
+        "with `later` may still be missing.",
     )
 
     def declare_arguments(self, version: Version | None = None) -> dict[str, Any]:

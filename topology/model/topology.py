@@ -16,7 +16,7 @@ from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, DeclaredName, Model, Name, PlainValue, Texts, Whole, _listed
+from .types import LIST_SCHEMA, Model, Name, PlainValue, Texts, Whole, _listed
 from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.
@@ -128,7 +128,7 @@ class Body(Model):
         default_factory=dict,
         description="Exchanges by name. One that RabbitMQ declares itself, such as `amq.topic`, takes `bindings` only.",
     )
-    queues: dict[DeclaredName, Queue] = Field(default_factory=dict, description="Queues by name.")
+    queues: dict[Name, Queue] = Field(default_factory=dict, description="Queues by name.")
     policies: dict[Name, Policy] = Field(default_factory=dict, description="Policies by name.")
     operator_policies: dict[Name, Policy] = Field(
         default_factory=dict, description="Operator policies by name."

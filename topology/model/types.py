@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -157,12 +157,6 @@ def _name(value: str) -> str:
     return value
 
 
-def _declared_name(value: str) -> str:
-    if value.startswith("amq."):
-        raise PydanticCustomError("reserved-name", "names that begin with `amq.` are reserved by RabbitMQ")
-    return _name(value)
-
-
 def _short_text(value: str) -> str:
     if len(value.encode()) > MAX_NAME_BYTES:
         raise PydanticCustomError("name", "a routing key cannot exceed 255 bytes of UTF-8")
@@ -294,11 +288,12 @@ WholeSeconds = Annotated[
 Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
 Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
-DeclaredName = Annotated[str, AfterValidator(_declared_name)]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, AfterValidator(_regex)]
 PlainValue = Annotated[Any, BeforeValidator(_plain)]
+#: Whether an exchange or queue is declared elsewhere, and whether it may be missing until then.
+External = bool | Literal["later"]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
 Password = Annotated[Secret, BeforeValidator(_password), WithJsonSchema(_PASSWORD_SCHEMA)]
 Uri = Annotated[Secret, BeforeValidator(_uri)]

@@ -12,7 +12,8 @@ RULES = (
         why="RabbitMQ would refuse the binding, or messages would be published to a queue that does not "
         "exist.",
         example="queues: {high: {}}\nroutes: [{tasks: billing.*, queue: hihg}]",
-        fix="Correct the name, or declare it; use `external: true` if something else creates it.",
+        fix="Correct the name, or declare it; if something else creates it, with `external: true`, or with "
+        "`external: later` if it need not exist yet.",
     ),
     LintRule(
         "conflict",

@@ -9,6 +9,7 @@ from ...model.exchange import KNOWN_TYPES
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
 
+_RESERVED = "names that begin with `amq.` are reserved by RabbitMQ"
 _EXTERNAL = "rename it, or add `external: true` if a plugin declares it; built in are " + ", ".join(
     name for name in BUILT_IN_EXCHANGES if name
 )
@@ -33,8 +34,7 @@ class References:
     def exchange(self, path: ValuePath, exchange: Exchange) -> None:
         """The name, the bindings and the alternate exchange of an exchange."""
         self._reserved_name(path, exchange)
-        for index, binding in enumerate(exchange.bindings):
-            self._binding((*path, "bindings", index), binding)
+        self._bindings(path, exchange)
         if exchange.alternate_exchange is not None:
             self._known_exchange((*path, "alternate_exchange"), exchange.alternate_exchange)
 
@@ -45,9 +45,8 @@ class References:
         if not name.startswith("amq."):
             return
         if not exchange.external:
-            message = "names that begin with `amq.` are reserved by RabbitMQ"
             help_ = _EXTERNAL if kind is None else "remove `external: false`"
-            self._report.add(path, "reserved-name", message, help_, of_key=True)
+            self._report.add(path, "reserved-name", _RESERVED, help_, of_key=True)
             return
         for field in sorted(exchange.model_fields_set - {"type", "bindings", "external"}):
             message = f"RabbitMQ declares `{name}` itself: `{field}` has no effect"
@@ -57,9 +56,11 @@ class References:
             self._report.add((*path, "type"), "reserved-name", message, "remove `type:`")
 
     def queue(self, path: ValuePath, queue: Queue) -> None:
-        """The bindings and the dead-letter exchange of a queue."""
-        for index, binding in enumerate(queue.bindings):
-            self._binding((*path, "bindings", index), binding)
+        """The name, the bindings and the dead-letter exchange of a queue."""
+        if str(path[-1]).startswith("amq.") and not queue.external:
+            help_ = "rename it, or add `external: true` if RabbitMQ named it"
+            self._report.add(path, "reserved-name", _RESERVED, help_, of_key=True)
+        self._bindings(path, queue)
         dead_letter = queue.dead_letter
         if dead_letter is not None:
             self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
@@ -73,6 +74,12 @@ class References:
         if dead_letter.exchange == "" and dead_letter.routing_key is not None:
             self._queues.refuse_sharded(path, dead_letter.routing_key, "but dead letters need one queue")
 
+    def _bindings(self, path: ValuePath, destination: Exchange | Queue) -> None:
+        for index, binding in enumerate(destination.bindings):
+            self._binding((*path, "bindings", index), binding)
+        if destination.bindings:
+            self._exists((*path, "bindings"), str(path[-1]), destination)
+
     def _binding(self, path: ValuePath, binding: Binding) -> None:
         name = binding.exchange
         if name == "":
@@ -81,6 +88,7 @@ class References:
             return
         self._known_exchange((*path, "exchange"), name)
         source = self._body.exchanges.get(name)
+        self._exists((*path, "exchange"), name, source)
         kind = source.type if source else BUILT_IN_EXCHANGES.get(name)
         if self._report.is_wrong((*self._base, "exchanges", name)):
             kind = None
@@ -95,6 +103,15 @@ class References:
             message = f"`{shown}` is a {kind} exchange: it ignores headers"
             help_ = "declare it with `type: headers`, or bind with `key:`"
             self._report.add((*path, "headers"), "bad-binding", message, help_)
+
+    def _exists(self, path: ValuePath, name: str, end: Exchange | Queue | None) -> None:
+        """Both ends of a binding must exist."""
+        if end is not None and end.external == "later":
+            message = (
+                f"`{self._report.written(path, name)}` may not exist yet, and RabbitMQ only binds what exists"
+            )
+            help_ = "use `external: true`, or bind it where it is declared"
+            self._report.add(path, "bad-binding", message, help_)
 
     def upstream_sets(self) -> None:
         """The upstreams in upstream sets."""

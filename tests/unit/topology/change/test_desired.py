@@ -65,6 +65,20 @@ def test_limits_of_users_and_global_parameters_are_objects_of_their_own() -> Non
     }
 
 
+def test_external_objects_must_exist_unless_they_appear_later() -> None:
+    found = wanted(
+        exchanges={"e": {"external": True}, "f": {"external": "later"}},
+        queues={"q": {"external": True}, "r": {"external": "later"}, "s": {}},
+    )
+    assert {str(key): (item.external, item.may_be_missing) for key, item in found.items()} == {
+        "exchange e": (True, False),
+        "exchange f": (True, True),
+        "queue q": (True, False),
+        "queue r": (True, True),
+        "queue s": (False, False),
+    }
+
+
 def test_additional_vhosts_are_created_with_their_objects() -> None:
     assert listed(wanted(vhosts={"shop": {"queues": {"high": {}}}})) == ["vhost shop", "queue high"]
 

@@ -137,6 +137,13 @@ def test_an_exchange_that_only_some_vhosts_have_is_a_problem_where_it_is_missing
     assert diff(state(event), state(exchange("amq.rabbitmq.event"))).problems == ()
 
 
+def test_what_appears_later_may_be_missing_and_is_never_changed() -> None:
+    later = replace(HIGH, external=True, may_be_missing=True)
+    for live in ({}, state(queue("high", durable=False))):
+        found = diff(state(later), live)
+        assert (found.changes, found.problems) == ((), ())
+
+
 def test_a_password_is_compared_with_the_hash_that_the_broker_stores() -> None:
     live = state(user("app", password_hash=password_hash("right"), hashing_algorithm=ALGORITHM))
     assert actions(state(user("app", password=Secret("right"))), live) == []

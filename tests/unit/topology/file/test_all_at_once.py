@@ -47,7 +47,7 @@ def test_twenty_mistakes_give_twenty_findings(tmp_path: Path) -> None:
         "8:65 unknown-name: there is no exchange `taks` in this file",
         "10:3 duplicate-key: duplicate key `low`",
         "11:24 wrong-argument: a stream does not support dead-lettering",
-        "12:3 reserved-name: `amq.mine`: names that begin with `amq.` are reserved by RabbitMQ",
+        "12:3 reserved-name: names that begin with `amq.` are reserved by RabbitMQ",
         "14:5 missing-key: `queue` is missing",
         "15:17 bad-pattern: the regular expression `/(/` is invalid: missing ), unterminated subpattern at position 0",
         "16:23 unknown-name: there is no queue `hihg` in this file",

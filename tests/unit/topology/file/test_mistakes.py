@@ -163,10 +163,6 @@ def test_values_of_a_queue(tmp_path: Path, value: str, mistake: str) -> None:
         ("queues: {'': }", "2:10 wrong-value: a name cannot be empty"),
         ('queues: {"a\\nb": }', "a name cannot contain line breaks or NUL, which RabbitMQ would strip"),
         (
-            "queues: {amq.gen-1: }",
-            "2:10 reserved-name: `amq.gen-1`: names that begin with `amq.` are reserved by RabbitMQ",
-        ),
-        (
             "policies: {p: {pattern: '(', definition: {max_length: 1}}}",
             "bad-pattern: `pattern` is not a valid regular",
         ),

@@ -96,6 +96,21 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
             "amq.headers, amq.match, amq.topic, amq.rabbitmq.trace, amq.rabbitmq.event, amq.rabbitmq.log",
         ),
         (
+            "queues: {amq.gen-1: }",
+            "2:10 reserved-name: names that begin with `amq.` are reserved by RabbitMQ | "
+            "rename it, or add `external: true` if RabbitMQ named it",
+        ),
+        (
+            "exchanges: {e: {external: later}}\nqueues: {q: {bindings: [{exchange: e}]}}",
+            "3:36 bad-binding: `e` may not exist yet, and RabbitMQ only binds what exists | "
+            "use `external: true`, or bind it where it is declared",
+        ),
+        (
+            "exchanges: {e: }\nqueues: {q: {external: later, bindings: [{exchange: e}]}}",
+            "3:41 bad-binding: `q` may not exist yet, and RabbitMQ only binds what exists | "
+            "use `external: true`, or bind it where it is declared",
+        ),
+        (
             "exchanges: {amq.topic: {durable: false}}",
             "2:25 reserved-name: RabbitMQ declares `amq.topic` itself: `durable` has no effect | remove it",
         ),
@@ -127,6 +142,18 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
 )
 def test_a_name_that_leads_nowhere(tmp_path: Path, text: str, mistake: str) -> None:
     assert Folder(tmp_path).mistakes(body(text)) == [mistake]
+
+
+def test_what_appears_later_can_be_referred_to(tmp_path: Path) -> None:
+    text = """
+exchanges: {dead: {external: later}, tasks: {alternate_exchange: lost}, lost: {external: later}}
+queues:
+  parked: {external: later}
+  amq.gen-1: {external: true}
+  high: {dead_letter: {exchange: dead}}
+  low: {dead_letter: {exchange: "", routing_key: parked}}
+"""
+    assert warnings(tmp_path, text) == []
 
 
 def test_names_of_one_vhost_do_not_reach_into_another(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""RabbitMQ's own exchanges: bound from and into, never declared."""
+"""Exchanges that something else declares: RabbitMQ itself, or another application, perhaps later."""
 
 from __future__ import annotations
 
@@ -41,3 +41,11 @@ def test_a_missing_event_exchange_is_explained_and_stops_the_apply(
     assert "rabbitmq_event_exchange" in planned.out
     assert routectl("apply", "--yes").code == 1
     assert management.get(f"queues/{routectl.vhost}") == []
+
+
+def test_a_dead_letter_exchange_may_appear_later(routectl: Command, management: Management) -> None:
+    routectl.write("exchanges: {dead: {external: later}}\nqueues: {high: {dead_letter: {exchange: dead}}}")
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()
+    management.put(f"exchanges/{routectl.vhost}/dead", {"type": "fanout", "durable": False})
+    assert routectl.matches()
