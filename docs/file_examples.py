@@ -12,8 +12,8 @@ unresolved names are errors.
 
 ## Values
 
-- **Durations**: `500ms`, `30s`, `15m`, `12h`, `7d`, `2w`, or several units as in `1h30m`. A bare number is in the
-  unit of the field's type: milliseconds for RabbitMQ's settings, seconds for Celery's.
+- **Durations**: `500ms`, `30s`, `15m`, `12h`, `7d`, `2w`, `1.5h`, or several units as in `1h30m`. A bare number
+  is a warning: it counts milliseconds in RabbitMQ's settings, and seconds in Celery's and at links.
 - **Sizes**: `512KiB`, `200MB`, `2GiB`, or a bare number of bytes. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1024;
   `KB`, `MB`, `GB` and `TB` of 1000.
 - **Ages** of streams: `12h`, `7D`, `3M`, `1Y`, in RabbitMQ's notation.
@@ -82,7 +82,7 @@ queues:
   high: {type: quorum, delivery_limit: 20, message_ttl: 7d}
   thumbs: {max_length: 10000, overflow: reject-publish, max_priority: 3}
   audit: {type: stream, max_age: 30D, max_length_bytes: 20GiB}
-  old: {arguments: {x-something-new: 1}}
+  once: {arguments: {x-message-deduplication: true}} # evaluated by a plugin
 """,
     "DeadLetter": """
 exchanges: {dead: {type: fanout}}

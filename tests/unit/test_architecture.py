@@ -71,6 +71,7 @@ LAYERS = (
     "topology.errors",
     "topology.model",
     "topology.matching",
+    "topology.policies",
     "topology.delivery",
     "topology.lint.context",
     "topology.lint.names",

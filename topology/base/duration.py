@@ -23,7 +23,7 @@ def parse_duration(text: str) -> int:
 
 
 def _part(whole: str, fraction: str, unit: str) -> int:
-    scale = 10 ** len(fraction)
+    scale: int = 10 ** len(fraction)
     milliseconds, rest = divmod(int(whole + fraction) * _MILLISECONDS[unit], scale)
     if rest:
         raise ValueError("must be a whole number of milliseconds")

@@ -145,6 +145,12 @@ def _columns(text: str) -> int:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A help sentence with the most similar known word, or None if no word is similar."""
+    match = most_similar(word, known)
+    return f"did you mean `{match}`?" if match else None
+
+
+def most_similar(word: str, known: Iterable[str]) -> str | None:
+    """The known word most similar to a misspelt one, or None if no word is similar."""
     candidates = sorted(known)
     if len(candidates) > _MAX_CANDIDATES:
         pairs = _pairs(word)
@@ -155,7 +161,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if match is None:
         folded = {candidate.casefold().replace("-", "_"): candidate for candidate in candidates}
         match = folded.get(word.casefold().replace("-", "_").removeprefix("x_"))
-    return f"did you mean `{match}`?" if match else None
+    return match
 
 
 @lru_cache(maxsize=50_000)

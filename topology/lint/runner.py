@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..base.finding import Finding, Position, ValuePath
 from ..model import Body, Policy, Topology
@@ -12,7 +12,8 @@ from .context import Locations, Reporter
 from .names import DeclaredNames, declared_queues
 from .registry import make_finding
 from .rules.addresses import check_addresses
-from .rules.arguments import ArgumentCheck
+from .rules.arguments import AddFinding, ArgumentCheck
+from .rules.policies import PolicyCheck
 from .rules.references import References, check_users
 from .rules.routes import check_routes
 from .rules.shards import check_shards
@@ -26,6 +27,18 @@ class Locate(Protocol):
     def __call__(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at `path`, or of its key."""
         ...
+
+
+class _Checks(NamedTuple):
+    """The checks of single objects, with and without a broker."""
+
+    arguments: ArgumentCheck
+    policies: PolicyCheck
+
+    @classmethod
+    def of(cls, add: AddFinding, versions: Sequence[Version], origin: str) -> _Checks:
+        """The checks, all with the same parameters as `VersionCheck`."""
+        return cls(ArgumentCheck(add, versions, origin), PolicyCheck(add, versions, origin))
 
 
 def check_topology(
@@ -44,10 +57,10 @@ def check_topology(
     """
     report = Reporter(places, is_wrong)
     versions = topology.target_versions
-    arguments = ArgumentCheck(report.add, versions, "`targets`")
-    _check_body((), topology, names, report, arguments, versions)
+    checks = _Checks.of(report.add, versions, "`targets`")
+    _check_body((), topology, names, report, checks, versions)
     for name, body in topology.vhosts.items():
-        _check_body(("vhosts", name), body, names, report, arguments, versions)
+        _check_body(("vhosts", name), body, names, report, checks, versions)
     if topology.vhost is not None and topology.vhost in topology.vhosts:
         message = f"`{topology.vhost}` is also the vhost of the top level"
         report.add(("vhosts", topology.vhost), "conflict", message, of_key=True)
@@ -72,20 +85,20 @@ def check_versions(topology: Topology, locate: Locate, versions: tuple[Version, 
             position = locate(path, of_key=of_key)
             found.append(make_finding(code, message, position, "remove it, or upgrade the broker"))
 
-    arguments = ArgumentCheck(report, versions, "the broker")
+    checks = _Checks.of(report, versions, "the broker")
     for base, body in [((), topology), *((("vhosts", name), body) for name, body in topology.vhosts.items())]:
-        _check_arguments(base, body, arguments)
+        _check_arguments(base, body, checks)
     return found
 
 
-def _check_arguments(base: ValuePath, body: Body, arguments: ArgumentCheck) -> None:
-    arguments.vhost(base, body)
+def _check_arguments(base: ValuePath, body: Body, checks: _Checks) -> None:
+    checks.arguments.vhost(base, body)
     for name, exchange in body.exchanges.items():
-        arguments.exchange((*base, "exchanges", name), exchange)
+        checks.arguments.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):
-        arguments.queue((*base, "queues", name), queue)
+        checks.arguments.queue((*base, "queues", name), queue)
     for path, policy in _policies(base, body):
-        arguments.policy(path, policy)
+        checks.policies.policy(path, policy, operator="operator_policies" in path[-2:-1])
 
 
 def _policies(base: ValuePath, body: Body) -> Iterator[tuple[ValuePath, Policy]]:
@@ -99,12 +112,12 @@ def _check_body(
     body: Body,
     names: DeclaredNames,
     report: Reporter,
-    arguments: ArgumentCheck,
+    checks: _Checks,
     versions: Sequence[Version],
 ) -> None:
     scope = References(base, names, body, report)
     errors = report.errors
-    _check_arguments(base, body, arguments)
+    _check_arguments(base, body, checks)
     for name, exchange in body.exchanges.items():
         scope.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):

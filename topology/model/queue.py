@@ -153,7 +153,7 @@ class QueueSettings(Model):
         le=3_000_000_000,
         description="Maximum size of a stream's segment files (`x-stream-max-segment-size-bytes`).",
     )
-    stream_filter_size_bytes: Annotated[Whole | None, Support(stream="3.13..", policy=None)] = Field(
+    stream_filter_size_bytes: Annotated[Whole | None, Support(stream="3.13..", policy="3.13..")] = Field(
         None, ge=16, le=255, description="Size of a stream's Bloom filter (`x-stream-filter-size-bytes`)."
     )
     queue_mode: Annotated[Literal["default", "lazy"] | None, Support(classic="..")] = Field(

@@ -212,6 +212,7 @@ def test_codes_are_completed() -> None:
     completed = ShellComplete(cli, {}, "routectl", "_ROUTECTL_COMPLETE")
     found = completed.get_completions(["lint", "--explain"], "unk")
     assert [item.value for item in found] == [
+        "unknown-argument",
         "unknown-exchange-type",
         "unknown-key",
         "unknown-name",

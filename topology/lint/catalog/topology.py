@@ -69,11 +69,29 @@ RULES = (
     ),
     LintRule(
         "misplaced-key",
-        summary="A queue argument is written under `arguments`, although it has its own field",
+        summary="An argument or policy key is written under `arguments`, although it has its own field",
         why="Fields are checked against queue type and version; the same setting in two places could "
         "conflict.",
         example="queues: {high: {arguments: {x-max-priority: 9}}}",
         fix="Use the field that the help names.",
+    ),
+    LintRule(
+        "unknown-argument",
+        severity=Severity.WARNING,
+        summary="RabbitMQ does not evaluate an argument, or does not know a policy key",
+        why="It accepts an unknown argument silently and ignores it, so a misspelt limit does not limit anything. It "
+        "refuses an unknown policy key.",
+        example="queues: {high: {arguments: {x-max-lenght: 1000}}}",
+        fix="Use the field that the help names, or remove the argument if no plugin evaluates it.",
+    ),
+    LintRule(
+        "literal-wildcard",
+        severity=Severity.WARNING,
+        summary="A binding key looks like a pattern, but its exchange compares it literally",
+        why="A topic exchange knows only `*` and `#`, each as a word of its own between dots; a direct exchange knows "
+        "no wildcards. Such a binding takes no message.",
+        example="queues: {high: {bindings: [{exchange: amq.topic, key: order_*.created}]}}",
+        fix="Write `*` for one word and `#` for any number, or several bindings.",
     ),
     LintRule(
         "bad-profile",

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from ...base.finding import ValuePath, did_you_mean
+from ...base.finding import ValuePath, did_you_mean, most_similar
 from ...base.resources import EXTRA_TYPES
-from ...model import Body, Exchange, Policy, Queue, QueueSettings
+from ...model import Body, Exchange, Queue, QueueSettings
 from ...model.delivery_limit import UNLIMITED_SINCE
+from ...model.exchange import FIELD_OF_ARGUMENT as EXCHANGE_FIELDS
 from ...model.exchange import FIELDS_OF_TYPE, KNOWN_TYPES
-from ...model.policy import PolicyDefinition
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
-from ...model.support import Support, Version, describe_versions, support_of, supported
+from ...model.support import Version, describe_versions, support_of, supported
 
 AddFinding = Callable[..., None]
 
 _FIELDS = FIELD_OF_ARGUMENT | dict.fromkeys(DEAD_LETTER_FIELD_OF_ARGUMENT, "dead_letter")
-_POLICY_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
+
+#: Arguments of well-known plugins and of RabbitMQ's own use.
+_OF_PLUGINS = frozenset(
+    {
+        *("x-message-deduplication", "x-cache-size", "x-cache-ttl", "x-cache-persistence"),
+        *("x-internal-purpose", "x-recent-history-no-store", "rjms_version"),
+    }
+)
+
+#: Exchange types whose arguments are all known; a plugin's type may have its own.
+_OF_RABBITMQ = frozenset({"direct", "topic", "fanout", "headers", *EXTRA_TYPES})
 
 
-class ArgumentCheck:
-    """Checks queues, exchanges and policies against queue types and against versions of RabbitMQ.
+class VersionCheck:
+    """Checks settings against versions of RabbitMQ.
 
     Parameters:
       add: Called with path, code, message and help for every mistake.
@@ -32,6 +42,40 @@ class ArgumentCheck:
         self._add = add
         self._versions = versions
         self._origin = origin
+
+    def _check_versions(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
+        unsupported = [version for version in self._versions if not supported(spec, version)]
+        if unsupported:
+            versions = ", ".join(f"{major}.{minor}" for major, minor in unsupported)
+            message = (
+                f"RabbitMQ {versions} does not support {what}: it is available {describe_versions(spec)}"
+            )
+            help_ = f"remove it, or the version from {self._origin}"
+            self._add(path, "wrong-version", message, help_, of_key=of_key)
+
+    def _wrong(self, path: ValuePath, message: str, help_: str | None = None) -> None:
+        self._add(path, "wrong-argument", message, help_, of_key=True)
+
+    def _unlimited(self, path: ValuePath, settings: QueueSettings) -> None:
+        """A literal -1, which means no limit only since RabbitMQ 4.0."""
+        old = [version for version in self._versions if version < UNLIMITED_SINCE]
+        if settings.delivery_limit == -1 and old:
+            versions = ", ".join(f"{major}.{minor}" for major, minor in old)
+            message = (
+                f"RabbitMQ {versions} does not support `delivery_limit: -1`: it discards a message at its first "
+                "redelivery; `delivery_limit: none` is no limit in any version"
+            )
+            self._add(path, "wrong-version", message, "write `delivery_limit: none`", of_key=True)
+
+    def _misplaced(self, path: ValuePath, field: str, *, twice: bool) -> None:
+        """Reports an argument or policy key that has a field, and whether the field is set as well."""
+        message = f"`{path[-1]}` has its own field" + (", which sets it, too" if twice else "")
+        help_ = f"remove it: `{field}` suffices" if twice else f"write `{field}:` beside `arguments:`"
+        self._add(path, "misplaced-key", message, help_, of_key=True)
+
+
+class ArgumentCheck(VersionCheck):
+    """Checks queues and exchanges against their types and against versions of RabbitMQ."""
 
     def vhost(self, path: ValuePath, body: Body) -> None:
         """A vhost's own properties."""
@@ -60,9 +104,11 @@ class ArgumentCheck:
             self._add((*path, "overflow"), "wrong-argument", message, help_)
         for name in queue.arguments:
             if name in _FIELDS:
-                help_ = f"write `{_FIELDS[name]}:` beside `arguments:`"
-                message = f"`{name}` has its own field"
-                self._add((*path, "arguments", name), "misplaced-key", message, help_, of_key=True)
+                field = _FIELDS[name]
+                twice = getattr(queue, field) is not None and field in queue.model_fields_set
+                self._misplaced((*path, "arguments", name), field, twice=twice)
+            else:
+                self._unknown((*path, "arguments", name), _FIELDS, "queue")
         self._retry(path, queue)
 
     def exchange(self, path: ValuePath, exchange: Exchange) -> None:
@@ -77,6 +123,13 @@ class ArgumentCheck:
             if getattr(exchange, field) is not None and exchange.type != wanted:
                 message = f"`{field}` is only for the exchange type `{wanted}`, not `{exchange.type}`"
                 self._wrong((*path, field), message)
+        for name in exchange.arguments:
+            if name in EXCHANGE_FIELDS:
+                field = EXCHANGE_FIELDS[name]
+                twice = getattr(exchange, field) is not None
+                self._misplaced((*path, "arguments", name), field, twice=twice)
+            elif exchange.type in _OF_RABBITMQ:
+                self._unknown((*path, "arguments", name), EXCHANGE_FIELDS, "exchange")
         if exchange.hash_header and exchange.hash_property:
             message = "an exchange hashes a header or a property, not both"
             self._add((*path, "hash_property"), "conflict", message)
@@ -84,39 +137,26 @@ class ArgumentCheck:
             message = "an x-delayed-message exchange needs `delayed_type`"
             self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
 
+    def _unknown(self, path: ValuePath, fields: Mapping[str, str], kind: str) -> None:
+        """Reports an argument that no RabbitMQ version and no known plugin evaluates."""
+        name = str(path[-1])
+        if name in _OF_PLUGINS:
+            return
+        message = f"RabbitMQ does not know the {kind} argument `{name}`, and ignores it"
+        prefixed = f"x-{name}"
+        meant = (
+            prefixed if prefixed in fields else most_similar(name, fields) or most_similar(prefixed, fields)
+        )
+        help_ = f"did you mean `{fields[meant]}:` beside `arguments:`?" if meant else None
+        self._add(
+            path, "unknown-argument", message, help_ or "remove it, unless a plugin evaluates it", of_key=True
+        )
+
     def _known_type(self, path: ValuePath, kind: str | None) -> None:
         if kind is not None and kind not in KNOWN_TYPES:
             message = "only a plugin can define such a type"
             help_ = did_you_mean(kind, KNOWN_TYPES) or "check its name, and that the plugin is enabled"
             self._add(path, "unknown-exchange-type", message, help_)
-
-    def policy(self, path: ValuePath, policy: Policy) -> None:
-        """A policy's keys, for the queues that it applies to."""
-        definition = policy.definition
-        queue_type = _POLICY_TYPES.get(policy.apply_to)
-        if queue_type is not None:
-            self._check_versions(
-                (*path, "apply_to"), f"`apply_to: {policy.apply_to}`", "3.12..", of_key=False
-            )
-        known = support_of(PolicyDefinition)
-        for field in sorted(definition.model_fields_set & known.keys()):
-            if getattr(definition, field) is None:
-                continue
-            place, support = (*path, "definition", field), known[field]
-            if support.policy is None:
-                self._wrong(place, f"`{field}` cannot be set by a policy")
-            else:
-                self._check_versions(place, f"the policy key `{field}`", support.policy)
-                self._on_policy_type(place, field, support, queue_type)
-        self._unlimited((*path, "definition", "delivery_limit"), definition)
-        if not definition.keys(UNLIMITED_SINCE):
-            message, help_ = "the policy sets nothing", "add a key, such as `message_ttl: 7d`"
-            self._add((*path, "definition"), "missing-key", message, help_, of_key=True)
-
-    def _on_policy_type(self, place: ValuePath, field: str, support: Support, queue_type: str | None) -> None:
-        if queue_type and support.types and queue_type not in support.types:
-            unsupported = f"a {queue_type} queue does not support `{field}`"
-            self._wrong(place, f"{unsupported}: the whole policy would not apply to it")
 
     def _replicated(self, path: ValuePath, queue: Queue) -> None:
         for field, wrong in (("durable", not queue.durable), ("auto_delete", queue.auto_delete)):
@@ -141,32 +181,8 @@ class ArgumentCheck:
         if queue.queue_version == 1:
             self._check_versions((*path, "queue_version"), "`queue_version: 1`", "..4.2")
 
-    def _unlimited(self, path: ValuePath, settings: QueueSettings) -> None:
-        """A literal -1, which means no limit only since RabbitMQ 4.0."""
-        old = [version for version in self._versions if version < UNLIMITED_SINCE]
-        if settings.delivery_limit == -1 and old:
-            versions = ", ".join(f"{major}.{minor}" for major, minor in old)
-            message = (
-                f"RabbitMQ {versions} does not support `delivery_limit: -1`: it discards a message at its first "
-                "redelivery; `delivery_limit: none` is no limit in any version"
-            )
-            self._add(path, "wrong-version", message, "write `delivery_limit: none`", of_key=True)
-
     def _retry(self, path: ValuePath, queue: Queue) -> None:
         low, high = queue.delayed_retry_min, queue.delayed_retry_max
         if low is not None and high is not None and low > high:
             message = "`delayed_retry_min` is above `delayed_retry_max`"
             self._add((*path, "delayed_retry_min"), "wrong-value", message)
-
-    def _check_versions(self, path: ValuePath, what: str, spec: str, *, of_key: bool = True) -> None:
-        unsupported = [version for version in self._versions if not supported(spec, version)]
-        if unsupported:
-            versions = ", ".join(f"{major}.{minor}" for major, minor in unsupported)
-            message = (
-                f"RabbitMQ {versions} does not support {what}: it is available {describe_versions(spec)}"
-            )
-            help_ = f"remove it, or the version from {self._origin}"
-            self._add(path, "wrong-version", message, help_, of_key=of_key)
-
-    def _wrong(self, path: ValuePath, message: str, help_: str | None = None) -> None:
-        self._add(path, "wrong-argument", message, help_, of_key=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import BUILT_IN_EXCHANGES
 from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topology
-from ...model.exchange import KNOWN_TYPES
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
+from .bindings import check_binding
 
 _RESERVED = "names that begin with `amq.` are reserved by RabbitMQ"
 _EXTERNAL = "rename it, or add `external: true` if a plugin declares it; built in are " + ", ".join(
     name for name in BUILT_IN_EXCHANGES if name
 )
-
-#: An exchange of any other type may evaluate headers.
-_IGNORING_HEADERS = frozenset(KNOWN_TYPES) - {"headers", "x-delayed-message"}
 
 
 class References:
@@ -92,17 +89,9 @@ class References:
         kind = source.type if source else BUILT_IN_EXCHANGES.get(name)
         if self._report.is_wrong((*self._base, "exchanges", name)):
             kind = None
-        if kind == "x-consistent-hash" and not (binding.key.isdecimal() and 1 <= int(binding.key) <= 10_000):
-            message = "the key of a binding to an x-consistent-hash exchange is a weight from 1 to 10000"
-            self._report.add((*path, "key"), "bad-binding", message)
-        if kind == "x-local-random" and binding.key:
-            message = "a binding to an x-local-random exchange has no key"
-            self._report.add((*path, "key"), "bad-binding", message)
-        if kind in _IGNORING_HEADERS and (binding.headers or binding.match):
+        if kind is not None:
             shown = self._report.written((*path, "exchange"), name)
-            message = f"`{shown}` is a {kind} exchange: it ignores headers"
-            help_ = "declare it with `type: headers`, or bind with `key:`"
-            self._report.add((*path, "headers"), "bad-binding", message, help_)
+            check_binding(path, binding, _routed_as(source, kind), shown, self._report)
 
     def _exists(self, path: ValuePath, name: str, end: Exchange | Queue | None) -> None:
         """Both ends of a binding must exist."""
@@ -142,6 +131,11 @@ class References:
     def _known_exchange(self, path: ValuePath, name: str) -> None:
         if name not in self._exchanges:
             self._report.missing(path, "exchange", name, self._exchanges)
+
+
+def _routed_as(source: Exchange | None, kind: str) -> str:
+    """The type by which an exchange routes: that of a delayed exchange is its `delayed_type`."""
+    return (source.delayed_type if source and kind == "x-delayed-message" else None) or kind
 
 
 def check_users(topology: Topology, report: Reporter) -> None:

@@ -69,7 +69,7 @@ def test_a_value_from_the_environment_is_shown_as_written(tmp_path: Path) -> Non
     [
         "queues: {q: {message_ttl: 0, expires: 1500ms, max_length: 5}}",
         "queues: {q: {type: quorum, delivery_limit: 5}}",
-        "queues: {q: {arguments: {x-app-expires: 5}}}",
+        "exchanges: {e: {type: x-recent-history, recent_history_length: 5}}",
         "queues: {q: }\nroutes: [{tasks: a, queue: q, options: {retry_policy: {interval_start: 5}}}]",
     ],
 )

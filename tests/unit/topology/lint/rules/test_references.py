@@ -67,8 +67,8 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
             "2:45 unknown-name: there is no upstream `u` in this file | declare it under `federation:`",
         ),
         (
-            "operator_policies: {p: {pattern: a, definition: {dead_letter: {exchange: gone}}}}",
-            f"2:74 unknown-name: there is no exchange `gone` in this file | declare it under `exchanges:`, {DECLARE}",
+            "policies: {p: {pattern: a, definition: {dead_letter: {exchange: gone}}}}",
+            f"2:65 unknown-name: there is no exchange `gone` in this file | declare it under `exchanges:`, {DECLARE}",
         ),
         (
             HERE + "users: {u: {topic_permissions: {/: {taks: {write: a}}}}}",

@@ -32,8 +32,8 @@ LONG = "é" * 128
             f"2:35 bad-argument: RabbitMQ cannot store `x-own: null` | {HELP}",
         ),
         (
-            "vhosts: {v: {operator_policies: {p: {pattern: a, definition: {arguments: {max-length: null}}}}}}",
-            f"2:75 bad-argument: RabbitMQ cannot store `max-length: null` | {HELP}",
+            "vhosts: {v: {operator_policies: {p: {pattern: a, definition: {arguments: {app-limit: null}}}}}}",
+            f"2:75 bad-argument: RabbitMQ cannot store `app-limit: null` | {HELP}",
         ),
         (
             f"queues: {{q: {{arguments: {{{LONG}: 1}}}}}}",
