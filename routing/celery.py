@@ -18,12 +18,20 @@ from celery.app.defaults import DEFAULTS
 from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
+from .publishing.failures import (
+    BrokerBlocked,
+    BrokerDown,
+    PublishFailed,
+    PublishTimeout,
+    QueueDown,
+    QueueFull,
+    Undeliverable,
+)
 from .publishing.kombu_queues import kombu_queues
 from .publishing.rate_limits import RateLimits, limit_bound_tasks, merge_annotations
 from .publishing.router import PublishingRouter, Routes, entries, router_of
 from .publishing.subsecond_delays import support_subsecond_delays
-from .publishing.undeliverable import Undeliverable
-from .router import Router
+from .router import PUBLISH_TIMEOUT, Router
 from .rules.default_queues import default_queue
 from .worker import hooks
 
@@ -33,7 +41,17 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
-__all__ = ["Undeliverable", "configure", "settings"]
+__all__ = [
+    "BrokerBlocked",
+    "BrokerDown",
+    "PublishFailed",
+    "PublishTimeout",
+    "QueueDown",
+    "QueueFull",
+    "Undeliverable",
+    "configure",
+    "settings",
+]
 
 _SIGNAL = "routectl"
 
@@ -72,6 +90,7 @@ def configure(
     declare: bool = False,
     vhost: str | None = None,
     watch: bool = False,
+    publish_timeout: float | None = PUBLISH_TIMEOUT,
 ) -> Router:
     """Configures an app from a file, now and whenever it loads its configuration again.
 
@@ -83,6 +102,8 @@ def configure(
       declare: Let Celery declare exactly what is in the file, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
       watch: Reload the routes when the file changes, see `Router.from_file`. Ignored if `source` is a router.
+      publish_timeout: Seconds after which publishing a task fails if the broker has not confirmed it, retries included;
+        None to wait for ever.
 
     Returns:
       The app's router.
@@ -92,7 +113,7 @@ def configure(
       RoutingError: A rule does not route to exactly one queue.
       UsageError: `source` is not a path.
     """
-    router = _router(source, declare, vhost, watch)
+    router = _router(source, declare, vhost, watch, publish_timeout)
     values = _celery_settings(router)
 
     def apply(**_: Any) -> None:
@@ -119,6 +140,7 @@ def settings(
     declare: bool = False,
     vhost: str | None = None,
     watch: bool = False,
+    publish_timeout: float | None = PUBLISH_TIMEOUT,
 ) -> dict[str, Any]:
     """Returns the file as Celery settings, for a settings module.
 
@@ -130,6 +152,8 @@ def settings(
       declare: Let Celery declare exactly what is in the file, instead of nothing.
       vhost: One of the file's `vhosts`, or None for its top level.
       watch: Reload the routes when the file changes, see `Router.from_file`. Ignored if `source` is a router.
+      publish_timeout: Seconds after which publishing a task fails if the broker has not confirmed it, retries included;
+        None to wait for ever.
 
     Raises:
       FileError: The file is invalid.
@@ -137,7 +161,7 @@ def settings(
       UsageError: `source` is not a path.
     """
     values = {
-        **_celery_settings(_router(source, declare, vhost, watch)),
+        **_celery_settings(_router(source, declare, vhost, watch, publish_timeout)),
         "broker_transport_options": {"confirm_publish": True},
     }
     found: dict[str, Any] = {}
@@ -165,10 +189,12 @@ def _merged(name: str, value: Any, own: Any) -> Any:
     return own
 
 
-def _router(source: Any, declare: bool, vhost: str | None, watch: bool) -> PublishingRouter:
+def _router(
+    source: Any, declare: bool, vhost: str | None, watch: bool, publish_timeout: float | None
+) -> PublishingRouter:
     router = source if isinstance(source, Router) else Router.from_file(source, vhost=vhost, watch=watch)
     hooks.connect()
-    return PublishingRouter(router, declare=declare)
+    return PublishingRouter(router, declare=declare, publish_timeout=publish_timeout)
 
 
 def _changes_for_app(app: Any, values: Mapping[str, Any], router: PublishingRouter) -> dict[str, Any]:

@@ -43,6 +43,9 @@ DEFAULT_SETTINGS = {
     "soft_time_limit": "task_soft_time_limit",
 }
 
+#: Seconds within which a task must be published, unless the app says otherwise.
+PUBLISH_TIMEOUT = 10.0
+
 
 class RoutingState:
     """The routes of one version of the file, with a cache of answers; replaced as a whole on reload.
@@ -83,6 +86,9 @@ class Router:
 
     #: Whether Celery declares what is in the file, instead of nothing; only `PublishingRouter` can be set so.
     declare = False
+
+    #: Seconds within which a task must be published, or None; likewise.
+    publish_timeout: float | None = PUBLISH_TIMEOUT
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from celery.exceptions import ImproperlyConfigured, QueueNotFound
 from celery.utils.nodenames import WORKER_DIRECT_EXCHANGE
 from kombu import Queue
 
-from ..router import DEFAULT_SETTINGS, Router
+from ..router import DEFAULT_SETTINGS, PUBLISH_TIMEOUT, Router
 from ..rules.call import equals
 from .kombu_queues import kombu_queues
 from .transport import FilePriority
@@ -33,13 +33,17 @@ class PublishingRouter(Router):
     Parameters:
       router: The router to use. If it watches the file, both do so independently.
       declare: Whether Celery declares what is in the file, or nothing.
+      publish_timeout: Seconds after which publishing a task fails, retries included; None for no limit.
     """
 
     _unsupported_options = frozenset()
 
-    def __init__(self, router: Router, *, declare: bool = False) -> None:
+    def __init__(
+        self, router: Router, *, declare: bool = False, publish_timeout: float | None = PUBLISH_TIMEOUT
+    ) -> None:
         self._init(router.origin, copy(router._state), copy(router._watch), mandatory=True)
         self.declare = declare
+        self.publish_timeout = publish_timeout
         self._reloaded = False
         self.reset()
 

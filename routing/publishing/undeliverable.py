@@ -10,55 +10,36 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound
+from kombu.exceptions import LimitExceeded
 
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
-from ...topology.errors import RoutingError
 from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from ..task_routes.address import exchange_name
 from . import transport as transports
 from .broker_headers import without_broker_headers
+from .connection import Deadline
+from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable
+from .limits import limit_of
+from .producer import TaskProducer
 from .subsecond_delays import support_subsecond_delays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..router import Router
 
-_HINT = "run `routectl apply`"
 _HINT_DECLARED = "start a worker that consumes the queue, which declares it"
 
+#: The attribute of a producer that says when its task began to wait for it.
+_STARTED = "routectl_started"
+
 _logger = logging.getLogger(__name__)
-
-
-class Undeliverable(RoutingError):
-    """A published task reached no queue.
-
-    Parameters:
-      message: What is missing.
-      hint: How to fix it.
-      task: The task's name.
-      exchange: The exchange it was published to.
-      routing_key: The key it was published with.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        hint: str | None = _HINT,
-        *,
-        task: str = "",
-        exchange: str = "",
-        routing_key: str = "",
-    ) -> None:
-        super().__init__(message, hint)
-        self.task = task
-        self.exchange = exchange
-        self.routing_key = routing_key
 
 
 class _Returned(threading.local):
@@ -80,7 +61,7 @@ def wrap_publishing(amqp: Any, router: Router) -> None:
     """
     _wrap_once(amqp, "send_task_message", lambda send: _wrap_send(send, router))
     _wrap_once(amqp, "create_task_message", lambda create: _wrap_create(create, amqp.app.conf))
-    _wrap_once(amqp.app, "producer_or_acquire", _wrap_acquire)
+    _wrap_once(amqp.app, "producer_or_acquire", lambda _: _wrap_acquire(amqp.app, router))
     support_subsecond_delays(amqp.app)
 
 
@@ -94,38 +75,62 @@ def _wrap_once(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any])
 
 
 def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
-    """Wraps `send_task_message`, which then raises an error for a task that reaches no queue."""
+    """Wraps `send_task_message`, which then ends in time and raises an error for a task that is not queued."""
 
     def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
         _set_expiration(options)
         if options.get("headers"):
             options["headers"] = without_broker_headers(options["headers"])
-        if not options.get("mandatory"):
-            return send(producer, name, message, **options)
-        transport = transports.of(producer.connection.transport.driver_type)
-        if not transport.amqp:
+        started = producer.__dict__.pop(_STARTED, None)
+        transport = producer.connection.transport
+        found = transports.of(transport.driver_type)
+        if not found.amqp:
             prioritised = any(route.priority is not None for route in router.body.routes)
-            adapted = transports.adapt(options, transport, prioritised=prioritised)
-            return send(producer, name, message, **adapted)
-        if not _collect_returns(producer):
+            return send(producer, name, message, **transports.adapt(options, found, prioritised=prioritised))
+        options.setdefault("mandatory", True)
+        if transport.driver_name != "py-amqp":
             return send(producer, name, message, **options)
+        limited = TaskProducer(
+            producer,
+            Deadline(_pop_timeout(options, router.publish_timeout), started),
+            lambda: _sent(name, options, router),
+            lambda queue: limit_of(router.body, queue),
+            _on_return,
+        )
         try:
-            result = send(producer, name, message, **options)
+            result = send(limited, name, message, **options)
         except NotFound as error:
-            given = options.get("exchange") or getattr(options.get("queue"), "exchange", None)
-            exchange = exchange_name(given) or ""
-            if f"no exchange '{exchange}'" not in str(error):
+            sent = _sent(name, options, router)
+            if f"no exchange '{sent.exchange}'" not in str(error):
                 raise
             # The broker closed the channel, which the connection would otherwise reuse.
             producer.connection.revive(None)
-            reason = f"exchange `{exchange}` does not exist in vhost `{producer.connection.virtual_host}`"
-            key = str(options.get("routing_key") or "")
-            raise _undeliverable(name, reason, exchange, key, router) from None
+            vhost = producer.connection.virtual_host
+            reason = f"exchange `{sent.exchange}` does not exist in vhost `{vhost}`"
+            raise _undeliverable(name, reason, sent.exchange, sent.routing_key, router) from None
         metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
         _raise_if_returned(name, metadata["id"], router)
         return result
 
     return send_wrapped
+
+
+def _sent(name: str, options: Mapping[str, Any], router: Router) -> Sent:
+    """What is published, as errors name it."""
+    queue = options.get("queue")
+    exchange = exchange_name(options.get("exchange") or getattr(queue, "exchange", None)) or ""
+    key = str(options.get("routing_key") or "")
+    found = str(getattr(queue, "name", queue) or "") or router.table.addresses.queue_at(exchange, key)
+    return Sent(name, found or "", exchange, key)
+
+
+def _pop_timeout(options: dict[str, Any], default: float | None) -> float | None:
+    """Removes a call's own limits from the options, and returns the shorter one, or the app's."""
+    if "timeout" not in options and "confirm_timeout" not in options:
+        return default
+    own = options.pop("timeout", None), options.pop("confirm_timeout", None)
+    given = [limit for limit in own if limit is not None]
+    return min(given) if given else default
 
 
 def _wrap_create(create: Callable[..., Any], conf: Any) -> Callable[..., Any]:
@@ -148,21 +153,45 @@ def _wrap_create(create: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     return create_wrapped
 
 
-def _wrap_acquire(acquire: Callable[..., Any]) -> Callable[..., Any]:
-    """Wraps `producer_or_acquire` to keep the connection on `Undeliverable`: kombu closes it on every exception."""
+def _wrap_acquire(app: Any, router: Router) -> Callable[..., Any]:
+    """Wraps `producer_or_acquire`: waiting for a connection has a limit, and our errors do not cost it.
+
+    kombu closes the connection on every exception. Here it is usable, or its socket is closed already.
+    """
 
     @contextmanager
-    def keeping(*args: Any, **options: Any) -> Iterator[Any]:
-        undeliverable = None
-        with acquire(*args, **options) as producer:
+    def keeping(producer: Any = None) -> Iterator[Any]:
+        failure = None
+        started = time.monotonic()
+        with nullcontext(producer) if producer is not None else _acquire(app, router) as acquired:
+            acquired.__dict__[_STARTED] = started
             try:
-                yield producer
-            except Undeliverable as error:
-                undeliverable = error
-        if undeliverable is not None:
-            raise undeliverable
+                yield acquired
+            except (Undeliverable, PublishFailed) as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     return keeping
+
+
+def _acquire(app: Any, router: Router) -> Any:
+    """Takes a producer from the app's pool.
+
+    Raises:
+      PublishTimeout: All connections are in use for too long.
+    """
+    limits = [router.publish_timeout, app.conf.get("broker_pool_acquire_timeout")]
+    given = [limit for limit in limits if limit is not None]
+    seconds = min(given) if given else None
+    try:
+        return app.producer_pool.acquire(block=True, timeout=seconds)
+    except LimitExceeded:
+        raise PublishTimeout(
+            f"a task was not queued: all {app.conf.broker_pool_limit} connections of the app "
+            f"are in use (waited {seconds:g} s)",
+            "raise `broker_pool_limit`, or publish from fewer threads",
+        ) from None
 
 
 def _set_expiration(options: dict[str, Any]) -> None:
@@ -172,19 +201,6 @@ def _set_expiration(options: dict[str, Any]) -> None:
     expires = options.pop("expires", None)
     if expires is not None:
         options.setdefault("expiration", expires)
-
-
-def _collect_returns(producer: Any) -> bool:
-    """Collects the messages returned on this producer's channel, now and after a reconnect."""
-    if producer.connection.transport.driver_name != "py-amqp":
-        return False
-    if producer.on_return is None:
-        producer.on_return = _on_return
-    # The channel is lazy: when it is opened, kombu adds `on_return` itself.
-    events = getattr(producer.__dict__["_channel"], "events", None)
-    if events is not None:
-        events["basic_return"].add(_on_return)
-    return True
 
 
 def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
@@ -230,4 +246,4 @@ def _hint(exchange: str, key: str, router: Router) -> str:
     if not in_file:
         return f"it is not in {router.origin}, so `routectl apply` does not create it"
     found = body.exchanges.get(exchange) if exchange else body.queues[key]
-    return _HINT if not router.declare or (found and found.external) else _HINT_DECLARED
+    return HINT_APPLY if not router.declare or (found and found.external) else _HINT_DECLARED

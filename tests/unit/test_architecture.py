@@ -27,7 +27,11 @@ BELOW = {"topology": set(), "routing": {"topology"}, "cli": {"topology", "routin
 
 #: Who may import a library. What ends in a dot is a whole package.
 USERS = {
-    "amqp": ("routing.publishing.undeliverable", "routing.worker.consumer."),
+    "amqp": (
+        "routing.publishing.producer",
+        "routing.publishing.undeliverable",
+        "routing.worker.consumer.",
+    ),
     "celery": (
         "routing.app_loader",
         "routing.celery",
@@ -43,8 +47,11 @@ USERS = {
     "kombu": (
         "routing.check.app.reader",
         "routing.importing.app.",
+        "routing.publishing.failures",
         "routing.publishing.kombu_queues",
+        "routing.publishing.producer",
         "routing.publishing.router",
+        "routing.publishing.undeliverable",
         "routing.task_routes.",
         "routing.worker.",
     ),
@@ -284,7 +291,8 @@ def test_every_package_is_installed() -> None:
 
 def test_exported_names() -> None:
     assert routectl.routing.__all__ == ["Call", "Decision", "Router"]
-    assert routectl.routing.celery.__all__ == ["Undeliverable", "configure", "settings"]
+    failures = ["BrokerBlocked", "BrokerDown", "PublishFailed", "PublishTimeout", "QueueDown", "QueueFull"]
+    assert routectl.routing.celery.__all__ == [*failures, "Undeliverable", "configure", "settings"]
     assert not hasattr(routectl.topology, "__all__")
 
 

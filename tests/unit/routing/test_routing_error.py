@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 
 from routectl.routing.celery import configure
-from routectl.routing.publishing.undeliverable import Undeliverable
+from routectl.routing.publishing.failures import Undeliverable
 from routectl.topology.errors import RoutingError
 
 FILE = """\
