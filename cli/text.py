@@ -25,10 +25,26 @@ if TYPE_CHECKING:
     from ..topology.change.plan import Change, Plan
     from ..topology.lint.catalog.rule import LintRule
 
-_MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -"}
-_COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}
-_WORDS = {"create": "to create", "update": "to change", "replace": "to replace", "delete": "to delete"}
-_DONE = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
+_MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -", "verify": "  ?"}
+_COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "verify": "cyan"}
+_WORDS = {
+    "create": "to create",
+    "update": "to change",
+    "replace": "to replace",
+    "delete": "to delete",
+    "verify": "to verify",
+}
+_DONE = {
+    "create": "created",
+    "update": "changed",
+    "replace": "replaced",
+    "delete": "deleted",
+    "verify": "verified",
+}
+_FOLDED = {
+    "create": "for Celery's delayed tasks",
+    "verify": "that AMQP cannot compare: `apply` declares such objects again, and reports what differs",
+}
 _WIDEST = 44
 _DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
@@ -64,23 +80,24 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
     """
     cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
     lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
-    if plan.empty:
+    if not plan.changes and not plan.problems:
         return "\n".join([*lines, *_notes(plan, verbose), _verdict(plan)])
     several = len(plan.vhosts) > 1
     shown: list[Change] = []
-    folded: Counter[str] = Counter()
+    folded: dict[str, Counter[str]] = {"create": Counter(), "verify": Counter()}
     for change in plan.changes:
-        if verbose or not _is_for_delays(change):
+        if verbose or not (change.action == "verify" or _is_for_delays(change)):
             shown.append(change)
         else:
-            folded[change.key.kind] += 1
+            folded[change.action][change.key.kind] += 1
     width = min(_WIDEST, max((display_width(_title(change.key, several)) for change in shown), default=0))
     kinds = max((len(_kind(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
-    if folded:
-        mark = click.style(_MARKS["create"], fg=_COLORS["create"])
-        lines.append(f"{mark} {_counted(folded)} for Celery's delayed tasks; `--verbose` lists them")
+    for action, counts in folded.items():
+        if counts:
+            mark = click.style(_MARKS[action], fg=_COLORS[action])
+            lines.append(f"{mark} {_counted(counts)} {_FOLDED[action]}; `--verbose` lists them")
     lines += [click.style(f"  ! {printable(problem)}", fg="red") for problem in plan.problems]
     return "\n".join([*lines, "", *_notes(plan, verbose), _summary(plan)])
 
@@ -151,8 +168,6 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
 
 
 def _differences(change: Change) -> str:
-    if change.rejection is not None:  # the object's state cannot be read over AMQP
-        return printable(change.rejection)
     return printable(
         ", ".join(
             f"{name}: {_argument(name, old)} -> {_argument(name, new)}"

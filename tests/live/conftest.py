@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from routectl.cli.main import run
-from tests.brokers import Broker
+from tests.brokers import Broker, Management
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,21 @@ def routectl(
 ) -> Callable[..., Result]:
     """The command, on a fresh vhost."""
     return Command(broker, vhost, tmp_path, capsys)
+
+
+@pytest.fixture
+def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
+    """Creates a user in the test's vhost, and returns its name, which is also its password."""
+    names: list[str] = []
+
+    def make(tags: str = "", configure: str = ".*") -> str:
+        name = f"user-{len(names)}-{vhost}"
+        management.put(f"users/{name}", {"password": name, "tags": tags})
+        permissions = {"configure": configure, "write": ".*", "read": ".*"}
+        management.put(f"permissions/{vhost}/{name}", permissions)
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        management.delete(f"users/{name}")

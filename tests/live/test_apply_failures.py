@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pika
@@ -20,24 +20,6 @@ MANY = "exchanges: {tasks: {}}\nqueues:\n" + "".join(
     f"  queue-{number:04}: {{bindings: [{{exchange: tasks, key: key-{number:04}}}]}}\n"
     for number in range(1500)
 )
-
-
-@pytest.fixture
-def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
-    """Creates a user in the test's vhost, and returns its name, which is also its password."""
-    names: list[str] = []
-
-    def make(tags: str = "", configure: str = ".*") -> str:
-        name = f"user-{len(names)}-{vhost}"
-        management.put(f"users/{name}", {"password": name, "tags": tags})
-        permissions = {"configure": configure, "write": ".*", "read": ".*"}
-        management.put(f"permissions/{vhost}/{name}", permissions)
-        names.append(name)
-        return name
-
-    yield make
-    for name in names:
-        management.delete(f"users/{name}")
 
 
 def as_user(routectl: Command, name: str) -> dict[str, str]:

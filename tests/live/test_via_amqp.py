@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from routectl.topology.broker.sandbox.probe import wait_until
 from tests.brokers import Management
 
 from .conftest import Command
@@ -23,14 +30,20 @@ def test_amqp_creates_objects_and_lists_unsupported_ones(
     result = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
     assert result.code == 0
     assert "not supported over AMQP: 1 policy" in result.out
+    assert "Applied: 5 created." in result.out
     assert sorted(queue["name"] for queue in management.get(f"queues/{vhost}")) == ["high", "low"]
     assert "Plan: 1 to create" in routectl("plan").out
 
 
 def test_again_it_changes_nothing(routectl: Command) -> None:
     routectl.write(FILE)
-    for _ in range(2):
-        assert routectl("apply", "--yes", "--via", "amqp", management=NOWHERE).code == 0
+    assert routectl("apply", "--yes", "--via", "amqp", management=NOWHERE).code == 0
+    planned = routectl("plan", "--exit-code", "--via", "amqp", management=NOWHERE)
+    assert planned.code == 0
+    assert "? 1 exchange, 2 queues, 2 bindings that AMQP cannot compare" in planned.out
+    assert planned.out.endswith("Plan: 5 to verify\n")
+    again = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
+    assert (again.code, again.out.splitlines()[-1]) == (0, "Applied: 5 verified.")
 
 
 def test_a_406_is_reported_for_its_object_and_the_rest_is_done(
@@ -44,8 +57,62 @@ def test_a_406_is_reported_for_its_object_and_the_rest_is_done(
     assert "failed: queue low: " in result.out
     assert "x-max-length" in result.out
     assert "failed: exchange tasks: " in result.out
+    assert "hint: change the file to match the broker" in result.out
     assert "high" in [queue["name"] for queue in management.get(f"queues/{vhost}")]
     assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 5
+
+
+def test_a_plan_does_not_extend_the_life_of_a_queue(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    routectl.write(
+        "queues: {own: {expires: 4s}, quorum: {type: quorum, expires: 4s}, policy: {}}\n"
+        "policies: {brief: {pattern: ^policy$, definition: {expires: 4s}}}\n"
+    )
+    assert routectl("apply", "--yes").code == 0
+    started = time.monotonic()
+
+    def gone_after_plans() -> bool:
+        assert routectl("plan", "--via", "amqp", management=NOWHERE).code == 0
+        return management.get(f"queues/{vhost}?disable_stats=true&columns=name") == []
+
+    assert wait_until(gone_after_plans, timeout=20)
+    assert time.monotonic() - started >= 2
+
+
+@pytest.mark.parametrize("via", ["amqp", "management"])
+def test_what_the_user_may_not_touch_does_not_end_the_rest(
+    routectl: Command, management: Management, vhost: str, user: Callable[..., str], via: str
+) -> None:
+    name = user("management")
+    where = quote(vhost, safe="")
+    management.put(f"permissions/{where}/{name}", {"configure": "^app", "write": "^app", "read": "^app"})
+    management.put(f"exchanges/{where}/shared.events", {"type": "fanout", "durable": True})
+    routectl.write(
+        "exchanges: {shared.events: {type: fanout}, app.e: }\n"
+        "queues: {app.q: {bindings: [{exchange: shared.events}]}, app.r: {bindings: [{exchange: app.e}]}, mine: }"
+    )
+    host = routectl.broker.management.rpartition("@")[2]
+    login = {"url": routectl.broker.url_for(vhost, name, name), "management": f"http://{name}:{name}@{host}"}
+    assert routectl("plan", "--via", via, **login).code == 0
+    result = routectl("apply", "--yes", "--via", via, **login)
+    assert result.code == 3
+    assert "failed: queue mine: " in result.out
+    assert 'failed: binding shared.events -> app.q ""' in result.out
+    assert ("failed: exchange shared.events: " in result.out) == (via == "amqp")
+    assert sorted(queue["name"] for queue in management.get(f"queues/{where}")) == ["app.q", "app.r"]
+    assert "app.e" in {exchange["name"] for exchange in management.get(f"exchanges/{where}")}
+
+
+def test_a_type_that_the_broker_lacks_does_not_end_the_rest(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    routectl.write("exchanges: {odd: {type: x-not-there}, tasks: {type: topic}}\nqueues: {low: }")
+    assert routectl("plan", "--via", "amqp", management=NOWHERE).code == 0
+    result = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
+    assert result.code == 3
+    assert "failed: exchange odd: the broker does not support the exchange type `x-not-there`" in result.out
+    assert "Applied: 2 created, 1 failed." in result.out
 
 
 def test_the_management_port_that_is_closed_points_to_amqp(routectl: Command) -> None:

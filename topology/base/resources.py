@@ -127,7 +127,7 @@ class Resource:
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.
       properties_key: The management API's identifier of a live binding.
-      rejection: Why the broker rejected the desired declaration, if the state was read over AMQP.
+      unseen: The broker does not show it over AMQP: it may exist, and its properties are those of the file.
     """
 
     key: Key
@@ -137,7 +137,7 @@ class Resource:
     messages: int | None = None
     consumers: int | None = None
     properties_key: str | None = None
-    rejection: str | None = None
+    unseen: bool = False
 
 
 State = dict[Key, Resource]
@@ -211,6 +211,12 @@ def binding_key(
     destination_type = "exchange" if to_exchange else "queue"
     name = (source, destination_type, destination, routing_key, canonical(arguments or {}))
     return Key(Kind.BINDING, vhost, name)
+
+
+def binding_ends(key: Key) -> tuple[Key, Key]:
+    """The source and the destination of a binding, from its identity."""
+    source, destination_type, destination = key.name[:3]
+    return exchange_key(key.vhost, source), Key(Kind(destination_type), key.vhost, (destination,))
 
 
 def binding_arguments(key: Key) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol, Self
 
 from ..base.progress import CountProgress
-from ..base.resources import Kind, Resource, State
-from ..errors import Refused, Rejected
+from ..base.resources import Key, Kind, Resource, State, binding_ends
+from ..errors import AccessRefused, Refused, Rejected
 from .address import Address
 from .amqp.connection import Amqp
 from .amqp.handshake import greeting
@@ -109,11 +111,37 @@ def _extent(desired: State, vhosts: Collection[str]) -> tuple[list[str], list[Ki
     return sorted(everywhere), [kind for kind in Kind if kind in kinds]
 
 
+def _expiring(desired: State) -> set[Key]:
+    """The queues that expire when they are not used, by an argument or by a policy of the file."""
+    policies = [
+        resource.properties["pattern"]
+        for resource in desired.values()
+        if resource.key.kind in (Kind.POLICY, Kind.OPERATOR_POLICY)
+        and "expires" in resource.properties["definition"]
+    ]
+    return {
+        key
+        for key, resource in desired.items()
+        if key.kind is Kind.QUEUE
+        and (
+            "x-expires" in resource.properties["arguments"]
+            or any(_matches(pattern, key) for pattern in policies)
+        )
+    }
+
+
+def _matches(pattern: str, key: Key) -> bool:
+    try:
+        return re.search(pattern, key.name[0]) is not None
+    except re.error:  # RabbitMQ's expressions are not quite Python's
+        return True
+
+
 class AmqpSession:
     """Declares objects over AMQP alone, which can only check whether an exchange or queue exists.
 
-    An object that exists is declared again, which changes nothing and compares it: the broker answers 406 if
-    it differs.
+    Reading writes nothing, so it cannot compare: only declaring an object again does, which the broker answers with
+    406 if it differs. That also extends the life of a queue that expires.
     """
 
     complete = False
@@ -127,27 +155,32 @@ class AmqpSession:
         self.product_version: str = greeting(address, timeout=_CONNECT_TIMEOUT).version
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
-        """The exchanges and queues of the file that exist; if one differs, it has the broker's reason instead."""
+        """What exists, or may exist, of the file's exchanges, queues and bindings; all of it is `unseen`.
+
+        Whether a queue that expires exists is not asked, since a classic queue would live longer for it.
+        """
         wanted = [resource for key, resource in desired.items() if key.kind in (Kind.EXCHANGE, Kind.QUEUE)]
-        shares = filter(None, (wanted[start::_THREADS] for start in range(_THREADS)))
+        expiring = _expiring(desired)
+        asked = [resource for resource in wanted if resource.key not in expiring]
+        shares = list(filter(None, (asked[start::_THREADS] for start in range(_THREADS))))
         with ThreadPoolExecutor(_THREADS) as executor:
             found = executor.map(lambda share: list(self._existing(share)), shares)
-            return {resource.key: resource for resources in found for resource in resources}
+            existing = {resource.key for resources in found for resource in resources} | expiring
+        missing = {resource.key for resource in wanted} - existing
+        bindings = {
+            key for key in desired if key.kind is Kind.BINDING and not missing.intersection(binding_ends(key))
+        }
+        return {key: replace(desired[key], unseen=True) for key in existing | bindings}
 
     def _existing(self, resources: Iterable[Resource]) -> Iterator[Resource]:
-        """Those of the resources that exist, checked over one connection."""
+        """Those of the resources that exist or may not be asked for, checked over one connection."""
         with Amqp(self._address, self._vhost) as amqp:
             for resource in resources:
-                if not amqp.exists(resource.key):
-                    continue
-                if resource.external:
-                    yield resource
-                    continue
                 try:
-                    amqp.declare(resource)
-                except Rejected as error:
-                    yield Resource(resource.key, rejection=error.reason)
-                else:
+                    found = amqp.exists(resource.key)
+                except (AccessRefused, Rejected):
+                    found = True
+                if found:
                     yield resource
 
     def put(self, resource: Resource) -> None:

@@ -109,16 +109,12 @@ class _Run:
 
     def apply(self) -> None:
         changes = self._planned.plan.changes
-        writes = [change for change in changes if change.action in ("create", "update")]
+        writes = [change for change in changes if change.action in ("create", "update", "verify")]
         for kind in Kind:
             if kind is Kind.EXCHANGE:
                 self._create_in_bulk([change for change in writes if change.key.kind in AMQP_KINDS])
             elif kind not in AMQP_KINDS:
                 self._put([change for change in writes if change.key.kind is kind])
-        for change in changes:
-            if change.action == "replace":
-                reason = change.rejection or "it exists with different properties"
-                self._errors[change.key] = Refused(reason, _REPLACE_MANUALLY)
         self._delete([change for change in changes if change.action == "delete"])
 
     def outcome(self, change: Change) -> Outcome:
@@ -210,6 +206,3 @@ class _Run:
 def _reason(error: RoutectlError, key: Key) -> str:
     """The error message without the name of the object, which the caller adds."""
     return error.message.removeprefix(f"cannot create {key}: ").removeprefix(f"cannot delete {key}: ")
-
-
-_REPLACE_MANUALLY = "change the file to match the broker, or delete the object manually if it is not needed"

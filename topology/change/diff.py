@@ -22,6 +22,8 @@ from ..model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT
 from ..model.queue import FIELD_OF_ARGUMENT as FIELD_OF_QUEUE_ARGUMENT
 from .plan import Change, equal
 
+_VERIFY = "AMQP does not show it: declaring it again changes nothing unless it is missing"
+
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
 
@@ -55,7 +57,9 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))
-        elif found.rejection is not None or not equal(wanted.properties, _compared(wanted, found)):
+        elif found.unseen:
+            changes.append(Change("verify", key, None, wanted.properties, "safe", _VERIFY))
+        elif not equal(wanted.properties, _compared(wanted, found)):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live]
@@ -85,7 +89,6 @@ def _change(wanted: Resource, found: Resource) -> Change:
         reason,
         found.messages,
         found.consumers,
-        found.rejection,
     )
 
 
@@ -113,8 +116,7 @@ _KNOWN_ARGUMENTS = {
 def _without_foreign_arguments(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties without arguments that neither RabbitMQ nor the file knows: redeclaring ignores them."""
     compared = _KNOWN_ARGUMENTS[wanted.key.kind] | wanted.properties["arguments"].keys()
-    stored = found.properties.get("arguments", {})
-    arguments = {name: value for name, value in stored.items() if name in compared}
+    arguments = {name: value for name, value in found.properties["arguments"].items() if name in compared}
     return {**found.properties, "arguments": arguments}
 
 

@@ -13,7 +13,7 @@ from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 from .leftovers import Leftover
 
-Action = Literal["create", "update", "replace", "delete"]
+Action = Literal["create", "update", "replace", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
 
 FORMAT_VERSION = 1
@@ -24,7 +24,8 @@ class Change:
     """A change to one object.
 
     Parameters:
-      action: `create`, `update` in place, `replace` (delete and create), or `delete`.
+      action: `create`, `update` in place, `replace` (delete and create), `delete`, or `verify` (declare again what AMQP
+        does not show, which changes nothing unless it is missing).
       key: The object.
       before: Its properties on the broker; None if it does not exist.
       after: Its properties in the file; None if it is deleted.
@@ -32,7 +33,6 @@ class Change:
       reason: The reason for the change.
       messages: The number of messages in the queue, if it is replaced or deleted.
       consumers: The number of consumers of the queue, if it is replaced or deleted.
-      rejection: Why the broker rejected the file's declaration, if it was compared over AMQP.
     """
 
     action: Action
@@ -43,7 +43,6 @@ class Change:
     reason: str
     messages: int | None = None
     consumers: int | None = None
-    rejection: str | None = None
 
     @property
     def resource(self) -> Resource:
@@ -78,7 +77,6 @@ class Change:
             "reason": self.reason,
             "messages": self.messages,
             "consumers": self.consumers,
-            "rejection": self.rejection,
         }
 
     @classmethod
@@ -103,7 +101,6 @@ class Change:
             _typed(data["reason"], str),
             _typed(data["messages"], int, NoneType),
             _typed(data["consumers"], int, NoneType),
-            _typed(data.get("rejection"), str, NoneType),
         )
 
 
@@ -182,8 +179,8 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether the broker is already in the state of the file."""
-        return not self.changes and not self.problems
+        """Whether nothing is known to differ from the file."""
+        return not self.problems and all(change.action == "verify" for change in self.changes)
 
     @property
     def deletions(self) -> tuple[Key, ...]:
@@ -211,7 +208,7 @@ class Plan:
             "problems": list(self.problems),
             "notes": list(self.notes),
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
-            "summary": {action: counts[action] for action in ("create", "update", "replace", "delete")},
+            "summary": {action: counts[action] for action in get_args(Action)},
         }
 
     @classmethod
@@ -274,7 +271,13 @@ def _target(plan: Plan) -> str:
     return f"cluster {plan.cluster}" if plan.cluster else f"{plan.broker} over AMQP"
 
 
-_PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+_PAST = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "verify": "declared again",
+}
 
 
 def _without_counts(change: Change) -> dict[str, Any]:

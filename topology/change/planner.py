@@ -40,6 +40,9 @@ class Planned:
     delete: tuple[Key, ...] = ()
 
 
+_POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
+
+
 def vhost_of(loaded: Loaded, address: Address) -> str:
     """The vhost of the file's top level: that in the file, else that of the URL, else `/`.
 
@@ -163,13 +166,12 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
         str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} in other vhosts"
         for key in everything.keys() - wanted.keys()
     )
-    notes = [
-        "existing bindings and unmanaged objects are not visible over AMQP: all bindings are declared again"
-    ]
+    notes = ["AMQP shows neither settings, nor bindings, nor what is not in the file"]
     if unsupported:
         listed = ", ".join(f"{count} {what}" for what, count in sorted(unsupported.items()))
         notes.append(f"not supported over AMQP: {listed}")
-    found = diff(wanted, session.read(wanted, (vhost,)))
+    policies = {key: item for key, item in everything.items() if key.kind in _POLICIES and key.vhost == vhost}
+    found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
     plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), (), loaded.files)
     return Planned(plan, wanted, session)
 

@@ -22,7 +22,7 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
     found = [Refused(problem, "declare it, or check its name") for problem in planned.plan.problems]
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
-        if change.action == "replace" and planned.session.complete:
+        if change.action == "replace":
             names = ", ".join(name for name, _, _ in change.differences())
             policy = policy_instead(change)
             hint = (

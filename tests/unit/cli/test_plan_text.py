@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -64,10 +63,13 @@ def test_a_replacement_says_what_differs() -> None:
     assert shown[3] == "      destructive: because (2 messages, 1 consumer)"
 
 
-def test_a_replacement_that_only_amqp_saw_says_what_the_broker_said() -> None:
-    rejected = replace(change("replace", {}, queue(), "destructive"), rejection="inequivalent arg")
-    shown = lines(rejected)
-    assert shown[2] == "-/+ queue  low  inequivalent arg"
+def test_what_amqp_cannot_compare_is_counted() -> None:
+    shown = lines(change("verify", None, queue(), "safe"))
+    assert shown[2] == (
+        "  ? 1 queue that AMQP cannot compare: `apply` declares such objects again, and reports what differs; "
+        "`--verbose` lists them"
+    )
+    assert shown[-1] == "Plan: 1 to verify"
 
 
 def test_names_cannot_write_to_the_terminal() -> None:

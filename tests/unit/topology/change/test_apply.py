@@ -259,11 +259,12 @@ def test_an_ineffective_deletion_is_a_failure_and_is_not_retried() -> None:
 
 
 def test_over_amqp_a_difference_fails_and_the_rest_is_done() -> None:
-    broker = MemoryBroker([Resource(HIGH.key, rejection="inequivalent arg 'durable'")])
+    unseen = [replace(queue("high", durable=False), unseen=True), replace(LOW, unseen=True)]
+    broker = MemoryBroker(unseen)
     broker.complete = False
-    report = carry_out(state(TASKS, HIGH), broker)
-    assert errors(report) == {"queue high": "inequivalent arg 'durable'"}
-    assert (report.exit_code, broker.writes) == (3, [("bulk", TASKS.key)])
+    report = carry_out(state(TASKS, HIGH, LOW), broker)
+    assert errors(report) == {"queue high": "inequivalent arg"}
+    assert (report.exit_code, statuses(report)["queue low"]) == (3, "done")
 
 
 NAMES = st.sampled_from("abc")

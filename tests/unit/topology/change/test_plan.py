@@ -105,6 +105,7 @@ def test_the_summary_counts_every_action() -> None:
         "update": 1,
         "replace": 0,
         "delete": 0,
+        "verify": 0,
     }
 
 
