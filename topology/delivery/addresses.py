@@ -14,7 +14,7 @@ from . import delayed
 from .network import PREDICTABLE, Link, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..model import Binding, Body
     from .delayed import DelayTopology
@@ -44,18 +44,18 @@ class AddressBook:
     def __init__(self, body: Body) -> None:
         self._body = body
         self._network = Network.of(body)
+        queues = task_queues(body)
+        #: Whether Celery delays tasks on the broker, which it does if any of its queues is a quorum queue.
+        self.delays = body.delayed_delivery == "always" or any(
+            body.queues[name].type == "quorum" for name in queues
+        )
         self._addresses = {
-            name: self._first_exclusive(name, self._candidates(name)) or by_name(name)
-            for name in task_queues(body)
+            name: self._first_exclusive(name, self._candidates(name)) or by_name(name) for name in queues
         }
         #: The topology of delayed delivery; None if it is not needed or disabled in the file.
         self.delay: DelayTopology | None = None
         #: By queue, the address with which delayed tasks (or the binding `#.KEY`) also reach other queues; and those.
         self.ambiguous_when_delayed: dict[str, tuple[PublishAddress, frozenset[str]]] = {}
-        #: Whether Celery delays tasks on the broker, which it does if any of its queues is a quorum queue.
-        self.delays = body.delayed_delivery == "always" or any(
-            body.queues[name].type == "quorum" for name in self._addresses
-        )
         if self.delays:
             self._add_delay_bindings()
 
@@ -108,7 +108,18 @@ class AddressBook:
         return None
 
     def _candidates(self, queue: str) -> Iterator[tuple[str, str]]:
-        """Exchanges and keys that may route to the queue only: literal binding keys, then derived ones."""
+        """Exchanges and keys that may route to the queue only: literal binding keys, then derived ones.
+
+        If Celery delays tasks on the broker, those of direct exchanges come last, since it does not delay them there.
+        """
+        candidates = self._keys_of_bindings(queue)
+        return (
+            iter(sorted(candidates, key=lambda found: self._is_direct(found[0])))
+            if self.delays
+            else candidates
+        )
+
+    def _keys_of_bindings(self, queue: str) -> Iterator[tuple[str, str]]:
         bindings = self._usable_bindings(queue)
         for wildcards in (False, True):
             for binding in bindings:
@@ -121,7 +132,13 @@ class AddressBook:
 
     def _exchanges_to(self, queue: str) -> list[str]:
         """The exchanges that can be used to publish to a queue, the default exchange last."""
-        return list(dict.fromkeys([*(binding.exchange for binding in self._usable_bindings(queue)), ""]))
+        names = [binding.exchange for binding in self._usable_bindings(queue)]
+        names = sorted(names, key=self._is_direct) if self.delays else names
+        return list(dict.fromkeys([*names, ""]))
+
+    def _is_direct(self, exchange: str) -> bool:
+        """Whether Celery does not delay tasks for an exchange on the broker."""
+        return self._network.exchanges[exchange] == "direct"
 
     def _usable_bindings(self, queue: str) -> list[Binding]:
         """The queue's bindings to exchanges that accept messages from publishers and route predictably."""
@@ -136,19 +153,19 @@ class AddressBook:
     def _add_delay_bindings(self) -> None:
         """Checks the addresses again with the bindings of delayed delivery: `#.high` matches `app.high`, too."""
         targets = self._delay_targets()
-        self._add(delayed.delay_topology(targets))
+        self._network = self._with_delays(targets)
         for target in targets:
-            immediate = self._network.deliver(target.exchange, target.key)
-            late = self._network.deliver(delayed.DELIVERY, "0." * delayed.LEVELS + target.key)
-            if not immediate == late == {target.queue}:
-                others = (immediate | late) - {target.queue}
+            reached = self._reached_when_delayed(target)
+            if reached != {target.queue}:
+                others = reached - {target.queue}
                 self.ambiguous_when_delayed[target.queue] = self._addresses[target.queue], others
                 self._addresses[target.queue] = by_name(target.queue)
         targets = self._delay_targets()
         self._network = Network.of(self._body)
         if targets:
+            targets += self._other_delay_targets(targets)
             delay = delayed.delay_topology(targets)
-            self._add(delay)
+            self._network = self._with_delays(targets)
             self.delay = None if self._body.delayed_delivery == "never" else delay
 
     def _delay_targets(self) -> list[delayed.Target]:
@@ -158,12 +175,60 @@ class AddressBook:
             if address.exchange_type != "direct"
         ]
 
-    def _add(self, delay: DelayTopology) -> None:
-        self._network.exchanges.update(delay.exchanges)
+    def _other_delay_targets(self, targets: Sequence[delayed.Target]) -> list[delayed.Target]:
+        """The further keys of the queues, such as that of a task that was delayed before its queue's key was changed.
+
+        Only those with which neither their own delayed tasks nor any other task reaches a second queue.
+        """
+        others = [
+            delayed.Target(queue, exchange, key)
+            for queue in self._addresses
+            for exchange, key in self._literal_keys(queue)
+            if self._network.deliver(exchange, key) == {queue}
+        ]
+        first = frozenset(targets)
+        others = [target for target in dict.fromkeys(others) if target not in first]
+        own = self._network
+        while others:
+            self._network = self._with_delays([*targets, *others])
+            wrong = {
+                target: reached
+                for target in (*targets, *others)
+                if (reached := self._reached_when_delayed(target)) != {target.queue}
+            }
+            self._network = own
+            if not wrong:
+                break
+            queues = frozenset().union(*wrong.values())
+            left = [target for target in others if target not in wrong and target.queue not in queues]
+            others = left if len(left) < len(others) else []
+        return others
+
+    def _literal_keys(self, queue: str) -> Iterator[tuple[str, str]]:
+        """The exchanges by which Celery can delay the queue's tasks, with the binding keys without wildcards."""
+        for binding in self._usable_bindings(queue):
+            kind = self._network.exchanges[binding.exchange]
+            if (
+                binding.key
+                and not self._is_direct(binding.exchange)
+                and not (kind == "topic" and is_wildcard(binding.key))
+            ):
+                yield binding.exchange, binding.key
+
+    def _reached_when_delayed(self, target: delayed.Target) -> frozenset[str]:
+        """The queues that a task reaches immediately or delayed."""
+        late = self._network.deliver(delayed.DELIVERY, "0." * delayed.LEVELS + target.key)
+        return late | self._network.deliver(target.exchange, target.key)
+
+    def _with_delays(self, targets: Iterable[delayed.Target]) -> Network:
+        """The file's network with the bindings of delayed delivery."""
+        network, delay = Network.of(self._body), delayed.delay_topology(targets)
+        network.exchanges.update(delay.exchanges)
         for source, destination, key in delay.exchange_bindings:
-            self._network.add(Link(source, destination, False, key))
+            network.add(Link(source, destination, False, key))
         for source, queue, key in delay.queue_bindings:
-            self._network.add(Link(source, queue, True, key))
+            network.add(Link(source, queue, True, key))
+        return network
 
 
 def by_name(queue: str) -> PublishAddress:
