@@ -145,7 +145,9 @@ def check_users(topology: Topology, report: Reporter) -> None:
             message = "a password is given in more than one way"
             report.add(("users", name, "password_hash"), "conflict", message, "keep one")
         for vhost, exchanges in user.topic_permissions.items():
-            body = topology if vhost == (topology.vhost or "/") else topology.vhosts.get(vhost)
+            body = topology.vhosts.get(vhost)
+            if body is None and vhost == (topology.vhost or "/"):
+                body = topology
             known = {} if body is None else body.exchanges
             for exchange in exchanges if body is not None else ():
                 if exchange and exchange not in known and exchange not in BUILT_IN_EXCHANGES:

@@ -144,6 +144,14 @@ def test_a_name_that_leads_nowhere(tmp_path: Path, text: str, mistake: str) -> N
     assert Folder(tmp_path).mistakes(body(text)) == [mistake]
 
 
+def test_topic_permissions_name_exchanges_of_their_vhost(tmp_path: Path) -> None:
+    text = """
+vhosts: {/: {exchanges: {tasks: }}}
+users: {u: {topic_permissions: {/: {tasks: {write: a}}}}}
+"""
+    assert warnings(tmp_path, text) == []
+
+
 def test_what_appears_later_can_be_referred_to(tmp_path: Path) -> None:
     text = """
 exchanges: {dead: {external: later}, tasks: {alternate_exchange: lost}, lost: {external: later}}
