@@ -13,7 +13,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from routectl.topology.base.resources import EXTRA_TYPES
-from routectl.topology.base.secret import Secret
 from routectl.topology.model import (
     AllowedFinding,
     Binding,
@@ -39,11 +38,13 @@ from routectl.topology.model import (
     User,
     UserLimits,
     delivery_limit,
+    links,
     routing,
     types,
+    users,
 )
 from routectl.topology.model.exchange import FIELDS_OF_TYPE
-from routectl.topology.model.links import UpstreamOfSet
+from routectl.topology.model.links import UpstreamOfSet, link_support_of
 from routectl.topology.model.support import describe_versions, support_of
 
 from .file_examples import EXAMPLES, HEAD
@@ -87,6 +88,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Age, "age"),
     (types.Whole, "whole number"),
     (delivery_limit.DeliveryLimit, "whole number from -1, or `none`"),
+    (links.MessageCount, "whole number"),
     (types.Name, "name"),
     (types.RoutingKey, "string"),
     (types.Regex, "regular expression"),
@@ -100,9 +102,10 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (routing.CallPath, "part of the call"),
     (routing.CallPaths, "part of the call or list of them"),
     (routing.Rate, "rate"),
-    (types.Password, "secret, from `${NAME}`"),
-    (types.Uri, "URI"),
-    (Secret, "secret"),
+    (users.Password, "secret, from `${NAME}`"),
+    (users.PasswordHash, "secret"),
+    (links.Uri, "URI"),
+    (links.LinkArguments, "map"),
     (types.Names, "name or list of names"),
     (types.Texts, "string or list of strings"),
     (bool, "`true` or `false`"),
@@ -147,6 +150,8 @@ def _section(title: str, model: Model, without: Model | None) -> Iterator[str]:
         yield from _support(model, fields)
     if model is Exchange:
         yield from _exchange_types()
+    if model is Shovel:
+        yield from _protocols()
 
 
 def _fields(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
@@ -233,6 +238,20 @@ def _support(model: Model, fields: dict[str, FieldInfo]) -> Iterator[str]:
             _NEVER if spec is None else "yes" if spec == ".." else describe_versions(spec) for spec in specs
         )
         yield f"| `{field}` | `{argument}` | {' | '.join(cells)} |"
+    yield ""
+
+
+def _protocols() -> Iterator[str]:
+    """Which field of a shovel can be used with which protocol, and since which version."""
+    protocols = ("amqp091", "amqp10", "local")
+    names = " | ".join(f"`{protocol}`" for protocol in protocols)
+    yield from (f"| field | {names} |", "|---" * (len(protocols) + 1) + "|")
+    for field, item in link_support_of(Shovel).items():
+        specs = (item.on(protocol) for protocol in protocols)
+        cells = (
+            _NEVER if spec is None else "yes" if spec == ".." else describe_versions(spec) for spec in specs
+        )
+        yield f"| `{field}` | {' | '.join(cells)} |"
     yield ""
 
 

@@ -25,7 +25,7 @@ _SECRET_TEXT = re.compile(
     rf"""(?P<key>{SECRET_WORDS}|token)\w{{0,30}}["']?\s{{0,20}}:(?=\s)\s{{0,20}}(?P<value>.+)""",
     re.IGNORECASE | re.DOTALL,
 )
-URI_KEYS = frozenset({"uri", "src_uri", "dest_uri", "url"})
+URI_KEYS = frozenset({"uri", "src_uri", "dest_uri", "src-uri", "dest-uri", "url"})
 #: Fields of a user that are not secret.
 PUBLIC_USER_FIELDS = frozenset(
     {"tags", "password_file", "hashing_algorithm", "permissions", "topic_permissions"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import core_schema
@@ -64,10 +65,30 @@ def reveal(value: Any) -> Any:
     return map_leaves(value, lambda leaf: leaf.reveal() if isinstance(leaf, Secret) else leaf)
 
 
+def secret_uris(value: Any, name: str = "") -> Any:
+    """A parameter's value in which each URI is a secret: each text whose name ends in `uri`, or in a list of that name.
+
+    A list of one URI becomes that URI, to which it is equal in RabbitMQ.
+    """
+    if isinstance(value, Mapping):
+        return {field: secret_uris(item, field) for field, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [secret_uris(item, name) for item in value]
+        return items[0] if len(items) == 1 and isinstance(items[0], Secret) else items
+    return Secret(value) if isinstance(value, str) and name.endswith("uri") else value
+
+
 _HASHES = {
     "rabbit_password_hashing_sha256": hashlib.sha256,
     "rabbit_password_hashing_sha512": hashlib.sha512,
     "rabbit_password_hashing_md5": hashlib.md5,
+}
+_SALT_BYTES = 4
+#: Bytes of a password hash, salt and digest, by hashing algorithm.
+HASH_SIZES = {
+    "rabbit_password_hashing_sha256": 36,
+    "rabbit_password_hashing_sha512": 68,
+    "rabbit_password_hashing_md5": 20,
 }
 
 
@@ -84,5 +105,5 @@ def password_matches(password: Secret, password_hash: Secret, algorithm: str) ->
         stored = base64.b64decode(password_hash.reveal(), validate=True)
     except ValueError:
         return False
-    salt, expected = stored[:4], stored[4:]
+    salt, expected = stored[:_SALT_BYTES], stored[_SALT_BYTES:]
     return hmac.compare_digest(digest(salt + password.reveal().encode()).digest(), expected)

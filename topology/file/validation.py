@@ -44,6 +44,8 @@ _BOUNDS = {
     "greater_than": ("must be more than", "gt"),
     "less_than": ("must be less than", "lt"),
 }
+#: Error types of the model that are finding codes.
+_OWN_CODES = frozenset({"literal-secret", "bad-pattern", "bad-uri", "bad-hash"})
 _MAX_SHOWN = 60
 #: Findings to explain at most; far fewer are shown.
 _MAX_EXPLAINED = 1000
@@ -118,7 +120,7 @@ def _explain(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -
         return _unknown(path, positions)
     path = _without_union(path)
     message, help_ = _sentence(error, path, positions)
-    code = kind if kind in ("literal-secret", "bad-pattern", "bad-uri") else "wrong-value"
+    code = kind if kind in _OWN_CODES else "wrong-value"
     code = "wrong-type" if kind in _KINDS or kind == "wrong_type" else code
     return make_finding(code, message, positions.position(path, of_key=of_key), help_)
 
@@ -179,11 +181,15 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
     words = _KINDS.get(kind) or error["msg"]
     help_: str | None = None
     if kind == "literal-secret":
-        is_uri = any(part in URI_KEYS for part in path)
+        is_uri = any(part in URI_KEYS or part == "arguments" for part in path)
         help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
+    if kind == "bad-uri":
+        help_ = context["help"]
+    if kind == "bad-hash":
+        help_ = "make one with `rabbitmqctl hash_password`, or write `password: ${NAME}` for a plain password"
     if kind == "string_type" and (raw := positions.raw(path)):
         help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
-    separator = "" if words.startswith(("must", "is", "cannot")) else ": "
+    separator = "" if words.startswith(("must", "is", "cannot", "has")) else ": "
     shown = "" if words.startswith(("a ", "is an ", "is not a valid ")) else _given(error, path, positions)
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 

@@ -13,6 +13,7 @@ from .names import DeclaredNames, declared_queues
 from .registry import make_finding
 from .rules.addresses import check_addresses
 from .rules.arguments import AddFinding, ArgumentCheck
+from .rules.links import LinkCheck
 from .rules.policies import PolicyCheck
 from .rules.references import References, check_users
 from .rules.routes import check_routes
@@ -34,11 +35,16 @@ class _Checks(NamedTuple):
 
     arguments: ArgumentCheck
     policies: PolicyCheck
+    links: LinkCheck
 
     @classmethod
     def of(cls, add: AddFinding, versions: Sequence[Version], origin: str) -> _Checks:
         """The checks, all with the same parameters as `VersionCheck`."""
-        return cls(ArgumentCheck(add, versions, origin), PolicyCheck(add, versions, origin))
+        return cls(
+            ArgumentCheck(add, versions, origin),
+            PolicyCheck(add, versions, origin),
+            LinkCheck(add, versions, origin),
+        )
 
 
 def check_topology(
@@ -99,6 +105,9 @@ def _check_arguments(base: ValuePath, body: Body, checks: _Checks) -> None:
         checks.arguments.queue((*base, "queues", name), queue)
     for path, policy in _policies(base, body):
         checks.policies.policy(path, policy, operator="operator_policies" in path[-2:-1])
+    checks.links.federation((*base, "federation"), body.federation)
+    for name, shovel in body.shovels.items():
+        checks.links.shovel((*base, "shovels", name), shovel)
 
 
 def _policies(base: ValuePath, body: Body) -> Iterator[tuple[ValuePath, Policy]]:

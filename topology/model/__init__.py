@@ -5,7 +5,7 @@ The JSON Schema and the file reference are generated from the docstrings and fie
 
 from .allowed import AllowedFinding
 from .exchange import Exchange
-from .links import Federation, Shovel, Upstream
+from .links import Federation, Shovel, Upstream, UpstreamOfSet
 from .policy import Policy, PolicyDefinition
 from .queue import Binding, DeadLetter, Queue, QueueSettings
 from .routing import Condition, Profile, Route, RouteTest
@@ -36,6 +36,7 @@ __all__ = [
     "TopicPermission",
     "Topology",
     "Upstream",
+    "UpstreamOfSet",
     "User",
     "UserLimits",
     "arguments_of",

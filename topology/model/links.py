@@ -2,23 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from ..base.amqp_uri import BadUri, parse_amqp_uri
+from ..base.redaction import is_secret_name
+from ..base.scalar import Interpolated, only_variables
+from ..base.secret import Secret, secret_uris
+from .support import Spec
 from .types import (
     Arguments,
+    ExchangeName,
     Milliseconds,
     Model,
     Name,
     PositiveMilliseconds,
     RoutingKey,
-    Uris,
     Whole,
     WholeSeconds,
+    _listed,
 )
 
+_CREDENTIALS = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
+
+
+def _has_password(written: str) -> bool:
+    """Whether a URI, as written in the file, contains a password or a default for one."""
+    return any(
+        not only_variables(found["password"] or found["option"]) for found in _CREDENTIALS.finditer(written)
+    )
+
+
+def _uri(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
+    if _has_password(value.written if isinstance(value, Interpolated) else value):
+        raise PydanticCustomError("literal-secret", "a URI with a password must not be written in the file")
+    try:
+        parse_amqp_uri(str(value))
+    except BadUri as error:
+        raise PydanticCustomError(
+            "bad-uri", "{message}", {"message": error.message, "help": error.help}
+        ) from None
+    return Secret(str(value))
+
+
+def _link_arguments(value: Any) -> Any:
+    if _contains_secret(value):
+        raise PydanticCustomError("literal-secret", "a password must not be written in the file")
+    return value
+
+
+def _contains_secret(value: Any, name: str = "") -> bool:
+    """Whether data contains a password, or a default for one, as written in the file."""
+    if isinstance(value, dict):
+        return any(_contains_secret(item, str(key)) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_contains_secret(item, name) for item in value)
+    written = value.written if isinstance(value, Interpolated) else value
+    if not isinstance(written, str):
+        return False
+    return _has_password(written) or (is_secret_name(name) and not only_variables(written))
+
+
+_AMQP = r"^amqps?://|^\$\{"
+_URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern": _AMQP}, "pattern": _AMQP}
+
+Uri = Annotated[Secret, BeforeValidator(_uri)]
+Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
+LinkArguments = Annotated[Arguments, BeforeValidator(_link_arguments)]
+Protocol = Literal["amqp091", "amqp10", "local"]
+MessageCount = Annotated[Whole, Field(ge=0)]
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSupport:
+    """Where a field of a link is supported: a range of versions for each protocol, None if RabbitMQ refuses it there.
+
+    Upstreams always use AMQP 0-9-1.
+    """
+
+    amqp091: Spec = ".."
+    amqp10: Spec = None
+    local: Spec = None
+
+    def on(self, protocol: str) -> Spec:
+        """The range for one protocol."""
+        spec = getattr(self, protocol)
+        assert spec is None or isinstance(spec, str)
+        return spec
+
+
+#: What every protocol has supported for as long as it exists.
+_EVERYWHERE = LinkSupport(amqp10="..", local="..")
+
+
+@cache
+def link_support_of(model: type[BaseModel]) -> dict[str, LinkSupport]:
+    """The fields of a link's model that depend on protocol or version."""
+    return {
+        name: item
+        for name, field in model.model_fields.items()
+        for item in field.metadata
+        if isinstance(item, LinkSupport)
+    }
 
 
 class _Parameter(Model):
@@ -34,7 +129,7 @@ class _Parameter(Model):
             if isinstance(item, tuple):
                 item = item[0] if len(item) == 1 else list(item)
             value[name.replace("_", "-")] = item
-        return value | getattr(self, "arguments", {})
+        return secret_uris(value | getattr(self, "arguments", {}))
 
 
 class _UpstreamOptions(_Parameter):
@@ -58,6 +153,22 @@ class _UpstreamOptions(_Parameter):
     message_ttl: Milliseconds | None = Field(
         None, description="Time-to-live of messages in the upstream queue of a link (ms)."
     )
+    consumer_tag: str | None = Field(None, description="Consumer tag of the link.")
+    trust_user_id: bool | None = Field(
+        None, description="Whether to preserve the `user_id` property of upstream messages."
+    )
+    queue_type: Annotated[Literal["classic", "quorum"] | None, LinkSupport("3.13..")] = Field(
+        None, description="Type of the upstream queue of a link; requires RabbitMQ 3.13."
+    )
+    channel_use_mode: Literal["multiple", "single"] | None = Field(
+        None, description="Whether a link uses one channel for everything or several."
+    )
+    bind_nowait: bool | None = Field(
+        None, description="Whether a link binds in the upstream without waiting for an answer."
+    )
+    resource_cleanup_mode: Literal["default", "never"] | None = Field(
+        None, description="Whether a link deletes its queue and exchange in the upstream when it is removed."
+    )
 
 
 class Upstream(_UpstreamOptions):
@@ -66,14 +177,7 @@ class Upstream(_UpstreamOptions):
     uri: Uris = Field(
         description="AMQP URI of the upstream, or several to try in turn; credentials only as `${NAME}`."
     )
-    consumer_tag: str | None = Field(None, description="Consumer tag of the link.")
-    trust_user_id: bool | None = Field(
-        None, description="Whether to preserve the `user_id` property of upstream messages."
-    )
-    queue_type: Literal["classic", "quorum"] | None = Field(
-        None, description="Type of the upstream queue of a link."
-    )
-    arguments: Arguments = Field(
+    arguments: LinkArguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )
 
@@ -94,46 +198,72 @@ class Federation(Model):
 
 
 class Shovel(_Parameter):
-    """A dynamic shovel, which moves messages from a source to a destination, in one broker or between two."""
+    """A dynamic shovel, which moves messages from a source to a destination, in one broker or between two.
+
+    A source is a queue or an exchange, with AMQP 1.0 an address. A destination is the same, or neither: messages then
+    keep their exchange and routing key.
+    """
 
     src_uri: Uris = Field(description="AMQP URI of the source; credentials only as `${NAME}`.")
-    src_protocol: Literal["amqp091", "amqp10", "local"] | None = Field(
-        None, description="Protocol of the source."
+    src_protocol: Protocol | None = Field(
+        None, description="Protocol of the source, by default `amqp091`; `local` requires RabbitMQ 4.2."
     )
-    src_queue: Name | None = Field(None, description="Queue to consume from.")
-    src_queue_args: Arguments | None = Field(None, description="Arguments used to declare the source queue.")
-    src_exchange: Name | None = Field(
+    src_queue: Annotated[Name | None, LinkSupport(local="..")] = Field(
+        None, description="Queue to consume from."
+    )
+    src_queue_args: Annotated[Arguments | None, LinkSupport(local="..")] = Field(
+        None, description="Arguments used to declare the source queue."
+    )
+    src_exchange: Annotated[Name | None, LinkSupport(local="..")] = Field(
         None, description="Exchange to consume from through a temporary queue, instead of `src_queue`."
     )
-    src_exchange_key: RoutingKey | None = Field(None, description="Binding key used with `src_exchange`.")
-    src_address: str | None = Field(None, description="Source address (AMQP 1.0).")
-    src_prefetch_count: Whole | None = Field(
+    src_exchange_key: Annotated[RoutingKey | None, LinkSupport(local="..")] = Field(
+        None, description="Binding key used with `src_exchange`."
+    )
+    src_address: Annotated[str | None, LinkSupport(None, amqp10="..")] = Field(
+        None, description="Source address (AMQP 1.0)."
+    )
+    src_prefetch_count: Annotated[Whole | None, LinkSupport(amqp10="..")] = Field(
         None, ge=1, description="Maximum number of unacknowledged messages."
     )
-    src_delete_after: Literal["never", "queue-length"] | Whole | None = Field(
+    src_delete_after: Annotated[Literal["never", "queue-length"] | MessageCount | None, _EVERYWHERE] = Field(
         None,
         description="When the shovel deletes itself: `never`, after the initial `queue-length`, or after this many "
         "messages.",
     )
-    src_predeclared: bool | None = Field(
+    src_predeclared: Annotated[bool | None, LinkSupport("4.0..", amqp10="4.3..", local="..")] = Field(
         None, description="Whether the source must already exist and is not declared."
     )
-    src_consumer_args: Arguments | None = Field(None, description="Arguments of the shovel's consumer.")
-    dest_uri: Uris = Field(description="AMQP URI of the destination; credentials only as `${NAME}`.")
-    dest_protocol: Literal["amqp091", "amqp10", "local"] | None = Field(
-        None, description="Protocol of the destination."
+    src_consumer_args: Annotated[Arguments | None, LinkSupport(amqp10="4.3..", local="..")] = Field(
+        None, description="Arguments of the shovel's consumer."
     )
-    dest_queue: Name | None = Field(None, description="Queue to publish to.")
-    dest_queue_args: Arguments | None = Field(
+    src_consumer_name: Annotated[str | None, LinkSupport("4.3..", amqp10="4.3..", local="4.3..")] = Field(
+        None, description="Consumer tag of the shovel's consumer."
+    )
+    dest_uri: Uris = Field(description="AMQP URI of the destination; credentials only as `${NAME}`.")
+    dest_protocol: Protocol | None = Field(
+        None, description="Protocol of the destination, by default `amqp091`; `local` requires RabbitMQ 4.2."
+    )
+    dest_queue: Annotated[Name | None, LinkSupport(local="..")] = Field(
+        None, description="Queue to publish to."
+    )
+    dest_queue_args: Annotated[Arguments | None, LinkSupport(local="..")] = Field(
         None, description="Arguments used to declare the destination queue."
     )
-    dest_exchange: Name | None = Field(None, description="Exchange to publish to, instead of `dest_queue`.")
-    dest_exchange_key: RoutingKey | None = Field(
+    dest_exchange: Annotated[ExchangeName | None, LinkSupport(local="..")] = Field(
+        None, description="Exchange to publish to, instead of `dest_queue`; by default that of the message."
+    )
+    dest_exchange_key: Annotated[RoutingKey | None, LinkSupport(local="..")] = Field(
         None, description="Routing key to publish with; by default that of the original message."
     )
-    dest_address: str | None = Field(None, description="Destination address (AMQP 1.0).")
-    dest_predeclared: bool | None = Field(
+    dest_address: Annotated[str | None, LinkSupport(None, amqp10="..")] = Field(
+        None, description="Destination address (AMQP 1.0)."
+    )
+    dest_predeclared: Annotated[bool | None, LinkSupport("4.0..", amqp10="4.3..", local="..")] = Field(
         None, description="Whether the destination must already exist and is not declared."
+    )
+    dest_publish_properties: Annotated[Arguments | None, LinkSupport()] = Field(
+        None, description="Message properties to overwrite, such as `delivery_mode`."
     )
     dest_add_forward_headers: bool | None = Field(
         None, description="Whether to add `x-shovelled` headers that describe the source and destination."
@@ -148,6 +278,6 @@ class Shovel(_Parameter):
     reconnect_delay: WholeSeconds | None = Field(
         None, description="Delay before the shovel reconnects, in seconds."
     )
-    arguments: Arguments = Field(
+    arguments: LinkArguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )

@@ -1,4 +1,4 @@
-"""Scalar types of the file (durations, sizes, names, secrets) with their JSON Schemas."""
+"""Scalar types of the file (durations, sizes, names) with their JSON Schemas."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from ..base.duration import parse_duration
 from ..base.redaction import redacted
-from ..base.scalar import Interpolated, only_variables, typed
-from ..base.secret import Secret
+from ..base.scalar import Interpolated, typed
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's limit on times: ten years, in milliseconds (rabbit_misc:check_expiry).
@@ -205,47 +204,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _password(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, Interpolated):
-        raise PydanticCustomError("literal-secret", "a password must not be written in the file")
-    if not only_variables(value.written):
-        raise PydanticCustomError(
-            "literal-secret", "a password must consist of variables only, without defaults"
-        )
-    if not value:
-        raise PydanticCustomError("literal-secret", "the password is empty")
-    return Secret(str(value))
-
-
-_CREDENTIALS = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
-
-
-def _has_password(written: str) -> bool:
-    """Whether a URI, as written in the file, contains a password or a default for one."""
-    return any(
-        not only_variables(found["password"] or found["option"]) for found in _CREDENTIALS.finditer(written)
-    )
-
-
-def _uri(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
-    if _has_password(value.written if isinstance(value, Interpolated) else value):
-        raise PydanticCustomError("literal-secret", "a URI with a password must not be written in the file")
-    if not re.match(r"amqps?://", value):
-        raise PydanticCustomError("bad-uri", "must begin with amqp:// or amqps://")
-    return Secret(str(value))
-
-
 def _listed(value: Any) -> Any:
+    """A value as a list, so that a list with one item can be written without brackets."""
     return value if isinstance(value, list | tuple | None) else [value]
 
 
-_AMQP = r"^amqps?://|^\$\{"
 _DURATION_SCHEMA = {
     "type": ["integer", "string"],
     "pattern": r"^((\d+(\.\d+)?(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$",
@@ -253,8 +216,6 @@ _DURATION_SCHEMA = {
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
 _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
-_PASSWORD_SCHEMA = {"type": "string", "pattern": r"^(\$\{[^{}]+\})+$"}
-_URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern": _AMQP}, "pattern": _AMQP}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
 Milliseconds = Annotated[
@@ -295,9 +256,6 @@ PlainValue = Annotated[Any, BeforeValidator(_plain)]
 #: Whether an exchange or queue is declared elsewhere, and whether it may be missing until then.
 External = bool | Literal["later"]
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
-Password = Annotated[Secret, BeforeValidator(_password), WithJsonSchema(_PASSWORD_SCHEMA)]
-Uri = Annotated[Secret, BeforeValidator(_uri)]
-Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
 

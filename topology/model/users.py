@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from ..base.secret import Secret
-from .types import LIST_SCHEMA, Model, Name, Password, Regex, Whole, _listed
+from ..base.scalar import Interpolated, only_variables
+from ..base.secret import HASH_SIZES, Secret
+from .types import LIST_SCHEMA, Model, Name, Regex, Whole, _listed
 
 
 def _tags(value: Any) -> Any:
@@ -36,6 +39,43 @@ UserTags = Annotated[
     BeforeValidator(_tags),
     WithJsonSchema(LIST_SCHEMA),
 ]
+
+
+def _password(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, Interpolated):
+        raise PydanticCustomError("literal-secret", "a password must not be written in the file")
+    if not only_variables(value.written):
+        raise PydanticCustomError(
+            "literal-secret", "a password must consist of variables only, without defaults"
+        )
+    if not value:
+        raise PydanticCustomError("literal-secret", "the password is empty")
+    return Secret(str(value))
+
+
+def _password_hash(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong_type", "must be a string")
+    if not value and not isinstance(value, Interpolated):
+        return Secret("")  # RabbitMQ: the user cannot log in with a password
+    try:
+        size = len(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size not in HASH_SIZES.values():
+        raise PydanticCustomError("bad-hash", "must be a password hash, which is base64 of salt and digest")
+    return Secret(str(value))
+
+
+_PASSWORD_SCHEMA = {"type": "string", "pattern": r"^(\$\{[^{}]+\})+$"}
+_HASH_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9+/]{28,}=*$|^$|\$\{.+\}"}
+
+Password = Annotated[Secret, BeforeValidator(_password), WithJsonSchema(_PASSWORD_SCHEMA)]
+PasswordHash = Annotated[Secret, BeforeValidator(_password_hash), WithJsonSchema(_HASH_SCHEMA)]
 
 
 class Permission(Model):
@@ -81,8 +121,9 @@ class User(Model):
     password_file: str | None = Field(
         None, description="Path of a file whose first line is the password, relative to this file."
     )
-    password_hash: Secret | None = Field(
-        None, description="Password hash, as from `rabbitmqctl hash_password`."
+    password_hash: PasswordHash | None = Field(
+        None,
+        description="Password hash, as from `rabbitmqctl hash_password`; an empty text for a user without a password.",
     )
     hashing_algorithm: Literal[
         "rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "rabbit_password_hashing_md5"

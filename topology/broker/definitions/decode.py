@@ -21,7 +21,7 @@ from ...base.resources import (
     map_leaves,
     queue_resource,
 )
-from ...base.secret import Secret
+from ...base.secret import Secret, secret_uris
 
 Json = Mapping[str, Any]
 
@@ -120,7 +120,7 @@ def binding(item: Json) -> Resource | None:
 def parameter(item: Json) -> Resource:
     """From `/api/parameters/COMPONENT/VHOST`; the URIs in its value become secrets."""
     key = Key(Kind.PARAMETER, item["vhost"], (item["component"], item["name"]))
-    return Resource(key, {"value": _secret_uris(item["value"])})
+    return Resource(key, {"value": secret_uris(_integral(item["value"]))})
 
 
 def global_parameter(item: Json) -> Resource:
@@ -169,17 +169,6 @@ def _integral(value: Any) -> Any:
         return int(leaf) if isinstance(leaf, float) and leaf.is_integer() else leaf
 
     return map_leaves(value, convert)
-
-
-def _secret_uris(value: Any, name: str = "") -> Any:
-    """A parameter's value whose `uri`, `src-uri` and `dest-uri`, each a string or a list of strings, are secrets."""
-    if isinstance(value, Mapping):
-        return {field: _secret_uris(item, field) for field, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_secret_uris(item, name) for item in value]
-    if isinstance(value, str) and name.endswith("uri"):
-        return Secret(value)
-    return _integral(value)
 
 
 def _arguments(item: Json) -> dict[str, Any]:

@@ -169,10 +169,18 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
     ),
     LintRule(
         "bad-uri",
-        summary="The URI of a link is not an AMQP URI",
-        why="Federation and shovels connect over AMQP only.",
+        summary="The URI of a link is not an AMQP URI, or RabbitMQ would misread it",
+        why="RabbitMQ refuses it, or connects with another password or to another host or vhost than meant. In a user "
+        "name, a password or a vhost, each of `# / ? % @ :` must be percent-encoded.",
         example='federation: {upstreams: {berlin: {uri: "http://berlin"}}}',
-        fix="Use `amqp://` or `amqps://`.",
+        fix="Use `amqp://` or `amqps://`, and percent-encode what the message names, also in variables.",
+    ),
+    LintRule(
+        "bad-hash",
+        summary="A `password_hash` is not the hash of a password",
+        why="RabbitMQ would refuse it, or no password would match it.",
+        example="users: {app: {password_hash: hunter2}}",
+        fix="Use the output of `rabbitmqctl hash_password`, with the `hashing_algorithm` that made it.",
     ),
     LintRule(
         "unused-allow",

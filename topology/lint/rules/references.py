@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 from ...base.finding import ValuePath, did_you_mean
 from ...base.resources import BUILT_IN_EXCHANGES
-from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topology
+from ...base.secret import HASH_SIZES
+from ...model import Binding, Body, DeadLetter, Exchange, Policy, Queue, Topology, User
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
 from .bindings import check_binding
@@ -144,6 +147,7 @@ def check_users(topology: Topology, report: Reporter) -> None:
         if user.password is not None and user.password_hash is not None:
             message = "a password is given in more than one way"
             report.add(("users", name, "password_hash"), "conflict", message, "keep one")
+        _check_hash(name, user, report)
         for vhost, exchanges in user.topic_permissions.items():
             body = topology.vhosts.get(vhost)
             if body is None and vhost == (topology.vhost or "/"):
@@ -154,3 +158,19 @@ def check_users(topology: Topology, report: Reporter) -> None:
                     path = ("users", name, "topic_permissions", vhost, exchange)
                     message = f"there is no exchange `{exchange}` in this file"
                     report.add(path, "unknown-name", message, did_you_mean(exchange, known), of_key=True)
+
+
+def _check_hash(name: str, user: User, report: Reporter) -> None:
+    if (
+        not user.password_hash
+        or not user.password_hash.reveal()
+        or "hashing_algorithm" not in user.model_fields_set
+    ):
+        return
+    size = len(base64.b64decode(user.password_hash.reveal()))
+    if size != HASH_SIZES[user.hashing_algorithm]:
+        made_by = next(algorithm for algorithm, bytes_ in HASH_SIZES.items() if bytes_ == size)
+        message = f"`password_hash` was not made by `{user.hashing_algorithm}`"
+        report.add(
+            ("users", name, "password_hash"), "bad-hash", message, f"add `hashing_algorithm: {made_by}`"
+        )

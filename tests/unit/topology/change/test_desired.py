@@ -196,7 +196,7 @@ def test_a_user_has_permissions() -> None:
         users={
             "app": {
                 "tags": ["monitoring", "administrator"],
-                "password_hash": "aGFzaA==",
+                "password_hash": "A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr",
                 "permissions": {"/": {"read": ".*"}},
                 "topic_permissions": {"/": {"tasks": {"write": "^app"}}},
             }
@@ -205,7 +205,7 @@ def test_a_user_has_permissions() -> None:
     assert {str(key): dict(item.properties) for key, item in found.items()} == {
         "user app": {
             "tags": ["administrator", "monitoring"],
-            "password_hash": Secret("aGFzaA=="),
+            "password_hash": Secret("A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr"),
         },
         "permission app": {"configure": "^$", "write": "^$", "read": ".*"},
         "topic permission app tasks": {"write": "^app", "read": ".*"},

@@ -16,6 +16,7 @@ from routectl.topology.file.load import load
 from ...loading import Folder, body
 
 WORD = "hunter2hunter2"
+HASH = "A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr"
 NOT_HERE = "a password must not be written in the file"
 
 
@@ -145,7 +146,7 @@ def test_uris_get_their_passwords_from_the_environment(tmp_path: Path) -> None:
         Folder(tmp_path)
         .load(
             body(
-                'shovels: {s: {src_uri: "amqp://u:${PW}@h", dest_uri: ["amqp://h", "${URL}"]}}\n'
+                'shovels: {s: {src_uri: "amqp://u:${PW}@h", src_queue: q, dest_uri: ["amqp://h", "${URL}"]}}\n'
                 'users: {u: {password: "${PW}"}}'
             ),
             {"PW": WORD, "URL": f"amqps://u:{WORD}@h"},
@@ -177,7 +178,7 @@ def test_a_password_file_is_read_and_not_shown(tmp_path: Path) -> None:
             f'{{password_file: {tmp_path}/pw, password: "${{PW}}"}}',
             "a password is given in more than one way",
         ),
-        ('{password_hash: x, password: "${PW}"}', "a password is given in more than one way"),
+        (f'{{password_hash: {HASH}, password: "${{PW}}"}}', "a password is given in more than one way"),
     ):
         (found,) = folder.mistakes(body(f"users: {{u: {text}}}"), {"PW": WORD})
         assert message in found
@@ -240,3 +241,27 @@ def test_a_position_contains_no_secret(tmp_path: Path) -> None:
     position = loaded.position(("users", "u", "password"))
     assert isinstance(position, Position)
     assert position.text == 'users: {u: {password: "${PW}"}}'
+
+
+@pytest.mark.parametrize("value", ["hunter2", "aHVudGVyMg==", "not base64!", f"{HASH}\n"])
+def test_a_password_hash_has_the_form_of_one(tmp_path: Path, value: str) -> None:
+    (finding,) = Folder(tmp_path).findings(body('users: {u: {password_hash: "${HASH}"}}'), {"HASH": value})
+    assert finding.code == "bad-hash"
+    assert value.strip() not in finding.render()
+
+
+def test_a_password_hash_belongs_to_its_algorithm(tmp_path: Path) -> None:
+    text = f"users: {{u: {{password_hash: {HASH}, hashing_algorithm: rabbit_password_hashing_sha512}}}}"
+    (finding,) = Folder(tmp_path).findings(body(text))
+    assert (finding.code, finding.help) == (
+        "bad-hash",
+        "add `hashing_algorithm: rabbit_password_hashing_sha256`",
+    )
+
+
+def test_a_user_without_a_password_has_an_empty_hash(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    loaded = folder.load(body("users: {u: {password_hash: ''}}"))
+    assert loaded.topology.users["u"].password_hash is not None
+    (found,) = folder.mistakes(body("users: {u: {password_hash: '${HASH}'}}"), {"HASH": ""})
+    assert "bad-hash" in found
