@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 #: Names of a kind that are shown without `--verbose`.
 _SHOWN = 5
 
-#: The kinds that belong to the whole cluster, which other files may describe.
-_OF_CLUSTER = (Kind.VHOST, Kind.USER)
-
 
 def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
     """The objects that the file does not name.
@@ -30,12 +27,13 @@ def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
     Parameters:
       plan: The plan.
       files: The names of the files.
-      verbose: List each object with what `--delete` calls it, and the vhosts and users of the cluster, too.
+      verbose: List each object with what `--delete` calls it, and what belongs to the
+        whole cluster, such as users, which other files may describe.
     """
     harmful = [leftover for leftover in plan.leftovers if leftover.harm is not None]
     others = [leftover for leftover in plan.leftovers if leftover.harm is None]
     if not verbose:
-        others = [leftover for leftover in others if leftover.key.kind not in _OF_CLUSTER]
+        others = [leftover for leftover in others if leftover.key.vhost]
     lines = [line for leftover in harmful for line in _harmful(leftover, plan)]
     if others:
         lines.append(f"note: not in {files}, left unchanged:")

@@ -160,9 +160,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
     padding = " " * (width - display_width(title))
     lines = [f"{mark} {_kind(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
-        counts = ""
-        if change.messages is not None:
-            counts = f" ({count_text(change.messages, 'message')}, {count_text(change.consumers or 0, 'consumer')})"
+        counts = f" ({change.traffic})" if change.traffic else ""
         lines.append(f"      {click.style(' and '.join(change.risks), fg='red')}: {change.reason}{counts}")
     return lines
 

@@ -147,10 +147,10 @@ def exchange(name: str, vhost: str = "/", **properties: Any) -> Resource:
     return Resource(exchange_key(vhost, name), usual | properties)
 
 
-def queue(name: str, vhost: str = "/", *, messages: int | None = None, **properties: Any) -> Resource:
-    """A queue; durable and classic by default."""
+def queue(name: str, vhost: str = "/", *, messages: int | None = 0, **properties: Any) -> Resource:
+    """A queue without consumers; durable, classic and empty by default."""
     usual = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
-    return Resource(queue_key(vhost, name), usual | properties, messages=messages)
+    return Resource(queue_key(vhost, name), usual | properties, messages=messages, consumers=0)
 
 
 def policy(name: str, vhost: str = "/", /, **definition: Any) -> Resource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,8 @@ def populate(management: Management, vhost: str, user: str) -> None:
             "POST", f"bindings/{where}/e/old/{target}", {"routing_key": "k", "arguments": {"x-match": "any"}}
         )
     management.put(f"vhost-limits/{where}/max-queues", {"value": 50})
+    management.put(f"user-limits/{user}/max-connections", {"value": 50})
+    management.put(f"global-parameters/{user}", {"value": {"any": 1}})
     management.put(f"permissions/{where}/{user}", ALL)
     management.put(f"topic-permissions/{where}/{user}", {"exchange": "old", "write": ".*", "read": ".*"})
     for component, name, value in (
@@ -73,15 +76,18 @@ def test_every_kind_is_listed_and_deleted_as_listed(
     routectl("apply", "--yes")
     populate(management, vhost, them)
     shown = routectl("plan", "--verbose").out
-    ours = [f"--delete user:{them}"]
+    ours = [
+        f"--delete 'user-limit:{them} max-connections'",
+        f"--delete global-parameter:{them}",
+        f"--delete user:{them}",
+    ]
     listed = [line.strip() for line in shown.splitlines() if line.startswith("  --delete")]
-    options = [
-        line.partition(" (")[0] for line in listed if "vhost:" not in line and "user:" not in line
-    ] + ours
-    assert len(options) == 13
+    of_cluster = re.compile(r"--delete '?(vhost|user|user-limit|global-parameter):")
+    options = [line.partition(" (")[0] for line in listed if not of_cluster.match(line)] + ours
+    assert len(options) == 15
     assert "s3cret" not in shown
     words = [word for option in options for word in shlex.split(option)]
-    assert "Applied: 13 deleted. Broker matches" in routectl(*DELETE, *words).out
+    assert "Applied: 15 deleted. Broker matches" in routectl(*DELETE, *words).out
     assert routectl("plan").out.splitlines()[2:] == [f"No changes. Broker matches {routectl.path}."]
     assert them not in [user["name"] for user in management.get("users")]
     again = routectl(*DELETE, "--delete", "policy:limits")
@@ -133,8 +139,11 @@ def test_what_a_user_may_not_read_is_said(
     result = routectl("plan", **where)
     assert result.code == 0
     assert "policy  theirs" in result.out
-    assert "may not read them: shovels and federation upstreams (needs the tag `policymaker`)" in result.out
-    assert "permissions, topic permissions, users (needs the tag `administrator`)" in result.out
+    assert (
+        "read them: global parameters, shovels and federation upstreams (needs the tag `policymaker`)"
+        in result.out
+    )
+    assert "permissions, topic permissions, user limits, users (needs the tag `administrator`)" in result.out
     refused = routectl("plan", "--delete", "shovel:s", **where)
     assert (refused.code, "may not read" in refused.err) == (2, True)
 
@@ -187,3 +196,49 @@ routes: [{tasks: "*", queue: normal}]
     words = shlex.split(option.partition("to delete it: ")[2])
     assert "1 deleted" in routectl(*DELETE, *words).out
     assert "apart from 1 harmful leftover." in routectl("plan").out
+
+
+def test_tasks_that_a_deletion_would_lose_are_counted(
+    routectl: Command, management: Management, vhost: str, other: str
+) -> None:
+    routectl.write("""
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {type: quorum, bindings: [{exchange: tasks, key: high}]}
+  old: {type: quorum, bindings: [{exchange: tasks, key: old}]}
+routes: [{tasks: "a.*", queue: old}, {tasks: "*", queue: high}]
+""")
+    routectl("apply", "--yes")
+    routectl.write("""
+exchanges: {tasks: {type: topic}}
+queues: {high: {type: quorum, bindings: [{exchange: tasks, key: high}]}}
+routes: [{tasks: "*", queue: high}]
+""")
+    # A task that is due in more than four years.
+    delayed = {
+        "properties": {},
+        "routing_key": "1." + "0." * 27 + "old",
+        "payload": "x",
+        "payload_encoding": "string",
+    }
+    assert management.request("POST", f"exchanges/{vhost}/celery_delayed_27/publish", delayed)[1]["routed"]
+    words = ("apply", "--yes", "--delete", "queue:old", "--allow", "destructive")
+    refused = routectl(*words)
+    assert refused.code == 1
+    assert (
+        "queue old would be deleted: 0 messages, 0 consumers, up to 1 delayed task under way to it"
+        in refused.err
+    )
+    assert "--allow data-loss" in refused.err
+    assert "1 deleted" in routectl(*words, "--allow", "data-loss").out
+
+    there = quote(other, safe="")
+    management.put(f"queues/{there}/q", {"durable": True})
+    message = {"properties": {}, "routing_key": "q", "payload": "x", "payload_encoding": "string"}
+    management.request("POST", f"exchanges/{there}/amq.default/publish", message)
+    refused = routectl("apply", "--yes", "--delete", f"vhost:{other}", "--allow", "destructive")
+    assert refused.code == 1
+    assert "would be deleted: 1 message, 0 consumers" in refused.err
+    management.request("DELETE", f"permissions/{there}/guest")
+    plan = routectl("plan", "--delete", f"vhost:{other}").out
+    assert "destructive and data-loss: its deletion was requested (messages and consumers unknown)" in plan

@@ -65,7 +65,7 @@ def test_a_policy_is_changed_in_place(routectl: Command) -> None:
     routectl.write(SHOP)
     routectl("apply", "--yes")
     routectl.write(SHOP.replace("max_length: 1000", "max_length: 50, message_ttl: 1h"))
-    assert "max-length: 1000 -> 50, message-ttl: unset -> 3600000" in routectl("plan").out
+    assert "max-length: 1000 -> 50, message-ttl: unset -> 1h" in routectl("plan").out
     assert "Applied: 1 changed" in routectl("apply", "--yes").out
     assert routectl.matches()
 

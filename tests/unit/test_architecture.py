@@ -122,7 +122,7 @@ LAYERS = (
 )
 
 #: What of `topology.change` knows the broker; the rest is data in, data out.
-JOINTS = {f"topology.change.{name}" for name in ("apply", "planner", "refusals", "safety.guards")}
+JOINTS = {f"topology.change.{name}" for name in ("apply", "counts", "planner", "refusals", "safety.guards")}
 
 #: Modules of a folder at most; a command of the command line is found by its name.
 MAX_MODULES = 12

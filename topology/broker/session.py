@@ -86,6 +86,10 @@ class ManagementSession:
         """The names of the vhosts that the user may access."""
         return self._management.vhosts()
 
+    def queues(self, vhost: str) -> list[Resource]:
+        """The queues of a vhost."""
+        return list(self._management.read([vhost], [Kind.QUEUE]).values())
+
     def counted(self, queues: Iterable[Resource]) -> list[Resource]:
         """The queues with their numbers of messages and consumers."""
         return self._management.counted(queues)

@@ -12,7 +12,9 @@ from ..errors import AccessRefused, UsageError
 #: The tags that reading the kinds needs besides `management`.
 _TAGS = {
     Kind.PARAMETER: "policymaker",
+    Kind.GLOBAL_PARAMETER: "policymaker",
     Kind.USER: "administrator",
+    Kind.USER_LIMIT: "administrator",
     Kind.PERMISSION: "administrator",
     Kind.TOPIC_PERMISSION: "administrator",
 }

@@ -31,8 +31,9 @@ class Change:
       after: Its properties in the file; None if it is deleted.
       risk: `safe`; `disruptive` if consumers are cancelled; `destructive` if messages or routes may be lost.
       reason: The reason for the change.
-      messages: The number of messages in the queue, if it is replaced or deleted.
-      consumers: The number of consumers of the queue, if it is replaced or deleted.
+      messages: The number of messages in the queue or vhost, if it is replaced or deleted; None if it is unknown.
+      consumers: The number of consumers of the queue or vhost, likewise.
+      delayed: The number of Celery's delayed tasks that may be under way to the object, at most; None if it is unknown.
     """
 
     action: Action
@@ -43,6 +44,7 @@ class Change:
     reason: str
     messages: int | None = None
     consumers: int | None = None
+    delayed: int | None = 0
 
     @property
     def resource(self) -> Resource:
@@ -51,10 +53,23 @@ class Change:
 
     @property
     def risks(self) -> tuple[str, ...]:
-        """The risks that the user must accept: for the deletion of a queue with messages, also `data-loss`."""
+        """The risks that the user must accept: if messages may be lost, also `data-loss`."""
         if self.risk == "safe":
             return ()
-        return (self.risk, "data-loss") if self.action == "delete" and self.messages else (self.risk,)
+        holds = self.messages if self.action == "delete" and self.key.kind in _HOLD_MESSAGES else 0
+        return (self.risk,) if holds == self.delayed == 0 else (self.risk, "data-loss")
+
+    @property
+    def traffic(self) -> str:
+        """What the change affects, such as `3 messages, 1 consumer`; empty if there cannot be any."""
+        parts = []
+        if self.key.kind in _HOLD_MESSAGES:
+            if self.messages is self.consumers is None:
+                return "messages and consumers unknown"
+            parts += [_counted(self.messages, "message"), _counted(self.consumers, "consumer")]
+        if self.delayed != 0:
+            parts.append(_counted(self.delayed, "delayed task", "up to ") + " under way to it")
+        return ", ".join(parts)
 
     def differences(self) -> list[tuple[str, Any, Any]]:
         """The properties and arguments that differ, as (name, before, after); None if absent."""
@@ -77,6 +92,7 @@ class Change:
             "reason": self.reason,
             "messages": self.messages,
             "consumers": self.consumers,
+            "delayed": self.delayed,
         }
 
     @classmethod
@@ -101,11 +117,21 @@ class Change:
             _typed(data["reason"], str),
             _typed(data["messages"], int, NoneType),
             _typed(data["consumers"], int, NoneType),
+            _typed(data["delayed"], int, NoneType),
         )
 
 
+_HOLD_MESSAGES = frozenset({Kind.QUEUE, Kind.VHOST})
+
 #: The number of parts in names that have several.
 _NAME_PARTS = {Kind.BINDING: 5, Kind.USER_LIMIT: 2, Kind.TOPIC_PERMISSION: 2, Kind.PARAMETER: 2}
+
+
+def _counted(number: int | None, noun: str, at_most: str = "") -> str:
+    """A number with its noun; a number that is not known is not shown as 0."""
+    if number is None:
+        return f"an unknown number of {noun}s"
+    return f"{at_most}{number} {noun}{'s' * (number != 1)}"
 
 
 def _typed(value: Any, *types: type) -> Any:
@@ -281,5 +307,5 @@ _PAST = {
 
 
 def _without_counts(change: Change) -> dict[str, Any]:
-    ignored = ("messages", "consumers", "reason")
+    ignored = ("messages", "consumers", "delayed", "reason")
     return {name: value for name, value in change.as_dict().items() if name not in ignored}

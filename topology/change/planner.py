@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
+from ..base.resources import Key, Kind, State
 from ..broker.address import Address
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
 from ..model import Body
 from ..model.support import parse_version
+from .counts import counted_changes, counted_leftovers
 from .deletions import in_use, resolve, unreadable_notes
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
-from .harm import copying_bindings, unattended
-from .leftovers import Leftover, leftover_keys
-from .plan import Change, Plan
+from .harm import copying_bindings
+from .leftovers import leftover_keys
+from .plan import Plan
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
 
 
@@ -119,10 +120,10 @@ def plan_by_management(
         broker=str(address),
         cluster=server.cluster_name,
         vhosts=vhosts,
-        changes=_counted(found.changes, session),
+        changes=counted_changes(found.changes, wanted, live, session),
         problems=found.problems,
         notes=(*missing, *unreadable_notes(unreadable)),
-        leftovers=_leftovers(kept, harm, session),
+        leftovers=counted_leftovers(kept, harm, session),
         files=loaded.files,
     )
     return Planned(plan, wanted, session, deletions)
@@ -174,33 +175,3 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
     found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
     plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), (), loaded.files)
     return Planned(plan, wanted, session)
-
-
-def _counted(changes: Sequence[Change], session: ManagementSession) -> tuple[Change, ...]:
-    """The changes with the message and consumer counts of each queue to be replaced or deleted."""
-    queues = [
-        Resource(change.key)
-        for change in changes
-        if change.key.kind is Kind.QUEUE and change.action in ("replace", "delete")
-    ]
-    counts = {queue.key: queue for queue in session.counted(queues)}
-    return tuple(
-        replace(change, messages=counts[change.key].messages, consumers=counts[change.key].consumers)
-        if change.key in counts
-        else change
-        for change in changes
-    )
-
-
-def _leftovers(
-    keys: Iterable[Key], harm: Mapping[Key, str], session: ManagementSession
-) -> tuple[Leftover, ...]:
-    """The leftovers, sorted by kind, with the message and consumer counts of queues and with what harm they do."""
-    ordered = sorted({*keys, *harm}, key=lambda key: (KIND_ORDER[key.kind], key.vhost, key.name))
-    queues = [Resource(key) for key in ordered if key.kind is Kind.QUEUE]
-    counts = {queue.key: (queue.messages, queue.consumers) for queue in session.counted(queues)}
-    return tuple(
-        Leftover(key, *numbers, harm.get(key) or unattended(*numbers))
-        for key in ordered
-        for numbers in [counts.get(key, (None, None))]
-    )

@@ -42,7 +42,5 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
 
 
 def _impact(change: Change) -> str:
-    if change.key.kind is not Kind.QUEUE:
-        return "its bindings would be removed" if change.key.kind is Kind.EXCHANGE else "it is in use"
-    messages, consumers = change.messages or 0, change.consumers or 0
-    return f"{messages} message{'s' * (messages != 1)}, {consumers} consumer{'s' * (consumers != 1)}"
+    uses = {Kind.EXCHANGE: "its bindings would be removed", Kind.QUEUE: "", Kind.VHOST: ""}
+    return ", ".join(filter(None, [uses.get(change.key.kind, "it is in use"), change.traffic]))

@@ -79,7 +79,7 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
 note: this is a test
 note: not in queues.yaml, left unchanged:
   exchange  theirs
-  queue     other (messages unknown)
+  queue     other (0 messages, 0 consumers)
 
 Plan: 4 to create, 1 to change, 1 to replace, 1 to delete, 1 problem"""
     )

@@ -13,6 +13,7 @@ KEYS = {
     "vhost:reports": Key(Kind.VHOST, "", ("reports",)),
     "vhost-limit:max-queues": Key(Kind.VHOST_LIMIT, "/", ("max-queues",)),
     "user:app": Key(Kind.USER, "", ("app",)),
+    "user-limit:app max-connections": Key(Kind.USER_LIMIT, "", ("app", "max-connections")),
     "permission:app@reports": Key(Kind.PERMISSION, "reports", ("app",)),
     "policy:length": Key(Kind.POLICY, "/", ("length",)),
     "operator-policy:length": Key(Kind.OPERATOR_POLICY, "/", ("length",)),
@@ -26,6 +27,7 @@ KEYS = {
     "shovel:move": Key(Kind.PARAMETER, "/", ("shovel", "move")),
     "upstream:site": Key(Kind.PARAMETER, "/", ("federation-upstream", "site")),
     "upstream-set:sites": Key(Kind.PARAMETER, "/", ("federation-upstream-set", "sites")),
+    "global-parameter:note": Key(Kind.GLOBAL_PARAMETER, "", ("note",)),
 }
 
 

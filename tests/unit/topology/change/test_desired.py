@@ -12,7 +12,7 @@ from routectl.topology.base.resources import Key, Kind, Resource, State, binding
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.desired import desired_state
 from routectl.topology.model import Topology
-from tests.fakes import exchange, queue, vhost_key
+from tests.fakes import exchange, vhost_key
 
 ROUTED: dict[str, Any] = {
     "exchanges": {"tasks": {"type": "topic"}},
@@ -111,9 +111,12 @@ def test_an_exchange_with_everything() -> None:
 
 def test_a_queue_has_its_type_as_a_property_and_the_rest_as_arguments() -> None:
     found = wanted(queues={"q": {"type": "quorum", "delivery_limit": 5, "arguments": {"x-note": "n"}}})
-    assert found[queue_key("/", "q")] == queue(
-        "q", type="quorum", arguments={"x-delivery-limit": 5, "x-note": "n"}
-    )
+    assert found[queue_key("/", "q")].properties == {
+        "type": "quorum",
+        "durable": True,
+        "auto_delete": False,
+        "arguments": {"x-delivery-limit": 5, "x-note": "n"},
+    }
 
 
 @pytest.mark.parametrize(

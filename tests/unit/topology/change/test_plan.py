@@ -42,6 +42,7 @@ CHANGES = st.builds(
     TEXTS,
     st.none() | st.integers(0),
     st.none() | st.integers(0),
+    st.none() | st.integers(0),
 )
 SEVERAL = st.lists(TEXTS, max_size=2).map(tuple)
 PLANS = st.builds(
@@ -121,9 +122,45 @@ def test_differences_are_laid_out_by_name() -> None:
     assert change.differences() == [("x-a", 1, 3), ("x-gone", 2, None)]
 
 
+@pytest.mark.parametrize(
+    ("counts", "risks", "traffic"),
+    [
+        ((0, 0, 0), ("destructive",), "0 messages, 0 consumers"),
+        ((0, 2, 0), ("destructive",), "0 messages, 2 consumers"),
+        ((1, 0, 0), ("destructive", "data-loss"), "1 message, 0 consumers"),
+        ((None, 0, 0), ("destructive", "data-loss"), "an unknown number of messages, 0 consumers"),
+        ((None, None, 0), ("destructive", "data-loss"), "messages and consumers unknown"),
+        (
+            (0, 0, 3),
+            ("destructive", "data-loss"),
+            "0 messages, 0 consumers, up to 3 delayed tasks under way to it",
+        ),
+        (
+            (0, 0, None),
+            ("destructive", "data-loss"),
+            "0 messages, 0 consumers, an unknown number of delayed tasks under way to it",
+        ),
+    ],
+)
+def test_what_may_hold_messages_needs_consent_to_their_loss(
+    counts: tuple[int | None, int | None, int | None], risks: tuple[str, ...], traffic: str
+) -> None:
+    for key in (HIGH.key, Key(Kind.VHOST, "", ("shop",))):
+        deletion = Change("delete", key, QUEUE, None, "destructive", "you named it", *counts)
+        assert (deletion.risks, deletion.traffic) == (risks, traffic)
+
+
+def test_what_holds_no_messages_needs_consent_to_the_loss_of_delayed_tasks_alone() -> None:
+    deletion = Change("delete", Key(Kind.EXCHANGE, "/", ("tasks",)), {}, None, "destructive", "")
+    assert (deletion.risks, deletion.traffic) == (("destructive",), "")
+    delayed = replace(deletion, delayed=2)
+    assert delayed.risks == ("destructive", "data-loss")
+    assert delayed.traffic == "up to 2 delayed tasks under way to it"
+
+
 def test_message_counts_do_not_make_a_plan_stale() -> None:
     deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 1, 0)
-    assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2))) == []
+    assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2, delayed=1))) == []
 
 
 def test_stale_reasons_name_each_object() -> None:
@@ -216,6 +253,7 @@ def test_an_incomplete_plan_is_rejected(field: str) -> None:
         ("reason", None),
         ("messages", "many"),
         ("consumers", []),
+        ("delayed", "many"),
     ],
 )
 def test_a_corrupt_change_is_rejected(field: str, value: Any) -> None:

@@ -1,0 +1,96 @@
+"""How many messages and consumers a deletion or a replacement affects, and which leftovers have some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
+from ..broker.session import ManagementSession
+from ..delivery.delayed import LEVELS, level_name
+from ..errors import BrokerError, Unreachable
+from .delays import delayed_tasks_lost
+from .harm import unattended
+from .leftovers import Leftover
+from .plan import Change
+
+Numbers = tuple[int | None, int | None]
+
+
+def counted_changes(
+    changes: Sequence[Change], desired: State, live: State, session: ManagementSession
+) -> tuple[Change, ...]:
+    """The changes with the messages and consumers of each queue or vhost that is replaced or deleted."""
+    affected = [change for change in changes if change.action in ("replace", "delete")]
+    queues = [Resource(change.key) for change in affected if change.key.kind is Kind.QUEUE]
+    numbers = _numbers(queues, session)
+    for change in affected:
+        if change.key.kind is Kind.VHOST:
+            numbers[change.key] = _in_vhost(change.key.name[0], session)
+    delayed = _delayed(affected, desired, live, session)
+    return tuple(
+        replace(
+            change,
+            messages=numbers.get(change.key, (None, None))[0],
+            consumers=numbers.get(change.key, (None, None))[1],
+            delayed=delayed.get(change.key, 0),
+        )
+        for change in changes
+    )
+
+
+def counted_leftovers(
+    keys: Iterable[Key], harm: Mapping[Key, str], session: ManagementSession
+) -> tuple[Leftover, ...]:
+    """The leftovers, sorted by kind, with the messages and consumers of queues and with what harm they do."""
+    ordered = sorted({*keys, *harm}, key=lambda key: (KIND_ORDER[key.kind], key.vhost, key.name))
+    numbers = _numbers([Resource(key) for key in ordered if key.kind is Kind.QUEUE], session)
+    return tuple(
+        Leftover(key, *found, harm.get(key) or unattended(*found))
+        for key in ordered
+        for found in [numbers.get(key, (None, None))]
+    )
+
+
+def _numbers(queues: Iterable[Resource], session: ManagementSession) -> dict[Key, Numbers]:
+    return {queue.key: (queue.messages, queue.consumers) for queue in session.counted(queues)}
+
+
+def _in_vhost(vhost: str, session: ManagementSession) -> Numbers:
+    """The messages and consumers of all queues of a vhost, unknown if the user has no access to it."""
+    try:
+        found = _numbers(session.queues(vhost), session)
+    except Unreachable:
+        raise
+    except BrokerError:
+        return None, None
+    return _total(messages for messages, _ in found.values()), _total(number for _, number in found.values())
+
+
+def _delayed(
+    affected: Sequence[Change], desired: State, live: State, session: ManagementSession
+) -> dict[Key, int | None]:
+    """For each change that delayed tasks may run into, how many there are at most.
+
+    The queues of delayed tasks hold those for all queues, and looking at a message to see its key may cost it. So
+    all of them count for each of the changes.
+    """
+    totals: dict[str, int | None] = {}
+    found = {}
+    for key in delayed_tasks_lost([change.key for change in affected], desired, live):
+        if key.vhost not in totals:
+            levels = (Key(Kind.QUEUE, key.vhost, (level_name(level),)) for level in range(LEVELS))
+            numbers = _numbers([Resource(level) for level in levels if level in live], session)
+            totals[key.vhost] = _total(messages for messages, _ in numbers.values())
+        found[key] = totals[key.vhost]
+    return found
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    """The sum; None if a number is unknown."""
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
