@@ -27,7 +27,7 @@ from .publishing.failures import (
     QueueFull,
     Undeliverable,
 )
-from .publishing.kombu_queues import kombu_queues
+from .publishing.kombu_queues import FileQueues, kombu_queues
 from .publishing.rate_limits import RateLimits, limit_bound_tasks, merge_annotations
 from .publishing.router import PublishingRouter, Routes, entries, router_of
 from .publishing.subsecond_delays import support_subsecond_delays
@@ -220,7 +220,9 @@ def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
     if default is None:
         raise RoutingError(f"{router.origin} has no queue for tasks", "declare one under `queues`")
     values = {
-        "task_queues": list(kombu_queues(router.body, router.table.addresses, declare=router.declare)),
+        "task_queues": FileQueues(
+            kombu_queues(router.body, router.table.addresses, declare=router.declare), router.wrap_apps
+        ),
         "task_routes": Routes((router,)),
         "task_create_missing_queues": False,
         "task_default_queue": default,

@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from .fork import remember
+
 #: Seconds for the last bytes of TLS when a socket is closed.
 _CLOSE_TIMEOUT = 0.2
 
@@ -69,6 +71,7 @@ class Guard:
             guard: Guard = connection.routectl_guard
         except AttributeError:
             guard = connection.routectl_guard = cls(connection)
+            remember(client)
         return guard
 
     def wait_until_unblocked(self) -> None:

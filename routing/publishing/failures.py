@@ -23,6 +23,8 @@ from ...topology.errors import RoutingError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ...topology.model import Body
+
 HINT_APPLY = "run `routectl apply`"
 
 
@@ -192,6 +194,22 @@ def reason_of(error: BaseException) -> str:
     text = getattr(error, "reply_text", None) or getattr(error, "strerror", None) or str(error)
     reason = tidy_reason(mask_urls(str(text)))
     return reason or type(error).__name__
+
+
+def limit_of(body: Body, name: str) -> str:
+    """Returns the limit at which a queue rejects new messages, as the file says it; empty if it does not.
+
+    Publishers do not read the file's policies.
+
+    Parameters:
+      body: One vhost's part of the file.
+      name: The queue's name.
+    """
+    queue = body.queues.get(name)
+    if queue is None or queue.overflow not in ("reject-publish", "reject-publish-dlx"):
+        return ""
+    limits = {"max_length": queue.max_length, "max_length_bytes": queue.max_length_bytes}
+    return ", ".join(f"{field}: {value}" for field, value in limits.items() if value is not None)
 
 
 def _span(seconds: float | None) -> str:

@@ -14,7 +14,7 @@ from ...topology.model.delivery_limit import UNLIMITED, UNLIMITED_SINCE
 from ...topology.model.support import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ...topology import model
     from ...topology.delivery.addresses import AddressBook
@@ -62,6 +62,28 @@ def _has_default_limit(channel: Any) -> bool:
         return parse_version(str(properties.get("version", ""))) >= UNLIMITED_SINCE
     except ValueError:
         return False
+
+
+class FileQueues(list[Queue]):
+    """The value of `task_queues`. Every app iterates over it before its first task: it must then be wrapped.
+
+    An app's own router may answer for every task, so that the file's router is not called.
+
+    Parameters:
+      queues: The queues.
+      wrap: Wraps publishing in the apps that use them.
+    """
+
+    def __init__(self, queues: Iterable[Queue], wrap: Callable[[], None]) -> None:
+        super().__init__(queues)
+        self._wrap = wrap
+
+    def __iter__(self) -> Iterator[Queue]:
+        self._wrap()
+        return super().__iter__()
+
+    def __reduce__(self) -> Any:
+        return FileQueues, (list(super().__iter__()), self._wrap)
 
 
 def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Iterator[Queue]:

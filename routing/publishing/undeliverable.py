@@ -24,8 +24,7 @@ from ..task_routes.address import exchange_name
 from . import transport as transports
 from .broker_headers import without_broker_headers
 from .connection import Deadline
-from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable
-from .limits import limit_of
+from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable, limit_of
 from .producer import TaskProducer
 from .subsecond_delays import support_subsecond_delays
 
@@ -42,26 +41,33 @@ _STARTED = "routectl_started"
 _logger = logging.getLogger(__name__)
 
 
-class _Returned(threading.local):
-    """The messages returned to this thread during the current publish, as (task id, exchange, key)."""
+class _Publish(threading.local):
+    """What this thread publishes."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[str, str, str]] = []
+        #: The name of the task.
+        self.task = ""
+        #: The returned messages, as (task id, exchange, key).
+        self.returned: list[tuple[str, str, str]] = []
 
 
-_returned = _Returned()
+_current = _Publish()
 
 
 def wrap_publishing(amqp: Any, router: Router) -> None:
-    """Makes `app.amqp` raise `Undeliverable` for mandatory tasks that reach no queue, and apply the rules' limits.
+    """Makes `app.amqp` raise an error for tasks that are not queued, and apply the rules' limits.
 
     Parameters:
-      amqp: A `celery.app.amqp.AMQP`. Wrapping it again changes nothing.
+      amqp: A `celery.app.amqp.AMQP`. Wrapping it again only changes its router.
       router: The app's router.
     """
-    _wrap_once(amqp, "send_task_message", lambda send: _wrap_send(send, router))
+    amqp.routectl_router = router
+    # What creates the function is wrapped, too: creating it would fix settings that the app may still change.
+    _wrap_once(amqp, "_create_task_sender", lambda create: lambda: _wrap_send(create(), amqp))
+    if "send_task_message" in amqp.__dict__:
+        _wrap_once(amqp, "send_task_message", lambda send: _wrap_send(send, amqp))
     _wrap_once(amqp, "create_task_message", lambda create: _wrap_create(create, amqp.app.conf))
-    _wrap_once(amqp.app, "producer_or_acquire", lambda _: _wrap_acquire(amqp.app, router))
+    _wrap_once(amqp.app, "producer_or_acquire", lambda _: _wrap_acquire(amqp.app))
     support_subsecond_delays(amqp.app)
 
 
@@ -74,10 +80,11 @@ def _wrap_once(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any])
         setattr(owner, name, wrapper)
 
 
-def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
+def _wrap_send(send: Callable[..., Any], amqp: Any) -> Callable[..., Any]:
     """Wraps `send_task_message`, which then ends in time and raises an error for a task that is not queued."""
 
     def send_wrapped(producer: Any, name: str, message: Any, **options: Any) -> Any:
+        router: Router = amqp.routectl_router
         _set_expiration(options)
         if options.get("headers"):
             options["headers"] = without_broker_headers(options["headers"])
@@ -112,6 +119,7 @@ def _wrap_send(send: Callable[..., Any], router: Router) -> Callable[..., Any]:
         _raise_if_returned(name, metadata["id"], router)
         return result
 
+    send_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_wrapped
 
 
@@ -139,6 +147,7 @@ def _wrap_create(create: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     positions = {name: parameters.index(name) for name in EARLY_OPTIONS if name in parameters}
 
     def create_wrapped(*args: Any, **options: Any) -> Any:
+        _current.task = str(args[1]) if len(args) > 1 else ""
         if EARLY_OPTIONS.isdisjoint(options):
             return create(*args, **options)
         merged = list(args)
@@ -153,7 +162,7 @@ def _wrap_create(create: Callable[..., Any], conf: Any) -> Callable[..., Any]:
     return create_wrapped
 
 
-def _wrap_acquire(app: Any, router: Router) -> Callable[..., Any]:
+def _wrap_acquire(app: Any) -> Callable[..., Any]:
     """Wraps `producer_or_acquire`: waiting for a connection has a limit, and our errors do not cost it.
 
     kombu closes the connection on every exception. Here it is usable, or its socket is closed already.
@@ -163,7 +172,7 @@ def _wrap_acquire(app: Any, router: Router) -> Callable[..., Any]:
     def keeping(producer: Any = None) -> Iterator[Any]:
         failure = None
         started = time.monotonic()
-        with nullcontext(producer) if producer is not None else _acquire(app, router) as acquired:
+        with nullcontext(producer) if producer is not None else _acquire(app) as acquired:
             acquired.__dict__[_STARTED] = started
             try:
                 yield acquired
@@ -175,22 +184,24 @@ def _wrap_acquire(app: Any, router: Router) -> Callable[..., Any]:
     return keeping
 
 
-def _acquire(app: Any, router: Router) -> Any:
+def _acquire(app: Any) -> Any:
     """Takes a producer from the app's pool.
 
     Raises:
       PublishTimeout: All connections are in use for too long.
     """
-    limits = [router.publish_timeout, app.conf.get("broker_pool_acquire_timeout")]
+    limits = [app.amqp.routectl_router.publish_timeout, app.conf.get("broker_pool_acquire_timeout")]
     given = [limit for limit in limits if limit is not None]
     seconds = min(given) if given else None
     try:
         return app.producer_pool.acquire(block=True, timeout=seconds)
     except LimitExceeded:
+        task = _current.task
         raise PublishTimeout(
-            f"a task was not queued: all {app.conf.broker_pool_limit} connections of the app "
+            f"task `{task}` was not queued, since all {app.conf.broker_pool_limit} connections of the app "
             f"are in use (waited {seconds:g} s)",
             "raise `broker_pool_limit`, or publish from fewer threads",
+            Sent(task),
         ) from None
 
 
@@ -206,12 +217,12 @@ def _set_expiration(options: dict[str, Any]) -> None:
 def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any) -> None:
     """Called by py-amqp while a publish waits for its confirm."""
     headers = message.properties.get("application_headers") or {}
-    _returned.messages.append((str(headers.get("id", "")), exchange, routing_key))
+    _current.returned.append((str(headers.get("id", "")), exchange, routing_key))
 
 
 def _raise_if_returned(name: str, task_id: str, router: Router) -> None:
     """Raises an error if this task was returned; a return that came too late for its own publisher is logged."""
-    messages, _returned.messages = _returned.messages, []
+    messages, _current.returned = _current.returned, []
     returned = None
     for message in messages:
         if message[0] in (task_id, ""):
