@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..topology.errors import RoutingError
 from ..topology.model.routing import DESTINATION_OPTIONS
 from .rules.builtin_tasks import WRAPPER_TASKS
-from .rules.call import Call, has_address, is_retry, name_of, wrapped_task
+from .rules.call import Call, gives_address, is_chord_unlock, is_retry, name_of, wrapped_task
 from .rules.decision import Decision
 from .rules.explanation import Explanation, explain
-from .rules.overrides import apply_caller_options
+from .rules.overrides import apply_caller_options, ignore_incomplete_address
 from .rules.table import CACHE_SIZE, Table
 from .rules.vhost import body_and_positions, select_vhost
 
@@ -242,15 +242,16 @@ class Router:
         """Returns the route in the form that Celery expects, for `task_routes = (router,)`.
 
         A queue given by the caller is kept, and so is the queue of a retry, which Celery sends with the exchange and
-        key of the first attempt. The rule then only contributes its message settings, without the priority. Returns
-        None for a queue that is not in the file, unless the task is a retry, which is routed again.
+        key of the first attempt. The rule then only contributes its message settings, without the priority. An
+        exchange or a key alone does not count on a direct exchange. Returns None for a queue that is not in the file,
+        unless the task is a retry, which is routed again.
 
         Raises:
           RoutingError: No rule matches the task and `unmatched` is not a queue.
         """
         if self._watch is not None:
             self._refresh()
-        if not (options and has_address(options)):
+        if not (options and gives_address(options)):
             state = self._state
             final = state.final.get(name)
             if final is not None:
@@ -310,7 +311,7 @@ class Router:
                     cache.clear()
                 cache[name] = answer
             return self._merge_options(answer.copy(), options, task)
-        decision = state.table.any_destination(routed_name) if _is_chord_unlock(options) else None
+        decision = state.table.any_destination(routed_name) if is_chord_unlock(options) else None
         decision = decision or state.table.route(routed_name, call)
         return self._merge_options(self._options(decision), options, task)
 
@@ -328,6 +329,7 @@ class Router:
 
     def _merge_options(self, answer: dict[str, Any], options: Mapping[str, Any], task: Any) -> dict[str, Any]:
         """Merges headers. Celery then overrides the answer with the caller's `options`, except those that are None."""
+        ignore_incomplete_address(answer, options)
         rule_headers = answer.get("headers")
         headers: Any = options.get("headers")
         if rule_headers and issubclass(type(headers), dict) and isinstance(options, dict):
@@ -385,14 +387,6 @@ def _with_message_options(decision: Decision, table: Table, name: str, call: Cal
     except RoutingError:
         return decision
     return replace(decision, options=options) if options else decision
-
-
-def _is_chord_unlock(options: Mapping[str, Any]) -> bool:
-    """Whether Celery routes a chord's body to find the queue for `chord_unlock`: it then passes the unlock's arguments.
-
-    See `fallback_chord_unlock` in celery/backends/base.py.
-    """
-    return "result" in options
 
 
 def _build_state(loaded: Loaded, vhost: str | None) -> RoutingState:

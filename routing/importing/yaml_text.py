@@ -83,14 +83,14 @@ def _rule(rule: NewRule) -> list[str]:
 
 def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
     """A key and its mapping on one line, or with one line for each field."""
-    line = f"  {_key(key)}: {_flow(value)}"
+    line = f"  {_text(key)}: {_flow(value)}"
     if value and len(line) <= _WIDTH:
         return [line]
-    lines = [f"  {_key(key)}:"]
+    lines = [f"  {_text(key)}:"]
     for name, field in value.items():
-        line = f"    {_key(name)}: {_flow(field)}"
+        line = f"    {_text(name)}: {_flow(field)}"
         if len(line) > _WIDTH and isinstance(field, list):
-            lines.append(f"    {_key(name)}:")
+            lines.append(f"    {_text(name)}:")
             lines += [f"      - {_flow(item)}" for item in field]
         else:
             lines.append(line)
@@ -100,7 +100,7 @@ def _entry(key: str, value: Mapping[str, Any]) -> list[str]:
 def _flow(value: Any) -> str:
     """A value on one line, in flow style."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_text(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     if isinstance(value, str):
@@ -114,12 +114,8 @@ def _float(value: float) -> str:
 
 
 def _text(value: str) -> str:
-    """A string, quoted if necessary."""
-    return _key(value.replace("${", "$${"))
-
-
-def _key(value: str) -> str:
-    """A mapping key, quoted if necessary; the file does not expand variables there."""
+    """A string or the key of a map, quoted if necessary; `$${` is a literal `${`."""
+    value = value.replace("${", "$${")
     if _PLAIN.match(value) and value.lower() not in _WORDS:
         return value
     if ("\\" in value or '"' in value) and _PRINTABLE.match(value):

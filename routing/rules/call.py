@@ -153,6 +153,19 @@ def is_retry(options: Mapping[str, Any]) -> bool:
     return "origin" in options and has_address(options)
 
 
+def is_chord_unlock(options: Mapping[str, Any]) -> bool:
+    """Whether Celery routes a chord's body to find the queue for `chord_unlock`: it then passes the unlock's arguments.
+
+    See `fallback_chord_unlock` in celery/backends/base.py.
+    """
+    return "result" in options
+
+
+def gives_address(options: Mapping[str, Any]) -> bool:
+    """Whether the caller names a queue, an exchange or a routing key."""
+    return has_address(options) or options.get("routing_key") is not None
+
+
 def has_address(options: Mapping[str, Any]) -> bool:
     """Whether the caller names a queue or an exchange; the default exchange has an empty name."""
     return options.get("queue") is not None or options.get("exchange") is not None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...topology.errors import UsageError
 from ...topology.model.routing import BYPASSES_ROUTES, BYPASSING_OPTIONS
-from .call import MISSING
+from .call import MISSING, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .call import Call
     from .decision import Decision
     from .table import Table
@@ -44,6 +46,22 @@ def refuse_address(call: Call) -> None:
     for option in BYPASSING_OPTIONS:
         if _caller_option(call, option) is not None:
             raise UsageError(BYPASSES_ROUTES.format(name=option), f"leave `{option}` out of the options")
+
+
+def ignore_incomplete_address(answer: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Removes an exchange without a key, or a key without an exchange, for a direct exchange, as Celery ignores it.
+
+    See `send_task_message` in celery/app/amqp.py: it publishes such a task to its queue by name.
+
+    Parameters:
+      answer: The route of a task.
+      options: The caller's options, which are modified.
+    """
+    exchange, key = options.get("exchange"), options.get("routing_key")
+    if (exchange is None and key is None) or answer["exchange_type"] != "direct":
+        return
+    if isinstance(options, dict) and not (name_of(exchange) and name_of(key)):
+        options |= {"exchange": None, "routing_key": None}
 
 
 def _is_given(value: Any) -> bool:

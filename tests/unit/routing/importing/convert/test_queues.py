@@ -354,7 +354,7 @@ def test_queues_with_braces_are_declared_but_rules_that_would_read_a_capture_are
     assert body.unmatched == "${DEFAULT}"
     assert found.rules == [
         '- {tasks: d, queue: "$a"}',
-        '- {tasks: e, queue: "open{", headers: {"${h}": "$${v}"}}',
+        '- {tasks: e, queue: "open{", headers: {"$${h}": "$${v}"}}',
     ]
     assert found.router.route("e").options == {"headers": {"${h}": "${v}"}}
     for name in ("dear ${NAME}", "{x}", "one.{y}"):
