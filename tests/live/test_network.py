@@ -19,6 +19,7 @@ from routectl.topology.broker.amqp.connection import Amqp
 from routectl.topology.broker.amqp.handshake import greeting
 from routectl.topology.broker.amqp.pipeline import declare_all
 from routectl.topology.broker.management.client import Management
+from routectl.topology.broker.sandbox.node import PLUGINS
 from routectl.topology.errors import AccessRefused, BrokerError, Unreachable
 from tests.brokers import Broker, free_port
 
@@ -246,7 +247,8 @@ def test_tls(private_broker: Callable[..., Any], certificates: Path) -> None:
             f"{section}.verify = verify_peer",
             f"{section}.fail_if_no_peer_cert = true",
         ]
-    private_broker(conf=tuple(conf))
+    conf += ["auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = EXTERNAL", "ssl_cert_login_from = common_name"]
+    private_broker(conf=tuple(conf), plugins=(*PLUGINS, "rabbitmq_auth_mechanism_ssl"))
     ca, cert, key = (str(certificates / name) for name in ("ca.pem", "client.pem", "client.key"))
     url, management = f"amqps://guest:guest@localhost:{amqps}/", f"https://localhost:{https}"
 
@@ -254,6 +256,11 @@ def test_tls(private_broker: Callable[..., Any], certificates: Path) -> None:
     _works(address)
     _works(Address.parse(f"{url}?cacertfile={ca}&certfile={cert}&keyfile={key}", management=management))
     _works(Address.parse(url, management=management, tls=Tls(None, cert, key, verify=False)))
+    _works(Address.parse(f"amqps://localhost:{amqps}/?auth_mechanism=external", tls=Tls(ca, cert, key),
+                         management=f"https://guest:guest@localhost:{https}"))  # fmt: skip
+    stranger = Tls(ca, *(str(certificates / name) for name in ("server.pem", "server.key")))
+    nobody = Address.parse(f"amqps://localhost:{amqps}/?auth_mechanism=external", tls=stranger)
+    assert "refuses the login by client certificate" in amqp_error(nobody)
     by_number = url.replace("localhost", "127.0.0.1"), management.replace("localhost", "127.0.0.1")
     named = Tls(ca, cert, key, server_name="localhost")
     _works(Address.parse(by_number[0], management=by_number[1], tls=named))

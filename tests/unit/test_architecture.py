@@ -67,7 +67,11 @@ USERS = {
     ),
     "pytest": ("cli.pytest_plugin",),
     "testcontainers": ("topology.broker.sandbox.container",),
-    "urllib3": ("topology.broker.management.http", "topology.broker.sandbox.probe"),
+    "urllib3": (
+        "topology.broker.management.endpoint",
+        "topology.broker.management.http",
+        "topology.broker.sandbox.probe",
+    ),
     "yaml": ("topology.file.reader.", "routing.worker.manifests"),
 }
 

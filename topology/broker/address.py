@@ -36,6 +36,8 @@ NUMERIC_OPTIONS = frozenset(
         "stack_timeout",
     }
 )
+#: SASL mechanisms of the URL option `auth_mechanism`; all but `external` use the password.
+_MECHANISMS = ("plain", "amqplain", "external")
 _TLS_OPTIONS = frozenset({"cacertfile", "certfile", "keyfile", "server_name_indication", "verify"})
 
 #: Schemes of other brokers that Celery supports, on which there is nothing to provision.
@@ -117,6 +119,7 @@ class Address:
       management: Address of the management API.
       options: The numeric query options of the URL: pika's names and units (seconds), and
         `connection_timeout` (milliseconds).
+      external: Whether the client's certificate is the login over AMQP (the SASL mechanism EXTERNAL).
     """
 
     secure: bool
@@ -127,6 +130,7 @@ class Address:
     tls: Tls
     management: ManagementAddress
     options: Mapping[str, float] = field(default_factory=dict)
+    external: bool = False
 
     def url(self, *hosts: Host) -> str:
         """The URL of some of the hosts, without credentials."""
@@ -141,7 +145,8 @@ class Address:
 
         Parameters:
           url: `amqp://user:password@host1:5672,host2/vhost?heartbeat=30`, or amqps. User, password and vhost
-            are percent-encoded; an empty path or `/` is no vhost, `/%2F` and `//` are the vhost `/`.
+            are percent-encoded; an empty path or `/` is no vhost, `/%2F` and `//` are the vhost `/`. With
+            `auth_mechanism=external`, user and password are those of the management API only.
           management: `http://host:15672`, or https; optionally with several hosts, a path prefix or its own
             credentials. None for the AMQP hosts with port 15672 (http), or 15671 (https) for amqps.
           tls: Overrides the TLS options of the URL.
@@ -149,9 +154,16 @@ class Address:
         Raises:
           UsageError: A URL is invalid. The message does not contain the credentials.
         """
-        parts = _split(url, _AMQP_PORTS, _BROKER, "guest", Secret("guest"))
+        external = _is_external(url)
+        guest = "" if external else "guest"
+        parts = _split(url, _AMQP_PORTS, _BROKER, guest, Secret(guest))
         options, query_tls = _options(parts.query)
-        secure = parts.scheme == "amqps"
+        tls, secure = tls or query_tls, parts.scheme == "amqps"
+        if external and not (secure and tls.cert_file):
+            raise UsageError(
+                f"{_BROKER}: `auth_mechanism=external` needs amqps:// and a client certificate",
+                "pass it with `certfile` and `keyfile` in the URL, or with `--cert-file` and `--key-file`",
+            )
         hosts = tuple(Host(host.name, _DERIVED_PORTS[secure]) for host in parts.hosts)
         derived = ManagementAddress(secure, hosts, parts.user, parts.password, derived=True)
         return cls(
@@ -160,9 +172,10 @@ class Address:
             user=parts.user,
             password=parts.password,
             vhost=_decode(parts.path[1:], _BROKER) or None,
-            tls=tls or query_tls,
+            tls=tls,
             management=derived if management is None else _management(management, derived),
             options=options,
+            external=external,
         )
 
 
@@ -231,6 +244,12 @@ def _decode(text: str, what: str) -> str:
         raise UsageError(f"{what} has a percent-encoding that is not UTF-8", _ENCODE) from None
 
 
+def _is_external(url: str) -> bool:
+    """Whether the URL names the mechanism EXTERNAL, perhaps beside others, which are then not needed."""
+    options = parse_qsl(url.partition("?")[2], keep_blank_values=True)
+    return any(name == "auth_mechanism" and value.lower() == "external" for name, value in options)
+
+
 def _options(query: str) -> tuple[dict[str, float], Tls]:
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
@@ -239,8 +258,11 @@ def _options(query: str) -> tuple[dict[str, float], Tls]:
             numbers[name] = _number(name, value)
         elif name in _TLS_OPTIONS:
             texts[name] = value
+        elif name == "auth_mechanism":
+            if value.lower() not in _MECHANISMS:
+                raise UsageError(f"{_BROKER}: `{name}` must be one of {', '.join(_MECHANISMS)}")
         else:
-            known = ", ".join(sorted(NUMERIC_OPTIONS | _TLS_OPTIONS))
+            known = ", ".join(sorted(NUMERIC_OPTIONS | _TLS_OPTIONS | {"auth_mechanism"}))
             raise UsageError(f"{_BROKER} has an unknown option `{name}`", f"the options are {known}")
     verify = texts.get("verify", "verify_peer")
     if verify not in ("verify_peer", "verify_none"):

@@ -45,6 +45,11 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
 def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
     """pika's connection parameters for each host, in order."""
     context = tls_context(address.tls) if address.secure else None
+    credentials: Any = (
+        pika.credentials.ExternalCredentials()
+        if address.external
+        else pika.PlainCredentials(address.user, address.password.reveal())
+    )
     options = dict(address.options)
     timeout = options.pop("connection_timeout", _TIMEOUT * 1000) / 1000
     settings: dict[str, Any] = {
@@ -58,7 +63,7 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
             host=host.name,
             port=host.port,
             virtual_host=vhost,
-            credentials=pika.PlainCredentials(address.user, address.password.reveal()),
+            credentials=credentials,
             ssl_options=None
             if context is None
             else pika.SSLOptions(context, address.tls.server_name or host.name),
@@ -71,17 +76,16 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
 def connection_failure(address: Address, vhost: str, host: Host, error: BaseException) -> BrokerError:
     """The error for a connection that could not be opened."""
     url = address.url(host)
-    user = address.user
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, exceptions.ConnectionClosedByBroker):
-            return _closed(cause.reply_code, cause.reply_text, url, user, vhost)
+            return _closed(cause.reply_code, cause.reply_text, url, address, vhost)
         if isinstance(cause, exceptions.AuthenticationError):
-            return wrong_password(user, url)
+            return _login_refused(address, url)
         if isinstance(cause, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError):
             # pika only guesses from how far it got, but puts the broker's reply, if there was one, into its message.
             words = re.search(r"\((\d+)\) ['\"](.*)['\"]", str(cause))
-            return _closed(int(words[1]), words[2], url, user, vhost) if words else _dropped(url)
+            return _closed(int(words[1]), words[2], url, address, vhost) if words else _dropped(url)
         if isinstance(cause, socket.gaierror):
             return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
         if isinstance(cause, ssl.SSLError):
@@ -104,13 +108,27 @@ def connection_failure(address: Address, vhost: str, host: Host, error: BaseExce
     )
 
 
+def _user(address: Address) -> str:
+    return "the user of the client certificate" if address.external else f"user `{address.user}`"
+
+
+def _login_refused(address: Address, url: str) -> AccessRefused:
+    if not address.external:
+        return wrong_password(address.user, url)
+    return AccessRefused(
+        f"{url} refuses the login by client certificate",
+        "enable the plugin rabbitmq_auth_mechanism_ssl, list EXTERNAL in `auth_mechanisms`, and check that the user "
+        "whom the certificate names exists",
+    )
+
+
 _GRANT = "grant it with `rabbitmqctl set_permissions`, or check the vhost"
 
 
-def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerError:
+def _closed(code: int, text: str, url: str, address: Address, vhost: str) -> BrokerError:
     reason = tidy_reason(text)
     if code == 403:
-        return wrong_password(user, url)
+        return _login_refused(address, url)
     if code == 530 and reason.endswith("not found"):
         return NotFound(f"the vhost `{vhost}` does not exist on {url}", "create it, or check its name")
     if "limit" in reason:
@@ -123,7 +141,7 @@ def _closed(code: int, text: str, url: str, user: str, vhost: str) -> BrokerErro
             f"the vhost `{vhost}` is down on {url}", f"restart it with {restart}, or use another node"
         )
     if code == 530:
-        return AccessRefused(f"{url} denies user `{user}` access to vhost `{vhost}`: {reason}", _GRANT)
+        return AccessRefused(f"{url} denies {_user(address)} access to vhost `{vhost}`: {reason}", _GRANT)
     return Unreachable(f"{url} closed the connection: {reason}", RETRY)
 
 

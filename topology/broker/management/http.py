@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +17,16 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
-from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
+from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable, UsageError
 from ..address import Address, Host
 from ..reasons import RETRY, is_unavailable, plain_reason, rejected, set_tags, wrong_password
 from ..tls import handshake_failure, tls_context
+from .endpoint import endpoint
 
 #: Maximum number of concurrent requests, and of pooled connections.
 CONNECTIONS = 16
@@ -53,6 +54,11 @@ class Http:
         self._current = 0
         #: The tags of the user, once known.
         self.tags: frozenset[str] = frozenset()
+        if address.external and not self._management.user:
+            raise UsageError(
+                "the management API has no login by client certificate",
+                "pass `--management https://USER:PASSWORD@HOST`, or use `--via amqp`",
+            )
         credentials = f"{self._management.user}:{self._management.password.reveal()}"
         self._headers = {
             "Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
@@ -62,19 +68,15 @@ class Http:
         context = tls_context(address.tls) if self._management.secure else None
         if not address.tls.verify:
             urllib3.disable_warnings(InsecureRequestWarning)
-        self._pools = [self._pool(host, context) for host in self._management.hosts]
-
-    def _pool(self, host: Host, context: ssl.SSLContext | None) -> urllib3.HTTPConnectionPool:
-        options: dict[str, Any] = {"maxsize": CONNECTIONS, "block": True}
-        if context is None:
-            return urllib3.HTTPConnectionPool(*host, **options)
-        server_name = self._address.tls.server_name
-        return urllib3.HTTPSConnectionPool(*host, ssl_context=context, server_hostname=server_name, **options)
+        server_name = address.tls.server_name
+        self._endpoints = [
+            endpoint(host, context, server_name, CONNECTIONS) for host in self._management.hosts
+        ]
 
     def close(self) -> None:
         """Closes every connection."""
-        for pool in self._pools:
-            pool.close()
+        for each in self._endpoints:
+            each.pool.close()
 
     def get(self, path: str) -> Any:
         """Reads a path; see `request`."""
@@ -110,24 +112,25 @@ class Http:
 
     def _send(self, method: str, path: str, data: bytes | None) -> urllib3.BaseHTTPResponse:
         """Tries the hosts in turn, starting with the last one that answered, with longer pauses after each round."""
-        attempts = [attempt for attempt in range(self._retries + 1) for _ in self._pools]
+        attempts = [attempt for attempt in range(self._retries + 1) for _ in self._endpoints]
         start = self._current
         for position, attempt in enumerate(attempts):
-            index = (start + position) % len(self._pools)
-            if attempt and position % len(self._pools) == 0:
+            index = (start + position) % len(self._endpoints)
+            if attempt and position % len(self._endpoints) == 0:
                 time.sleep(0.25 * 2 ** (attempt - 1))
             try:
-                response = self._pools[index].urlopen(
+                response = self._endpoints[index].pool.urlopen(
                     method,
-                    f"{self._management.prefix}/api{path}",
+                    f"{self._endpoints[index].base}{self._management.prefix}/api{path}",
                     body=data,
                     headers=self._headers,
                     timeout=self._timeout,
                     retries=False,
+                    assert_same_host=False,  # the host of the pool may be a proxy
                 )
             except HTTPError as error:
                 if position == len(attempts) - 1 or not _may_repeat(error):
-                    raise self._unreachable(self._management.hosts[index], error) from None
+                    raise self._unreachable(index, error) from None
             else:
                 self._current = index
                 if response.status != 500 or position == len(attempts) - 1:
@@ -143,9 +146,15 @@ class Http:
             "check host, port and path of the management URL",
         )
 
-    def _unreachable(self, host: Host, error: HTTPError) -> Unreachable:
+    def _unreachable(self, index: int, error: HTTPError) -> Unreachable:
+        host = self._management.hosts[index]
         url = self._management.url(host)
         match error:
+            case ProxyError():
+                return Unreachable(
+                    f"the proxy {self._endpoints[index].proxy} does not connect to {url}",
+                    "check HTTP_PROXY and HTTPS_PROXY, or add the host to NO_PROXY to connect without it",
+                )
             case NameResolutionError():
                 return Unreachable(f"the host `{host.name}` of {url} is unknown", "check its name in the URL")
             case SSLError():
