@@ -153,6 +153,10 @@ def _name(value: str) -> str:
         raise PydanticCustomError(
             "name", "a name cannot contain line breaks or NUL, which RabbitMQ would strip"
         )
+    if value in (".", ".."):
+        raise PydanticCustomError(
+            "name", "a name cannot be `.` or `..`, which the management API cannot address"
+        )
     return value
 
 

@@ -15,13 +15,13 @@ from .types import LIST_SCHEMA, Model, Name, Regex, Whole, _listed
 
 
 def _tags(value: Any) -> Any:
-    """Tags are separated by commas, also within an entry of a list; RabbitMQ strips spaces around them."""
+    """Tags are separated by commas, also within an entry of a list; RabbitMQ strips white space around them."""
     entries = _listed(value)
     if not isinstance(entries, list | tuple):
         return entries
     tags: list[Any] = []
     for entry in entries:
-        tags += [tag.strip(" ") for tag in entry.split(",")] if isinstance(entry, str) else [entry]
+        tags += [tag.strip() for tag in entry.split(",")] if isinstance(entry, str) else [entry]
     return tuple(tag for index, tag in enumerate(tags) if tag != "" and tag not in tags[:index])
 
 
@@ -33,9 +33,16 @@ def _ascii(value: str) -> str:
     return value
 
 
-Tags = Annotated[tuple[Name, ...], BeforeValidator(_tags), WithJsonSchema(LIST_SCHEMA)]
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("name", "a tag cannot contain control characters")
+    return value
+
+
+Tag = Annotated[Name, AfterValidator(_printable)]
+Tags = Annotated[tuple[Tag, ...], BeforeValidator(_tags), WithJsonSchema(LIST_SCHEMA)]
 UserTags = Annotated[
-    tuple[Annotated[Name, AfterValidator(_ascii)], ...],
+    tuple[Annotated[Tag, AfterValidator(_ascii)], ...],
     BeforeValidator(_tags),
     WithJsonSchema(LIST_SCHEMA),
 ]

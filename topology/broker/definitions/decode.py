@@ -6,6 +6,7 @@ the exchanges that every vhost has, the bindings of the default exchange, and ex
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -176,7 +177,8 @@ def _arguments(item: Json) -> dict[str, Any]:
 
 
 def _tags(tags: Any) -> list[str]:
-    """Tags are a list, or in some versions a comma-separated string."""
+    """Tags are a list, or in some versions a comma-separated string; the tag `true` comes as a JSON boolean."""
     if isinstance(tags, str):
         tags = [tag.strip() for tag in tags.split(",")]
-    return sorted({tag for tag in tags or () if tag})
+    texts = (tag if isinstance(tag, str) else json.dumps(tag) for tag in tags or ())
+    return sorted({tag for tag in texts if tag})

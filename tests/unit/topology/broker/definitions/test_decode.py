@@ -160,3 +160,9 @@ def test_a_missing_plugin_has_a_hint() -> None:
     assert "rabbitmq_shovel" in (error.hint or "")
     assert isinstance(rejected("unknown exchange type 'x-random'", "create exchange e"), NotFound)
     assert isinstance(rejected("anything", "create exchange e"), Rejected)
+
+
+def test_tags_that_json_has_other_words_for() -> None:
+    item = {"name": "v", "tags": ["a", True, False, None, ""]}
+    found = decode.vhost(item)
+    assert found.properties["tags"] == ["a", "false", "null", "true"]

@@ -44,6 +44,10 @@ LONG = "é" * 128
             "2:22 wrong-value: `tags`: a user's tag must be ASCII: RabbitMQ stores other characters wrongly",
         ),
         (
+            'vhosts: {v: {tags: ["a\\tb"]}}',
+            "2:21 wrong-value: `tags`: a tag cannot contain control characters",
+        ),
+        (
             'targets: ["3.10", "4.0"]\nvhosts: {v: {tags: [é]}}',
             "3:14 wrong-version: RabbitMQ 3.10 does not support tags of a vhost that are not ASCII: "
             "it is available from 4.0 | remove it, or the version from `targets`",

@@ -1,0 +1,245 @@
+"""After an apply, a plan is empty: for random objects of every kind, with odd names and values.
+
+What RabbitMQ cannot store, `lint` refuses; whatever it does not refuse is applied without a failure.
+ROUTECTL_TEST_FUZZ is the number of files for each test.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+
+from routectl.topology.errors import FileError
+from routectl.topology.file.load import load
+from tests.brokers import Broker, Management
+from tests.conftest import delete_vhost
+
+from .conftest import Command
+
+FILES = int(os.environ.get("ROUTECTL_TEST_FUZZ", "15"))
+
+some = settings(
+    max_examples=FILES,
+    deadline=None,
+    derandomize="ROUTECTL_TEST_FUZZ" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink]
+    if FILES > 100
+    else [Phase.explicit, Phase.generate],
+)
+
+#: A `$` would begin a variable.
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="$")
+ODD = [
+    "a/b",
+    "100%",
+    "%2F",
+    "two words",
+    " x ",
+    "e\u0301",
+    "é",
+    "😀",
+    "?x=1#y",
+    "..",
+    ".",
+    "+",
+    "a\\b",
+    "'\"",
+    "~",
+    "null",
+]
+ODD += [
+    "undefined",
+    "true",
+    "2",
+    "2.0",
+    "0x10",
+    "1_000",
+    "*",
+    "#",
+    "#.#",
+    "\t",
+    "a\nb",
+    "a\rb",
+    "\x00",
+    "\x7f",
+    "\u2028",
+    "é" * 128,
+]
+TEXTS = st.one_of(st.sampled_from(ODD), st.text(CHARACTERS, max_size=5))
+NAMES = st.one_of(st.sampled_from(["a", "b", "c.d", *ODD]), st.text(CHARACTERS, min_size=1, max_size=5))
+NUMBERS = st.one_of(
+    st.sampled_from(
+        [
+            0,
+            -1,
+            1,
+            2.0,
+            0.5,
+            -0.0,
+            0.1,
+            1e20,
+            1e-7,
+            5e-324,
+            1.7e308,
+            2**31,
+            -(2**31) - 1,
+            2**53 + 1,
+            2**63 - 1,
+        ]
+    ),
+    st.sampled_from([-(2**63) + 1, 2**63, 10**30]),
+    st.integers(-(2**63), 2**63),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+SCALARS = st.one_of(st.none() if FILES > 100 else st.nothing(), st.booleans(), NUMBERS, TEXTS)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+ARGUMENTS = st.dictionaries(
+    st.one_of(TEXTS, st.just("x-own")).filter(lambda name: name != "x-match"), VALUES, max_size=3
+)
+WHOLE = st.one_of(st.integers(0, 3), st.just(2**31), st.just(2**63 - 1))
+DURATIONS = st.one_of(
+    st.integers(100_000, 10**9).map(lambda number: f"{number}ms"), st.sampled_from(["1d12h", "10w"])
+)
+
+BUILT_IN = st.sampled_from(["amq.direct", "amq.topic", "amq.fanout", "amq.headers", "amq.match"])
+
+
+def optional(required: dict[str, Any] | None = None, **fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """A map with some of the fields."""
+    return st.fixed_dictionaries(required or {}, optional=fields)
+
+
+HEADERS = optional(
+    {"exchange": st.sampled_from(["amq.headers", "amq.match"]), "headers": ARGUMENTS},
+    match=st.sampled_from(["all", "any", "all-with-x", "any-with-x"]),
+    key=TEXTS,
+)
+BINDINGS = st.lists(
+    st.one_of(HEADERS, optional({"exchange": BUILT_IN}, key=TEXTS, arguments=ARGUMENTS)), max_size=3
+)
+EXCHANGES = optional(
+    {"type": st.sampled_from(["direct", "topic", "fanout", "headers", "x-random"])},
+    durable=st.booleans(),
+    internal=st.booleans(),
+    alternate_exchange=BUILT_IN,
+    arguments=ARGUMENTS,
+    bindings=BINDINGS,
+)
+SHARED = {
+    "message_ttl": DURATIONS,
+    "max_length": WHOLE,
+    "max_length_bytes": WHOLE,
+    "dead_letter": optional({"exchange": st.one_of(BUILT_IN, st.just(""))}),
+}
+CLASSIC = optional(
+    expires=DURATIONS,
+    overflow=st.sampled_from(["drop-head", "reject-publish", "reject-publish-dlx"]),
+    max_priority=st.integers(1, 255),
+    single_active_consumer=st.booleans(),
+    arguments=ARGUMENTS,
+    bindings=BINDINGS,
+    **SHARED,
+)
+QUORUM = optional(
+    {"type": st.just("quorum")},
+    delivery_limit=st.integers(1, 2**31),
+    queue_leader_locator=st.sampled_from(["balanced", "client-local"]),
+    arguments=ARGUMENTS,
+    bindings=BINDINGS,
+    **SHARED,
+)
+STREAM = optional(
+    {"type": st.just("stream")},
+    max_age=st.sampled_from(["7d", "2w", "1Y", "12h"]),
+    max_length_bytes=WHOLE,
+    bindings=BINDINGS,
+)
+POLICY = optional(
+    {
+        "pattern": st.sampled_from(["^a$", ".*", "é|😀", r"^\d+\.", "a\nb", "(?i)x"]),
+        "definition": optional({"max_length": WHOLE}, message_ttl=DURATIONS, expires=DURATIONS),
+    },
+    priority=st.integers(-(2**31), 2**31),
+    apply_to=st.sampled_from(["all", "queues"]),
+)
+PATTERNS = st.sampled_from(["", "^$", ".*", "^a", "é", r"a\.b", "a\nb", "(?i)x"])
+TAG = st.sampled_from(
+    ["administrator", "b", "a, b", " x ", "", "UPPER", "two words", "'", "é", "\t", "true", "null", "1"]
+)
+TAGS = st.one_of(st.lists(TAG, max_size=3), TAG)
+
+
+def files(vhost: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Random files for a vhost, and for users whose names end with the vhost's."""
+    permission = optional(configure=PATTERNS, write=PATTERNS, read=PATTERNS)
+    user = optional(
+        tags=TAGS,
+        password_hash=st.just("A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr"),
+        permissions=st.fixed_dictionaries({vhost: permission}),
+        topic_permissions=st.fixed_dictionaries(
+            {vhost: st.dictionaries(BUILT_IN, optional(write=PATTERNS, read=PATTERNS), max_size=2)}
+        ),
+    )
+    return optional(
+        {"version": st.just(1), "vhost": st.just(vhost)},
+        description=TEXTS,
+        tags=TAGS,
+        limits=optional(
+            max_queues=st.integers(-1, 1000).filter(lambda most: most > 10 or most < 0),
+            max_connections=st.just(-1),
+        ),
+        exchanges=st.dictionaries(NAMES, EXCHANGES, max_size=3),
+        queues=st.dictionaries(NAMES, st.one_of(CLASSIC, QUORUM, STREAM), max_size=3),
+        policies=st.dictionaries(NAMES, POLICY, max_size=2),
+        operator_policies=st.dictionaries(NAMES, POLICY, max_size=2),
+        users=st.dictionaries(NAMES.map(lambda name: name + vhost), user, max_size=1),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_a_plan_after_an_apply_is_empty(
+    broker: Broker, management: Management, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vhost = f"odd-{uuid.uuid4().hex[:8]}"
+    routectl = Command(broker, vhost, folder, capsys)
+
+    @some
+    @given(files(vhost))
+    def law(data: dict[str, Any]) -> None:
+        routectl.path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+        try:
+            load(routectl.path)
+        except FileError:
+            event("refused")
+            return
+        event("applied")
+        try:
+            applied = routectl("apply", "--yes")
+            if "does not support" in applied.err:  # a version lacks something: refused beforehand
+                return
+            assert applied.code == 0, (data, applied.out, applied.err)
+            planned = routectl("plan", "--exit-code")
+            assert planned.code == 0, (data, planned.out)
+        finally:
+            delete_vhost(management, vhost)
+            for name in data.get("users", {}):
+                management.request("DELETE", f"users/{quote(name, safe='')}")
+
+    law()
