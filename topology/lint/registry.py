@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..base.finding import Finding, Position, Severity
-from .catalog import app, file, routes, topology
+from .catalog import app, file, policies, routes, topology
 from .catalog.rule import LintRule
 
 #: The rules by family.
 FAMILIES: dict[str, tuple[LintRule, ...]] = {
     "File": file.RULES,
     "Topology": topology.RULES,
+    "Policies": policies.RULES,
     "Routes": routes.RULES,
     "App": app.RULES,
 }

@@ -14,7 +14,8 @@ from .registry import make_finding
 from .rules.addresses import check_addresses
 from .rules.arguments import AddFinding, ArgumentCheck
 from .rules.links import LinkCheck
-from .rules.policies import PolicyCheck
+from .rules.policies.effects import check_effective_policies
+from .rules.policies.keys import PolicyCheck
 from .rules.references import References, check_users
 from .rules.routes import check_routes
 from .rules.shards import check_shards
@@ -139,5 +140,6 @@ def _check_body(
         scope.policy(path, policy)
     check_routes(base, body, names, report, versions)
     check_workers(base, body, names, report)
+    check_effective_policies(base, body, versions, report)
     if sound:
         check_addresses(base, body, names, report)

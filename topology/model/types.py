@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -181,7 +182,9 @@ _SHARED_REASONS = (
 def _regex(value: str) -> str:
     # RabbitMQ uses PCRE: only errors of Python's `re` that are also errors in PCRE count.
     try:
-        re.compile(value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sets that PCRE reads differently, such as `[[:alpha:]]`
+            re.compile(value)
     except re.error as error:
         if not value.startswith("(*") and error.msg.startswith(_SHARED_REASONS):
             message = f"is not a valid regular expression: {error.msg.split(',')[0]}"

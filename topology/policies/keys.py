@@ -38,6 +38,9 @@ OPERATOR: dict[str, str] = {
     "queue-master-locator": "4.0..4.2",
 }
 
+#: The queue type of a policy with such an `apply_to`.
+QUEUE_TYPES: dict[str, str] = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
+
 #: Keys for exchanges alone, and for both exchanges and queues; all others are for queues.
 _OF_EXCHANGES = frozenset({"alternate-exchange"})
 _OF_BOTH = frozenset({"federation-upstream", "federation-upstream-set", "federation-upstream-pattern"})

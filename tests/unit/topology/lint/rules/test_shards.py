@@ -29,7 +29,7 @@ NAME_ONE = "name one of them, `orders.0` to `orders.3`"
         "workers: {all: {queues: [orders, low]}, one: {queues: [orders.0, orders.3]}}",
         "workers: {all: {queues: [orders, low], shares: 4}}",
         "tests: [{task: a, queue: orders}, {task: b, queue: orders.1}, {task: c, queue: refuse}]",
-        "policies: {p: {pattern: a, definition: {dead_letter: {exchange: '', routing_key: orders.1}}}}",
+        "policies: {p: {pattern: low, definition: {dead_letter: {exchange: '', routing_key: orders.1}}}}",
     ],
 )
 def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: str) -> None:

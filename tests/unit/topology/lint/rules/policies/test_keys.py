@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ....loading import Folder, body, warnings
+from .....loading import Folder, body, warnings
 
 LIMITS = "set it under `policies:`; operator policies set limits, such as `max_length` and `message_ttl`"
 
@@ -67,16 +67,6 @@ def test_keys_that_rabbitmq_refuses(tmp_path: Path, definition: str, mistake: st
     ("policy", "mistake"),
     [
         (
-            "apply_to: queues, definition: {alternate_exchange: amq.fanout}",
-            "2:63 wrong-argument: `alternate_exchange` is for exchanges: RabbitMQ ignores it on queues"
-            " | set it in a policy with `apply_to: exchanges`",
-        ),
-        (
-            "apply_to: exchanges, definition: {message_ttl: 5s}",
-            "2:66 wrong-argument: `message_ttl` is for queues: RabbitMQ ignores it on exchanges"
-            " | set it in a policy with `apply_to: queues`",
-        ),
-        (
             "apply_to: streams, definition: {dead_letter: {exchange: amq.fanout}}",
             "2:64 wrong-argument: a stream queue does not support `dead_letter`: "
             "the whole policy would not apply to it",
@@ -86,15 +76,9 @@ def test_keys_that_rabbitmq_refuses(tmp_path: Path, definition: str, mistake: st
             "2:70 wrong-argument: a quorum queue does not support `queue_mode`: "
             "the whole policy would not apply to it",
         ),
-        (
-            "apply_to: quorum_queues, definition: {queue_version: 2}",
-            "2:70 wrong-argument: a quorum queue does not support `queue_version`: RabbitMQ ignores it there",
-        ),
     ],
 )
-def test_keys_for_something_else_than_the_policy_applies_to(
-    tmp_path: Path, policy: str, mistake: str
-) -> None:
+def test_a_key_that_keeps_the_policy_from_all_its_queues(tmp_path: Path, policy: str, mistake: str) -> None:
     text = f"policies: {{p: {{pattern: ^high, {policy}}}}}"
     assert Folder(tmp_path).mistakes(body(text)) == [mistake]
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from ...base.finding import ValuePath, most_similar
-from ...model import Policy
-from ...model.delivery_limit import UNLIMITED_SINCE
-from ...model.policy import PolicyDefinition
-from ...model.support import support_of
-from ...policies.keys import (
+from ....base.finding import ValuePath, most_similar
+from ....model import Policy
+from ....model.delivery_limit import UNLIMITED_SINCE
+from ....model.policy import PolicyDefinition
+from ....model.support import support_of
+from ....policies.keys import (
     FIELD_OF_KEY,
     OPERATOR,
     QUEUE_ONLY,
+    QUEUE_TYPES,
     WITHOUT_FIELD,
     excluding,
-    for_exchanges,
-    for_queues,
-    ignored_by_queues,
 )
-from .arguments import VersionCheck
+from ..arguments import VersionCheck
 
-_QUEUE_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
 _FEDERATION = ("federation_upstream", "federation_upstream_set", "federation_upstream_pattern")
 
 
@@ -29,7 +26,7 @@ class PolicyCheck(VersionCheck):
     def policy(self, path: ValuePath, policy: Policy, *, operator: bool) -> None:
         """A policy or operator policy."""
         definition = policy.definition
-        if policy.apply_to in _QUEUE_TYPES:
+        if policy.apply_to in QUEUE_TYPES:
             place = (*path, "apply_to")
             self._check_versions(place, f"`apply_to: {policy.apply_to}`", "3.12..", of_key=False)
         inside = (*path, "definition")
@@ -86,28 +83,12 @@ class PolicyCheck(VersionCheck):
             self._add(path, "unknown-argument", message, help_ or "check its name", of_key=True)
 
     def _applicable(self, inside: ValuePath, policy: Policy) -> None:
-        """The keys without effect on what `apply_to` names."""
+        """The keys because of which a policy for one queue type applies to none of its queues."""
+        queue_type = QUEUE_TYPES.get(policy.apply_to)
         keys = policy.definition.keys(UNLIMITED_SINCE).keys() - policy.definition.arguments.keys()
-        if policy.apply_to == "exchanges":
-            for key in sorted(for_queues(keys)):
-                message = f"`{_field(key)}` is for queues: RabbitMQ ignores it on exchanges"
-                self._wrong((*inside, _field(key)), message, "set it in a policy with `apply_to: queues`")
-            return
-        if policy.apply_to == "all":
-            return
-        for key in sorted(for_exchanges(keys)):
-            message = f"`{_field(key)}` is for exchanges: RabbitMQ ignores it on queues"
-            self._wrong((*inside, _field(key)), message, "set it in a policy with `apply_to: exchanges`")
-        if queue_type := _QUEUE_TYPES.get(policy.apply_to):
-            excluded = excluding(keys, queue_type, self._versions)
-            for key in sorted({*excluded, *ignored_by_queues(keys, queue_type)}):
-                way = (
-                    "the whole policy would not apply to it"
-                    if key in excluded
-                    else "RabbitMQ ignores it there"
-                )
-                message = f"a {queue_type} queue does not support `{_field(key)}`: {way}"
-                self._wrong((*inside, _field(key)), message)
+        for key in sorted(excluding(keys, queue_type, self._versions)) if queue_type else ():
+            message = f"a {queue_type} queue does not support `{_field(key)}`: the whole policy would not apply to it"
+            self._wrong((*inside, _field(key)), message)
 
     def _combinations(self, inside: ValuePath, definition: PolicyDefinition) -> None:
         """Keys that RabbitMQ accepts only with, or without, another."""

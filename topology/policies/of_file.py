@@ -1,0 +1,36 @@
+"""The policies and the objects of a vhost in the file, as the matching needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..model import Body, Policy
+from ..model.delivery_limit import UNLIMITED_SINCE
+from ..model.support import Version
+from .matching import AppliedPolicy, PolicySet, Target
+
+
+def policy_set(policies: Mapping[str, Policy], versions: Sequence[Version] = ()) -> PolicySet:
+    """Policies or operator policies of the file.
+
+    Parameters:
+      policies: The policies by name.
+      versions: The versions of RabbitMQ to support; empty if unknown.
+    """
+    version = max(versions, default=UNLIMITED_SINCE)
+    return PolicySet(
+        (
+            AppliedPolicy(name, item.pattern, item.apply_to, item.priority, item.definition.keys(version))
+            for name, item in policies.items()
+        ),
+        versions,
+    )
+
+
+def targets(body: Body) -> Iterator[Target]:
+    """The queues and exchanges of a vhost; the type of an external queue is unknown unless the file says it."""
+    for name, queue in body.queues.items():
+        known = not queue.external or "type" in queue.model_fields_set
+        yield Target(name, queue.type if known else "", queue.declare_arguments())
+    for name, exchange in body.exchanges.items():
+        yield Target(name, None, exchange.declare_arguments())
