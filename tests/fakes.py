@@ -69,6 +69,16 @@ class MemoryBroker:
         """Creates or updates one object."""
         self._write("put", resource)
 
+    def replace(self, resource: Resource) -> None:
+        """Replaces an exchange or an empty queue, and keeps its bindings."""
+        key = resource.key
+        self._begin("replace", key)
+        found = self.state[key]
+        if found.messages or found.consumers:
+            raise Refused(f"cannot replace {key}: it holds messages or is consumed")
+        if key not in self.lost:
+            self.state[key] = resource
+
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object, with the bindings from and to it."""
         key = resource.key

@@ -143,7 +143,7 @@ def test_what_a_user_may_not_read_is_said(
         "read them: global parameters, shovels and federation upstreams (needs the tag `policymaker`)"
         in result.out
     )
-    assert "permissions, topic permissions, user limits, users (needs the tag `administrator`)" in result.out
+    assert "permissions, topic permissions, users (needs the tag `administrator`)" in result.out
     refused = routectl("plan", "--delete", "shovel:s", **where)
     assert (refused.code, "may not read" in refused.err) == (2, True)
 

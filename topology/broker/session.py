@@ -17,6 +17,7 @@ from .amqp.handshake import greeting
 from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
 from .management.client import Management, ServerInfo
+from .replacement import replace_object
 
 #: The kinds that AMQP can declare.
 AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})
@@ -39,6 +40,10 @@ class Session(Protocol):
 
     def put(self, resource: Resource) -> None:
         """Creates or updates one object; raises `BrokerError`."""
+        ...
+
+    def replace(self, resource: Resource) -> None:
+        """Deletes an exchange or an empty queue and creates it anew; raises `BrokerError` or `Refused`."""
         ...
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
@@ -97,6 +102,10 @@ class ManagementSession:
     def put(self, resource: Resource) -> None:
         """Creates or updates one object."""
         self._management.put(resource)
+
+    def replace(self, resource: Resource) -> None:
+        """Deletes an exchange or an empty queue and creates it anew, with its bindings."""
+        replace_object(self._management, self._address, resource)
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object."""
@@ -191,6 +200,12 @@ class AmqpSession:
         """Declares one object."""
         with Amqp(self._address, self._vhost) as amqp:
             amqp.declare(resource)
+
+    def replace(self, resource: Resource) -> None:
+        """Always refuses: only the management API knows the bindings to restore."""
+        raise Refused(
+            f"{resource.key} is not replaced over AMQP alone", "pass the management API with `--management`"
+        )
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Always refuses: only the management API deletes objects."""

@@ -112,6 +112,8 @@ class _Run:
         writes = [change for change in changes if change.action in ("create", "update", "verify")]
         for kind in Kind:
             if kind is Kind.EXCHANGE:
+                # First, since new bindings may fit the new exchange only.
+                self._replace([change for change in changes if change.action == "replace"])
                 self._create_in_bulk([change for change in writes if change.key.kind in AMQP_KINDS])
             elif kind not in AMQP_KINDS:
                 self._put([change for change in writes if change.key.kind is kind])
@@ -160,6 +162,16 @@ class _Run:
                 failures = [Failure(resource, error) for resource in resources]
             self._errors.update({failure.resource.key: failure.error for failure in failures})
 
+    def _replace(self, changes: Sequence[Change]) -> None:
+        for done, change in enumerate(changes, 1):
+            try:
+                self._session.replace(change.resource)
+            except Unreachable:
+                raise
+            except (BrokerError, Refused) as error:
+                self._errors[change.key] = error
+            self._progress("replacements", done, len(changes))
+
     def _skip_without_vhost(self, change: Change) -> bool:
         """Marks a change as skipped if its vhost could not be created, and returns whether it is."""
         missing = change.key.vhost in self._missing_vhosts
@@ -205,4 +217,7 @@ class _Run:
 
 def _reason(error: RoutectlError, key: Key) -> str:
     """The error message without the name of the object, which the caller adds."""
-    return error.message.removeprefix(f"cannot create {key}: ").removeprefix(f"cannot delete {key}: ")
+    message = error.message
+    for verb in ("create", "replace", "delete"):
+        message = message.removeprefix(f"cannot {verb} {key}: ")
+    return message

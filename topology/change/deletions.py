@@ -14,7 +14,6 @@ _TAGS = {
     Kind.PARAMETER: "policymaker",
     Kind.GLOBAL_PARAMETER: "policymaker",
     Kind.USER: "administrator",
-    Kind.USER_LIMIT: "administrator",
     Kind.PERMISSION: "administrator",
     Kind.TOPIC_PERMISSION: "administrator",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ..base.resources import Kind
 from ..errors import Refused
@@ -23,17 +23,11 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
         if change.action == "replace":
-            names = ", ".join(name for name, _, _ in change.differences())
-            policy = policy_instead(change)
-            hint = (
-                f"to keep the queue, remove its limit by a policy in the file: `{policy}`"
-                if policy
-                else f"change {names} in the file to match the broker, "
-                f"or delete the {change.key.kind} manually if it is not needed, then apply again"
-            )
-            found.append(Refused(f"{what} must be replaced: {_impact(change)}", hint))
+            hint = _replacement_hint(change, allowed)
+            if hint:
+                found.append(Refused(f"{what} must be replaced: {_impact(change)}", hint))
         elif change.action == "delete":
-            options = " ".join(f"--allow {risk}" for risk in change.risks if risk not in allowed)
+            options = _missing_options(change, allowed)
             if options:
                 found.append(
                     Refused(f"{what} would be deleted: {_impact(change)}", f"allow it with `{options}`")
@@ -41,6 +35,29 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
     return found
 
 
+def _missing_options(change: Change, allowed: Collection[str]) -> str:
+    return " ".join(f"--allow {risk}" for risk in change.risks if risk not in allowed)
+
+
+def _replacement_hint(change: Change, allowed: Collection[str]) -> str | None:
+    """How to go on if a replacement is refused; None if it is allowed."""
+    policy, kind = policy_instead(change), change.key.kind
+    instead = f"; to keep the queue, remove its limit by a policy in the file: `{policy}`" if policy else ""
+    if kind is Kind.QUEUE and not change.messages == change.consumers == 0:
+        names = ", ".join(name for name, _, _ in change.differences())
+        return (
+            f"change {names} in the file to match the broker, or apply again with `--allow destructive` once the queue "
+            f"has no messages and no consumers{instead}"
+        )
+    options = _missing_options(change, allowed)
+    if not options:
+        return None
+    return (
+        f"allow it with `{options}`: the {kind} is deleted and recreated at once, with its bindings{instead}"
+    )
+
+
 def _impact(change: Change) -> str:
-    uses = {Kind.EXCHANGE: "its bindings would be removed", Kind.QUEUE: "", Kind.VHOST: ""}
+    bindings = "restored" if change.action == "replace" else "removed"
+    uses = {Kind.EXCHANGE: f"its bindings would be {bindings}", Kind.QUEUE: "", Kind.VHOST: ""}
     return ", ".join(filter(None, [uses.get(change.key.kind, "it is in use"), change.traffic]))

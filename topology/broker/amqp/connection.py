@@ -105,6 +105,15 @@ class Amqp:
         """
         self._call(f"create {resource.key}", lambda channel: declare(channel, resource))
 
+    def unbind(self, binding: Resource) -> None:
+        """Deletes a binding to a queue, if it exists."""
+        source, _, queue, routing_key, _ = binding.key.name
+        arguments = as_int64(binding_arguments(binding.key))
+        self._call(
+            f"delete {binding.key}",
+            lambda channel: channel.queue_unbind(queue, source, routing_key, arguments),
+        )
+
     def _call(self, what: str, call: Callable[[BlockingChannel], Any]) -> Any:
         """Runs one call on a channel; tries again on a new connection if the old one has broken."""
         for last in (False, True):

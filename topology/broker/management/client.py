@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from ...base.resources import Kind, Resource, State, binding_arguments
+from ...base.resources import Key, Kind, Resource, State, binding_arguments
 from ...base.secret import reveal
 from ...errors import BrokerError, NotFound, Refused, Rejected
 from ..address import Address
@@ -130,6 +130,22 @@ class Management:
           kinds: The kinds that the user must be able to read; the others are read if possible.
         """
         return reader.read(self._http, vhosts, kinds, [kind for kind in Kind if kind not in kinds])
+
+    def find(self, key: Key) -> Resource | None:
+        """An exchange or a queue with all its properties; None if it does not exist."""
+        try:
+            item = self._http.get(_url_path(Resource(key)))
+        except NotFound:
+            return None
+        return decode.READERS[key.kind](item)
+
+    def bindings_of(self, key: Key) -> list[Resource]:
+        """The bindings from and to an exchange, or to a queue; without those of the default exchange."""
+        ends = ("/source", "/destination") if key.kind is Kind.EXCHANGE else ("",)
+        target = _url_path(Resource(key))
+        items = [item for end in ends for item in self._http.get(f"{target}/bindings{end}")]
+        found = {binding.key: binding for binding in map(decode.binding, items) if binding is not None}
+        return list(found.values())
 
     def vhosts(self) -> list[str]:
         """The names of the vhosts that the user may access."""

@@ -197,6 +197,31 @@ def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
     assert broker.writes == []
 
 
+@pytest.mark.parametrize("busy", [{"messages": None}, {"consumers": None}, {"consumers": 1}])
+def test_a_queue_that_may_be_in_use_is_not_replaced(busy: dict[str, int | None]) -> None:
+    found = replace(queue("high", arguments={"x-expires": 1}), **busy)
+    refused = refusals(planned(SHOP, MemoryBroker([found])), ("destructive", "data-loss"))
+    assert [error.message.partition(":")[0] for error in refused] == ["queue high must be replaced"]
+
+
+def test_an_exchange_and_an_empty_queue_are_replaced_if_allowed() -> None:
+    broker = MemoryBroker([queue("high", arguments={"x-expires": 1}), exchange("tasks", type="fanout")])
+    report = carry_out(SHOP, broker, "destructive")
+    assert report.exit_code == 0
+    assert [str(key) for how, key in broker.writes if how == "replace"] == ["exchange tasks", "queue high"]
+    assert diff(SHOP, broker.state).changes == ()
+
+
+def test_a_failed_replacement_is_reported_and_the_rest_is_done() -> None:
+    old = queue("high", arguments={"x-expires": 1})
+    broker = MemoryBroker([old], fail={old.key: Rejected(f"cannot replace {old.key}", "it is in the way")})
+    report = carry_out(SHOP, broker, "destructive")
+    assert report.exit_code == 3
+    assert [(str(outcome.change.key), outcome.error) for outcome in report.having("failed")] == [
+        ("queue high", "it is in the way")
+    ]
+
+
 def test_a_plan_with_a_problem_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker()
     with pytest.raises(Refused, match="is `external`"):
@@ -208,7 +233,7 @@ def test_all_refusals_are_reported_at_once() -> None:
     broker = MemoryBroker([queue("high", durable=False), exchange("tasks", type="fanout"), queue("old")])
     found = refusals(planned(SHOP, broker, delete=[queue("old").key]))
     assert [error.message for error in found] == [
-        "exchange tasks must be replaced: its bindings would be removed",
+        "exchange tasks must be replaced: its bindings would be restored",
         "queue high must be replaced: 0 messages, 0 consumers",
         "queue old would be deleted: 0 messages, 0 consumers",
     ]

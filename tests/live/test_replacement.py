@@ -1,0 +1,172 @@
+"""Exchanges and empty queues with other arguments than the file's are replaced in one apply, with their bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from routectl.topology.broker.address import Address
+from routectl.topology.broker.amqp.swap import swap
+from routectl.topology.errors import Refused
+from tests.brokers import Broker, Management
+from tests.fakes import queue
+
+from .conftest import Command
+
+FILE = """
+exchanges:
+  tasks: {type: topic}
+  tap: {type: fanout, bindings: [{exchange: tasks, key: "#"}]}
+queues:
+  high: {type: quorum, bindings: [{exchange: tasks, key: high}]}
+  low: {max_length: 10, bindings: [{exchange: tasks, key: low}, {exchange: tap}]}
+"""
+REPLACE = ("apply", "--yes", "--allow", "destructive")
+
+
+@pytest.fixture
+def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    yield connection.channel()
+    connection.close()
+
+
+@pytest.fixture
+def shop(routectl: Command) -> Command:
+    """The command on a vhost with the file's objects."""
+    routectl.write(FILE)
+    routectl("apply", "--yes")
+    return routectl
+
+
+def bindings(management: Management, vhost: str) -> set[tuple[str, str, str]]:
+    return {
+        (found["source"], found["destination"], found["routing_key"])
+        for found in management.get(f"bindings/{vhost}")
+        if found["source"]
+    }
+
+
+def bind(management: Management, vhost: str, path: str, key: str, **arguments: Any) -> None:
+    management.request("POST", f"bindings/{vhost}/{path}", {"routing_key": key, "arguments": arguments})
+
+
+def test_an_empty_queue_is_replaced_with_all_its_bindings(
+    shop: Command, management: Management, vhost: str
+) -> None:
+    bind(management, vhost, "e/amq.headers/q/low", "", **{"x-match": "any", "n": 5})
+    bind(management, vhost, "e/amq.topic/q/high", "theirs.#")
+    before = bindings(management, vhost)
+    shop.write(
+        FILE.replace("max_length: 10", "max_length: 20").replace("quorum,", "quorum, delivery_limit: 7,")
+    )
+    refused = shop("apply", "--yes")
+    assert refused.code == 1
+    assert "queue low must be replaced: 0 messages, 0 consumers" in refused.err
+    assert "allow it with `--allow destructive`: the queue is deleted and recreated at once" in refused.err
+    assert "Applied: 2 replaced. Broker matches" in shop(*REPLACE).out
+    assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 20
+    assert management.get(f"queues/{vhost}/high")["arguments"]["x-delivery-limit"] == 7
+    assert bindings(management, vhost) == before
+    assert shop.matches()
+
+
+def test_an_exchange_is_replaced_with_bindings_from_and_to_it(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    management.put(f"queues/{vhost}/theirs", {"durable": True})
+    bind(management, vhost, "e/tasks/q/theirs", "any")
+    bind(management, vhost, "e/amq.fanout/e/tasks", "x")
+    before = bindings(management, vhost)
+    shop.write(FILE.replace("tasks: {type: topic}", "tasks: {type: direct, alternate_exchange: tap}"))
+    assert "exchange tasks must be replaced: its bindings would be restored" in shop("apply", "--yes").err
+    assert "Applied: 1 replaced. Broker matches" in shop(*REPLACE).out
+    assert management.get(f"exchanges/{vhost}/tasks")["type"] == "direct"
+    assert bindings(management, vhost) == before
+    channel.confirm_delivery()
+    channel.basic_publish("tasks", "nowhere", b"x", mandatory=True)
+    assert shop.matches()
+
+
+@pytest.mark.parametrize("name", ["low", "high"])
+def test_a_queue_with_messages_or_consumers_is_not_replaced(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel, name: str
+) -> None:
+    shop.write(
+        FILE.replace("max_length: 10", "max_length: 20").replace("quorum,", "quorum, delivery_limit: 7,")
+    )
+    tag = channel.basic_consume(name, lambda *_: None)
+    consumed = shop(*REPLACE)
+    assert consumed.code == 1
+    assert f"queue {name} must be replaced: 0 messages, 1 consumer\n" in consumed.err
+    channel.basic_cancel(tag)
+    channel.confirm_delivery()
+    channel.basic_publish("", name, b"x", mandatory=True)
+    full = shop(*REPLACE)
+    assert full.code == 1
+    assert f"queue {name} must be replaced: 1 message, 0 consumers\n" in full.err
+    assert "once the queue has no messages and no consumers" in full.err
+    assert "--allow" not in full.err.replace("`--allow destructive`", "")
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+@pytest.mark.parametrize("consumed", [False, True])
+def test_a_queue_that_gets_busy_at_the_last_moment_stays(
+    broker: Broker, vhost: str, channel: BlockingChannel, queue_type: str, consumed: bool
+) -> None:
+    old = queue("q", vhost, type=queue_type)
+    channel.queue_declare("q", durable=True, arguments={"x-queue-type": queue_type})
+    if consumed:
+        channel.basic_consume("q", lambda *_: None)
+    else:
+        channel.confirm_delivery()
+        channel.basic_publish("", "q", b"x", mandatory=True)
+    with pytest.raises(Refused, match="holds messages or is consumed"):
+        swap(Address.parse(broker.url_for(vhost)), old, queue("q", vhost, arguments={"x-max-length": 5}), [])
+    answer = channel.queue_declare("q", durable=True, arguments={"x-queue-type": queue_type}).method
+    assert (answer.message_count, answer.consumer_count) == ((0, 1) if consumed else (1, 0))
+
+
+def test_an_auto_delete_exchange_that_would_go_prevents_a_replacement(
+    shop: Command, management: Management, vhost: str
+) -> None:
+    management.put(f"exchanges/{vhost}/passing", {"type": "fanout", "auto_delete": True})
+    bind(management, vhost, "e/passing/q/low", "")
+    shop.write(FILE.replace("max_length: 10", "max_length: 20"))
+    result = shop(*REPLACE)
+    assert result.code == 2
+    assert "exchange passing is `auto_delete` and would be deleted with its last binding" in result.out
+    bind(management, vhost, "e/passing/q/high", "")
+    assert "1 replaced" in shop(*REPLACE).out
+    assert ("passing", "low", "") in bindings(management, vhost)
+
+
+def test_what_may_not_be_restored_is_not_replaced(shop: Command, management: Management, vhost: str) -> None:
+    user = f"user-{vhost}"
+    management.put(f"users/{user}", {"password": user, "tags": "management"})
+    try:
+        management.put(
+            f"permissions/{vhost}/{user}", {"configure": ".*", "write": "low", "read": "(tasks|low)$"}
+        )
+        shop.write(FILE.replace("max_length: 10", "max_length: 20"))
+        before = bindings(management, vhost)
+        host = shop.broker.management.rpartition("@")[2]
+        where = {"url": shop.broker.url_for(vhost, user, user), "management": f"http://{user}:{user}@{host}"}
+        result = shop(*REPLACE, **where)
+        assert result.code == 2
+        assert 'its binding tap -> low "" could not be restored' in result.out
+        assert bindings(management, vhost) == before
+        # The bindings may be restored, but not what the new queue dead-letters to: the old queue comes back.
+        management.put(f"permissions/{vhost}/{user}", {"configure": ".*", "write": "low", "read": ".*"})
+        shop.write(FILE.replace("max_length: 10", "dead_letter: {exchange: tap}"))
+        result = shop(*REPLACE, **where)
+    finally:
+        management.delete(f"users/{user}")
+    assert result.code == 2
+    assert "the old one was restored" in result.out
+    assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 10
+    assert bindings(management, vhost) == before
