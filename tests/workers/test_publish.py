@@ -76,7 +76,7 @@ def received(app: Celery, queue: str) -> list[dict[str, Any]]:
         ("low:x", "low", "tasks", "low.task", 0),
         ("direct:x", "direct", "straight", "k", 0),
         ("bare:x", "bare", "", "bare", 0),
-        ("other.x", "copies", "straight", "other", 0),
+        ("other.x", "copies", "all", "other", 0),
         ("keyed.x", "low", "tasks", "low.own", 0),
         ("anything", "low", "tasks", "low.task", 0),
     ],
