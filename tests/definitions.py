@@ -44,6 +44,7 @@ class Converted:
 def queues_yaml(definitions: Mapping[str, Any]) -> Converted:
     """The equivalent of `completed` definitions, with all vhosts under `vhosts`."""
     converted = Converted({"version": 1})
+    definitions = _escaped(definitions)
     vhosts = [item["name"] for item in definitions["vhosts"]]
     converted.file["vhosts"] = {name: _body(definitions, name, converted.environment) for name in vhosts}
     users = {user["name"]: _user(user, converted.environment) for user in definitions.get("users", ())}
@@ -62,6 +63,15 @@ def queues_yaml(definitions: Mapping[str, Any]) -> Converted:
     return converted
 
 
+def _escaped(value: Any) -> Any:
+    """Data in which no text is taken for a variable."""
+    if isinstance(value, Mapping):
+        return {_escaped(name): _escaped(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
+
+
 def _body(definitions: Mapping[str, Any], vhost: str, environment: dict[str, str]) -> Json:
     def here(section: str) -> list[Json]:
         return [item for item in definitions.get(section, ()) if item["vhost"] == vhost]
@@ -75,7 +85,7 @@ def _body(definitions: Mapping[str, Any], vhost: str, environment: dict[str, str
 
     def parameters(component: str, model: type[BaseModel]) -> Json:
         return {
-            item["name"]: _link(f"{vhost}_{item['name']}", item["value"], model, environment)
+            item["name"]: _link(item["value"], model, environment)
             for item in here("parameters")
             if item["component"] == component
         }
@@ -150,11 +160,11 @@ def _settings(named: Mapping[str, Any], model: type[BaseModel]) -> Json:
     return {**fields, **({"dead_letter": dead_letter} if dead_letter else {}), "arguments": rest}
 
 
-def _link(name: str, value: Json, model: type[BaseModel], environment: dict[str, str]) -> Json:
+def _link(value: Json, model: type[BaseModel], environment: dict[str, str]) -> Json:
     fields, rest = _split(value, {field.replace("_", "-"): field for field in model.model_fields})
     for uri in ("uri", "src_uri", "dest_uri"):
         if "@" in fields.get(uri, ""):
-            fields[uri] = _variable(f"{name}_{uri}", fields[uri], environment)
+            fields[uri] = _variable(fields[uri], environment)
     return {**fields, "arguments": rest}
 
 
@@ -162,16 +172,16 @@ def _user(user: Json, environment: dict[str, str]) -> Json:
     tags = user["tags"].split(",") if isinstance(user["tags"], str) else user["tags"]
     fields: Json = {"tags": [tag for tag in tags if tag], "limits": _fields(user.get("limits") or {})}
     if "password" in user:
-        fields["password"] = _variable(f"{user['name']}_password", user["password"], environment)
+        fields["password"] = _variable(user["password"], environment)
     elif user.get("password_hash"):
         fields |= _only(user, "password_hash", "hashing_algorithm")
     return fields
 
 
-def _variable(name: str, value: str, environment: dict[str, str]) -> str:
+def _variable(value: str, environment: dict[str, str]) -> str:
     """A reference to a new variable."""
-    name = "".join(char if char.isalnum() else "_" for char in f"DEFINITIONS_{name}")
-    environment[name] = value
+    name = f"DEFINITIONS_{len(environment)}"
+    environment[name] = value.replace("$${", "${")
     return f"${{{name}}}"
 
 
