@@ -43,6 +43,25 @@ def test_a_missing_event_exchange_is_explained_and_stops_the_apply(
     assert management.get(f"queues/{routectl.vhost}") == []
 
 
+def test_an_exchange_type_that_no_enabled_plugin_defines_is_known_before_anything_changes(
+    routectl: Command, management: Management
+) -> None:
+    routectl.write(
+        "queues: {q: }\nexchanges: {a: {type: x-plugin}, b: {type: x-jms-topic}, c: {type: x-plugin, external: true}}"
+    )
+    for command in (("plan",), ("apply", "--yes")):
+        found = routectl(*command)
+        assert found.code == 2
+        assert "queues.yaml:3:23" in found.err
+        assert (
+            "error[unknown-exchange-type]: the broker does not support the exchange type `x-plugin`"
+            in found.err
+        )
+        assert "rabbitmq-plugins enable rabbitmq_jms_topic_exchange" in found.err
+        assert "Found 2 mistakes" in found.err
+    assert management.get(f"queues/{routectl.vhost}") == []
+
+
 def test_a_dead_letter_exchange_may_appear_later(routectl: Command, management: Management) -> None:
     routectl.write("exchanges: {dead: {external: later}}\nqueues: {high: {dead_letter: {exchange: dead}}}")
     assert routectl("apply", "--yes").code == 0

@@ -21,7 +21,7 @@ from .diff import diff
 from .harm import copying_bindings
 from .leftovers import leftover_keys
 from .plan import Plan
-from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_version
+from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_exchange_types, guard_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ def plan_by_management(
     guard_broker(address, server)
     guard_cluster(loaded, server, cluster)
     guard_version(loaded, server)
+    guard_exchange_types(loaded, server)
     vhost = vhost_of(loaded, address)
     major, minor = server.version[:2]
     wanted = desired_state(loaded.topology, vhost, (major, minor))

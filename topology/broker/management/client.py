@@ -31,6 +31,7 @@ class ServerInfo:
       tags: Tags of the user who is logged in.
       khepri: Whether it stores definitions in Khepri, not Mnesia.
       amqp_ports: AMQP ports of its nodes, with TLS or without; empty if the user lacks the tag `monitoring`.
+      exchange_types: The exchange types that it and its plugins define.
     """
 
     version: tuple[int, ...]
@@ -39,6 +40,7 @@ class ServerInfo:
     tags: frozenset[str] = frozenset()
     khepri: bool = False
     amqp_ports: frozenset[int] = frozenset()
+    exchange_types: frozenset[str] = frozenset()
 
 
 #: With more queues than this, their numbers come from one list, and are not read over AMQP.
@@ -73,7 +75,8 @@ class Management:
     def server(self) -> ServerInfo:
         """Version, cluster and features of the broker; needs the tag `management`."""
         overview = self._http.get(
-            "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port"
+            "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port,"
+            "exchange_types.name"
         )
         try:
             text, cluster_name = overview["rabbitmq_version"], overview["cluster_name"]
@@ -94,6 +97,7 @@ class Management:
                 for listener in overview.get("listeners", ())
                 if listener["protocol"] in ("amqp", "amqp/ssl")
             ),
+            exchange_types=frozenset(kind["name"] for kind in overview.get("exchange_types", ())),
         )
 
     def _khepri(self, version: tuple[int, ...]) -> bool:

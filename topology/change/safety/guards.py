@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ...base.resources import Key, State
+from ...base.finding import Severity, ValuePath
+from ...base.resources import EXTRA_TYPES, Key, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
 from ...broker.management.client import ServerInfo
 from ...errors import BrokerError, FileError, Refused, UsageError
 from ...file.load import Loaded
+from ...lint.registry import make_finding
 from ...lint.runner import check_versions
+from ...model import Body
 
 #: Timeout of the AMQP connection, in seconds; spent in full if only the management API is reachable.
 _CONNECT_TIMEOUT = 2.0
@@ -57,6 +60,31 @@ def guard_version(loaded: Loaded, server: ServerInfo) -> None:
     """Raises FileError if the file uses features that this version of RabbitMQ does not support."""
     major, minor = server.version[:2]
     findings = check_versions(loaded.topology, loaded.position, ((major, minor),))
+    if findings:
+        raise FileError(findings)
+
+
+def guard_exchange_types(loaded: Loaded, server: ServerInfo) -> None:
+    """Raises FileError if the file declares exchanges of a type that neither RabbitMQ nor an enabled plugin defines."""
+    findings = []
+    topology = loaded.topology
+    bodies: dict[ValuePath, Body] = {(): topology}
+    bodies |= {("vhosts", name): body for name, body in topology.vhosts.items()}
+    for base, body in bodies.items():
+        for name, exchange in body.exchanges.items():
+            if exchange.external or exchange.type in server.exchange_types:
+                continue
+            message = f"the broker does not support the exchange type `{exchange.type}`"
+            plugin = EXTRA_TYPES.get(exchange.type, ("", None))[1]
+            help_ = (
+                f"enable it with `rabbitmq-plugins enable {plugin}`"
+                if plugin
+                else "enable the plugin that defines it"
+            )
+            position = loaded.position((*base, "exchanges", name, "type"))
+            findings.append(
+                make_finding("unknown-exchange-type", message, position, help_, severity=Severity.ERROR)
+            )
     if findings:
         raise FileError(findings)
 
