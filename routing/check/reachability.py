@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...topology.delivery.addresses import possible_queues
+from ...topology.delivery.dead_letters import dead_letter_sources
 from ...topology.delivery.network import links
 from ...topology.lint.registry import make_finding
 from ...topology.matching.pattern import placeholders
 from ...topology.model.topology import REFUSE
 from ..rules.builtin_tasks import CHORD_UNLOCK
-from ..rules.default_queues import consuming_profiles, dead_letter_queues
+from ..rules.default_queues import consuming_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -110,7 +111,7 @@ def _undeliverable(body: Body) -> set[str]:
     exchanges = {each.get("alternate-exchange") for each in (*policies, *arguments)}
     exchanges |= {each.get("dead-letter-exchange") for each in policies}
     exchanges |= {each.declare_arguments().get("x-dead-letter-exchange") for each in body.queues.values()}
-    found = set(dead_letter_queues(body))
+    found = set(dead_letter_sources(body))
     found.update(key for each in policies if (key := each.get("dead-letter-routing-key")))
     bindings = links(body)
     sources = [name for name in exchanges if name]

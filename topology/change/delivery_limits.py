@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..base.resources import Kind, State, queue_key
-from ..matching.policies import effective_policy
 from ..model import Body
 from ..model.delivery_limit import UNLIMITED
+from ..policies.of_file import applied_definitions
 from .plan import Change
 
 _ARGUMENT = "x-delivery-limit"
@@ -27,19 +27,16 @@ def unlimited_by_policy(bodies: Mapping[str, Body], wanted: State, live: State) 
     """
     found = dict(wanted)
     for vhost, body in bodies.items():
-        for name, queue in body.queues.items():
+        for name, keys in applied_definitions(body):
             key = queue_key(vhost, name)
-            if queue.delivery_limit != UNLIMITED or key not in live:
+            if body.queues[name].delivery_limit != UNLIMITED or key not in live:
                 continue
-            policy = effective_policy(body.policies.values(), name, queue.type)
-            existing = live[key].properties.get("arguments", {})
-            if policy and policy.definition.delivery_limit == UNLIMITED and _ARGUMENT not in existing:
+            if keys.get("delivery-limit") == -1 and _ARGUMENT not in live[key].properties.get(
+                "arguments", {}
+            ):
                 properties = dict(wanted[key].properties)
-                properties["arguments"] = {
-                    argument: value
-                    for argument, value in properties["arguments"].items()
-                    if argument != _ARGUMENT
-                }
+                arguments = properties["arguments"].items()
+                properties["arguments"] = {name: value for name, value in arguments if name != _ARGUMENT}
                 found[key] = replace(wanted[key], properties=properties)
     return found
 

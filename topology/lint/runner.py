@@ -11,8 +11,9 @@ from ..model.support import Version
 from .context import Locations, Reporter
 from .names import DeclaredNames, declared_queues
 from .registry import make_finding
-from .rules.addresses import check_addresses
 from .rules.arguments import AddFinding, ArgumentCheck
+from .rules.delivery.addresses import check_addresses
+from .rules.delivery.dead_letters import check_dead_letters
 from .rules.links import LinkCheck
 from .rules.policies.effects import check_effective_policies
 from .rules.policies.keys import PolicyCheck
@@ -143,3 +144,4 @@ def _check_body(
     check_effective_policies(base, body, versions, report)
     if sound:
         check_addresses(base, body, names, report)
+        check_dead_letters(base, body, report, versions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..model import Body, Policy
 from ..model.delivery_limit import UNLIMITED_SINCE
@@ -34,3 +35,15 @@ def targets(body: Body) -> Iterator[Target]:
         yield Target(name, queue.type if known else "", queue.declare_arguments())
     for name, exchange in body.exchanges.items():
         yield Target(name, None, exchange.declare_arguments())
+
+
+def applied_definitions(body: Body) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The keys that a policy of the file sets on each queue, by RabbitMQ's names; -1 is no delivery limit.
+
+    Parameters:
+      body: The vhost's queues and policies.
+    """
+    policies = policy_set(body.policies)
+    for target in targets(body) if body.policies else ():
+        if target.kind == "queue" and (applied := policies.match(target).applied) is not None:
+            yield target.name, applied.definition

@@ -100,4 +100,33 @@ RULES = (
         example="queues: {log: {type: stream}}\nworkers: {log: {queues: [log]}}",
         fix="List classic and quorum queues only, and no more `shares` than there are shards.",
     ),
+    LintRule(
+        "dead-letter-limit",
+        severity=Severity.WARNING,
+        summary="A dead-letter queue discards messages that are delivered too often",
+        why="Looking at a message, as with the management page, returns it to the queue, which counts as a delivery. "
+        "RabbitMQ 4.x limits deliveries to 20 by default, and a queue without a dead letter exchange discards the "
+        "message.",
+        example="""\
+defaults: {queue: {type: quorum}}
+exchanges: {dead: {type: fanout}}
+queues:
+  high: {dead_letter: {exchange: dead}}
+  dead: {bindings: [{exchange: dead}]}""",
+        fix="Write `delivery_limit: none` for the dead-letter queue.",
+    ),
+    LintRule(
+        "consumed-dead-letters",
+        severity=Severity.WARNING,
+        summary="A worker profile consumes a dead-letter queue",
+        why="Workers would run the tasks again, or discard them, before anyone has looked at them.",
+        example="""\
+exchanges: {dead: {type: fanout}}
+queues:
+  high: {dead_letter: {exchange: dead}}
+  dead: {bindings: [{exchange: dead}]}
+workers: {all: {queues: [high, dead]}}""",
+        fix="Remove the queue from the profile; accept it with `--allow consumed-dead-letters` if its workers are "
+        "there to handle dead letters.",
+    ),
 )

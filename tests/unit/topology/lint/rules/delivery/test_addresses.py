@@ -8,7 +8,7 @@ import pytest
 
 from routectl.topology.delivery.addresses import AddressBook
 
-from ....loading import Folder, body, warnings
+from .....loading import Folder, body, warnings
 
 QUORUM = "exchanges: {t: , u: , d: {type: direct}, f: {type: fanout}}\ndefaults: {queue: {type: quorum}}\nqueues:\n"
 

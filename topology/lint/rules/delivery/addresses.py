@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, partial
 
-from ...base.finding import ValuePath
-from ...delivery.addresses import AddressBook, PublishAddress, possible_queues
-from ...delivery.network import Network
-from ...matching import pattern
-from ...model import Body, Route
-from ..context import Reporter
-from ..names import DeclaredNames
+from ....base.finding import ValuePath
+from ....delivery.addresses import AddressBook, PublishAddress, possible_queues
+from ....delivery.network import Network
+from ....matching import pattern
+from ....model import Body, Route
+from ...context import Reporter
+from ...names import DeclaredNames
 
 
 def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:

@@ -1,0 +1,1 @@
+"""Where messages go: addresses of tasks, delayed tasks, and dead letters."""
