@@ -70,7 +70,7 @@ def command(
         files = tuple(Path(name) for name in saved.files)
     with make_plan(console, files, options, delete=saved.deletions if saved else ()) as planned:
         if saved is not None:
-            _refuse_if_stale(saved, planned.plan)
+            _refuse_if_stale(console, saved, planned.plan)
         plan = planned.plan
         if not console.json:
             show_plan(console, plan)
@@ -97,10 +97,11 @@ def command(
     return report.exit_code
 
 
-def _refuse_if_stale(saved: Plan, current: Plan) -> None:
-    from ..topology.change.plan import stale_reasons
+def _refuse_if_stale(console: Console, saved: Plan, current: Plan) -> None:
+    from ..topology.change.plan import Plan, stale_reasons
     from ..topology.errors import Refused
 
+    current = Plan.from_dict(console.clean(current.as_dict()))  # as it was saved
     reasons = stale_reasons(saved, current)
     if reasons:
         listed = "".join(f"\n  {line}" for line in reasons[:20])

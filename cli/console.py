@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..topology.base.known_secrets import KnownSecrets
     from ..topology.base.progress import Progress
 
 ISSUES = "https://github.com/routectl/routectl/issues"
@@ -40,10 +41,26 @@ class Console:
         #: Whether the command uses the default broker, since none was given.
         self.default_broker = False
         self._color = "auto"
+        self._secrets: list[KnownSecrets] = []
 
     def setup(self, *, color: str, quiet: bool, verbose: bool, output_format: str) -> None:
         """Applies the output options of the command."""
         self._color, self.quiet, self.verbose, self.output_format = color, quiet, verbose, output_format
+
+    def protect(self, secrets: KnownSecrets) -> None:
+        """Removes these secrets from everything that is written from now on."""
+        self._secrets.append(secrets)
+
+    def clean(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A document without the secrets that the command knows."""
+        for secrets in self._secrets:
+            document = secrets.hide_all(document)
+        return document
+
+    def _write(self, text: str, *, err: bool = False) -> None:
+        for secrets in self._secrets:
+            text = secrets.hide(text)
+        click.echo(text, err=err, color=self.colored(err=err))
 
     @property
     def json(self) -> bool:
@@ -59,11 +76,11 @@ class Console:
 
     def result(self, text: str) -> None:
         """Writes the result to stdout; `text` may contain colour codes."""
-        click.echo(text, color=self.colored())
+        self._write(text)
 
     def document(self, document: dict[str, Any]) -> None:
         """Writes one JSON document to stdout."""
-        click.echo(json.dumps({"version": 1} | document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"version": 1} | self.clean(document), indent=2, ensure_ascii=False))
 
     def say(self, text: str) -> None:
         """Writes a note to stderr, unless `--quiet`."""
@@ -72,7 +89,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Writes a warning to stderr, even with `--quiet`."""
-        click.echo(text, err=True, color=self.colored(err=True))
+        self._write(text, err=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -123,7 +140,7 @@ class Console:
         from ..topology.errors import FileError, Refused, RoutectlError, Unreachable
 
         if self.debug:
-            traceback.print_exception(error)
+            self._write("".join(traceback.format_exception(error)), err=True)
         if isinstance(error, FileError):
             self._findings(error)
             return 2

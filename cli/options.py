@@ -161,6 +161,7 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
         loaded = load(list(files), only_routing=only_routing)
         # The file's nodes live as long as the process: the collector need not traverse them.
         gc.freeze()
+    console.protect(loaded.known_secrets())
     for warning in unaccepted_warnings(loaded):
         console.warn(finding_text(warning))
     return loaded

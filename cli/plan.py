@@ -64,7 +64,7 @@ def command(
     with make_plan(console, files, options) as planned:
         plan = planned.plan
     if out is not None:
-        write_plan(plan, out)
+        write_plan(console, plan, out)
         console.say(f"wrote {out}; apply it with `routectl apply {out}`")
     show_plan(console, plan)
     return 1 if exit_code and not plan.empty else 0

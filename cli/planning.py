@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..topology.base.known_secrets import KnownSecrets
 from ..topology.base.resources import Key
 from ..topology.broker.session import AmqpSession, ManagementSession
 from ..topology.change.plan import Plan
@@ -37,6 +38,9 @@ def make_plan(
     """
     loaded = load_files(console, files)
     address = address_of(options)
+    passwords = {address.password.reveal(), address.management.password.reveal()}
+    names = {address.user, address.management.user, address.vhost or "", *loaded.source.literals()}
+    console.protect(KnownSecrets(passwords, public=names))
     vhost = vhost_of(loaded, address)
     if options["via"] == "amqp":
         if options["deletions"]:
@@ -62,13 +66,13 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.result(plan_text(plan, verbose=console.verbose))
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(console: Console, plan: Plan, path: Path) -> None:
     """Writes the plan as JSON, readable by its owner only.
 
     Raises:
       UsageError: The file cannot be written.
     """
-    write_file(path, json.dumps(plan.as_dict(), indent=2, ensure_ascii=False), private=True)
+    write_file(path, json.dumps(console.clean(plan.as_dict()), indent=2, ensure_ascii=False), private=True)
 
 
 def read_plan(path: Path) -> Plan:

@@ -136,6 +136,7 @@ MAX_MODULES = 12
 #: What the way to a broker may know of the rest of `topology`.
 KNOWN_TO_BROKER = {
     "topology.errors",
+    "topology.base.known_secrets",
     "topology.base.progress",
     "topology.base.redaction",
     "topology.base.resources",

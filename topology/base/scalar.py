@@ -47,6 +47,12 @@ def only_variables(text: str) -> bool:
     return not _REFERENCE.sub("", text)
 
 
+def variables_in(text: str) -> set[str]:
+    """The names of the variables that a text refers to."""
+    bodies = (match["body"] for match in _VARIABLE.finditer(text) if match["body"])
+    return {found["name"] for body in bodies if (found := _BODY.match(body))}
+
+
 class WrittenFloat(float):
     """A float that keeps its text, so that the version `3.10` stays `3.10` as a string."""
 

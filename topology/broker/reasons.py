@@ -7,22 +7,32 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..base.known_secrets import NO_SECRETS, KnownSecrets
+from ..base.redaction import mask_urls
 from ..base.resources import EXTRA_TYPES
 from ..errors import AccessRefused, BrokerError, NotFound, Rejected
 
 
 def tidy_reason(text: str) -> str:
     """An error text on one line, without a reply code such as `PRECONDITION_FAILED - `."""
-    text = re.sub(r"\s+", " ", html.unescape(text)).strip().removeprefix("Validation failed ")
+    text = mask_urls(re.sub(r"\s+", " ", html.unescape(text)).strip().removeprefix("Validation failed "))
     text = re.sub(
         r"^(?:[A-Z]+(?:_[A-Z]+)* - |(?:precondition_failed|command_invalid|not_allowed): )", "", text
     )
     return re.sub(r'<<("[^"]*")>>', r"\1", text).rstrip(".")
 
 
-def plain_reason(document: Mapping[str, Any]) -> str:
-    """The reason in an error response of the management API."""
-    return tidy_reason(_as_text(document.get("reason", document["error"])))
+def plain_reason(document: Mapping[str, Any], secrets: KnownSecrets = NO_SECRETS) -> str:
+    """The reason in an error response of the management API.
+
+    Parameters:
+      document: The response.
+      secrets: What the reason must not contain: RabbitMQ quotes what it refuses.
+    """
+    text = html.unescape(_as_text(document.get("reason", document["error"])))
+    if "not a valid URI" in text:  # followed by pieces of the URI, as Erlang terms
+        return "a URI is not valid"
+    return tidy_reason(secrets.hide(re.sub(r"(?<=\d,)\s+(?=\d)", "", text)))
 
 
 def _as_text(reason: Any) -> str:

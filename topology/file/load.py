@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..base.finding import Finding, Position, Severity, ValuePath
+from ..base.known_secrets import KnownSecrets, secrets_in
 from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
 from ..lint.names import DeclaredNames
@@ -50,6 +51,17 @@ class Loaded:
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at a path such as `("routes", 3)` or `("queues", "high", "type")`."""
         return self.source.position(source_path(path, self.source.has), of_key=of_key)
+
+    def known_secrets(self) -> KnownSecrets:
+        """The secrets of the file, to be removed from what others write about it, such as a broker."""
+        topology = self.topology
+        values = self.source.secret_variables()
+        for user in topology.users.values():
+            values += secrets_in([user.password, user.password_hash])
+        for body in (topology, *topology.vhosts.values()):
+            links = (*body.federation.upstreams.values(), *body.shovels.values())
+            values += secrets_in([link.value() for link in links])
+        return KnownSecrets(values, public=self.source.literals() if values else ())
 
 
 #: Sections that producers and workers do not need; their passwords are only set where `routectl apply` runs.

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from ...base.known_secrets import KnownSecrets, secrets_in
 from ...base.resources import Key, Kind, Resource, State, binding_arguments
 from ...base.secret import reveal
 from ...errors import BrokerError, NotFound, Refused, Rejected
@@ -211,7 +212,9 @@ class Management:
         document = body(resource)
         if resource.key.kind in (Kind.VHOST, Kind.USER):
             document = self._completed(resource, document)
-        self._http.request(method, _url_path(resource), what, document)
+        stored = [document[name] for name in ("password", "password_hash") if name in document]
+        secrets = KnownSecrets([*secrets_in(resource.properties), *stored], min_length=1)
+        self._http.request(method, _url_path(resource), what, document, secrets=secrets)
         if "protected_from_deletion" in resource.properties:
             protect = "POST" if resource.properties["protected_from_deletion"] else "DELETE"
             self._http.request(protect, f"{_url_path(resource)}/deletion/protection", what)

@@ -22,6 +22,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from ...base.known_secrets import NO_SECRETS, KnownSecrets
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable, UsageError
 from ..address import Address, Host
 from ..reasons import RETRY, is_unavailable, plain_reason, rejected, set_tags, wrong_password
@@ -82,7 +83,9 @@ class Http:
         """Reads a path; see `request`."""
         return self.request("GET", path, f"read `{path.partition('?')[0]}`")
 
-    def request(self, method: str, path: str, what: str, body: Any = None) -> Any:
+    def request(
+        self, method: str, path: str, what: str, body: Any = None, *, secrets: KnownSecrets = NO_SECRETS
+    ) -> Any:
         """Sends a request and returns the JSON of the response, or None if it is empty.
 
         Parameters:
@@ -91,6 +94,7 @@ class Http:
           path: Path after `/api`, percent-encoded.
           what: The operation, for error messages, such as `create queue ...`.
           body: Document to send as JSON.
+          secrets: The secrets in `body`, which no error contains.
 
         Raises:
           Unreachable: No host answers in time, or what answers is not a management API.
@@ -102,7 +106,7 @@ class Http:
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         response = self._send(method, path, data)
         if response.status >= 300:
-            raise self._failure(response, what)
+            raise self._failure(response, what, secrets)
         if not response.data:
             return None
         try:
@@ -178,7 +182,7 @@ class Http:
     def _amqp_answers(self, host: Host) -> bool:
         return any(_listens(broker) for broker in self._address.hosts if broker.name == host.name)
 
-    def _failure(self, response: urllib3.BaseHTTPResponse, what: str) -> BrokerError:
+    def _failure(self, response: urllib3.BaseHTTPResponse, what: str, secrets: KnownSecrets) -> BrokerError:
         """The error for an unsuccessful response."""
         try:
             document = json.loads(response.data)
@@ -186,7 +190,7 @@ class Http:
             document = None
         if not isinstance(document, Mapping) or "error" not in document:
             return self._error_from_status(response.status, what)
-        reason = plain_reason(document)
+        reason = plain_reason(document, secrets)
         match response.status:
             case 401 | 403:
                 return self._access(reason, what)

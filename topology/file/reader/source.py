@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from ...base.finding import Finding, Position, ValuePath
+from ...base.redaction import is_secret_name
+from ...base.scalar import variables_in
 from ...errors import FileError
 from ...lint.registry import make_finding
 from .constructor import Builder, UnbuildableDocument
@@ -81,6 +83,28 @@ class Source:
         """Identifies a value even after items before it are removed from its list."""
         walked = self._lookup.walk(self._root, path)
         return id(walked[-1][1]) if len(walked) > len(path) else None
+
+    def secret_variables(self) -> list[str]:
+        """The values of the environment variables in the files that look secret by their names."""
+        names = {name for document in self._documents.values() for name in variables_in(document.text)}
+        return [
+            self._environment[name] for name in names if is_secret_name(name) and name in self._environment
+        ]
+
+    def literals(self) -> set[str]:
+        """All keys, and all texts that are written in the files as they are."""
+        found: set[str] = set()
+        pending = [self.data]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, dict):
+                found.update(value)
+                pending += value.values()
+            elif isinstance(value, list):
+                pending += value
+            elif type(value) is str:
+                found.add(value)
+        return found
 
     def without(self, paths: Iterable[ValuePath]) -> Source:
         """The same source without the values at these paths; references to them may remain."""
