@@ -238,7 +238,7 @@ routes: [{tasks: "*", queue: high}]
     management.request("POST", f"exchanges/{there}/amq.default/publish", message)
     refused = routectl("apply", "--yes", "--delete", f"vhost:{other}", "--allow", "destructive")
     assert refused.code == 1
-    assert "would be deleted: 1 message, 0 consumers" in refused.err
+    assert "would be deleted: with everything in it, 1 message, 0 consumers" in refused.err
     management.request("DELETE", f"permissions/{there}/guest")
     plan = routectl("plan", "--delete", f"vhost:{other}").out
     assert "destructive and data-loss: its deletion was requested (messages and consumers unknown)" in plan

@@ -217,7 +217,7 @@ def test_json_is_one_document_on_success_and_on_failure(routectl: Command) -> No
     routectl.write(SHOP)
     plan = routectl("plan", "--format", "json").json
     assert plan["version"] == 1
-    assert plan["summary"] == {"create": 9, "update": 0, "replace": 0, "delete": 0}
+    assert plan["summary"] == {"create": 9, "update": 0, "replace": 0, "delete": 0, "verify": 0}
     applied = routectl("apply", "--yes", "--format", "json").json
     assert {outcome["status"] for outcome in applied["outcomes"]} == {"done"}
     routectl.write(SHOP.replace("7d", "1d"))

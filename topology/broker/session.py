@@ -95,9 +95,9 @@ class ManagementSession:
         """The queues of a vhost."""
         return list(self._management.read([vhost], [Kind.QUEUE]).values())
 
-    def counted(self, queues: Iterable[Resource]) -> list[Resource]:
-        """The queues with their numbers of messages and consumers."""
-        return self._management.counted(queues)
+    def counted(self, queues: Iterable[Resource], *, confirmed: bool = False) -> list[Resource]:
+        """The queues with their numbers of messages and consumers; see `Management.counted`."""
+        return self._management.counted(queues, confirmed=confirmed)
 
     def put(self, resource: Resource) -> None:
         """Creates or updates one object."""

@@ -59,12 +59,12 @@ def _numbers(queues: Iterable[Resource], session: ManagementSession) -> dict[Key
 def _in_vhost(vhost: str, session: ManagementSession) -> Numbers:
     """The messages and consumers of all queues of a vhost, unknown if the user has no access to it."""
     try:
-        found = _numbers(session.queues(vhost), session)
+        found = session.counted(session.queues(vhost), confirmed=True)
     except Unreachable:
         raise
     except BrokerError:
         return None, None
-    return _total(messages for messages, _ in found.values()), _total(number for _, number in found.values())
+    return _total(queue.messages for queue in found), _total(queue.consumers for queue in found)
 
 
 def _delayed(

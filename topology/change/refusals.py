@@ -58,6 +58,24 @@ def _replacement_hint(change: Change, allowed: Collection[str]) -> str | None:
 
 
 def _impact(change: Change) -> str:
-    bindings = "restored" if change.action == "replace" else "removed"
-    uses = {Kind.EXCHANGE: f"its bindings would be {bindings}", Kind.QUEUE: "", Kind.VHOST: ""}
-    return ", ".join(filter(None, [uses.get(change.key.kind, "it is in use"), change.traffic]))
+    effect = _WHEN_DELETED.get(change.key.kind)
+    if change.key.kind is Kind.EXCHANGE and change.action == "replace":
+        effect = "its bindings would be restored"
+    return ", ".join(filter(None, [effect, change.traffic]))
+
+
+#: What the deletion of an object without messages does.
+_WHEN_DELETED = {
+    Kind.VHOST: "with everything in it",
+    Kind.VHOST_LIMIT: "the vhost would be unlimited",
+    Kind.USER: "nothing could log in with it",
+    Kind.USER_LIMIT: "the user would be unlimited",
+    Kind.PERMISSION: "the user would lose access",
+    Kind.POLICY: "queues and exchanges would lose its settings",
+    Kind.OPERATOR_POLICY: "queues would lose its limits",
+    Kind.EXCHANGE: "its bindings would be removed",
+    Kind.BINDING: "messages would no longer take this way",
+    Kind.TOPIC_PERMISSION: "the user would no longer be restricted to it",
+    Kind.PARAMETER: "it would stop moving messages",
+    Kind.GLOBAL_PARAMETER: "what reads it would no longer find it",
+}

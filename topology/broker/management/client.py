@@ -156,26 +156,34 @@ class Management:
         """The names of the vhosts that the user may access."""
         return [key.name[0] for key in reader.read(self._http, (), [Kind.VHOST])[0]]
 
-    def counted(self, queues: Iterable[Resource]) -> list[Resource]:
+    def counted(self, queues: Iterable[Resource], *, confirmed: bool = False) -> list[Resource]:
         """The queues with their numbers of messages and consumers: 0 for a missing queue, None if they are unknown.
 
         The management API samples both every five seconds and reports them later still (measured: a queue with
         three messages was reported as empty for six seconds). So ready messages and consumers of up to a hundred
         queues are read over AMQP, too, if it can be reached. Unacknowledged messages are as old as the sample.
+
+        Parameters:
+          queues: The queues.
+          confirmed: Read all of them over AMQP; numbers that it does not confirm are unknown.
         """
         queues = list(queues)
-        if len(queues) > _FEW_QUEUES:
+        if len(queues) > _FEW_QUEUES and not confirmed:
             return self._listed(queues)
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
             sampled = {
                 queue.key: item for queue, item in zip(queues, executor.map(self._item, queues), strict=True)
             }
         counted = {queue.key: _counted(queue, sampled[queue.key]) for queue in queues}
+        unconfirmed = {key for key, item in sampled.items() if item is not None}
         for vhost in {queue.key.vhost for queue in queues}:
             with contextlib.suppress(BrokerError), Amqp(self.address, vhost, retries=0) as amqp:
                 for key, queue in counted.items():
                     if key.vhost == vhost and sampled[key] is not None:
                         counted[key] = _updated(queue, amqp)
+                        unconfirmed.discard(key)
+        if confirmed:
+            counted |= {key: replace(counted[key], messages=None, consumers=None) for key in unconfirmed}
         return list(counted.values())
 
     def _item(self, queue: Resource) -> dict[str, Any] | None:
