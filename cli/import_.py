@@ -63,7 +63,7 @@ def celery(console: Console, app: str, out: Path | None, force: bool, workers: b
 
     document = convert(read(load_app(app), app))
     written = file_text(document, workers=workers)
-    different = differences(written, document.expected)
+    different = differences(written, document)
     if out is not None:
         write_file(out, written)
     if console.json:

@@ -182,6 +182,8 @@ class Configuration:
       default_queue: The queue of tasks without a route; None if they are errors.
       beat_entries: Beat entries with their own publish options.
       zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
+      registered: The tasks of the app.
+      default_priority: What Celery sets on them if neither the task nor a route sets a priority.
       notes: Notes of the reader.
     """
 
@@ -195,7 +197,18 @@ class Configuration:
     default_queue: str | None = "celery"
     beat_entries: tuple[BeatEntry, ...] = ()
     zero_first: bool = False
+    registered: frozenset[str] = frozenset()
+    default_priority: int | None = None
     notes: tuple[str, ...] = ()
+
+    def published_priority(self, name: str) -> int | None:
+        """The priority that Celery publishes a task with, in the broker's order; None without one."""
+        priority = self.results[name].options.get("priority")
+        return self.default_if_registered(name) if priority is None else priority
+
+    def default_if_registered(self, name: str) -> int | None:
+        """The priority of a task that neither it nor a route sets."""
+        return self.default_priority if name in self.registered else None
 
     @property
     def inverts_priorities(self) -> bool:
@@ -259,6 +272,7 @@ class FileDraft:
       beat_comment: Lines about beat entries that override the rules.
       notes: What was left out, or differs from Celery.
       expected: Queue and settings of every known name, to verify the file.
+      configuration: What it was made from.
     """
 
     source: str
@@ -271,3 +285,4 @@ class FileDraft:
     beat_comment: tuple[str, ...]
     notes: tuple[str, ...]
     expected: Mapping[str, RuleOutcome]
+    configuration: Configuration

@@ -42,4 +42,14 @@ def publish_address(
 
 def exchange_name(exchange: Any) -> str | None:
     """Returns the name of an exchange, given by name or as a kombu object; None if none is given."""
-    return None if exchange is None else str(getattr(exchange, "name", exchange) or "")
+    return None if exchange is None else entity_name(exchange)
+
+
+def entity_name(entity: Any) -> str:
+    """Returns the name of a queue or exchange, given by name or as a kombu object, as a plain string.
+
+    A member of a string enumeration is published by its value, while `str` returns `Queues.HIGH`.
+    """
+    # An enumeration's own `name` is that of the member.
+    name = entity if isinstance(entity, str) else getattr(entity, "name", entity)
+    return str.__str__(name) if isinstance(name, str) else str(name or "")

@@ -86,7 +86,7 @@ def imported(app: Celery, folder: Path) -> Imported:
     document = convert(read(app, "proj"))
     file = folder / "queues.yaml"
     file.write_text(file_text(document), encoding="utf-8")
-    assert differences(file.read_text(encoding="utf-8"), document.expected) == []
+    assert differences(file.read_text(encoding="utf-8"), document) == []
     return Imported(app, file, document)
 
 

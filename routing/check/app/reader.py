@@ -21,7 +21,7 @@ from ...publishing.router import PublishingRouter
 from ...router import DEFAULT_SETTINGS, EARLY_OPTIONS, Router
 from ...rules.call import Call
 from ...rules.vhost import same_routing
-from ...task_routes.address import QueueAddress, exchange_name, publish_address
+from ...task_routes.address import QueueAddress, entity_name, exchange_name, publish_address
 from .facts import AppFacts, PublishTarget, TaskSource
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def _call(passed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call
 def _sent(app: Any, name: str, passed: Mapping[str, Any], call: Call) -> PublishTarget:
     """Where the app sends a task."""
     try:
+        app.connection_for_write().get_transport_cls()  # a broker that Celery has no transport for
         route = app.amqp.router.route(dict(passed), name, call.args, call.kwargs, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
@@ -211,7 +212,10 @@ def _address(app: Any, route: Mapping[str, Any]) -> tuple[str, str, str | None]:
     own = None
     if queue is not None:
         own = QueueAddress(
-            queue.name, exchange_name(queue.exchange) or "", queue.exchange.type, queue.routing_key
+            entity_name(queue),
+            exchange_name(queue.exchange) or "",
+            queue.exchange.type,
+            entity_name(queue.routing_key or ""),
         )
     name, _, key = publish_address(own, exchange_name(exchange), key, route.get("exchange_type"))
     if own is None:
@@ -232,4 +236,4 @@ def _queues(task_queues: Any) -> tuple[str, ...] | None:
 
 def _known_as(queue: Any) -> str:
     """An app's name for a queue: the real name of a broadcast queue differs in every process."""
-    return str(queue.alias if isinstance(queue, Broadcast) and queue.alias else getattr(queue, "name", queue))
+    return entity_name(queue.alias if isinstance(queue, Broadcast) and queue.alias else queue)

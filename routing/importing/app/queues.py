@@ -8,6 +8,7 @@ from typing import Any
 from kombu.common import Broadcast
 from kombu.transport.base import to_rabbitmq_queue_arguments
 
+from ...task_routes.address import entity_name
 from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
 
 _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_priority")
@@ -24,17 +25,21 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
       auto_created: Whether Celery creates it only because something names it.
     """
     exchange = celery_exchange(queue.exchange)
-    bindings = [CeleryBinding(exchange, queue.routing_key or "", dict(queue.binding_arguments or {}))]
+    bindings = [
+        CeleryBinding(exchange, entity_name(queue.routing_key or ""), dict(queue.binding_arguments or {}))
+    ]
     more = [
-        CeleryBinding(celery_exchange(each.exchange), each.routing_key or "", dict(each.arguments or {}))
+        CeleryBinding(
+            celery_exchange(each.exchange), entity_name(each.routing_key or ""), dict(each.arguments or {})
+        )
         for each in queue.bindings or ()
     ]
     # Kombu keeps them in a set, whose order varies.
     bindings += sorted(more, key=lambda binding: (binding.exchange.name, binding.key))
     return CeleryQueue(
-        name=str(queue.name or ""),
+        name=entity_name(queue),
         exchange=exchange,
-        key=queue.routing_key or "",
+        key=entity_name(queue.routing_key or ""),
         bindings=tuple(binding for binding in bindings if binding.exchange.name),
         durable=bool(queue.durable),
         auto_delete=bool(queue.auto_delete),
@@ -58,7 +63,7 @@ def celery_exchange(exchange: Any) -> CeleryExchange:
     if exchange is None or isinstance(exchange, str):
         return CeleryExchange(exchange or "")
     return CeleryExchange(
-        name=exchange.name or "",
+        name=entity_name(exchange),
         type=exchange.type or "direct",
         durable=bool(exchange.durable),
         auto_delete=bool(exchange.auto_delete),

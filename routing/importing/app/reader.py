@@ -6,7 +6,7 @@ import fnmatch
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import prepare
@@ -18,6 +18,7 @@ from ....topology.errors import UsageError
 from ...app_loader import app_error, describe_exception
 from ...publishing.router import entries, router_of
 from ...router import DEFAULT_SETTINGS
+from ...task_routes.address import entity_name
 from ...task_routes.router import CeleryRouter
 from ..configuration import BeatEntry, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, RoutingResult
 from ..notes import listed
@@ -71,23 +72,28 @@ class _Reader:
         self._source = source
         self._tasks = sorted(app.tasks)
         self._queues: dict[str, CeleryQueue] = {}
-        self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
-        router = app_router(app, source)
-        self._routes = tuple(_flatten(zip(entries(self._conf.task_routes), router.routes, strict=False)))
+        with self._reading("task_queues"):
+            self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
+        with self._reading("task_routes"):
+            router = app_router(app, source)
+            self._routes = tuple(_flatten(zip(entries(self._conf.task_routes), router.routes, strict=False)))
         self._router = RecordingRouter(router, [prepared for _, prepared in self._routes])
 
     def configuration(self) -> Configuration:
-        for name in list(self._app.amqp.queues):
-            self._queue(name)
+        with self._reading("task_queues"):
+            for name in list(self._app.amqp.queues):
+                self._queue(name)
         default_queue = self._default_queue()
         routers = tuple(self._router_data())
         attributes = {name: found for name in self._tasks if (found := self._task_attributes(name))}
-        annotations = Annotations(self._app)
-        annotated = annotations.by_task(self._tasks)
+        with self._reading("task_annotations"):
+            annotations = Annotations(self._app)
+            annotated = annotations.by_task(self._tasks)
         exact = [name for router in routers for name in router.names]
         names = dict.fromkeys([*self._tasks, *exact, *annotated])
         results = {name: self._route(name, attributes.get(name, {})) for name in names}
-        beat_entries, beat_notes = self._beat_entries()
+        with self._reading("beat_schedule"):
+            beat_entries, beat_notes = self._beat_entries()
         broker = _broker(self._conf)
         notes = [
             *beat_notes,
@@ -107,8 +113,20 @@ class _Reader:
             default_queue=default_queue,
             beat_entries=tuple(beat_entries),
             zero_first=broker in _REDIS,
+            registered=frozenset(self._tasks),
+            default_priority=self._conf.task_default_priority,
             notes=tuple(notes),
         )
+
+    @contextmanager
+    def _reading(self, setting: str) -> Iterator[None]:
+        """Names the setting in the error if Celery cannot read it."""
+        try:
+            yield
+        except UsageError:
+            raise
+        except Exception as error:
+            raise app_error(f"Celery cannot read `{setting}` of `{self._source}`", error) from error
 
     def _default_queue(self) -> str | None:
         try:
@@ -123,7 +141,7 @@ class _Reader:
           KeyError: Celery would not create such a queue.
         """
         found = queue if isinstance(queue, Queue) else self._app.amqp.queues[queue]
-        name = str(found.name or "")
+        name = entity_name(found)
         if name not in self._queues or not name:
             auto_created = name not in self._declared and self._app.amqp.queues.get(name) is found
             # Several queues may have no name; nothing looks them up.
@@ -165,7 +183,7 @@ class _Reader:
         if queue:
             named["queue"] = self._queue(queue)
         if exchange is not None and not isinstance(exchange, str):
-            named["exchange"] = exchange.name
+            named["exchange"] = entity_name(exchange)
             named.setdefault("exchange_type", exchange.type)
         return named
 
@@ -201,7 +219,7 @@ class _Reader:
             if not kept:
                 continue
             try:
-                found.append(BeatEntry(str(name), str(get("task")), self._options(kept)))
+                found.append(BeatEntry(str(name), entity_name(get("task")), self._options(kept)))
             except KeyError:
                 notes.append(
                     f"beat entry `{name}` names a queue that Celery does not create: correct its `options`"

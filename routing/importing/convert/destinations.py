@@ -44,12 +44,15 @@ class DestinationResolver:
         self._book = AddressBook(body)
         self.notes = Notes()
 
-    def outcome(self, options: Mapping[str, Any], subject: Subject) -> RuleOutcome | None:
+    def outcome(
+        self, options: Mapping[str, Any], subject: Subject, task: str | None = None
+    ) -> RuleOutcome | None:
         """The queue and settings of a rule for these options; None, with a note, if the file cannot express it.
 
         Parameters:
           options: The options that Celery publishes with.
           subject: The subject of notes.
+          task: The task that they are for; None for those of a pattern, which may match any task.
         """
         given = options.get("queue")
         if given is None and options.get("exchange") is None:
@@ -70,7 +73,7 @@ class DestinationResolver:
         if self._body.queues[queue].type == "stream":
             self.notes.add(f"left out: queue `{queue}` is a stream, which workers cannot consume", subject)
             return None
-        fields, unsupported = message_fields({**options, "priority": self._priority(options)})
+        fields, unsupported = message_fields({**options, "priority": self._priority(options, task)})
         if unsupported:
             names = ", ".join(unsupported)
             self.notes.add(f"written without {names}: unsupported value", subject)
@@ -96,13 +99,15 @@ class DestinationResolver:
         declared = self._configuration.queues[queue]
         return declared.exchange.type == "topic" and is_wildcard(declared.key)
 
-    def _priority(self, options: Mapping[str, Any]) -> Any:
+    def _priority(self, options: Mapping[str, Any], task: str | None) -> Any:
         """The priority in the file, where the highest is served first, and none last."""
-        priority = options.get("priority")
+        priority, given = options.get("priority"), self._configuration
         if not self._inverts_priorities:
             return priority
         if priority is None:
-            return HIGHEST
+            # Celery's default stays in the app's settings, and applies to its tasks with the file as well.
+            default = given.default_priority if task is None else given.default_if_registered(task)
+            return HIGHEST if default is None else None
         return HIGHEST - min(priority, HIGHEST) if isinstance(priority, int) else priority
 
     def _target(

@@ -8,7 +8,7 @@ from ....topology.model.topology import REFUSE
 from ...publishing.transport import HIGHEST
 from ...router import EARLY_OPTIONS
 from ..configuration import FileDraft
-from ..notes import Notes, Subject
+from ..notes import Notes, Subject, listed
 from .destinations import DestinationResolver, rule_problem
 from .queues import QueueConverter, is_implicit
 from .routes import RouteConverter
@@ -57,7 +57,7 @@ def convert(configuration: Configuration) -> FileDraft:
         for name, result in configuration.results.items()
         if not result.problem
         and name not in rules.unwritable
-        and (outcome := resolver.outcome(result.options, Subject("task", name))) is not None
+        and (outcome := resolver.outcome(result.options, Subject("task", name), name)) is not None
         and (outcome == default or rule_problem(outcome) is None)
     }
     publishing = list(_publishing_notes(configuration, queues, resolver))
@@ -70,7 +70,7 @@ def convert(configuration: Configuration) -> FileDraft:
         *_unsendable(configuration),
     ]
     if configuration.beat_entries:
-        names = ", ".join(f"`{entry.name}`" for entry in configuration.beat_entries)
+        names = listed([entry.name for entry in configuration.beat_entries])
         notes.append(
             "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these "
             f"options to use the rules: {names}"
@@ -88,6 +88,7 @@ def convert(configuration: Configuration) -> FileDraft:
         beat_comment=tuple(_beat_comment(configuration)),
         notes=tuple(dict.fromkeys(notes)),
         expected=expected,
+        configuration=configuration,
     )
 
 
@@ -124,6 +125,8 @@ def _unsendable(configuration: Configuration) -> tuple[str, ...]:
 def _beat_comment(configuration: Configuration) -> Iterator[str]:
     if configuration.beat_entries:
         yield "These entries of the beat schedule override the rules:"
+        by_options: dict[str, list[str]] = {}
         for entry in configuration.beat_entries:
-            options = ", ".join(f"{name} {value}" for name, value in entry.options.items())
-            yield f"  {entry.name} ({entry.task}): {options}"
+            options = ", ".join(f"{name} {value}" for name, value in sorted(entry.options.items()))
+            by_options.setdefault(options, []).append(entry.name)
+        yield from (f"  {options}: {listed(names)}" for options, names in by_options.items())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ....topology.base.finding import Severity
 from ....topology.base.resources import BUILT_IN_EXCHANGES
+from ....topology.lint.registry import RULES
 from ....topology.lint.rules.arguments import ArgumentCheck
 from ....topology.model import Body, Exchange, Queue
 from ....topology.model.exchange import FIELD_OF_ARGUMENT
@@ -164,8 +166,9 @@ def _remove_invalid(fields: dict[str, Any]) -> list[str]:
     """Removes the fields that RabbitMQ refuses on a queue of this type, and returns their names."""
     invalid: list[str] = []
 
-    def report(path: tuple[Any, ...], _code: str, *_: Any, **__: Any) -> None:
-        invalid.append(str(path[0]))
+    def report(path: tuple[Any, ...], code: str, *_: Any, **__: Any) -> None:
+        if RULES[code].severity is Severity.ERROR:
+            invalid.append(str(path[0]))
 
     ArgumentCheck(report, (), "").queue((), Queue.model_validate(fields))
     for name in invalid:

@@ -161,7 +161,7 @@ class RouteConverter:
             self._router_of(name)
             return None
         options = {**result.options, **given.annotations.get(name, {}), **given.annotations_for_all}
-        return self._resolver.outcome(options, Subject("task", name))
+        return self._resolver.outcome(options, Subject("task", name), name)
 
     def _rules(self, names: Iterable[str]) -> Iterator[NewRule]:
         """Rules for names, one for all with the same outcome."""

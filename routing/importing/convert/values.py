@@ -12,7 +12,7 @@ from ....topology.model.routing import DESTINATION_OPTIONS
 from ....topology.model.types import duration_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Options of a route that are fields of a rule, in the order in which they are written.
 _FIELDS = (
@@ -28,6 +28,13 @@ _FIELDS = (
 )
 
 _DELIVERY_MODES = {1: "transient", "1": "transient", 2: "persistent", "2": "persistent"}
+#: How to get the plain value of a member of an enumeration.
+_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+)
+
 _DURATIONS = frozenset({"expires", "time_limit", "soft_time_limit"})
 
 
@@ -60,10 +67,11 @@ def plain(value: Any) -> Any:
     Raises:
       ValueError: It contains an object.
     """
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return str(value)
+    for kind, exact in _EXACT:
+        if isinstance(value, kind):
+            return exact(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

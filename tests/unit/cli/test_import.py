@@ -158,7 +158,15 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
             "app = Celery('other', set_as_current=False)\n"
             "app.conf.task_routes = 'oth.route'",
             "other",
-            "Celery cannot read the settings of `other`: ModuleNotFoundError: No module named 'oth'",
+            "Celery cannot read `task_routes` of `other`: ModuleNotFoundError: No module named 'oth'",
+        ),
+        *(
+            (
+                f"from celery import Celery\napp = Celery('other', set_as_current=False)\napp.conf.{setting} = {value}",
+                "other",
+                f"Celery cannot read `{setting}` of `other`: ",
+            )
+            for setting, value in (("task_queues", 5), ("task_queues", {"a": 5}), ("beat_schedule", [1]))
         ),
         (
             "from celery import Celery\n"
@@ -189,7 +197,7 @@ def test_lint_has_nothing_against_the_file(celery: Run) -> None:
             "app = Celery('other', set_as_current=False)\n"
             "app.conf.task_routes = [['abc']]",
             "other",
-            "Celery cannot read the settings of `other`: ValueError: ",
+            "Celery cannot read `task_routes` of `other`: ValueError: ",
         ),
     ],
 )

@@ -147,7 +147,7 @@ queues:
         "queues: {q: {}, spare: {}}\n"
         "policies: {p: {pattern: q, definition: {dead_letter: {exchange: '', routing_key: spare}}}}",
         "queues: {q: {}, spare: {bindings: [{exchange: dead}]}}\n"
-        "operator_policies: {p: {pattern: q, definition: {alternate_exchange: dead}}}",
+        "policies: {p: {pattern: tasks, apply_to: exchanges, definition: {alternate_exchange: dead}}}",
     ],
 )
 def test_queues_of_what_cannot_be_delivered_need_no_rule(tmp_path: Path, rest: str) -> None:

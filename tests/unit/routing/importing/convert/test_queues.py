@@ -13,7 +13,7 @@ from kombu.common import Broadcast
 
 from routectl.topology.file.load import load
 
-from ....imported import Imported, Importer, add_tasks, imported
+from ....imported import Imported, Importer, imported
 from ...task_routes.test_router_properties import by_celery
 
 pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
@@ -181,11 +181,18 @@ def test_beat_entries_are_noted_and_their_queues_declared(write: Importer) -> No
     entry = {"task": "report", "schedule": 60, "options": {"queue": "nightly", "priority": 2}}
     found = write({"report": {}}, beat_schedule={"daily": entry, "plain": {"task": "report", "schedule": 60}})
     assert list(queues(found)) == ["celery", "nightly"]
-    assert "#   daily (report): priority 2, queue nightly" in found.text
+    assert "#   priority 2, queue nightly: `daily`" in found.text
     assert found.notes == (
         "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these options to "
         "use the rules: `daily`",
     )
+
+
+def test_many_beat_entries_are_grouped_by_their_options(write: Importer) -> None:
+    entry = {"task": "report", "schedule": 60, "options": {"queue": "nightly"}}
+    found = write({"report": {}}, beat_schedule={f"e{at}": entry for at in range(30)})
+    assert "#   queue nightly: `e0`, `e1`, `e2`, `e3`, `e4` and 25 more" in found.text
+    assert any(note.endswith("`e0`, `e1`, `e2`, `e3`, `e4` and 25 more") for note in found.notes)
 
 
 def test_consumer_arguments_are_left_out_with_a_note(write: Importer) -> None:
@@ -226,22 +233,6 @@ def test_an_exchange_of_a_plugin_is_imported(write: Importer, name: str, kind: s
 def test_a_queue_may_be_named_like_the_keyword_that_refuses_tasks(write: Importer) -> None:
     found = write(task_default_queue="refuse")
     assert found.router.route("any").queue == "refuse"
-
-
-def test_on_redis_priorities_are_inverted(tmp_path: Path) -> None:
-    app = Celery("app", broker="redis://localhost", set_as_current=False)
-    app.conf.task_routes = {
-        "now": {"queue": "q", "priority": 0},
-        "late": {"queue": "q", "priority": 9},
-        "any": "q",
-    }
-    found = imported(add_tasks(app, {}), tmp_path)
-    priorities = {name: found.router.route(name).priority for name in ("now", "late", "any", "other")}
-    assert priorities == {"now": 9, "late": 0, "any": 9, "other": 9}
-    assert [note.partition(":")[0] for note in found.notes] == [
-        "the broker is Redis",
-        "priorities are inverted (9 minus Celery's value)",
-    ]
 
 
 @pytest.mark.parametrize(
