@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from routectl.topology.broker.sandbox.node import PLUGINS, Node
 from tests.brokers import Management
 
 from .conftest import Command
@@ -30,6 +33,16 @@ def test_over_amqp_too(routectl: Command) -> None:
     routectl.write(BOUND)
     assert routectl("apply", "--yes", "--via", "amqp").code == 0
     assert routectl.matches()
+
+
+def test_the_exchange_of_a_plugin_is_bound_where_it_exists(
+    private_broker: Callable[..., Node], routectl: Command
+) -> None:
+    node = private_broker(plugins=(*PLUGINS, "rabbitmq_event_exchange"))
+    routectl.write("queues: {audit: {bindings: [{exchange: amq.rabbitmq.event, key: 'queue.*'}]}}")
+    applied = routectl("apply", "--yes", url=node.url, management=node.management)
+    assert (applied.code, "Broker matches" in applied.out) == (0, True), applied.out + applied.err
+    assert routectl("plan", "--exit-code", url=node.url, management=node.management).code == 0
 
 
 def test_a_missing_event_exchange_is_explained_and_stops_the_apply(

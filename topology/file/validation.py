@@ -181,7 +181,7 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
     words = _KINDS.get(kind) or error["msg"]
     help_: str | None = None
     if kind == "literal-secret":
-        is_uri = any(part in URI_KEYS or part == "arguments" for part in path)
+        is_uri = any(part in {*URI_KEYS, "arguments", "global_parameters"} for part in path)
         help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
     if kind == "bad-uri":
         help_ = context["help"]

@@ -54,14 +54,14 @@ def _uri(value: Any) -> Any:
     return Secret(str(value))
 
 
-def _link_arguments(value: Any) -> Any:
+def no_literal_secret(value: Any) -> Any:
+    """Rejects data that contains a password, or a default for one, as written in the file."""
     if _contains_secret(value):
         raise PydanticCustomError("literal-secret", "a password must not be written in the file")
     return value
 
 
 def _contains_secret(value: Any, name: str = "") -> bool:
-    """Whether data contains a password, or a default for one, as written in the file."""
     if isinstance(value, dict):
         return any(_contains_secret(item, str(key)) for key, item in value.items())
     if isinstance(value, list):
@@ -77,7 +77,7 @@ _URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern
 
 Uri = Annotated[Secret, BeforeValidator(_uri)]
 Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
-LinkArguments = Annotated[Arguments, BeforeValidator(_link_arguments)]
+LinkArguments = Annotated[Arguments, BeforeValidator(no_literal_secret)]
 Protocol = Literal["amqp091", "amqp10", "local"]
 MessageCount = Annotated[Whole, Field(ge=0)]
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]

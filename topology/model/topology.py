@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from ..lint.acceptance import Acceptance
 from .allowed import AllowedFinding
 from .exchange import Exchange
-from .links import Federation, Shovel
+from .links import Federation, Shovel, no_literal_secret
 from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
@@ -207,7 +207,7 @@ class Topology(Body):
         default_factory=dict, description="Additional vhosts, with the same fields as the top level."
     )
     users: dict[Name, User] = Field(default_factory=dict, description="Users by name.")
-    global_parameters: dict[Name, PlainValue] = Field(
+    global_parameters: Annotated[dict[Name, PlainValue], BeforeValidator(no_literal_secret)] = Field(
         default_factory=dict,
         description="Global parameters by name, such as `mqtt_default_vhosts`; others are left unchanged.",
     )

@@ -202,6 +202,17 @@ def test_a_password_file_is_relative_to_the_file_that_names_it(
     assert [password.reveal() for password in passwords if password is not None] == [WORD, WORD]
 
 
+@pytest.mark.parametrize(
+    "value", [f"{{password: {WORD}}}", f"[amqp://u:{WORD}@h]", f'{{a: {{api_key: "${{KEY:-{WORD}}}"}}}}']
+)
+def test_a_global_parameter_has_no_literal_secret(tmp_path: Path, value: str) -> None:
+    error = refused(tmp_path, body(f"global_parameters: {{g: {value}}}"))
+    assert [(finding.code, finding.help) for finding in error.findings] == [
+        ("literal-secret", "write it as `${NAME}`")
+    ]
+    assert WORD not in everything_shown(error)
+
+
 def test_values_from_the_environment_are_not_in_messages(tmp_path: Path) -> None:
     text = body(
         "targets: ['${V}']\n"
