@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from .delivery_limit import UNLIMITED, UNLIMITED_SINCE, DeliveryLimit
 from .support import Support, Version, arguments_of, support_of
@@ -56,8 +56,12 @@ class Binding(Model):
 class DeadLetter(Model):
     """Dead lettering of messages that are rejected, expire, or exceed the queue's length limit."""
 
-    exchange: ExchangeName = Field(
-        description="Dead letter exchange; `''` is the default exchange (`x-dead-letter-exchange`)."
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    exchange: ExchangeName | None = Field(
+        None,
+        description="Dead letter exchange; `''` is the default exchange. A policy may leave it to the queue, and a "
+        "queue without `routing_key` to a policy (`x-dead-letter-exchange`).",
     )
     routing_key: RoutingKey | None = Field(
         None,
@@ -68,6 +72,11 @@ class DeadLetter(Model):
         description="Dead lettering strategy of quorum queues; `at-least-once` prevents message loss and requires "
         "`overflow: reject-publish` (`x-dead-letter-strategy`).",
     )
+
+    @property
+    def needs_exchange(self) -> bool:
+        """Whether a queue cannot have the settings without an exchange; RabbitMQ refuses a routing key alone."""
+        return self.exchange is None and (self.routing_key is not None or self.strategy is None)
 
     def settings(self) -> dict[str, Any]:
         """The settings by RabbitMQ's names without `x-`."""
@@ -209,7 +218,7 @@ class Queue(QueueSettings):
     )
     max_priority: Annotated[Whole | None, Support(classic="..", policy=None)] = Field(
         None,
-        ge=1,
+        ge=0,
         le=255,
         description="Maximum message priority; every level costs memory and CPU. Quorum queues need no argument: "
         "they support two priorities since RabbitMQ 4.0, and 32 since 4.3 (`x-max-priority`).",

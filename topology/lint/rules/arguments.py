@@ -90,6 +90,9 @@ class ArgumentCheck(VersionCheck):
             self._replicated(path, queue)
         self._queue_arguments(path, queue)
         dead_letter = queue.dead_letter
+        if dead_letter is not None and dead_letter.needs_exchange:
+            message = "`exchange` of `dead_letter` is missing"
+            self._add((*path, "dead_letter"), "missing-key", message, "add `exchange: …`", of_key=True)
         if dead_letter is not None and queue.type == "stream":
             self._wrong((*path, "dead_letter"), "a stream does not support dead-lettering")
         elif dead_letter is not None and dead_letter.strategy is not None and queue.type == "classic":

@@ -63,11 +63,15 @@ class References:
         self._bindings(path, queue)
         dead_letter = queue.dead_letter
         if dead_letter is not None:
-            self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
+            self._dead_letter_exchange((*path, "dead_letter"), dead_letter)
             place = (*path, "dead_letter", "routing_key")
             if dead_letter.exchange == "" and dead_letter.routing_key is not None:
                 self._queues.known(place, dead_letter.routing_key)
             self._single_queue(place, dead_letter)
+
+    def _dead_letter_exchange(self, path: ValuePath, dead_letter: DeadLetter) -> None:
+        if dead_letter.exchange is not None:
+            self._known_exchange((*path, "exchange"), dead_letter.exchange)
 
     def _single_queue(self, path: ValuePath, dead_letter: DeadLetter) -> None:
         """The default exchange delivers to each shard, but not to their parent queue."""
@@ -124,7 +128,7 @@ class References:
             self._known_exchange((*path, "alternate_exchange"), definition.alternate_exchange)
         dead_letter = definition.dead_letter
         if dead_letter is not None:
-            self._known_exchange((*path, "dead_letter", "exchange"), dead_letter.exchange)
+            self._dead_letter_exchange((*path, "dead_letter"), dead_letter)
             self._single_queue((*path, "dead_letter", "routing_key"), dead_letter)
 
     def _known_upstream(self, path: ValuePath, name: str) -> None:

@@ -111,6 +111,10 @@ HERE = "exchanges: {tasks: , deads: }\nqueues: {high: , low: }\n"
             "use `external: true`, or bind it where it is declared",
         ),
         (
+            "queues: {q: {dead_letter: {routing_key: r}}}",
+            "2:14 missing-key: `exchange` of `dead_letter` is missing | add `exchange: …`",
+        ),
+        (
             "exchanges: {amq.topic: {durable: false}}",
             "2:25 reserved-name: RabbitMQ declares `amq.topic` itself: `durable` has no effect | remove it",
         ),
@@ -150,6 +154,18 @@ vhosts: {/: {exchanges: {tasks: }}}
 users: {u: {topic_permissions: {/: {tasks: {write: a}}}}}
 """
     assert warnings(tmp_path, text) == []
+
+
+def test_a_policy_and_a_queue_can_share_dead_lettering(tmp_path: Path) -> None:
+    text = """
+queues:
+  by-argument: {type: quorum, dead_letter: {exchange: ""}}
+  by-policy: {type: quorum, overflow: reject-publish, dead_letter: {strategy: at-least-once}}
+policies:
+  key: {pattern: argument, apply_to: queues, definition: {dead_letter: {routing_key: dead}}}
+  exchange: {pattern: policy, apply_to: queues, definition: {dead_letter: {exchange: "", routing_key: by-argument}}}
+"""
+    Folder(tmp_path).load(body(text))
 
 
 def test_what_appears_later_can_be_referred_to(tmp_path: Path) -> None:
