@@ -23,8 +23,8 @@ Json = dict[str, Any]
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "definitions"
 
-#: More vhosts or shovels show nothing new, and take RabbitMQ half a minute.
-MANY = 20
+#: How many of a section are enough: 1,000 vhosts, 1,200 queues or 100 shovels show nothing more, and take minutes.
+MANY = {"vhosts": 20, "permissions": 20, "parameters": 20, "queues": 250}
 
 
 @dataclass(frozen=True)
@@ -201,14 +201,14 @@ Open = Callable[[str], Project]
 
 @pytest.fixture
 def project(routectl: Command, management: Management) -> Iterator[Open]:
-    """Opens the definitions with a number, with at most a few of the vhosts and shovels."""
+    """Opens the definitions with a number, with as many of its objects as are enough."""
     opened: list[Project] = []
 
     def open_(number: str) -> Project:
         (path,) = CORPUS.glob(f"{number}-*.json")
         definitions = completed(json.loads(path.read_text()))
-        for section in ("vhosts", "permissions", "parameters"):
-            definitions[section] = definitions[section][:MANY]
+        for section, count in MANY.items():
+            definitions[section] = definitions[section][:count]
         opened.append(Project(routectl, management, definitions))
         return opened[-1]
 

@@ -18,6 +18,7 @@ from ..base.resources import (
     queue_resource,
 )
 from ..delivery.addresses import AddressBook
+from ..delivery.network import links
 from ..model import Body, Exchange, Queue, Topology, User
 from ..model.support import Version
 
@@ -88,9 +89,7 @@ def _body(vhost: str, body: Body, version: Version | None) -> Iterator[Resource]
 
 def _optional_exchanges(vhost: str, body: Body) -> Iterator[Resource]:
     """The built-in exchanges that the file binds from and that a vhost may lack."""
-    destinations = (*body.queues.values(), *body.exchanges.values())
-    sources = {binding.exchange for destination in destinations for binding in destination.bindings}
-    for name in sorted(sources & OPTIONAL_EXCHANGES.keys()):
+    for name in sorted({link.source for link in links(body)} & OPTIONAL_EXCHANGES.keys()):
         yield _exchange(vhost, name, Exchange(type=BUILT_IN_EXCHANGES[name], external=True))
 
 

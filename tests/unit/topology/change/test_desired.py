@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key, exchange_key, queue_key
+from routectl.topology.base.scalar import Interpolated
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.desired import desired_state
 from routectl.topology.model import Topology
@@ -54,8 +55,9 @@ def test_a_vhost_with_settings_is_created() -> None:
 
 
 def test_limits_of_users_and_global_parameters_are_objects_of_their_own() -> None:
+    token = Interpolated("x", plain=False, written="${TOKEN}")
     found = wanted(
-        users={"app": {"limits": {"max_channels": 5}}}, global_parameters={"g": {"token": "x"}, "n": None}
+        users={"app": {"limits": {"max_channels": 5}}}, global_parameters={"g": {"token": token}, "n": None}
     )
     values = {key: item.properties["value"] for key, item in found.items() if "value" in item.properties}
     assert values == {
