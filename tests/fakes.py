@@ -69,7 +69,7 @@ class MemoryBroker:
         """Creates or updates one object."""
         self._write("put", resource)
 
-    def replace(self, resource: Resource) -> None:
+    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
         """Replaces an exchange or an empty queue, and keeps its bindings."""
         key = resource.key
         self._begin("replace", key)

@@ -11,6 +11,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.amqp.swap import swap
+from routectl.topology.broker.management.client import Management as Api
+from routectl.topology.broker.replacement import replace_object
 from routectl.topology.errors import Refused
 from tests.brokers import Broker, Management
 from tests.fakes import queue
@@ -23,6 +25,7 @@ exchanges:
   tap: {type: fanout, bindings: [{exchange: tasks, key: "#"}]}
 queues:
   high: {type: quorum, bindings: [{exchange: tasks, key: high}]}
+  log: {type: stream, max_age: 1h, bindings: [{exchange: tap}]}
   low: {max_length: 10, bindings: [{exchange: tasks, key: low}, {exchange: tap}]}
 """
 REPLACE = ("apply", "--yes", "--allow", "destructive")
@@ -61,18 +64,39 @@ def test_an_empty_queue_is_replaced_with_all_its_bindings(
     bind(management, vhost, "e/amq.headers/q/low", "", **{"x-match": "any", "n": 5})
     bind(management, vhost, "e/amq.topic/q/high", "theirs.#")
     before = bindings(management, vhost)
-    shop.write(
-        FILE.replace("max_length: 10", "max_length: 20").replace("quorum,", "quorum, delivery_limit: 7,")
+    changed = FILE.replace("max_length: 10", "max_length: 20").replace(
+        "quorum,", "quorum, delivery_limit: 7,"
     )
+    shop.write(changed.replace("1h", "2h"))
     refused = shop("apply", "--yes")
     assert refused.code == 1
     assert "queue low must be replaced: 0 messages, 0 consumers" in refused.err
     assert "allow it with `--allow destructive`: the queue is deleted and recreated at once" in refused.err
-    assert "Applied: 2 replaced. Broker matches" in shop(*REPLACE).out
+    assert "Applied: 3 replaced. Broker matches" in shop(*REPLACE).out
     assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 20
     assert management.get(f"queues/{vhost}/high")["arguments"]["x-delivery-limit"] == 7
+    assert management.get(f"queues/{vhost}/log")["arguments"]["x-max-age"] == "2h"
     assert bindings(management, vhost) == before
     assert shop.matches()
+
+
+def test_a_binding_that_is_deleted_too_is_not_restored(
+    shop: Command, management: Management, vhost: str
+) -> None:
+    bind(management, vhost, "e/tap/q/high", "old")
+    shop.write(FILE.replace("tap: {type: fanout", "tap: {type: direct"))
+    assert "1 replaced, 1 deleted." in shop(*REPLACE, "--delete", 'binding:tap -> high "old"').out
+    assert ("tap", "high", "old") not in bindings(management, vhost)
+    assert shop.matches()
+
+
+def test_without_amqp_nothing_is_replaced(broker: Broker, vhost: str, management: Management) -> None:
+    management.put(f"queues/{vhost}/q", {"durable": True})
+    address = Address.parse("amqp://guest:guest@localhost:9/", management=broker.management)
+    wanted = queue("q", vhost, arguments={"x-max-length": 5})
+    with Api(address) as api, pytest.raises(Refused, match="without AMQP"):
+        replace_object(api, address, wanted)
+    assert "x-max-length" not in management.get(f"queues/{vhost}/q")["arguments"]
 
 
 def test_an_exchange_is_replaced_with_bindings_from_and_to_it(

@@ -47,11 +47,13 @@ def selects(text: str, key: Key, vhost: str) -> bool:
 
 
 def suggestion(text: str, keys: Iterable[Key], vhost: str) -> str | None:
-    """``did you mean `…`?`` for a text that names nothing, if an object of its kind has a similar name."""
+    """``did you mean `…`?`` for a text that names nothing: an object of this name elsewhere, or of a similar name."""
     word, _, rest = text.partition(":")
-    similar = did_you_mean(
-        rest, [selector(key, vhost).partition(":")[2] for key in keys if kind_word(key) == word]
-    )
+    candidates = sorted(key for key in keys if kind_word(key) == word)
+    elsewhere = next((key for key in candidates if rest in _names(key)), None)
+    if elsewhere is not None:
+        return f"did you mean `{selector(elsewhere, vhost)}`?"
+    similar = did_you_mean(rest, [selector(key, vhost).partition(":")[2] for key in candidates])
     return similar.replace("`", f"`{word}:", 1) if similar else None
 
 

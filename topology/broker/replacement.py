@@ -15,37 +15,51 @@ from .amqp.swap import in_use, swap
 from .management.client import Management
 
 
-def replace_object(management: Management, address: Address, wanted: Resource) -> None:
+def replace_object(
+    management: Management, address: Address, wanted: Resource, dropped: Collection[Key] = ()
+) -> None:
     """Deletes an exchange or a queue, declares it anew, and restores its bindings, also those not in the file.
 
     Parameters:
       management: The management API, which knows the bindings.
       address: Hosts and credentials.
       wanted: The exchange or queue as it should be.
+      dropped: Bindings that need not be restored.
 
     Raises:
-      Refused: The queue holds messages or is consumed, or a binding could not be restored. Nothing was changed.
+      Refused: The queue holds messages or is consumed, a binding could not be restored, or no host answers over AMQP.
+        Nothing was changed.
       BrokerError: The broker rejects the new one. The old one was restored, unless the message says otherwise.
-      Unreachable: No host answers over AMQP.
     """
     found = management.find(wanted.key)
     if found is None:
         management.put(wanted)
         return
-    bindings = management.bindings_of(wanted.key)
-    _refuse_if_exchanges_would_go(management, wanted.key, bindings)
-    with Amqp(address, wanted.key.vhost) as amqp:
+    existing = management.bindings_of(wanted.key)
+    bindings = [binding for binding in existing if binding.key not in dropped]
+    _refuse_if_exchanges_would_go(management, wanted.key, existing)
+    with _connected(address, wanted.key) as amqp:
         _rehearse(amqp, wanted.key, bindings)
         if wanted.key.kind is Kind.QUEUE and any(amqp.counts(wanted.key) or ()):
             raise in_use(wanted)
         if wanted.key.kind is Kind.QUEUE and found.properties["type"] != "classic":
             # Such a queue is deleted even if a message arrives in the last millisecond, so none may be routed to it.
-            for binding in bindings:
+            for binding in existing:
                 amqp.unbind(binding)
         try:
             swap(address, found, wanted, bindings)
         except (BrokerError, Refused) as error:
-            raise _restored(address, amqp, found, wanted, bindings, error) from None
+            raise _restored(address, amqp, found, wanted, existing, error) from None
+
+
+def _connected(address: Address, key: Key) -> Amqp:
+    """A connection over AMQP; the management API alone cannot replace an object in one go."""
+    amqp = Amqp(address, key.vhost)
+    try:
+        amqp.exists(key)
+    except Unreachable as error:
+        raise Refused(f"cannot replace {key} without AMQP: {error.message}", error.hint) from None
+    return amqp
 
 
 def _rehearse(amqp: Amqp, key: Key, bindings: Sequence[Resource]) -> None:

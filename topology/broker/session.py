@@ -42,8 +42,13 @@ class Session(Protocol):
         """Creates or updates one object; raises `BrokerError`."""
         ...
 
-    def replace(self, resource: Resource) -> None:
-        """Deletes an exchange or an empty queue and creates it anew; raises `BrokerError` or `Refused`."""
+    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+        """Deletes an exchange or an empty queue and creates it anew; raises `BrokerError` or `Refused`.
+
+        Parameters:
+          resource: The exchange or queue as it should be.
+          dropped: Bindings that need not be restored.
+        """
         ...
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
@@ -103,9 +108,9 @@ class ManagementSession:
         """Creates or updates one object."""
         self._management.put(resource)
 
-    def replace(self, resource: Resource) -> None:
+    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
         """Deletes an exchange or an empty queue and creates it anew, with its bindings."""
-        replace_object(self._management, self._address, resource)
+        replace_object(self._management, self._address, resource, dropped)
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object."""
@@ -201,7 +206,7 @@ class AmqpSession:
         with Amqp(self._address, self._vhost) as amqp:
             amqp.declare(resource)
 
-    def replace(self, resource: Resource) -> None:
+    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
         """Always refuses: only the management API knows the bindings to restore."""
         raise Refused(
             f"{resource.key} is not replaced over AMQP alone", "pass the management API with `--management`"

@@ -163,9 +163,10 @@ class _Run:
             self._errors.update({failure.resource.key: failure.error for failure in failures})
 
     def _replace(self, changes: Sequence[Change]) -> None:
+        dropped = set(self._planned.plan.deletions)
         for done, change in enumerate(changes, 1):
             try:
-                self._session.replace(change.resource)
+                self._session.replace(change.resource, dropped)
             except Unreachable:
                 raise
             except (BrokerError, Refused) as error:

@@ -20,46 +20,57 @@ _TAGS = {
 
 
 def resolve(
-    texts: Collection[str], vhost: str, known: Collection[Key], unreadable: Collection[Kind] = ()
+    texts: Collection[str],
+    vhost: str,
+    live: Collection[Key],
+    declared: Collection[Key] = (),
+    unreadable: Collection[Kind] = (),
 ) -> tuple[list[Key], list[str]]:
     """The objects that the texts name, and a note for each text that names none.
+
+    A missing object is not an error: when a command is run again, it is already deleted. But it is one if another
+    object has a similar name, which may be meant.
 
     Parameters:
       texts: Such as `queue:legacy` or `policy:limits@reports`.
       vhost: The vhost that need not be named.
-      known: The objects of the broker and of the file.
+      live: The objects of the broker.
+      declared: The objects of the file.
       unreadable: The kinds whose objects could not be read.
 
     Raises:
-      UsageError: a text names no kind, or several objects.
+      UsageError: a text names no kind, several objects, a built-in one, or none although there is a similar one.
       AccessRefused: a text names a kind that could not be read.
     """
-    keys, notes = [], []
+    known = {*live, *declared}
+    keys, missing = [], []
     for text in dict.fromkeys(texts):
-        word, separator, name = text.partition(":")
-        if not separator or not name or word not in KIND_WORDS:
-            raise _unknown(text, word)
-        hidden = next((kind for kind in unreadable if word in _words(kind)), None)
-        if hidden is not None:
-            raise AccessRefused(
-                f"`--delete {text}`: this user may not read {_plural(hidden)}", _tag_hint(hidden)
-            )
-        found = [key for key in known if selects(text, key, vhost)]
+        word, name = _parsed(text, unreadable)
+        found = sorted(key for key in known if selects(text, key, vhost))
         if len(found) > 1:
-            raise UsageError(
-                f"`--delete {text}` names several objects",
-                "name one of them: " + ", ".join(_full(key) for key in found),
-            )
-        if word == Kind.EXCHANGE and name.startswith("amq."):
-            raise UsageError(f"exchange {name} cannot be deleted: it is built into RabbitMQ")
+            listed = ", ".join(f"`{selector(key)}`" for key in found)
+            raise UsageError(f"`--delete {text}` names several objects", f"name one of them: {listed}")
         keys += found
         if not found:
-            similar = suggestion(text, known, vhost)
-            notes.append(
-                f"{word.replace('-', ' ')} {name} cannot be deleted: it does not exist"
-                + (f"; {similar}" if similar else "")
-            )
-    return keys, notes
+            missing.append((text, f"{word.replace('-', ' ')} {name} cannot be deleted: it does not exist"))
+    others = set(live) - set(declared) - set(keys)
+    for text, note in missing:
+        if similar := suggestion(text, others, vhost):
+            raise UsageError(note, f"{similar} if it is already deleted, leave out `--delete {text}`")
+    return keys, [note for _, note in missing]
+
+
+def _parsed(text: str, unreadable: Collection[Kind]) -> tuple[str, str]:
+    """The word for the kind, and the name; or raises an error, as `resolve` does."""
+    word, separator, name = text.partition(":")
+    if not separator or not name or word not in KIND_WORDS:
+        raise _unknown(text, word)
+    hidden = next((kind for kind in unreadable if word in _words(kind)), None)
+    if hidden is not None:
+        raise AccessRefused(f"`--delete {text}`: this user may not read {_plural(hidden)}", _tag_hint(hidden))
+    if word == Kind.EXCHANGE and name.startswith("amq."):
+        raise UsageError(f"exchange {name} cannot be deleted: it is built into RabbitMQ")
+    return word, name
 
 
 def in_use(user: str, vhosts: Collection[str]) -> frozenset[Key]:
@@ -91,11 +102,6 @@ def _unknown(text: str, word: str) -> UsageError:
     return UsageError(
         f"`--delete {text}` does not name a deletable object", f"{similar or ''} use one of {known}".strip()
     )
-
-
-def _full(key: Key) -> str:
-    """The object with its vhost."""
-    return f"`{selector(key)}`"
 
 
 def _words(kind: Kind) -> tuple[str, ...]:

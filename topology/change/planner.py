@@ -108,7 +108,7 @@ def plan_by_management(
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
     used = in_use(address.management.user, vhosts)
-    deletions, missing = resolve(selected, vhost, live.keys() | wanted.keys(), unreadable)
+    deletions, missing = resolve(selected, vhost, live, wanted, unreadable)
     deletions = tuple(dict.fromkeys([*delete, *deletions]))
     guard_deletions(deletions, wanted, used)
     found = diff(wanted, live, delete=deletions)

@@ -64,3 +64,8 @@ def test_any_name_in_any_vhost_is_found_by_its_text(name: str, vhost: str) -> No
 def test_a_similar_name_of_the_same_kind_is_suggested() -> None:
     assert suggestion("queue:odl", KEYS.values(), "/") == "did you mean `queue:old`?"
     assert suggestion("queue:lenght", KEYS.values(), "/") is None
+
+
+def test_the_same_name_in_another_vhost_is_suggested() -> None:
+    there = queue_key("reports-of-last-year", "x")
+    assert suggestion("queue:x", [there], "/") == "did you mean `queue:x@reports-of-last-year`?"

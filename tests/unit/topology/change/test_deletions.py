@@ -18,14 +18,34 @@ def test_texts_name_objects_in_any_vhost_and_each_once() -> None:
     assert resolve(texts, "/", [OLD])[0] == [OLD, OLD]
 
 
-def test_what_does_not_exist_is_noted_with_a_similar_name() -> None:
-    assert resolve(["operator-policy:gone", "queue:odl"], "/", [OLD]) == (
+def test_what_does_not_exist_is_noted() -> None:
+    assert resolve(["operator-policy:gone", "queue:x"], "/", [OLD]) == (
         [],
         [
             "operator policy gone cannot be deleted: it does not exist",
-            "queue odl cannot be deleted: it does not exist; did you mean `queue:old`?",
+            "queue x cannot be deleted: it does not exist",
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "live", "meant"), [("queue:odl", OLD, "queue:old"), ("queue:old", THERE, "queue:old@reports")]
+)
+def test_what_does_not_exist_is_an_error_if_something_similar_may_be_meant(
+    text: str, live: Key, meant: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve([text], "/", [live])
+    assert caught.value.hint == (
+        f"did you mean `{meant}`? if it is already deleted, leave out `--delete {text}`"
+    )
+
+
+def test_what_is_deleted_too_or_declared_cannot_be_meant() -> None:
+    old_1, old_2 = queue_key("/", "old-1"), queue_key("/", "old-2")
+    assert resolve(["queue:old-1", "queue:old-2"], "/", [old_2])[0] == [old_2]
+    assert resolve(["queue:old-1"], "/", [old_2], [old_2])[0] == []
+    assert resolve(["queue:old-1"], "/", [old_1], [old_2])[0] == [old_1]
 
 
 @pytest.mark.parametrize("text", ["queue", "queue:", ":old", "planet:x", "old"])
@@ -63,7 +83,7 @@ def test_built_in_exchanges_cannot_be_deleted() -> None:
 @pytest.mark.parametrize(("text", "kind"), [("user:app", Kind.USER), ("shovel:s", Kind.PARAMETER)])
 def test_what_may_not_be_read_is_not_said_to_be_missing(text: str, kind: Kind) -> None:
     with pytest.raises(AccessRefused, match="may not read"):
-        resolve([text], "/", [], [kind])
+        resolve([text], "/", [], unreadable=[kind])
 
 
 def test_missing_tags_are_noted_with_what_they_hide() -> None:
