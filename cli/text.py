@@ -98,7 +98,9 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
         if counts:
             mark = click.style(_MARKS[action], fg=_COLORS[action])
             lines.append(f"{mark} {_counted(counts)} {_FOLDED[action]}; `--verbose` lists them")
-    lines += [click.style(f"  ! {printable(problem)}", fg="red") for problem in plan.problems]
+    for problem in plan.problems:
+        lines.append(click.style(f"  ! {printable(problem.message)}", fg="red"))
+        lines.append(f"      hint: {printable(problem.hint)}")
     return "\n".join([*lines, "", *_notes(plan, verbose), _summary(plan)])
 
 

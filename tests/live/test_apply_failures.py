@@ -101,6 +101,44 @@ def test_without_an_amqp_port_everything_goes_by_http(routectl: Command, vhost: 
     assert routectl.matches()
 
 
+def test_missing_tags_are_refused_all_at_once_before_anything_is_written(
+    routectl: Command, management: Management, vhost: str, user: Callable[..., str]
+) -> None:
+    routectl.write(
+        "queues: {high: }\nlimits: {max_queues: 100}\n"
+        "policies: {p: {pattern: x, definition: {max_length: 1}}}\n"
+        "operator_policies: {p: {pattern: x, definition: {max_length: 1}}}\n"
+    )
+    name = user("monitoring")
+    planned = routectl("plan", **as_user(routectl, name))
+    applied = routectl("apply", "--yes", **as_user(routectl, name))
+    assert (planned.code, applied.code) == (0, 1)
+    for shown in (planned.out, applied.err):
+        assert "lacks the tag `policymaker`, which these changes need: 1 policy" in shown
+        assert f"`rabbitmqctl set_user_tags {name} monitoring policymaker`" in shown
+        assert "`administrator`, which these changes need: 1 vhost limit, 1 operator policy" in shown
+    assert management.get(f"queues/{vhost}") == []
+
+
+def test_an_administrators_missing_permissions_are_refused_before_anything_is_written(
+    routectl: Command, management: Management, vhost: str, user: Callable[..., str]
+) -> None:
+    routectl.write(
+        "exchanges: {tasks: }\nqueues: {mine: {bindings: [{exchange: tasks, key: a}]}, theirs: }\n"
+    )
+    name = user("administrator", "^mine")
+    refused = routectl("apply", "--yes", **as_user(routectl, name))
+    assert refused.code == 1
+    assert "lacks the permission `configure` in vhost" in refused.err
+    assert "for exchange tasks, queue theirs" in refused.err
+    management.delete(f"permissions/{vhost}/{name}")
+    assert (
+        f"user `{name}` has no permissions in vhost `{vhost}`"
+        in routectl("plan", **as_user(routectl, name)).out
+    )
+    assert management.get(f"queues/{vhost}") == []
+
+
 def test_users_require_an_administrator(routectl: Command, user: Callable[..., str]) -> None:
     routectl.write("users: {somebody: {tags: [management]}}\n")
     result = routectl("plan", **as_user(routectl, user("management")))
@@ -108,17 +146,25 @@ def test_users_require_an_administrator(routectl: Command, user: Callable[..., s
     assert "administrator" in result.err + result.out
 
 
-def test_a_missing_plugin_is_named_and_the_rest_is_done(
+def test_a_missing_plugin_is_refused_before_anything_is_written(
     private_broker: Callable[..., Node], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node = private_broker(plugins=("rabbitmq_management",))
     routectl = Command(Broker(node.url, node.management, node.version), "/", tmp_path, capsys)
-    routectl.write("exchanges: {hash: {type: x-consistent-hash}}\nqueues: {high: {}}\n")
+    routectl.write(
+        "queues: {high: {}}\n"
+        'shovels: {move: {src_uri: "amqp://", src_queue: high, dest_uri: "amqp://", dest_queue: high}}\n'
+        "federation: {upstreams: {far: {uri: amqp://far}}}\n"
+    )
+    management = Management(node.management)
+    assert wait_until(
+        lambda: "enabled_plugins" in management.get("nodes?columns=enabled_plugins")[0], timeout=60
+    )
     result = routectl("apply", "--yes")
-    assert result.code == 3
-    assert "failed: exchange hash: " in result.out
-    assert "rabbitmq_consistent_hash_exchange" in result.out
-    assert "1 created, 1 failed" in result.out
+    assert result.code == 1
+    for plugin in ("rabbitmq_shovel", "rabbitmq_federation"):
+        assert f"`rabbitmq-plugins enable {plugin}`" in result.err
+    assert management.get("queues") == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])

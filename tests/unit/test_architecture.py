@@ -139,6 +139,7 @@ KNOWN_TO_BROKER = {
     "topology.base.known_secrets",
     "topology.base.progress",
     "topology.base.redaction",
+    "topology.base.requirements",
     "topology.base.resources",
     "topology.base.secret",
 }

@@ -27,8 +27,9 @@ from ..errors import BrokerError, NotFound, Unreachable
 from .address import Address
 from .amqp.connection import Unsendable
 from .amqp.pipeline import Failure, declare_all
-from .management.client import Management, ServerInfo
+from .management.client import Management
 from .management.http import CONNECTIONS
+from .management.server import ServerInfo
 
 #: Mnesia runs declarations concurrently and gains from more connections; Khepri serialises them.
 _MNESIA_CONNECTIONS = 32

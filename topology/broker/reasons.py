@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..base.known_secrets import NO_SECRETS, KnownSecrets
 from ..base.redaction import mask_urls
-from ..base.resources import EXTRA_TYPES
+from ..base.requirements import missing_component, missing_type
 from ..errors import AccessRefused, BrokerError, NotFound, Rejected
 
 
@@ -52,15 +52,8 @@ def wrong_password(user: str, server: object) -> AccessRefused:
     )
 
 
-def set_tags(user: str, tags: Iterable[str]) -> str:
-    """The hint to give a user these tags, which replace those that it has."""
-    return f"set it with `rabbitmqctl set_user_tags {user} {' '.join(sorted(tags))}`"
-
-
 #: What to do about an error that is not the user's.
 RETRY = "run the command again; if it fails again, ask the operator of the broker"
-
-_ENABLE_PLUGIN = "enable the plugin that provides it, or choose another type"
 
 
 def rejected(reason: str, what: str) -> BrokerError:
@@ -71,15 +64,11 @@ def rejected(reason: str, what: str) -> BrokerError:
       what: The operation, such as `create queue ...`.
     """
     if found := re.fullmatch(r"component (\S+) not found", reason):
-        plugin = "rabbitmq_shovel" if found[1] == "shovel" else "rabbitmq_federation"
-        return NotFound(
-            f"cannot {what}: the broker lacks the plugin for `{found[1]}`",
-            f"enable it with `rabbitmq-plugins enable {plugin}`",
-        )
+        message, hint = missing_component(found[1])
+        return NotFound(f"cannot {what}: {message}", hint)
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
-        _, needed = EXTRA_TYPES.get(found[1], ("..", None))
-        hint = f"enable it with `rabbitmq-plugins enable {needed}`" if needed else _ENABLE_PLUGIN
-        return NotFound(f"cannot {what}: the broker does not support the exchange type `{found[1]}`", hint)
+        message, hint = missing_type(found[1])
+        return NotFound(f"cannot {what}: {message}", hint)
     if reason == "vhost_or_user_not_found":
         return NotFound(f"cannot {what}: the vhost or the user does not exist", "create it first")
     return Rejected(f"cannot {what}", reason, _hint(reason))

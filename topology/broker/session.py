@@ -16,7 +16,8 @@ from .amqp.connection import Amqp
 from .amqp.handshake import greeting
 from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
-from .management.client import Management, ServerInfo
+from .management.client import Management
+from .management.server import ServerInfo
 from .replacement import replace_object
 
 #: The kinds that AMQP can declare.
@@ -99,6 +100,10 @@ class ManagementSession:
     def queues(self, vhost: str) -> list[Resource]:
         """The queues of a vhost."""
         return list(self._management.read([vhost], [Kind.QUEUE]).values())
+
+    def permissions(self) -> dict[str, dict[str, str]] | None:
+        """The permissions, by vhost, of the user who declares exchanges, queues and bindings; None if unknown."""
+        return self._management.permissions(self._address.user)
 
     def counted(self, queues: Iterable[Resource], *, confirmed: bool = False) -> list[Resource]:
         """The queues with their numbers of messages and consumers; see `Management.counted`."""

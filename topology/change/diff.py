@@ -21,6 +21,7 @@ from ..model.exchange import FIELD_OF_ARGUMENT as FIELD_OF_EXCHANGE_ARGUMENT
 from ..model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT
 from ..model.queue import FIELD_OF_ARGUMENT as FIELD_OF_QUEUE_ARGUMENT
 from .plan import Change, equal
+from .safety.problem import Problem
 
 _VERIFY = "AMQP does not show it: declaring it again changes nothing unless it is missing"
 
@@ -37,7 +38,7 @@ class Difference:
     """
 
     changes: tuple[Change, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Difference:
@@ -53,7 +54,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         found = live.get(key)
         if wanted.external:
             if found is None and not wanted.may_be_missing and key.name[0] not in PERMANENT_EXCHANGES:
-                problems.append(_missing_external(key))
+                problems.append(Problem(_missing_external(key), "declare it, or check its name"))
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))

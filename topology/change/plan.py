@@ -12,6 +12,7 @@ from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 from .leftovers import Leftover
+from .safety.problem import Problem
 
 Action = Literal["create", "update", "replace", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
@@ -140,6 +141,10 @@ def _typed(value: Any, *types: type) -> Any:
     return value
 
 
+def _problem(data: Mapping[str, Any]) -> Problem:
+    return Problem(_typed(data["message"], str), _typed(data["hint"], str))
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_typed(item, str) for item in _typed(value, list))
 
@@ -188,7 +193,7 @@ class Plan:
     cluster: str
     vhosts: tuple[str, ...]
     changes: tuple[Change, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     files: tuple[str, ...] = ()
@@ -231,7 +236,7 @@ class Plan:
             "vhosts": list(self.vhosts),
             "files": list(self.files),
             "changes": [change.as_dict() for change in self.changes],
-            "problems": list(self.problems),
+            "problems": [problem._asdict() for problem in self.problems],
             "notes": list(self.notes),
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
             "summary": {action: counts[action] for action in get_args(Action)},
@@ -257,7 +262,7 @@ class Plan:
                 _typed(data["cluster"], str),
                 _texts(data["vhosts"]),
                 tuple(Change.from_dict(_typed(change, dict)) for change in _typed(data["changes"], list)),
-                _texts(data["problems"]),
+                tuple(_problem(_typed(problem, dict)) for problem in _typed(data["problems"], list)),
                 _texts(data["notes"]),
                 tuple(Leftover.from_dict(_typed(item, dict)) for item in _typed(data["leftovers"], list)),
                 _texts(data["files"]),

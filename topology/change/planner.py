@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..base.resources import Key, Kind, State
@@ -20,8 +20,10 @@ from .desired import desired_state
 from .diff import diff
 from .harm import copying_bindings
 from .leftovers import leftover_keys
-from .plan import Plan
+from .plan import Change, Plan
+from .safety.foreseen import Facts, foreseen, guard_reading
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_exchange_types, guard_version
+from .safety.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def plan_by_management(
     major, minor = server.version[:2]
     wanted = desired_state(loaded.topology, vhost, (major, minor))
     vhosts = tuple(loaded.topology.bodies(vhost))
+    guard_reading(wanted, address.management.user, server.tags)
     live, unreadable = session.observe(wanted, _vhosts_to_read(vhosts, delete, selected, session))
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
@@ -122,12 +125,26 @@ def plan_by_management(
         cluster=server.cluster_name,
         vhosts=vhosts,
         changes=counted_changes(found.changes, wanted, live, session),
-        problems=found.problems,
+        problems=(*found.problems, *_foreseen(found.changes, address, session)),
         notes=(*missing, *unreadable_notes(unreadable)),
         leftovers=counted_leftovers(kept, harm, session),
         files=loaded.files,
     )
     return Planned(plan, wanted, session, deletions)
+
+
+def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSession) -> tuple[Problem, ...]:
+    server = session.server
+    declares = any(change.key.kind in AMQP_KINDS and change.action == "create" for change in changes)
+    facts = Facts(
+        version=server.version,
+        user=address.management.user,
+        tags=server.tags,
+        plugins=server.plugins,
+        declarer=address.user,
+        permissions=session.permissions() if declares else None,
+    )
+    return foreseen(changes, facts)
 
 
 def _require_vhost(vhost: Key, known: State, address: Address) -> None:

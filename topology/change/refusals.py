@@ -19,7 +19,7 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
       allow: The risks that the user accepts: `disruptive`, `destructive`, `data-loss`.
     """
     allowed = set(allow)
-    found = [Refused(problem, "declare it, or check its name") for problem in planned.plan.problems]
+    found = [Refused(problem.message, problem.hint) for problem in planned.plan.problems]
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
         if change.action == "replace":

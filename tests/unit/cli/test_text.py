@@ -75,6 +75,7 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   - queue     legacy                                classic, durable
       destructive and data-loss: its deletion was requested (1 message, 0 consumers)
   ! exchange missing is `external` but does not exist in vhost `/`
+      hint: declare it, or check its name
 
 note: this is a test
 note: not in queues.yaml, left unchanged:
@@ -197,6 +198,7 @@ def test_an_odd_name_is_shown_and_does_no_harm(name: str, shown: str) -> None:
         "",
         f"  + queue  {shown}  classic, durable, x-a: {shown}",
         f"  ! exchange {shown} is `external` but does not exist in vhost `/`",
+        "      hint: declare it, or check its name",
         "",
         f"note: {shown}",
         f"note: not in {shown}, left unchanged:",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 from ...base.known_secrets import KnownSecrets, secrets_in
@@ -19,30 +18,7 @@ from ..definitions import decode
 from ..definitions.encode import body, path, segment
 from . import reader
 from .http import CONNECTIONS, Http
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
-    """Version, cluster and features of a broker.
-
-    Parameters:
-      version: Such as `(4, 3, 6)`.
-      product_version: The same as text, such as `4.3.6`.
-      cluster_name: Name of the cluster.
-      tags: Tags of the user who is logged in.
-      khepri: Whether it stores definitions in Khepri, not Mnesia.
-      amqp_ports: AMQP ports of its nodes, with TLS or without; empty if the user lacks the tag `monitoring`.
-      exchange_types: The exchange types that it and its plugins define.
-    """
-
-    version: tuple[int, ...]
-    product_version: str
-    cluster_name: str
-    tags: frozenset[str] = frozenset()
-    khepri: bool = False
-    amqp_ports: frozenset[int] = frozenset()
-    exchange_types: frozenset[str] = frozenset()
-
+from .server import ServerInfo, read_permissions, read_server
 
 #: With more queues than this, their numbers come from one list, and are not read over AMQP.
 _FEW_QUEUES = 100
@@ -75,41 +51,11 @@ class Management:
 
     def server(self) -> ServerInfo:
         """Version, cluster and features of the broker; needs the tag `management`."""
-        overview = self._http.get(
-            "/overview?columns=rabbitmq_version,product_version,cluster_name,listeners.protocol,listeners.port,"
-            "exchange_types.name"
-        )
-        try:
-            text, cluster_name = overview["rabbitmq_version"], overview["cluster_name"]
-        except (TypeError, KeyError):
-            raise self._http.not_management_api() from None
-        version = tuple(int(number) for number in re.findall(r"\d+", text)[:3])
-        whoami = self._http.get("/whoami")["tags"]
-        tags = frozenset(filter(None, whoami.split(",") if isinstance(whoami, str) else whoami))
-        self._http.tags = tags
-        return ServerInfo(
-            version=version,
-            product_version=overview.get("product_version", text),
-            cluster_name=cluster_name,
-            tags=tags,
-            khepri=self._khepri(version),
-            amqp_ports=frozenset(
-                listener["port"]
-                for listener in overview.get("listeners", ())
-                if listener["protocol"] in ("amqp", "amqp/ssl")
-            ),
-            exchange_types=frozenset(kind["name"] for kind in overview.get("exchange_types", ())),
-        )
+        return read_server(self._http)
 
-    def _khepri(self, version: tuple[int, ...]) -> bool:
-        """Khepri is optional from RabbitMQ 4.0 to 4.2, and the only store from 4.3 on."""
-        if version < (4, 0) or version >= (4, 3):
-            return version >= (4, 3)
-        try:
-            flags = self._http.get("/feature-flags")
-        except BrokerError:
-            return version >= (4, 2)
-        return any(flag["name"] == "khepri_db" and flag["state"] == "enabled" for flag in flags)
+    def permissions(self, user: str) -> dict[str, dict[str, str]] | None:
+        """A user's permissions by vhost; None if they are unknown, as to anybody but an administrator."""
+        return read_permissions(self._http, user)
 
     def read(self, vhosts: Collection[str], kinds: Collection[Kind]) -> State:
         """The objects of these kinds in these vhosts, and all users of the cluster.

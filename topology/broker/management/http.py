@@ -23,9 +23,10 @@ from urllib3.exceptions import (
 )
 
 from ...base.known_secrets import NO_SECRETS, KnownSecrets
+from ...base.requirements import set_tags
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable, UsageError
 from ..address import Address, Host
-from ..reasons import RETRY, is_unavailable, plain_reason, rejected, set_tags, wrong_password
+from ..reasons import RETRY, is_unavailable, plain_reason, rejected, wrong_password
 from ..tls import handshake_failure, tls_context
 from .endpoint import endpoint
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...base.finding import Severity, ValuePath
-from ...base.resources import EXTRA_TYPES, Key, State
+from ...base.requirements import missing_type
+from ...base.resources import Key, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
-from ...broker.management.client import ServerInfo
+from ...broker.management.server import ServerInfo
 from ...errors import BrokerError, FileError, Refused, UsageError
 from ...file.load import Loaded
 from ...lint.registry import make_finding
@@ -74,13 +75,7 @@ def guard_exchange_types(loaded: Loaded, server: ServerInfo) -> None:
         for name, exchange in body.exchanges.items():
             if exchange.external or exchange.type in server.exchange_types:
                 continue
-            message = f"the broker does not support the exchange type `{exchange.type}`"
-            plugin = EXTRA_TYPES.get(exchange.type, ("", None))[1]
-            help_ = (
-                f"enable it with `rabbitmq-plugins enable {plugin}`"
-                if plugin
-                else "enable the plugin that defines it"
-            )
+            message, help_ = missing_type(exchange.type)
             position = loaded.position((*base, "exchanges", name, "type"))
             findings.append(
                 make_finding("unknown-exchange-type", message, position, help_, severity=Severity.ERROR)

@@ -117,7 +117,12 @@ def test_a_missing_external_object_is_a_problem_and_not_a_change() -> None:
     theirs = replace(exchange("theirs"), external=True)
     found = diff(state(theirs), {})
     assert found.changes == ()
-    assert found.problems == ("exchange theirs is `external` but does not exist in vhost `/`",)
+    assert found.problems == (
+        (
+            "exchange theirs is `external` but does not exist in vhost `/`",
+            "declare it, or check its name",
+        ),
+    )
 
 
 def test_external_objects_are_never_changed() -> None:
@@ -133,7 +138,7 @@ def test_built_in_exchanges_are_not_a_problem() -> None:
 def test_an_exchange_that_only_some_vhosts_have_is_a_problem_where_it_is_missing() -> None:
     event = replace(exchange("amq.rabbitmq.event"), external=True)
     (problem,) = diff(state(event), {}).problems
-    assert problem.startswith("exchange amq.rabbitmq.event does not exist in vhost `/`: the plugin")
+    assert problem.message.startswith("exchange amq.rabbitmq.event does not exist in vhost `/`: the plugin")
     assert diff(state(event), state(exchange("amq.rabbitmq.event"))).problems == ()
 
 

@@ -14,6 +14,7 @@ from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.leftovers import Leftover
 from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, stale_reasons
+from routectl.topology.change.safety.problem import Problem
 from routectl.topology.errors import UsageError
 
 QUEUE: dict[str, Any] = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
@@ -51,7 +52,7 @@ PLANS = st.builds(
     TEXTS,
     SEVERAL,
     st.lists(CHANGES, max_size=3).map(tuple),
-    SEVERAL,
+    st.lists(st.builds(Problem, TEXTS, TEXTS), max_size=2).map(tuple),
     SEVERAL,
     st.lists(
         st.builds(Leftover, KEYS, st.none() | st.integers(0), st.none() | st.integers(0), st.none() | TEXTS),
@@ -112,7 +113,7 @@ def test_the_summary_counts_every_action() -> None:
 
 def test_a_plan_with_a_problem_is_not_empty() -> None:
     assert EMPTY.empty
-    assert not plan(problems=("exchange x does not exist",)).empty
+    assert not plan(problems=(Problem("exchange x does not exist", "declare it"),)).empty
     assert not plan(HIGH).empty
 
 

@@ -1,0 +1,244 @@
+"""What is known to fail before anything is written: missing tags, permissions and plugins, and old versions. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ...base.requirements import PLUGINS, missing_component, set_tags
+from ...base.resources import Key, Kind, Resource, binding_ends, exchange_key
+from ...errors import AccessRefused
+from .problem import Problem
+
+#: A user's patterns by `configure`, `write` and `read` in each vhost.
+Permissions = Mapping[str, Mapping[str, str]]
+
+_ADMINISTRATOR, _POLICYMAKER = "administrator", "policymaker"
+
+#: The tag that changing each kind needs, besides one that admits to the management API.
+_WRITING: dict[Kind, str] = {
+    Kind.VHOST: _ADMINISTRATOR,
+    Kind.VHOST_LIMIT: _ADMINISTRATOR,
+    Kind.USER: _ADMINISTRATOR,
+    Kind.USER_LIMIT: _ADMINISTRATOR,
+    Kind.PERMISSION: _ADMINISTRATOR,
+    Kind.TOPIC_PERMISSION: _ADMINISTRATOR,
+    Kind.OPERATOR_POLICY: _ADMINISTRATOR,
+    Kind.POLICY: _POLICYMAKER,
+    Kind.PARAMETER: _POLICYMAKER,
+    Kind.GLOBAL_PARAMETER: _POLICYMAKER,
+}
+
+#: The kinds that cannot even be read without that tag.
+_HIDDEN = frozenset(
+    {
+        *(Kind.USER, Kind.USER_LIMIT, Kind.PERMISSION, Kind.TOPIC_PERMISSION),
+        *(Kind.PARAMETER, Kind.GLOBAL_PARAMETER),
+    }
+)
+
+_MOST_NAMES = 5
+
+
+class Change(Protocol):
+    """What matters here of a change of a plan."""
+
+    @property
+    def action(self) -> str:
+        """Such as `create`."""
+        ...
+
+    @property
+    def key(self) -> Key:
+        """The object."""
+        ...
+
+    @property
+    def after(self) -> Mapping[str, Any] | None:
+        """Its properties in the file."""
+        ...
+
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """The properties that differ."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about the broker and its users.
+
+    Parameters:
+      version: Version of the broker, such as `(4, 3, 6)`.
+      user: The user of the management API.
+      tags: The user's tags.
+      plugins: The plugins that are enabled; None if unknown.
+      declarer: The user who declares exchanges, queues and bindings.
+      permissions: The declarer's patterns by `configure`, `write` and `read` in each vhost; None if unknown.
+    """
+
+    version: tuple[int, ...]
+    user: str
+    tags: frozenset[str]
+    plugins: frozenset[str] | None
+    declarer: str
+    permissions: Permissions | None
+
+
+def guard_reading(wanted: Iterable[Key], user: str, tags: frozenset[str]) -> None:
+    """Raises AccessRefused if the user may not read what the file declares; names all tags that are missing.
+
+    Parameters:
+      wanted: What the file declares.
+      user: The user of the management API.
+      tags: The user's tags.
+    """
+    missing = _missing_tags([key.kind for key in wanted if key.kind in _HIDDEN], tags)
+    if missing:
+        needed = _ADMINISTRATOR if _ADMINISTRATOR in missing else _POLICYMAKER
+        kinds = ", ".join(_plural(kind) for names in missing.values() for kind in names)
+        raise AccessRefused(
+            f"user `{user}` lacks the tag `{needed}`, without which these cannot be read: {kinds}",
+            set_tags(user, {*tags, needed}),
+        )
+
+
+def foreseen(changes: Sequence[Change], facts: Facts) -> tuple[Problem, ...]:
+    """The reasons for which changes are known to fail.
+
+    Parameters:
+      changes: The changes of the plan.
+      facts: What is known about the broker and its users.
+    """
+    found = [*_tags(changes, facts), *_plugins(changes, facts), *_versions(changes, facts)]
+    if facts.permissions is not None:
+        found += _refused(changes, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
+    return tuple(found)
+
+
+def _missing_tags(kinds: Iterable[Kind], tags: frozenset[str]) -> dict[str, dict[Kind, int]]:
+    """How many of each kind need a tag that is missing, by that tag."""
+    missing: dict[str, dict[Kind, int]] = {}
+    for kind in kinds:
+        tag = _WRITING.get(kind)
+        if tag is not None and not tags & {tag, _ADMINISTRATOR}:
+            counts = missing.setdefault(tag, {})
+            counts[kind] = counts.get(kind, 0) + 1
+    return missing
+
+
+def _tags(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
+    for tag, kinds in _missing_tags([change.key.kind for change in changes], facts.tags).items():
+        listed = ", ".join(
+            f"{count} {kind if count == 1 else _plural(kind)}" for kind, count in kinds.items()
+        )
+        message = f"user `{facts.user}` lacks the tag `{tag}`, which these changes need: {listed}"
+        yield Problem(message, set_tags(facts.user, {*facts.tags, tag}))
+
+
+def _plugins(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
+    for change in changes:
+        if facts.plugins is None or change.key.kind is not Kind.PARAMETER or change.after is None:
+            continue
+        component = change.key.name[0]
+        if component in PLUGINS and PLUGINS[component] not in facts.plugins:
+            message, hint = missing_component(component)
+            yield Problem(f"{change.key} cannot be created: {message}", hint)
+
+
+def _versions(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
+    for change in changes:
+        if change.key.kind is not Kind.VHOST or change.action != "update" or facts.version >= (3, 11, 17):
+            continue
+        if any(name == "default_queue_type" for name, _, _ in change.differences()):
+            yield Problem(
+                f"RabbitMQ {'.'.join(map(str, facts.version))} cannot change the default queue type of {change.key}",
+                "remove `default_queue_type` from the file, or upgrade to RabbitMQ 3.11.17 or later",
+            )
+
+
+def _granted(changes: Sequence[Change], user: str, permissions: Permissions) -> Permissions:
+    """The permissions once the plan's own changes of them are applied."""
+    granted = dict(permissions)
+    for change in changes:
+        if change.key.kind is Kind.VHOST and change.action == "create":
+            granted.setdefault(change.key.name[0], dict.fromkeys(("configure", "write", "read"), ".*"))
+    for change in changes:
+        if change.key.kind is Kind.PERMISSION and change.key.name == (user,) and change.after is not None:
+            granted[change.key.vhost] = {name: str(value) for name, value in change.after.items()}
+    return granted
+
+
+def _refused(changes: Sequence[Change], user: str, permissions: Permissions) -> Iterator[Problem]:
+    """Permissions that are missing for declaring exchanges, queues and bindings."""
+    refused: dict[tuple[str, str], dict[str, None]] = {}
+    barred: dict[str, None] = {}
+    for change in changes:
+        if change.action not in ("create", "verify") or change.key.kind not in _NEEDS:
+            continue
+        vhost = change.key.vhost
+        if vhost not in permissions:
+            barred[vhost] = None
+            continue
+        for permission, key in _NEEDS[change.key.kind](Resource(change.key, change.after or {})):
+            name = key.name[0] or "amq.default"
+            if not _matches(permissions[vhost][permission], name):
+                refused.setdefault((vhost, permission), {})[f"{key.kind} {name}"] = None
+    for vhost in barred:
+        yield Problem(
+            f"user `{user}` has no permissions in vhost `{vhost}`",
+            f"grant them with `rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'`",
+        )
+    for (vhost, permission), keys in refused.items():
+        pattern = permissions[vhost][permission]
+        yield Problem(
+            f"user `{user}` lacks the permission `{permission}` in vhost `{vhost}` for {_listed(list(keys))}",
+            f"extend the pattern of the permission, which is `{pattern}`, with `rabbitmqctl set_permissions`",
+        )
+
+
+def _plural(kind: Kind) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _for_exchange(exchange: Resource) -> Iterator[tuple[str, Key]]:
+    yield "configure", exchange.key
+    alternate = exchange.properties["arguments"].get("alternate-exchange")
+    if isinstance(alternate, str):
+        yield "read", exchange.key
+        yield "write", exchange_key(exchange.key.vhost, alternate)
+
+
+def _for_queue(queue: Resource) -> Iterator[tuple[str, Key]]:
+    yield "configure", queue.key
+    target = queue.properties["arguments"].get("x-dead-letter-exchange")
+    if isinstance(target, str):
+        yield "read", queue.key
+        yield "write", exchange_key(queue.key.vhost, target)
+
+
+def _for_binding(binding: Resource) -> Iterator[tuple[str, Key]]:
+    source, destination = binding_ends(binding.key)
+    yield "write", destination
+    yield "read", source
+
+
+_NEEDS: dict[Kind, Callable[[Resource], Iterator[tuple[str, Key]]]] = {
+    Kind.EXCHANGE: _for_exchange,
+    Kind.QUEUE: _for_queue,
+    Kind.BINDING: _for_binding,
+}
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether a permission covers a name; true if Python cannot read RabbitMQ's expression."""
+    try:
+        return re.search(pattern or "^$", name) is not None
+    except re.error:
+        return True
