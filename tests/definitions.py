@@ -83,12 +83,11 @@ def _body(definitions: Mapping[str, Any], vhost: str, environment: dict[str, str
             if (item["destination_type"], item["destination"]) == (kind, name)
         ]
 
-    def parameters(component: str, model: type[BaseModel]) -> Json:
-        return {
-            item["name"]: _link(item["value"], model, environment)
-            for item in here("parameters")
-            if item["component"] == component
-        }
+    def parameters(component: str) -> Json:
+        return {item["name"]: item["value"] for item in here("parameters") if item["component"] == component}
+
+    def links(component: str, model: type[BaseModel]) -> Json:
+        return {name: _link(value, model, environment) for name, value in parameters(component).items()}
 
     exchanges: Json = {item["name"]: _exchange(item) for item in here("exchanges")}
     for item in here("bindings"):
@@ -100,22 +99,23 @@ def _body(definitions: Mapping[str, Any], vhost: str, environment: dict[str, str
     for name, queue in queues.items():
         queue["bindings"] = bindings("queue", name)
     (properties,) = (item for item in definitions["vhosts"] if item["name"] == vhost)
-    limits = {
-        name: value
-        for item in here("parameters")
-        if item["component"] == "vhost-limits"
-        for name, value in item["value"].items()
-    }
     for name in _undeclared(exchanges, queues):
         exchanges[name] = {"external": "later"}
     return {
         **_vhost(properties),
-        "limits": _fields(limits),
+        "limits": _fields(parameters("vhost-limits").get("limits", {})),
         "exchanges": exchanges,
         "queues": queues,
         "policies": {item["name"]: _policy(item) for item in here("policies")},
-        "shovels": parameters("shovel", Shovel),
-        "federation": {"upstreams": parameters("federation-upstream", Upstream)},
+        "operator_policies": {name: _policy(item) for name, item in parameters("operator_policy").items()},
+        "shovels": links("shovel", Shovel),
+        "federation": {
+            "upstreams": links("federation-upstream", Upstream),
+            "upstream_sets": {
+                name: [_fields(member) for member in members]
+                for name, members in parameters("federation-upstream-set").items()
+            },
+        },
     }
 
 

@@ -99,6 +99,16 @@ UPSTREAMS = st.builds(
     lambda uri, options: {"uri": uri} | options,
     URIS, some(max_hops=st.integers(1, 3), expires=MILLISECONDS, trust_user_id=st.booleans()),
 )  # fmt: skip
+PARAMETERS: tuple[tuple[str, st.SearchStrategy[str], st.SearchStrategy[Json]], ...] = (
+    ("shovel", NAMES, SHOVELS),
+    ("federation-upstream", NAMES, UPSTREAMS),
+    ("operator_policy", NAMES, POLICIES),
+    (
+        "vhost-limits",
+        st.just("limits"),
+        some(max_connections=st.integers(-1, 9), max_queues=st.integers(-1, 9)),
+    ),
+)
 USERS = st.builds(
     lambda tags, limits: {"tags": tags, "limits": limits, "password_hash": ""},
     st.lists(st.sampled_from(["administrator", "own"]), unique=True),
@@ -118,6 +128,10 @@ def definitions(draw: st.DrawFn) -> Json:
         "users": [{"name": name, **user} for name, user in users.items()],
         "permissions": [
             {"user": user, "vhost": vhost, **draw(PERMISSIONS)}
+            for user in users for vhost in vhosts if draw(st.booleans())
+        ],
+        "topic_permissions": [
+            {"user": user, "vhost": vhost, "exchange": "amq.topic", "write": "^a", "read": ""}
             for user in users for vhost in vhosts if draw(st.booleans())
         ],
         "global_parameters": [
@@ -141,22 +155,35 @@ def definitions(draw: st.DrawFn) -> Json:
     found["parameters"] = [
         {"component": component, "name": name, "vhost": vhost, "value": value}
         for vhost in vhosts
-        for component, values in (("shovel", SHOVELS), ("federation-upstream", UPSTREAMS))
-        for name, value in draw(st.dictionaries(NAMES, values, max_size=1)).items()
+        for component, names, values in PARAMETERS
+        for name, value in draw(st.dictionaries(names, values, max_size=1)).items()
+    ]
+    found["parameters"] += [
+        {**item, "component": "federation-upstream-set", "value": [{"upstream": item["name"], "max-hops": 2}]}
+        for item in found["parameters"]
+        if item["component"] == "federation-upstream" and draw(st.booleans())
     ]
     return completed(found)
 
 
 def exported(found: Json) -> State:
-    """The objects of definitions, read as those of a broker are."""
+    """The objects of definitions, read as those of a broker are; some kinds are parameters in an export only."""
     readers = {
         "vhosts": Kind.VHOST, "users": Kind.USER, "permissions": Kind.PERMISSION, "exchanges": Kind.EXCHANGE,
-        "queues": Kind.QUEUE, "bindings": Kind.BINDING, "policies": Kind.POLICY, "parameters": Kind.PARAMETER,
-        "global_parameters": Kind.GLOBAL_PARAMETER,
+        "queues": Kind.QUEUE, "bindings": Kind.BINDING, "policies": Kind.POLICY,
+        "topic_permissions": Kind.TOPIC_PERMISSION, "global_parameters": Kind.GLOBAL_PARAMETER,
     }  # fmt: skip
     read: list[Resource | None] = []
     for section, kind in readers.items():
         read += [decode.READERS[kind]({"properties_key": "", **item}) for item in found[section]]
+    for item in found["parameters"]:
+        match item["component"]:
+            case "operator_policy":
+                read.append(decode.policy(Kind.OPERATOR_POLICY, {**item, **item["value"]}))
+            case "vhost-limits":
+                read += decode.vhost_limits(item)
+            case _:
+                read.append(decode.parameter(item))
     for user in found["users"]:
         read += decode.user_limits({"user": user["name"], "value": user["limits"]})
     return {item.key: item for item in read if item is not None}
