@@ -114,7 +114,9 @@ DURATIONS = st.one_of(
     st.integers(100_000, 10**9).map(lambda number: f"{number}ms"), st.sampled_from(["1d12h", "10w"])
 )
 
-BUILT_IN = st.sampled_from(["amq.direct", "amq.topic", "amq.fanout", "amq.headers", "amq.match"])
+BUILT_IN = st.sampled_from(
+    ["amq.direct", "amq.topic", "amq.fanout", "amq.headers", "amq.match", "amq.rabbitmq.trace"]
+)
 
 
 def optional(required: dict[str, Any] | None = None, **fields: Any) -> st.SearchStrategy[dict[str, Any]]:
@@ -138,16 +140,20 @@ EXCHANGES = optional(
     arguments=ARGUMENTS,
     bindings=BINDINGS,
 )
+#: Only bindings of a built-in exchange can be written, and nothing of what something else declares later.
+FOREIGN = st.dictionaries(st.just("later"), st.just({"external": "later"}), max_size=1) | st.dictionaries(
+    BUILT_IN, optional(bindings=BINDINGS), max_size=2
+)
 SHARED = {
     "message_ttl": DURATIONS,
     "max_length": WHOLE,
     "max_length_bytes": WHOLE,
-    "dead_letter": optional({"exchange": st.one_of(BUILT_IN, st.just(""))}),
+    "dead_letter": optional({"exchange": st.one_of(BUILT_IN, st.just(""))}, routing_key=TEXTS),
 }
 CLASSIC = optional(
     expires=DURATIONS,
     overflow=st.sampled_from(["drop-head", "reject-publish", "reject-publish-dlx"]),
-    max_priority=st.integers(1, 255),
+    max_priority=st.integers(0, 255),
     single_active_consumer=st.booleans(),
     arguments=ARGUMENTS,
     bindings=BINDINGS,
@@ -169,8 +175,13 @@ STREAM = optional(
 )
 POLICY = optional(
     {
-        "pattern": st.sampled_from(["^a$", ".*", "é|😀", r"^\d+\.", "a\nb", "(?i)x"]),
-        "definition": optional({"max_length": WHOLE}, message_ttl=DURATIONS, expires=DURATIONS),
+        "pattern": st.sampled_from(["", "^a$", ".*", "é|😀", r"^\d+\.", "a\nb", "(?i)x"]),
+        "definition": optional(
+            {"max_length": WHOLE},
+            message_ttl=DURATIONS,
+            expires=DURATIONS,
+            dead_letter=st.fixed_dictionaries({"routing_key": TEXTS}),
+        ),
     },
     priority=st.integers(-(2**31), 2**31),
     apply_to=st.sampled_from(["all", "queues"]),
@@ -183,11 +194,12 @@ TAGS = st.one_of(st.lists(TAG, max_size=3), TAG)
 
 
 def files(vhost: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Random files for a vhost, and for users whose names end with the vhost's."""
+    """Random files for a vhost, and for users and global parameters whose names end with the vhost's."""
     permission = optional(configure=PATTERNS, write=PATTERNS, read=PATTERNS)
     user = optional(
         tags=TAGS,
         password_hash=st.just("A3wzwHYVMG4PH/2RDGFxmYJgxSQhe4u4YxQ1FBDUQjVTEcUr"),
+        limits=optional(max_connections=st.integers(-1, 9), max_channels=WHOLE),
         permissions=st.fixed_dictionaries({vhost: permission}),
         topic_permissions=st.fixed_dictionaries(
             {vhost: st.dictionaries(BUILT_IN, optional(write=PATTERNS, read=PATTERNS), max_size=2)}
@@ -201,11 +213,14 @@ def files(vhost: str) -> st.SearchStrategy[dict[str, Any]]:
             max_queues=st.integers(-1, 1000).filter(lambda most: most > 10 or most < 0),
             max_connections=st.just(-1),
         ),
-        exchanges=st.dictionaries(NAMES, EXCHANGES, max_size=3),
+        exchanges=st.builds(
+            lambda own, foreign: own | foreign, st.dictionaries(NAMES, EXCHANGES, max_size=3), FOREIGN
+        ),
         queues=st.dictionaries(NAMES, st.one_of(CLASSIC, QUORUM, STREAM), max_size=3),
         policies=st.dictionaries(NAMES, POLICY, max_size=2),
         operator_policies=st.dictionaries(NAMES, POLICY, max_size=2),
         users=st.dictionaries(NAMES.map(lambda name: name + vhost), user, max_size=1),
+        global_parameters=st.dictionaries(NAMES.map(lambda name: name + vhost), VALUES, max_size=2),
     )
 
 
@@ -239,7 +254,8 @@ def test_a_plan_after_an_apply_is_empty(
             assert planned.code == 0, (data, planned.out)
         finally:
             delete_vhost(management, vhost)
-            for name in data.get("users", {}):
-                management.request("DELETE", f"users/{quote(name, safe='')}")
+            for section, place in (("users", "users"), ("global_parameters", "global-parameters")):
+                for name in data.get(section, {}):
+                    management.request("DELETE", f"{place}/{quote(name, safe='')}")
 
     law()

@@ -97,6 +97,8 @@ def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties that are compared with those in the file."""
     if wanted.key.kind in _IMMUTABLE:
         return _without_foreign_arguments(wanted, found)
+    if wanted.key.kind is Kind.GLOBAL_PARAMETER:
+        return {"value": _with_empty_maps(found.properties["value"], wanted.properties["value"])}
     if wanted.key.kind not in PARTIALLY_COMPARED:
         return found.properties
     live = {name: found.properties[name] for name in wanted.properties if name in found.properties}
@@ -105,6 +107,17 @@ def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:
         algorithm = found.properties.get("hashing_algorithm") or ""
         live["password"] = password if password_matches(password, stored, algorithm) else Secret("")
     return live
+
+
+def _with_empty_maps(found: Any, wanted: Any) -> Any:
+    """A live value with `{}` where the file has it: RabbitMQ 3.x returns an empty map as an empty list."""
+    if found == [] and wanted == {}:
+        return {}
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return {name: _with_empty_maps(item, wanted.get(name)) for name, item in found.items()}
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        return [_with_empty_maps(item, other) for item, other in zip(found, wanted, strict=True)]
+    return found
 
 
 #: The arguments that change what RabbitMQ does; clients may set any others.

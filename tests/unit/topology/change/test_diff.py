@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.topology.base.resources import KIND_ORDER, Resource, State, binding_key
+from routectl.topology.base.resources import KIND_ORDER, Key, Kind, Resource, State, binding_key
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.diff import diff
 from tests.fakes import ALGORITHM, exchange, password_hash, policy, queue, state, user, vhost_key
@@ -147,6 +147,15 @@ def test_what_appears_later_may_be_missing_and_is_never_changed() -> None:
     for live in ({}, state(queue("high", durable=False))):
         found = diff(state(later), live)
         assert (found.changes, found.problems) == ((), ())
+
+
+def test_an_empty_map_that_comes_back_as_a_list_does_not_differ() -> None:
+    def parameter(value: Any) -> Resource:
+        return Resource(Key(Kind.GLOBAL_PARAMETER, "", ("g",)), {"value": value})
+
+    assert actions(state(parameter({"a": [{}, 1], "b": {}})), state(parameter({"a": [[], 1], "b": []}))) == []
+    assert actions(state(parameter({"a": []})), state(parameter({"a": {}}))) != []
+    assert actions(state(parameter([{}])), state(parameter([[], []]))) != []
 
 
 def test_a_password_is_compared_with_the_hash_that_the_broker_stores() -> None:
