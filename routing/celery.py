@@ -27,10 +27,9 @@ from .publishing.failures import (
     QueueFull,
     Undeliverable,
 )
-from .publishing.kombu_queues import FileQueues, kombu_queues
 from .publishing.rate_limits import RateLimits, limit_bound_tasks, merge_annotations
 from .publishing.router import PublishingRouter, Routes, entries, router_of
-from .publishing.subsecond_delays import support_subsecond_delays
+from .publishing.send_task import wrap_send_task
 from .router import PUBLISH_TIMEOUT, Router
 from .rules.default_queues import default_queue
 from .worker import hooks
@@ -125,7 +124,7 @@ def configure(
     app.on_after_configure.disconnect(dispatch_uid=_SIGNAL)
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
     app.__reduce_keys__ = partial(_pickled_config, app)
-    support_subsecond_delays(app)
+    wrap_send_task(app)
     if app.configured:
         apply()
     hooks.add_options(app)
@@ -220,9 +219,7 @@ def _celery_settings(router: PublishingRouter) -> dict[str, Any]:
     if default is None:
         raise RoutingError(f"{router.origin} has no queue for tasks", "declare one under `queues`")
     values = {
-        "task_queues": FileQueues(
-            kombu_queues(router.body, router.table.addresses, declare=router.declare), router.wrap_apps
-        ),
+        "task_queues": router.task_queues,
         "task_routes": Routes((router,)),
         "task_create_missing_queues": False,
         "task_default_queue": default,

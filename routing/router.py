@@ -227,7 +227,7 @@ class Router:
           RoutingError: No rule matches the task and `unmatched` is not a queue.
           UsageError: The options name a queue, an exchange or a key, which override the file.
         """
-        self._refresh()
+        self.refresh()
         return apply_caller_options(self.table, name, Call(args, kwargs, headers, options))
 
     def __call__(
@@ -250,7 +250,7 @@ class Router:
           RoutingError: No rule matches the task and `unmatched` is not a queue.
         """
         if self._watch is not None:
-            self._refresh()
+            self.refresh()
         if not (options and gives_address(options)):
             state = self._state
             final = state.final.get(name)
@@ -271,7 +271,7 @@ class Router:
         Raises:
           UsageError: The call names a queue, an exchange or a key, which override the file.
         """
-        self._refresh()
+        self.refresh()
         state = self._state
         return explain(state.table, state.body, name, call or Call())
 
@@ -362,10 +362,14 @@ class Router:
             options["mandatory"] = True
         return options
 
-    def _refresh(self) -> None:
-        """Reloads a watched file that has changed."""
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Reloads a watched file if it has changed.
+
+        Parameters:
+          at_once: Look even if it was looked at a moment ago.
+        """
         if self._watch is not None:
-            self._watch.refresh(self._swap)
+            self._watch.refresh(self._swap, at_once=at_once)
 
     def _swap(self, state: RoutingState) -> None:
         self._state = state

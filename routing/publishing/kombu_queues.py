@@ -74,16 +74,22 @@ class FileQueues(list[Queue]):
       wrap: Wraps publishing in the apps that use them.
     """
 
-    def __init__(self, queues: Iterable[Queue], wrap: Callable[[], None]) -> None:
+    def __init__(self, queues: Iterable[Queue] = (), wrap: Callable[[], None] | None = None) -> None:
         super().__init__(queues)
         self._wrap = wrap
 
     def __iter__(self) -> Iterator[Queue]:
-        self._wrap()
+        if self._wrap is not None:
+            self._wrap()
         return super().__iter__()
 
+    def replace(self, queues: Iterable[Queue]) -> None:
+        """Replaces the queues, for apps that have not read them yet."""
+        self[:] = queues
+
     def __reduce__(self) -> Any:
-        return FileQueues, (list(super().__iter__()), self._wrap)
+        # The queues refer to the router, and the router to its queues.
+        return FileQueues, (), self.__dict__, super().__iter__()
 
 
 def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Iterator[Queue]:

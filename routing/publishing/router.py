@@ -13,7 +13,7 @@ from kombu import Queue
 
 from ..router import DEFAULT_SETTINGS, PUBLISH_TIMEOUT, Router
 from ..rules.call import equals
-from .kombu_queues import kombu_queues
+from .kombu_queues import FileQueues, kombu_queues
 from .transport import FilePriority
 from .undeliverable import wrap_publishing
 
@@ -44,6 +44,8 @@ class PublishingRouter(Router):
         self._init(router.origin, copy(router._state), copy(router._watch), mandatory=True)
         self.declare = declare
         self.publish_timeout = publish_timeout
+        #: The app's `task_queues`.
+        self.task_queues = FileQueues(self._kombu_queues(self._state), self.wrap_apps)
         self._reloaded = False
         self.reset()
 
@@ -156,6 +158,7 @@ class PublishingRouter(Router):
     def _swap(self, state: RoutingState) -> None:
         """Adds the new queues to the apps before a task is routed to them."""
         self._reloaded = True
+        self.task_queues.replace(self._kombu_queues(state))
         for app in self._apps():
             self._update_queues(app, state)
         super()._swap(state)
@@ -164,14 +167,19 @@ class PublishingRouter(Router):
         """The apps that use this router."""
         return [app for app in list(_state._get_active_apps()) if self in _routers(app)]
 
+    def _kombu_queues(self, state: RoutingState) -> Iterator[Queue]:
+        return kombu_queues(state.body, state.table.addresses, declare=self.declare)
+
     def _update_queues(self, app: Any, state: RoutingState) -> None:
         """Updates an app's queues to those of the file; a worker keeps those that it consumes.
 
         Replaces the collection, since another thread may be iterating over it.
         """
         amqp = app.amqp
+        if "queues" not in amqp.__dict__:
+            return  # Celery will read `task_queues`, or does so now
         queues = copy(amqp.queues)
-        for queue in kombu_queues(state.body, state.table.addresses, declare=self.declare):
+        for queue in self._kombu_queues(state):
             queues.add(queue)
         amqp.__dict__["queues"] = queues
         if "router" in amqp.__dict__:

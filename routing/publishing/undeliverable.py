@@ -26,7 +26,7 @@ from .broker_headers import without_broker_headers
 from .connection import Deadline
 from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable, limit_of
 from .producer import TaskProducer
-from .subsecond_delays import support_subsecond_delays
+from .send_task import wrap_send_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ def wrap_publishing(amqp: Any, router: Router) -> None:
         _wrap_once(amqp, "send_task_message", lambda send: _wrap_send(send, amqp))
     _wrap_once(amqp, "create_task_message", lambda create: _wrap_create(create, amqp.app.conf))
     _wrap_once(amqp.app, "producer_or_acquire", lambda _: _wrap_acquire(amqp.app))
-    support_subsecond_delays(amqp.app)
+    wrap_send_task(amqp.app)
 
 
 def _wrap_once(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> None:

@@ -65,14 +65,15 @@ class Watch(Generic[T]):
         self._next_check = time.monotonic() + INTERVAL
         return loaded
 
-    def refresh(self, accept: Callable[[T], None]) -> None:
+    def refresh(self, accept: Callable[[T], None], *, at_once: bool = False) -> None:
         """Reloads the file if it has changed. An invalid file is logged once, and nothing is raised.
 
         Parameters:
           accept: Called with the new result, by one thread at a time.
+          at_once: Check even if the last check was a moment ago.
         """
         now = time.monotonic()
-        if now < self._next_check:
+        if now < self._next_check and not at_once:
             return
         waiting, token = self._waiting.setdefault(os.getpid(), []), object()
         try:

@@ -15,11 +15,12 @@ from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
 from ..publishing.router import router_of
-from ..publishing.subsecond_delays import support_subsecond_delays
+from ..publishing.send_task import wrap_send_task
 from ..rules.default_queues import consumed_by_default
 from . import profile as profiles
 from . import queue_selection
 from . import share as sharing
+from .consumer.follow import FollowFile
 from .consumer.queue_checks import consumer_class
 from .consumer.reconnect import reconnecting_class
 
@@ -99,8 +100,14 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     select = partial(queue_selection.select_queues, instance.app, router)
     try:
         excluded = select(_names(options.get("exclude_queues")))
-        queues = select(_names(options.get("queues"))) or _profile_queues(router, options.get("profile"))
-        queues = sharing.queues_of_share(router.body, queues, sharing.parse_share(options.get("share")))
+        share = sharing.parse_share(options.get("share"))
+        queues = select(_names(options.get("queues")))
+        if not queues:
+            instance.routectl_queues = partial(
+                _queues_of_profile, router, options.get("profile"), share, excluded
+            )
+            queues = _profile_queues(router, options.get("profile"))
+        queues = sharing.queues_of_share(router.body, queues, share)
     except UsageError as error:
         _fail(error.message, error.hint)
     # This signal has a copy of the options; Celery uses those that `prepare_args` returns.
@@ -121,9 +128,23 @@ def replace_consumer(sender: Any, **_: Any) -> None:
     router = router_of(sender.app)
     if router is None:
         return
-    support_subsecond_delays(sender.app)  # before the first task runs, which may send one
+    wrap_send_task(sender.app)  # before the first task runs, which may send one
+    if not router.declare:
+        sender.app.steps["consumer"].add(FollowFile)
     adapt = reconnecting_class if router.declare else consumer_class
     sender.consumer_cls = adapt(sender.consumer_cls)
+
+
+def _queues_of_profile(
+    router: Router, profile: str | None, share: sharing.Share | None, excluded: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The queues that a worker consumes by its profile, as the file is now.
+
+    Raises:
+      UsageError: The share has none of the shards any more.
+    """
+    queues = sharing.queues_of_share(router.body, _profile_queues(router, profile), share)
+    return tuple(queue for queue in queues if queue not in excluded)
 
 
 def _profile_queues(router: Router, profile: str | None) -> tuple[str, ...]:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from celery import Celery
+from celery.exceptions import QueueNotFound
+
+from routectl.routing.celery import Undeliverable, configure
 
 from .conftest import QUICK, Project, until
 from .places import messages
@@ -140,6 +143,62 @@ def test_a_running_producer_takes_over_a_change(app: Celery, fresh_project: Proj
         assert process.poll() is None
     assert len([line for line in lines(project, "errors") if "reload failed" in line]) == 1
     assert project.state() == before  # nothing was declared, not even what the file has and the broker lacks
+
+
+def test_a_caller_names_a_queue_that_the_file_got(app: Celery, fresh_project: Project) -> None:
+    project = fresh_project
+    with Celery("producer", broker=project.url, set_as_current=False) as producing:
+        configure(producing, project.folder / "queues.yaml", watch=True)
+        for _ in range(2):
+            with pytest.raises(QueueNotFound, match="second"):
+                producing.send_task("x", queue="second")
+        change(project, CHANGED)
+
+        def send() -> bool:
+            with suppress(QueueNotFound):  # a file that was written a moment ago may be incomplete
+                producing.send_task("x", queue="second", ignore_result=True)
+                return True
+            return False
+
+        until(send, timeout=1)
+        with pytest.raises(Undeliverable):
+            producing.send_task("x", queue="absent")
+    assert [message["task"] for message in messages(app, "second")] == ["x"]
+
+
+#: The profile gets a queue.
+GROWN = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  first: {bindings: [{exchange: tasks, key: first}]}
+  jobs: {}
+  third: {}
+unmatched: first
+workers: {all: {queues: [jobs, third], pool: POOL, concurrency: 1}}
+"""
+
+
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+def test_a_worker_follows_the_queues_of_its_profile(app: Celery, fresh_project: Project, pool: str) -> None:
+    project = fresh_project
+    grown = GROWN.replace("POOL", pool)
+    small = grown.replace("  third: {}\n", "").replace(", third", "")
+    (project.folder / "queues.yaml").write_text(small)
+    (project.folder / "proj.py").write_text(MODULE)
+    with project.worker(*QUICK, "-P", pool, "--profile", "all") as worker:
+        change(project, grown)
+        worker.wait_for("queue `third` is consumed as soon as `routectl apply` has created it")
+        project.put("queues", "third", {"durable": True})
+        worker.wait_for("Started consuming from third")
+        app.send_task("forward", queue=app.amqp.Queues({})["third"], ignore_result=True)
+        until(lambda: messages(app, "first"))
+        assert "Traceback" not in worker.text
+        change(project, small)
+        project.delete("queues", "third")
+        worker.wait_for("no longer consumes `third`")
+        app.send_task("forward", queue=app.amqp.Queues({})["jobs"], ignore_result=True)
+        until(lambda: messages(app, "first"))
 
 
 def lines(project: Project, name: str) -> list[str]:

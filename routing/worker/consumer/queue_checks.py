@@ -9,6 +9,7 @@ from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 
+from ....topology.errors import UsageError
 from ...publishing import transport
 from ...publishing.kombu_queues import hidden_queues
 from ...publishing.router import router_of
@@ -56,9 +57,10 @@ class QueueChecksMixin(ReconnectMixin):
         consumed = self.app.amqp.queues.consume_from.values()
         # Celery declares the others: its direct queue, and queues of the app that are not in the file.
         missing = missing_queues(connection, [queue.name for queue in consumed if queue.no_declare])
+        missing = self._without_removed(missing)
         while missing and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL)
-            missing = missing_queues(connection, missing)
+            missing = self._without_removed(missing_queues(connection, missing))
         if missing:
             connection.close()
             self._shut_down(missing_queues_message(missing, connection.virtual_host))
@@ -66,6 +68,21 @@ class QueueChecksMixin(ReconnectMixin):
             # Makes Celery set the prefetch count by consumer: quorum queues refuse one for the channel.
             connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection
+
+    def _without_removed(self, missing: list[str]) -> list[str]:
+        """Stops consuming the missing queues that the worker's profile does not have any more."""
+        router, wanted = router_of(self.app), getattr(self.controller, "routectl_queues", None)
+        if not missing or router is None or wanted is None:
+            return missing
+        router.refresh(at_once=True)
+        try:
+            removed = set(missing) - set(wanted())
+        except UsageError:  # its share has no shards any more
+            removed = set()
+        for queue in sorted(removed):
+            self.app.amqp.queues.deselect(queue)
+            _logger.info("no longer consumes `%s`, which the file and the broker do not have any more", queue)
+        return [queue for queue in missing if queue not in removed]
 
     def _has_hidden_quorum_queues(self) -> bool:
         """Whether this worker may consume quorum queues that Celery does not recognise as such."""

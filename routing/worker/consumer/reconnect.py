@@ -56,6 +56,7 @@ class ReconnectMixin:
 
     amqheartbeat: float
     app: Any
+    controller: Any
     ensure_connected: Any
     hostname: str
     restart_count: int

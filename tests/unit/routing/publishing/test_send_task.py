@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from routectl.routing.publishing.subsecond_delays import support_subsecond_delays
+from routectl.routing.publishing.send_task import wrap_send_task
 
 
 class Noting(Celery):
@@ -24,7 +24,7 @@ class Noting(Celery):
 def app() -> Noting:
     made = Noting("noting", set_as_current=False)
     made.noted = []
-    support_subsecond_delays(made)
+    wrap_send_task(made)
     return made
 
 
@@ -92,6 +92,6 @@ def test_the_apps_own_method_is_used() -> None:
     app = Celery("own", set_as_current=False)
     app.send_task = lambda name, **options: seen.append((name, options))
     for _ in range(2):
-        support_subsecond_delays(app)
+        wrap_send_task(app)
     app.send_task("x", countdown=0.5)
     assert seen == [("x", {"countdown": 0.5})]

@@ -1,4 +1,8 @@
-"""Delays of less than a second, which the worker handles: Celery's native delayed delivery raises an error for them."""
+"""Wraps `app.send_task` for what Celery does before it calls the router.
+
+It raises an error for native delayed delivery of less than a second, which the worker handles instead. And it looks up
+the queue that a caller names, which a changed file may have added.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,8 @@ class SubsecondDelay(float):
         return False
 
 
-def support_subsecond_delays(app: Any) -> None:
-    """Lets an app send tasks with a delay of less than a second to quorum queues, too. Idempotent.
+def wrap_send_task(app: Any) -> None:
+    """Lets an app send tasks with a delay of less than a second, and to queues that a watched file got. Idempotent.
 
     Parameters:
       app: The app, used before or not.
@@ -45,12 +49,22 @@ def _sender(app: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
     def send_task(*args: Any, **options: Any) -> Any:
         if len(args) > _ARGUMENT_INDEX["countdown"] or not _ARGUMENT_INDEX.keys().isdisjoint(options):
             args = _adjust(args, options)
+        if options.get("queue") is not None:
+            _find_new_queue(app, options["queue"])
         send = own or type(app).send_task
         bound = send.__get__(app) if own is None and hasattr(send, "__get__") else send
         return bound(*args, **options)
 
     send_task.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_task
+
+
+def _find_new_queue(app: Any, queue: Any) -> None:
+    """Reloads a watched file if it has changed, and at once if the app does not know the queue."""
+    queues = app.amqp.queues  # created now, which wraps the app
+    router = app.amqp.__dict__.get("routectl_router")
+    if router is not None:
+        router.refresh(at_once=isinstance(queue, str) and queue not in queues)
 
 
 def _adjust(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
