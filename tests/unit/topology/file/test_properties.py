@@ -105,7 +105,7 @@ def test_any_data_in_sections(sections: dict[str, Any]) -> None:
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30).filter(
-    lambda name: not name.startswith("amq.") and "{" not in name
+    lambda name: not name.startswith("amq.") and "{" not in name and name not in (".", "..")
 )
 WHOLE = st.integers(0, 10**11)
 QUEUE = st.one_of(
