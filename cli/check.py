@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,9 @@ Examples:
   routectl check --app proj.celery:app
   routectl check --app proj --allow unmatched-task:legacy.* --format json
 """
+
+#: Findings of a group that are shown whole, and further ones that are named.
+_SHOWN, _NAMED = 3, 10
 
 _HEADER = ("task", "queue", "tier", "workers", "rule")
 
@@ -83,11 +85,11 @@ def command(
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
     failed = sum(finding.code == "failed-test" for finding in found)
+    found = not_accepted(loaded, found, complete=vhost is None, with_app=app is not None)
     found, unused = accept(found, [Acceptance.parse(text) for text in allow])
     for each in unused:
         near = None if each.code in RULES else did_you_mean(each.code, RULES)
         console.say(f"note: `--allow {each}` matches no finding{f': {near}' if near else ''}")
-    found = not_accepted(loaded, found, complete=vhost is None, with_app=app is not None)
     if console.json:
         documents = {
             "findings": [finding.as_dict() | {"task": finding.task} for finding in found],
@@ -157,18 +159,23 @@ def _is_acceptable(finding: Finding) -> bool:
 
 
 def _findings(found: Sequence[Finding]) -> Iterator[str]:
-    """Each finding; consecutive ones without a position share one help text."""
+    """The findings, grouped: those of one code with the same position and help share both, and many are counted."""
     from dataclasses import replace
 
     from .text import finding_text
+    from .words import printable
 
-    def shared_help(finding: Finding) -> object:
-        return (finding.code, finding.help) if finding.position is None else id(finding)
-
-    for _, group in groupby(found, shared_help):
-        *others, last = group
-        yield from (finding_text(replace(finding, help=None)) for finding in others)
+    groups: dict[object, list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.code, finding.position, finding.help), []).append(finding)
+    for group in groups.values():
+        *others, last = group[:_SHOWN]
+        yield from (finding_text(replace(finding, position=None, help=None)) for finding in others)
         yield finding_text(last)
+        if more := [finding.object or finding.message for finding in group[_SHOWN:]]:
+            names = ", ".join(f"`{name}`" for name in more[:_NAMED])
+            rest = f" and {len(more) - _NAMED} more" if len(more) > _NAMED else ""
+            yield printable(f"also: {names}{rest}")
         yield ""
 
 

@@ -270,6 +270,7 @@ class FileDraft:
       unmatched: The file's `unmatched`.
       consumed: The queues of the worker profile.
       beat_comment: Lines about beat entries that override the rules.
+      relies_on_default: Whether tasks of the app have no route, so that Celery sends them to its default queue.
       notes: What was left out, or differs from Celery.
       expected: Queue and settings of every known name, to verify the file.
       configuration: What it was made from.
@@ -283,6 +284,7 @@ class FileDraft:
     unmatched: str
     consumed: tuple[str, ...]
     beat_comment: tuple[str, ...]
+    relies_on_default: bool
     notes: tuple[str, ...]
     expected: Mapping[str, RuleOutcome]
     configuration: Configuration

@@ -32,6 +32,9 @@ _WORKERS = (
     "`high: {{queues: [{queue}], concurrency: 4}}`."
 )
 
+_ALLOW = "Without this entry, `routectl check --app` lists every task that no rule matches."
+_ALLOW_REASON = "the app uses Celery's default queue"
+
 
 def file_text(document: FileDraft, *, workers: bool = True) -> str:
     """The text of the file.
@@ -64,6 +67,9 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     if workers and document.consumed:
         lines += ["", *_comment([_WORKERS.format(queue=document.consumed[0])])]
         lines += ["workers:", *_entry("default", {"queues": list(document.consumed)})]
+    if document.relies_on_default:
+        lines += ["", *_comment([_ALLOW]), "allow:"]
+        lines.append(f"  - {_flow({'code': 'unmatched-task', 'reason': _ALLOW_REASON})}")
     return "\n".join(lines) + "\n"
 
 

@@ -42,7 +42,11 @@ class Imported:
     @property
     def rules(self) -> list[str]:
         """The lines of the file that are rules."""
-        return [line.strip() for line in self.text.splitlines() if line.startswith("  - ")]
+        return [
+            line.strip()
+            for line in self.text.splitlines()
+            if line.startswith("  - ") and "{code:" not in line
+        ]
 
     @property
     def notes(self) -> tuple[str, ...]:

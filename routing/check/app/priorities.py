@@ -28,9 +28,13 @@ def lost_priorities(part: VhostContext, app: AppFacts, found: Mapping[str, Desti
     """
     lost: dict[str, tuple[tuple[str, str], list[TaskSource]]] = {}
     for sender in app.senders if app.amqp else ():
-        each = found[sender.task]
-        if each.follows is None and sender.sent.error is None and sender.options.get("priority"):
+        each, priority = found[sender.task], sender.options.get("priority")
+        if each.follows is None and sender.sent.error is None and priority:
             queues = _queues(part, sender, each)
+            if any(
+                (ruled.queue, ruled.priority) == (queues[0], priority) for ruled in each.decisions if queues
+            ):
+                continue  # the finding about the rule says it
             reasons = [_ignored(part, queue, sender.options["priority"]) for queue in queues]
             if reasons and reasons[0] and all(reasons):
                 lost.setdefault(queues[0], (reasons[0], []))[1].append(sender)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ....topology.model.topology import REFUSE
 from ...publishing.transport import HIGHEST
 from ...router import EARLY_OPTIONS
+from ...rules.builtin_tasks import BUILTIN_TASKS
 from ..configuration import FileDraft
 from ..notes import Notes, Subject, listed
 from .destinations import DestinationResolver, rule_problem
@@ -14,9 +15,9 @@ from .queues import QueueConverter, is_implicit
 from .routes import RouteConverter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from ..configuration import Configuration
+    from ..configuration import Configuration, RuleOutcome, Section
 
 _IMPLICIT_QUEUES = (
     "Queues without bindings are those that Celery creates because something names them. Celery declares a direct "
@@ -86,6 +87,7 @@ def convert(configuration: Configuration) -> FileDraft:
         unmatched=REFUSE if default is None else default.queue,
         consumed=queues.consumed,
         beat_comment=tuple(_beat_comment(configuration)),
+        relies_on_default=_relies_on_default(configuration, sections, expected, default),
         notes=tuple(dict.fromkeys(notes)),
         expected=expected,
         configuration=configuration,
@@ -120,6 +122,22 @@ def _unsendable(configuration: Configuration) -> tuple[str, ...]:
         if result.router is not None and configuration.routers[result.router].entries is None:
             check(result.options, Subject("task", name))
     return notes.lines
+
+
+def _relies_on_default(
+    configuration: Configuration,
+    sections: Sequence[Section],
+    expected: Mapping[str, RuleOutcome],
+    default: RuleOutcome | None,
+) -> bool:
+    """Whether Celery sends tasks of the app to its default queue because nothing else routes them."""
+    patterns = {text for section in sections for rule in section.rules for text in rule.tasks}
+    unrouted = (
+        name
+        for name in configuration.registered - BUILTIN_TASKS - patterns
+        if configuration.results[name].router is None and expected.get(name) == default
+    )
+    return bool(patterns) and "*" not in patterns and default is not None and any(unrouted)
 
 
 def _beat_comment(configuration: Configuration) -> Iterator[str]:

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from routectl.cli.check import _findings
 from routectl.cli.main import run
+from routectl.topology.lint.registry import make_finding
 
 FILE = """\
 version: 1
@@ -113,3 +116,22 @@ def test_accepted_warnings_are_not_shown_by_other_commands(capsys: pytest.Captur
 def test_the_summary_shows_how_to_accept_one_finding(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check"]) == 1
     assert "pass its code and object: `--allow 'shadowed-rule:billing.charge.*'`" in capsys.readouterr().out
+
+
+def test_findings_that_share_position_and_help_are_grouped() -> None:
+    names = [f"t{at}" for at in range(20)]
+    found = [
+        make_finding("unmatched-task", f"no rule matches `{name}`", None, "add one", task=name)
+        for name in names
+    ]
+    text = "\n".join(_findings([found[0], make_finding("own-routes", "other"), *found[1:]]))
+    lines = click.unstyle(text).splitlines()
+    assert lines == [
+        "warning[unmatched-task]: no rule matches `t0`",
+        "warning[unmatched-task]: no rule matches `t1`",
+        "warning[unmatched-task]: no rule matches `t2`",
+        "help: add one",
+        "also: `t3`, `t4`, `t5`, `t6`, `t7`, `t8`, `t9`, `t10`, `t11`, `t12` and 7 more",
+        "",
+        "warning[own-routes]: other",
+    ]

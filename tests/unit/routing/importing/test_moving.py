@@ -53,10 +53,19 @@ def test_lint_and_check_pass_with_the_file_and_the_app_that_uses_it(shop: Shop) 
     (shop.folder / "shop.py").write_text(AFTER)
     assert shop("lint").stdout.startswith("No mistakes: ")
     done = shop("check", "--app", "shop")
+    assert done.stdout.splitlines()[-1].startswith("Nothing found")
+    assert done.returncode == 0
+
+
+def test_without_its_allow_check_lists_the_tasks_of_the_default_queue(shop: Shop) -> None:
+    assert shop("import", "celery", "shop", "--out", "queues.yaml").returncode == 0
+    (shop.folder / "shop.py").write_text(AFTER)
+    text = (shop.folder / "queues.yaml").read_text()
+    (shop.folder / "queues.yaml").write_text(text.partition("allow:")[0])
+    done = shop("check", "--app", "shop")
     assert [line for line in done.stdout.splitlines() if line.startswith(("warning", "error"))] == [
         "warning[unmatched-task]: no rule matches task `mails.send`: `unmatched` routes it to `low`"
     ]
-    assert shop("check", "--app", "shop", "--allow", "unmatched-task").returncode == 0
 
 
 def test_an_app_with_quorum_queues_passes_check_with_its_file(shop: Shop) -> None:
@@ -66,5 +75,5 @@ def test_an_app_with_quorum_queues_passes_check_with_its_file(shop: Shop) -> Non
     assert shop("import", "celery", "shop", "--out", "queues.yaml").returncode == 0
     assert "type: quorum" in (shop.folder / "queues.yaml").read_text()
     (shop.folder / "shop.py").write_text(AFTER)
-    done = shop("check", "--app", "shop", "--allow", "unmatched-task")
+    done = shop("check", "--app", "shop")
     assert (done.returncode, done.stderr) == (0, "")
