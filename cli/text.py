@@ -15,6 +15,7 @@ from ..topology.base.finding import Finding, Severity
 from ..topology.base.resources import Kind
 from ..topology.base.secret import mask
 from .leftovers import leftover_lines
+from .policy_effects import effect_lines
 from .words import count_text, display_width, printable
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
     for problem in plan.problems:
         lines.append(click.style(f"  ! {printable(problem.message)}", fg="red"))
         lines.append(f"      hint: {printable(problem.hint)}")
+    effects = [printable(line, keep="\n") for line in effect_lines(plan, verbose=verbose)]
+    lines += ["", *effects] if effects else []
     return "\n".join([*lines, "", *_notes(plan, verbose), _summary(plan)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from routectl.topology.policies.effect import merged
 from routectl.topology.policies.matching import AppliedPolicy, PolicySet, Target
 
 from ..brokers import Broker, Management
+from .conftest import Command
 
 POLICIES = [
     AppliedPolicy("all", "", "all", -5, {"max-length-bytes": 100_000}),
@@ -62,3 +64,29 @@ def _live(management: Management, vhost: str, name: str) -> tuple[object, object
     """The names of the policies that apply to a queue, which appear with the statistics, and what they set."""
     queue = management.get(f"queues/{vhost}/{quote(name)}")
     return queue.get("policy"), queue.get("operator_policy"), queue.get("effective_policy_definition") or {}
+
+
+def test_a_plan_shows_what_policies_leave_a_queue_with_and_who_else_changes_it(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    policy = "age: {pattern: ^media$, priority: %d, definition: {message_ttl: 5s}}"
+    routectl.write(
+        "queues: {media: , jobs: }\npolicies:\n  all: {pattern: '', definition: {max_length: 9}}\n"
+    )
+    assert routectl("apply", "--yes").code == 0
+    routectl.write(f"queues: {{media: , jobs: }}\npolicies:\n  {policy % 5}\n")
+    theirs = {"pattern": "jobs", "apply-to": "queues", "priority": 7, "definition": {"expires": 3_600_000}}
+    management.put(f"policies/{vhost}/theirs", theirs)
+    result = routectl("plan")
+    assert (
+        "policies in effect after the plan:\n"
+        "  queue media: policy age with message-ttl: 5s; before: policy all with max-length: 9\n"
+        "    ! without max-length: 9 of `all`, which has a lower priority\n"
+    ) in result.out
+    assert "harmful: queue jobs: expires: 1h, instead of `all`\n" in result.out
+    document = json.loads(routectl("plan", "--format", "json").out)
+    (media,) = document["policies"]
+    assert media["after"]["settings"] == {"message-ttl": 5000}
+    assert routectl("apply", "--yes").code == 0
+    again = routectl("plan", "--exit-code")
+    assert (again.code, "policies in effect" in again.out) == (0, False)

@@ -72,12 +72,12 @@ queues:
   "a/b%2F c.d 🐇": {bindings: [{exchange: t, key: "🐇 /%"}]}
   LONGEST: {}
 policies:
-  "p/1 %": {pattern: "^c", apply_to: queues, priority: 3, definition: {message_ttl: 7d, dead_letter: {exchange: f}}}
+  "p/1 %": {pattern: "^brief", apply_to: queues, priority: 3, definition: {message_ttl: 7d, dead_letter: {exchange: f}}}
   all: {pattern: "", priority: -5, apply_to: exchanges, definition: {alternate_exchange: f}}
   key: {pattern: "^kept$", apply_to: queues, definition: {dead_letter: {routing_key: dead}}}
   fed: {pattern: "^t$", apply_to: exchanges, definition: {federation_upstream_set: all, alternate_exchange: f}}
 operator_policies:
-  op: {pattern: ".*", apply_to: queues, definition: {max_length: 100000, expires: 30d}}
+  op: {pattern: "^[cbq]", apply_to: queues, definition: {max_length: 100000, expires: 30d}}
 federation:
   upstreams:
     up:

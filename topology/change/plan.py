@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
+from ..policies.in_effect import PolicyEffect
 from .leftovers import Leftover
 from .safety.problem import Problem
 
@@ -187,6 +188,7 @@ class Plan:
       notes: Remarks for the reader of the plan.
       leftovers: The objects on the broker that the file does not name; they are kept.
       files: The files that were read.
+      policies: The queues and exchanges whose policies the plan affects.
     """
 
     broker: str
@@ -197,6 +199,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     files: tuple[str, ...] = ()
+    policies: tuple[PolicyEffect, ...] = ()
 
     @property
     def vhost(self) -> str:
@@ -239,6 +242,7 @@ class Plan:
             "problems": [problem._asdict() for problem in self.problems],
             "notes": list(self.notes),
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
+            "policies": [effect.as_dict() for effect in self.policies],
             "summary": {action: counts[action] for action in get_args(Action)},
         }
 
@@ -266,6 +270,7 @@ class Plan:
                 _texts(data["notes"]),
                 tuple(Leftover.from_dict(_typed(item, dict)) for item in _typed(data["leftovers"], list)),
                 _texts(data["files"]),
+                tuple(PolicyEffect.from_dict(_typed(item, dict)) for item in _typed(data["policies"], list)),
             )
         except (KeyError, TypeError, ValueError, RecursionError):
             raise UsageError("this plan is corrupt", hint) from None

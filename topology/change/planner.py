@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
+from ..broker.management.client import ServerInfo
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
 from ..model import Body
 from ..model.support import parse_version
+from ..policies.in_effect import overriding_policies, policy_effects, uncertain_policies
 from .counts import counted_changes, counted_leftovers
 from .deletions import in_use, resolve, unreadable_notes
 from .delivery_limits import unlimited_by_policy
@@ -98,13 +100,10 @@ def plan_by_management(
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
     server = session.server
-    guard_broker(address, server)
-    guard_cluster(loaded, server, cluster)
-    guard_version(loaded, server)
-    guard_exchange_types(loaded, server)
+    _guard(loaded, address, server, cluster)
     vhost = vhost_of(loaded, address)
-    major, minor = server.version[:2]
-    wanted = desired_state(loaded.topology, vhost, (major, minor))
+    version = (server.version[0], server.version[1])
+    wanted = desired_state(loaded.topology, vhost, version)
     vhosts = tuple(loaded.topology.bodies(vhost))
     guard_reading(wanted, address.management.user, server.tags)
     live, unreadable = session.observe(wanted, _vhosts_to_read(vhosts, delete, selected, session))
@@ -117,7 +116,8 @@ def plan_by_management(
     found = diff(wanted, live, delete=deletions)
     kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
     remaining = {key: item for key, item in live.items() if key not in deletions}
-    harm = copying_bindings(loaded.topology.bodies(vhost), wanted, remaining)
+    copies = copying_bindings(loaded.topology.bodies(vhost), wanted, remaining)
+    harm = copies | overriding_policies(wanted, remaining, version)
     # Not an error: when a command is run again, the object is already deleted.
     missing += [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
     plan = Plan(
@@ -126,9 +126,10 @@ def plan_by_management(
         vhosts=vhosts,
         changes=counted_changes(found.changes, wanted, live, session),
         problems=(*found.problems, *_foreseen(found.changes, address, session)),
-        notes=(*missing, *unreadable_notes(unreadable)),
+        notes=(*missing, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
         leftovers=counted_leftovers(kept, harm, session),
         files=loaded.files,
+        policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
     )
     return Planned(plan, wanted, session, deletions)
 
@@ -145,6 +146,14 @@ def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSe
         permissions=session.permissions() if declares else None,
     )
     return foreseen(changes, facts)
+
+
+def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:
+    """Raises an error if this is another broker or cluster, or does not support what is in the file."""
+    guard_broker(address, server)
+    guard_cluster(loaded, server, cluster)
+    guard_version(loaded, server)
+    guard_exchange_types(loaded, server)
 
 
 def _require_vhost(vhost: Key, known: State, address: Address) -> None:

@@ -119,5 +119,12 @@ def for_queues(keys: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def has_effect(key: str, queue_type: str | None) -> bool:
+    """Whether a key has an effect on queues of a type, on queues of an unknown type (empty), or on exchanges (None)."""
+    if queue_type is None:
+        return not for_queues([key])
+    return not for_exchanges([key]) and not (queue_type and ignored_by_queues([key], queue_type))
+
+
 def _holds(spec: str, versions: Sequence[Version]) -> bool:
     return any(supported(spec, version) for version in versions) if versions else spec == _ALWAYS

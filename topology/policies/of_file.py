@@ -19,13 +19,12 @@ def policy_set(policies: Mapping[str, Policy], versions: Sequence[Version] = ())
       versions: The versions of RabbitMQ to support; empty if unknown.
     """
     version = max(versions, default=UNLIMITED_SINCE)
-    return PolicySet(
-        (
-            AppliedPolicy(name, item.pattern, item.apply_to, item.priority, item.definition.keys(version))
-            for name, item in policies.items()
-        ),
-        versions,
-    )
+    return PolicySet((_applied(name, item, version) for name, item in policies.items()), versions)
+
+
+def _applied(name: str, policy: Policy, version: Version) -> AppliedPolicy:
+    definition = dict(sorted(policy.definition.keys(version).items()))
+    return AppliedPolicy(name, policy.pattern, policy.apply_to, policy.priority, definition)
 
 
 def targets(body: Body) -> Iterator[Target]:

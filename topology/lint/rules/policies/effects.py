@@ -19,6 +19,7 @@ from ....policies.keys import (
     excluding,
     for_exchanges,
     for_queues,
+    has_effect,
     ignored_by_queues,
 )
 from ....policies.matching import AppliedPolicy, Match, PolicySet, Target
@@ -245,14 +246,10 @@ _HELP_VAIN = (
 def _lost(upper: AppliedPolicy, lower: AppliedPolicy, target: Target) -> list[str]:
     """The keys that an object would have from the lower policy, and has not from anything else."""
     own = target.arguments or {}
-    prefix = "" if target.queue_type is None else "x-"
-    vain = {*(for_queues(lower.definition) if target.queue_type is None else for_exchanges(lower.definition))}
-    if target.queue_type:
-        vain |= {*ignored_by_queues(lower.definition, target.queue_type)}
     return [
         key
         for key in lower.definition
-        if key not in upper.definition and key not in vain and f"{prefix}{key}" not in own
+        if key not in upper.definition and f"x-{key}" not in own and has_effect(key, target.queue_type)
     ]
 
 

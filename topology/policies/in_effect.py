@@ -1,0 +1,232 @@
+"""Which policy a queue or exchange has before and after a plan, and what that leaves it with. No I/O."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..base.resources import Key, Kind, State
+from ..base.secret import mask
+from ..model.support import Version
+from ..model.units import with_unit
+from .effect import effective, merged
+from .keys import has_effect
+from .matching import AppliedPolicy, Match, PolicySet, Target
+
+_OBJECTS = (Kind.QUEUE, Kind.EXCHANGE)
+_POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class InEffect:
+    """The policies of a queue or exchange.
+
+    Parameters:
+      policy: The policy that applies, if any.
+      operator_policy: The operator policy that applies, if any.
+      settings: What their keys come to, with the object's own arguments.
+      remarks: Ties, keys that another policy takes away, and policies that a key keeps from the object.
+    """
+
+    policy: str | None = None
+    operator_policy: str | None = None
+    settings: Mapping[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEffect:
+    """A queue or exchange whose policies a plan affects.
+
+    Parameters:
+      key: The queue or exchange.
+      before: Its policies before the plan; None if it does not exist yet.
+      after: Its policies after the plan.
+    """
+
+    key: Key
+    before: InEffect | None
+    after: InEffect
+
+    def as_dict(self) -> dict[str, Any]:
+        """The effect as plain data."""
+        return {
+            **self.key.as_dict(),
+            "before": None if self.before is None else mask(asdict(self.before)),
+            "after": mask(asdict(self.after)),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PolicyEffect:
+        """The effect from the result of `as_dict`.
+
+        Raises:
+          KeyError, TypeError, ValueError: the data is not valid.
+        """
+        key = Key(Kind(data["kind"]), data["vhost"], tuple(data["name"]))
+        before, after = (
+            None if side is None else InEffect(**{**side, "remarks": tuple(side["remarks"])})
+            for side in (data["before"], data["after"])
+        )
+        if after is None:
+            raise TypeError("no effect")
+        return cls(key, before, after)
+
+
+class _Vhost:
+    """The policies and operator policies of one vhost."""
+
+    def __init__(self, state: Iterable[tuple[Key, Mapping[str, Any]]], versions: Sequence[Version]) -> None:
+        found: dict[Kind, list[AppliedPolicy]] = {kind: [] for kind in _POLICIES}
+        for key, item in state:
+            found[key.kind].append(
+                AppliedPolicy(
+                    key.name[0], item["pattern"], item["apply_to"], item["priority"], item["definition"]
+                )
+            )
+        self.policies, self.operator = (PolicySet(found[kind], versions) for kind in _POLICIES)
+
+    def of(self, target: Target) -> InEffect:
+        """What applies to a queue or exchange."""
+        match, limits = self.policies.match(target), self.operator.match(target)
+        first, second = match.applied, limits.applied
+        both = merged(first.definition if first else {}, second.definition if second else {})
+        settings = effective(target.queue_type, target.arguments or {}, both)
+        remarks = (*_remarks(match, target), *_remarks(limits, target))
+        return InEffect(first and first.name, second and second.name, settings or None, remarks)
+
+
+def policy_effects(
+    desired: State, live: State, changed: Collection[Key], deleted: Collection[Key], version: Version
+) -> tuple[PolicyEffect, ...]:
+    """The queues and exchanges whose policies a plan affects: by a policy that changes, or since they are new.
+
+    Parameters:
+      desired: The state declared in the file.
+      live: The state of the broker.
+      changed: The objects that the plan creates, changes or replaces.
+      deleted: The objects that it deletes.
+      version: The broker's version.
+    """
+    removed = set(deleted)
+    later = {key: item for key, item in live.items() if key not in removed}
+    later |= {key: item for key, item in desired.items() if key in changed}
+    moved = {key.vhost for key in (*changed, *removed) if key.kind in _POLICIES}
+    before, after = _by_vhost(live, version), _by_vhost(later, version)
+    found = []
+    for key, item in later.items():
+        if key.kind not in _OBJECTS or not (key.vhost in moved or key in changed):
+            continue
+        if key.vhost not in before and key.vhost not in after:
+            continue
+        now = after[key.vhost].of(_target(key, item.properties)) if key.vhost in after else InEffect()
+        then = None
+        if key in live:
+            old = _target(key, live[key].properties)
+            then = before[key.vhost].of(old) if key.vhost in before else InEffect()
+        if now != (then or InEffect()):
+            found.append(PolicyEffect(key, then, now))
+    return tuple(found)
+
+
+def uncertain_policies(desired: State, live: State, version: Version) -> list[str]:
+    """Notes about policies whose patterns only RabbitMQ can evaluate."""
+    named = [
+        f"`{policy.name}`"
+        for vhost in _by_vhost({**live, **desired}, version).values()
+        for policy in (*vhost.policies.policies, *vhost.operator.policies)
+        if policy.search is None
+    ]
+    if not named:
+        return []
+    which = "policy" if len(named) == 1 else "policies"
+    return [
+        f"only RabbitMQ can evaluate the pattern of {which} {', '.join(named)}: effects of it are not shown"
+    ]
+
+
+def overriding_policies(desired: State, live: State, version: Version) -> dict[Key, str]:
+    """The policies that the file does not name and that change its queues, each with what it does.
+
+    Parameters:
+      desired: The state declared in the file.
+      live: The state of the broker, without what is to be deleted.
+      version: The broker's version.
+    """
+    foreign = {key for key in live if key.kind is Kind.POLICY and key not in desired}
+    vhosts = _by_vhost({**live, **desired}, version) if foreign else {}
+    harm: dict[Key, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for key, item in desired.items():
+        if key.kind is not Kind.QUEUE or key.vhost not in vhosts:
+            continue
+        target = _target(key, item.properties)
+        match = vhosts[key.vhost].policies.match(target)
+        for policy in filter(None, (match.applied, *match.tied)):
+            policy_key = Key(Kind.POLICY, key.vhost, (policy.name,))
+            if policy_key in foreign:
+                harm[policy_key][_override(policy, match, target)].append(key.name[0])
+    return {
+        key: "; ".join(f"{_names(queues)}: {what}" for what, queues in found.items())
+        for key, found in harm.items()
+    }
+
+
+def _override(policy: AppliedPolicy, match: Match, target: Target) -> str:
+    """What a policy does to a queue of the file."""
+    assert match.applied is not None
+    others = [other for other in (match.applied, *match.tied) if other is not policy]
+    if others:
+        names = ", ".join(f"`{other.name}`" for other in others)
+        return f"same priority as {names}, so it is undefined which one applies"
+    settings = effective(target.queue_type, target.arguments or {}, policy.definition)
+    lost = [f"`{lower.name}`" for lower in match.hidden if _lost(policy, lower, target)]
+    instead = f", instead of {', '.join(lost)}" if lost else ""
+    return f"{settings_text(settings)}{instead}"
+
+
+def _by_vhost(state: State, version: Version) -> dict[str, _Vhost]:
+    found: dict[str, list[tuple[Key, Mapping[str, Any]]]] = defaultdict(list)
+    for key, item in state.items():
+        if key.kind in _POLICIES:
+            found[key.vhost].append((key, item.properties))
+    return {vhost: _Vhost(policies, (version,)) for vhost, policies in found.items()}
+
+
+def _target(key: Key, properties: Mapping[str, Any]) -> Target:
+    kind = properties.get("type", "") if key.kind is Kind.QUEUE else None
+    return Target(key.name[0], kind, properties.get("arguments") or {})
+
+
+def _remarks(match: Match, target: Target) -> Iterator[str]:
+    applied = match.applied
+    for policy in match.tied:
+        yield f"`{policy.name}` has the same priority: it is undefined which one applies"
+    for policy in match.hidden:
+        if applied and (lost := _lost(applied, policy, target)):
+            yield f"without {settings_text(lost)} of `{policy.name}`, which has a lower priority"
+    for policy, keys in match.excluded:
+        shown = ", ".join(keys)
+        yield f"`{policy.name}` does not apply: a {target.queue_type} queue does not support {shown}"
+
+
+def _lost(applied: AppliedPolicy, lower: AppliedPolicy, target: Target) -> dict[str, Any]:
+    """The keys of a policy with a lower priority that an object has from nothing else."""
+    own = target.arguments or {}
+    return {
+        key: value
+        for key, value in lower.definition.items()
+        if key not in applied.definition and f"x-{key}" not in own and has_effect(key, target.queue_type)
+    }
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Keys with their values on one line; durations have a unit."""
+    return ", ".join(f"{key}: {with_unit(key, value)}" for key, value in sorted(mask(settings).items()))
+
+
+def _names(queues: Sequence[str]) -> str:
+    more = f" and {len(queues) - _SHOWN} more" if len(queues) > _SHOWN else ""
+    return f"queue{'s' * (len(queues) > 1)} {', '.join(queues[:_SHOWN])}{more}"
