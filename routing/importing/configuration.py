@@ -211,6 +211,18 @@ class Configuration:
         return self.default_priority if name in self.registered else None
 
     @property
+    def routed_queues(self) -> frozenset[str]:
+        """The queues that routes, tasks, the beat schedule or the default name."""
+        options: list[Mapping[str, Any]] = [
+            entry.options or {} for router in self.routers for entry in router.entries or ()
+        ]
+        options += [result.options for result in self.results.values()]
+        options += [*self.task_attributes.values(), *(entry.options for entry in self.beat_entries)]
+        return frozenset(str(each["queue"]) for each in options if each.get("queue")) | {
+            self.default_queue or ""
+        }
+
+    @property
     def inverts_priorities(self) -> bool:
         """Whether there are priorities, and 0 is served first."""
         routes = [entry.options or {} for router in self.routers for entry in router.entries or ()]
@@ -269,6 +281,7 @@ class FileDraft:
       sections: The file's routes.
       unmatched: The file's `unmatched`.
       consumed: The queues of the worker profile.
+      dead_letters: The queues that are left out of it, since they receive dead letters.
       beat_comment: Lines about beat entries that override the rules.
       relies_on_default: Whether tasks of the app have no route, so that Celery sends them to its default queue.
       notes: What was left out, or differs from Celery.
@@ -283,6 +296,7 @@ class FileDraft:
     sections: tuple[Section, ...]
     unmatched: str
     consumed: tuple[str, ...]
+    dead_letters: tuple[str, ...]
     beat_comment: tuple[str, ...]
     relies_on_default: bool
     notes: tuple[str, ...]

@@ -28,8 +28,8 @@ _ROUTES = "Exact names are tried before patterns, and patterns from top to botto
 _UNMATCHED = "The queue of tasks that no rule matches (Celery's task_default_queue)."
 _NO_UNMATCHED = "Celery has no default queue: a task that no rule matches is an error."
 _WORKERS = (
-    "Consumes every queue above, as a Celery worker without `-Q` does. Split it into the workers that you run, such as "
-    "`high: {{queues: [{queue}], concurrency: 4}}`."
+    "Consumes every queue above, as a Celery worker without `-Q` does{except_dead}. Split it into the workers that you "
+    "run, such as `high: {{queues: [{queue}], concurrency: 4}}`."
 )
 
 _ALLOW = "Without this entry, `routectl check --app` lists every task that no rule matches."
@@ -65,7 +65,8 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     lines += ["", *_comment([_NO_UNMATCHED if refused else _UNMATCHED])]
     lines.append(f"unmatched: {_text(document.unmatched)}")
     if workers and document.consumed:
-        lines += ["", *_comment([_WORKERS.format(queue=document.consumed[0])])]
+        except_dead = ", except those for dead letters" if document.dead_letters else ""
+        lines += ["", *_comment([_WORKERS.format(queue=document.consumed[0], except_dead=except_dead)])]
         lines += ["workers:", *_entry("default", {"queues": list(document.consumed)})]
     if document.relies_on_default:
         lines += ["", *_comment([_ALLOW]), "allow:"]

@@ -48,7 +48,7 @@ def convert(configuration: Configuration) -> FileDraft:
     Parameters:
       configuration: The app's configuration.
     """
-    queues = QueueConverter(configuration.queues.values())
+    queues = QueueConverter(configuration.queues.values(), configuration.routed_queues)
     resolver = DestinationResolver(configuration, queues.body())
     default = resolver.default()
     rules = RouteConverter(configuration, resolver)
@@ -86,6 +86,7 @@ def convert(configuration: Configuration) -> FileDraft:
         sections=sections,
         unmatched=REFUSE if default is None else default.queue,
         consumed=queues.consumed,
+        dead_letters=queues.dead_letters,
         beat_comment=tuple(_beat_comment(configuration)),
         relies_on_default=_relies_on_default(configuration, sections, expected, default),
         notes=tuple(dict.fromkeys(notes)),

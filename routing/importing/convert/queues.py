@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.base.finding import Severity
 from ....topology.base.resources import BUILT_IN_EXCHANGES
+from ....topology.delivery.dead_letters import dead_letter_sources
 from ....topology.lint.registry import RULES
 from ....topology.lint.rules.arguments import ArgumentCheck
 from ....topology.model import Body, Exchange, Queue
@@ -28,9 +29,10 @@ class QueueConverter:
 
     Parameters:
       queues: Celery's queues.
+      routed: The queues that routes, tasks and the like name.
     """
 
-    def __init__(self, queues: Collection[CeleryQueue]) -> None:
+    def __init__(self, queues: Collection[CeleryQueue], routed: Collection[str] = ()) -> None:
         self.exchanges: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.comments: dict[str, tuple[str, ...]] = {}
@@ -53,11 +55,28 @@ class QueueConverter:
         #: The queues that a worker can consume.
         self.consumed = tuple(name for name, queue in self.queues.items() if queue.get("type") != "stream")
         self._add_external_targets()
+        dead = dead_letter_sources(self.body()).keys() - set(routed)
+        self.dead_letters = tuple(name for name in self.consumed if name in dead)
+        self.consumed = tuple(name for name in self.consumed if name not in dead)
+        for name in self.dead_letters:
+            self._note_dead_letters(name)
 
     def body(self) -> Body:
         """The file's queues and exchanges, with a worker that consumes all queues so that each has an address."""
         workers = {"default": {"queues": self.consumed}} if self.consumed else {}
         return Body.model_validate({"exchanges": self.exchanges, "queues": self.queues, "workers": workers})
+
+    def _note_dead_letters(self, name: str) -> None:
+        """States what a queue for dead letters needs, apart from no worker."""
+        comments = ["receives dead letters, so it is not in a worker profile"]
+        fields = self.queues[name]
+        if fields.get("type") == "quorum" and fields.get("delivery_limit") is None:
+            comments.append(
+                "RabbitMQ 4.x discards a message after 20 deliveries, and each look at it is one: see `routectl lint "
+                "--explain dead-letter-limit`"
+            )
+        self.comments[f"queue {name}"] = (*self.comments.get(f"queue {name}", ()), *comments)
+        self.notes.add("not in the worker profile, since it receives dead letters", Subject("queue", name))
 
     def _add(self, queue: CeleryQueue) -> None:
         fields, invalid = queue_fields(queue.arguments)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....topology.base.duration import duration_text
 from ....topology.model import Queue, Route
+from ....topology.model.delivery_limit import UNLIMITED
 from ....topology.model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ....topology.model.routing import DESTINATION_OPTIONS
 from ....topology.model.types import duration_fields
@@ -130,6 +131,8 @@ def _validated(name: str, value: Any) -> Any:
 def _queue_field(name: str, value: Any) -> Any:
     value = plain(value)
     Queue.model_validate({name: value})
+    if name == "delivery_limit" and value == -1:
+        return UNLIMITED
     if name in duration_fields(Queue) and isinstance(value, int):
         return duration_text(value) if value else 0
     return value
