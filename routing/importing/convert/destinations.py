@@ -94,6 +94,10 @@ class DestinationResolver:
         address = self._book.of(queue)
         return address.exchange != "" and address.exchange_type == "direct"
 
+    def holds_delayed_tasks(self, queue: str) -> bool:
+        """Whether workers hold delayed tasks of a quorum queue: Celery does not delay them for direct exchanges."""
+        return self._body.queues[queue].type == "quorum" and self._book.of(queue).exchange_type == "direct"
+
     def has_wildcard_key(self, queue: str) -> bool:
         """Whether Celery publishes tasks for a queue with a key that contains wildcards."""
         declared = self._configuration.queues[queue]

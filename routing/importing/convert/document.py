@@ -28,6 +28,11 @@ _DIRECT = (
     "Celery publishes to the queue by name where its exchange is direct; with the file, tasks are published to that "
     "exchange with the binding's key (producers need permission to write to it), and reach the same queue"
 )
+_HELD = (
+    "Celery cannot delay tasks on the broker for the direct exchanges of {queues}: each task with a countdown, an ETA "
+    "or a delayed retry is held by a worker, and uses up its prefetch. Bind these quorum queues to a topic exchange, "
+    "too: see `routectl lint --explain delay-exchange`"
+)
 _WILDCARD = (
     "Celery publishes with a topic exchange's wildcard binding key as the routing key; with the file, tasks have a key "
     "that the binding matches, and reach the same queue"
@@ -101,6 +106,9 @@ def _publishing_notes(
     """What differs in how messages are published with the file."""
     if any(map(resolver.uses_direct_exchange, queues.consumed)):
         yield _DIRECT
+    held = [f"`{queue}`" for queue in queues.consumed if resolver.holds_delayed_tasks(queue)]
+    if held:
+        yield _HELD.format(queues=" and ".join([", ".join(held[:-1]), held[-1]] if held[1:] else held))
     if any(map(resolver.has_wildcard_key, queues.consumed)):
         yield _WILDCARD
     if configuration.inverts_priorities:

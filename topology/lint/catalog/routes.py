@@ -49,6 +49,18 @@ workers: {all: {queues: [high, urgent]}}""",
         fix="Give each queue its own key, so that no key is a suffix of another.",
     ),
     LintRule(
+        "delay-exchange",
+        severity=Severity.WARNING,
+        summary="Tasks of a quorum queue go through an exchange that Celery cannot delay tasks for",
+        why="Celery delays tasks on the broker for topic and fanout exchanges only. Otherwise each task with a "
+        "countdown, an ETA or a delayed retry is held by a worker, and uses up its prefetch.",
+        example="""\
+exchanges: {tasks: {type: direct}}
+queues: {high: {type: quorum, bindings: [{exchange: tasks, key: high}]}}
+unmatched: high""",
+        fix="Bind the queue to a topic exchange as well, or set `delayed_delivery: never` if no task is delayed.",
+    ),
+    LintRule(
         "odd-condition",
         severity=Severity.WARNING,
         summary="A condition compares with text that begins with a comparison operator",

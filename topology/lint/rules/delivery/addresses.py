@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from functools import cache, partial
 
 from ....base.finding import ValuePath
+from ....base.resources import BUILT_IN_EXCHANGES
 from ....delivery.addresses import AddressBook, PublishAddress, possible_queues
 from ....delivery.network import Network
 from ....matching import pattern
 from ....model import Body, Route
 from ...context import Reporter
 from ...names import DeclaredNames
+from .undelayed import DELAYING, check_undelayed, expects_delays
 
 
 def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
@@ -24,7 +26,9 @@ def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: R
       report: Collects the findings.
     """
     keyed = [(index, route) for index, route in enumerate(body.routes) if _is_fixed(route)]
-    if not (keyed or _may_be_ambiguous(body)) or _in_doubt(base, body, names, report):
+    if not (keyed or _may_be_ambiguous(body) or _may_be_undelayed(body)) or _in_doubt(
+        base, body, names, report
+    ):
         return
     book = AddressBook(body)
     misrouted = cache(partial(_misrouted, body, book))
@@ -46,6 +50,8 @@ def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: R
                 path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}"
             )
     _delayed(base, body, book, report)
+    if book.delays and body.delayed_delivery != "never":
+        check_undelayed(base, body, book, report)
 
 
 def _may_be_ambiguous(body: Body) -> bool:
@@ -60,6 +66,16 @@ def _may_be_ambiguous(body: Body) -> bool:
         or any(exchange.bindings or exchange.type == "fanout" for exchange in body.exchanges.values())
         or any(not key or "*" in key or "#" in key for key in known)
         or any(end in known for key in known for end in _ends(key))
+    )
+
+
+def _may_be_undelayed(body: Body) -> bool:
+    """Whether Celery may be unable to delay tasks of a queue on the broker: only direct exchanges route to it."""
+    kinds = BUILT_IN_EXCHANGES | {name: exchange.type for name, exchange in body.exchanges.items()}
+    return any(
+        expects_delays(body, name)
+        and all(kinds.get(binding.exchange) not in DELAYING for binding in queue.bindings)
+        for name, queue in body.queues.items()
     )
 
 

@@ -283,7 +283,7 @@ def test_a_priority_that_its_queue_does_not_take(
     queue: str, why: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     low = "low: {max_priority: 9, bindings: [{exchange: tasks, key: low}]}"
-    text = FILE.replace(low, f"low: {queue}") + 'targets: ["3.13", "4.3"]\n'
+    text = FILE.replace(low, f"low: {queue}") + 'targets: ["3.13", "4.3"]\ndelayed_delivery: never\n'
     (folder / "queues.yaml").write_text(text)
     after = """\
 @app.task(name="urgent.a", shared=False, priority=5)

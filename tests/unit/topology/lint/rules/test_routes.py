@@ -288,7 +288,8 @@ def test_a_key_is_not_judged_by_exchanges_and_queues_that_are_wrong(tmp_path: Pa
             "give the queue `max_priority`, or use a separate queue for urgent tasks",
         ),
         (
-            "targets: [3.13, 4.3]\nqueues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
+            "targets: [3.13, 4.3]\nqueues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]\n"
+            "delayed_delivery: never",
             "4:41 lost-priority: RabbitMQ 3.13 ignores the priority: quorum queues such as `q` support "
             "priorities from 4.0 on | use a separate queue for urgent tasks, or `type: classic` with `max_priority`",
         ),
@@ -304,8 +305,9 @@ def test_a_priority_that_the_queue_does_not_take_is_a_warning(
     "text",
     [
         "queues: {q: {max_priority: 9}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
-        "queues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
-        "targets: 4.0\nqueues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
+        "queues: {q: {type: quorum}}\nroutes: [{tasks: a, queue: q, priority: 9}]\ndelayed_delivery: never",
+        "targets: 4.0\ndelayed_delivery: never\nqueues: {q: {type: quorum}}\n"
+        "routes: [{tasks: a, queue: q, priority: 9}]",
         "queues: {q: {external: true}}\nroutes: [{tasks: a, queue: q, priority: 9}]",
         "queues: {q: , r: {max_priority: 9}}\nroutes: [{tasks: '{q}:*', queue: '{q}', priority: 9}]",
     ],

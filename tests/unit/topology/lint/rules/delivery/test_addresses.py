@@ -32,7 +32,7 @@ def test_a_key_that_delayed_tasks_would_leave_by_another_queues_binding_is_a_war
 ) -> None:
     names = [line.split(":")[0].strip() for line in queues.splitlines()]
     text = f"{QUORUM}{queues}workers: {{all: {{queues: [{', '.join(names)}]}}}}"
-    assert warnings(tmp_path, text) == [
+    assert [line for line in warnings(tmp_path, text) if "delay-key" in line] == [
         f"{place} delay-key: Celery binds `#.KEY` for delayed tasks, so the key `{key}` would also reach {others}; "
         f"tasks for `{name}` are published to the default exchange instead, and workers hold delayed ones in memory | "
         "give each queue its own key, and use no key that is the end of another"
@@ -56,7 +56,7 @@ def test_a_key_that_leads_to_another_queue_too_is_a_warning_where_tasks_are_dela
     if not found and queues.startswith("d"):
         queues = queue("a", "t", "k") + queue("b", "t", "k") + queues
     text = f"{QUORUM}{queues}workers: {{all: {{queues: [a, b]}}}}"
-    assert warnings(tmp_path, text) == [
+    assert [line for line in warnings(tmp_path, text) if "delay-key" in line] == [
         f"{place} delay-key: the key `{key}` also reaches {others}; tasks for `{name}` are published to the default "
         "exchange instead, and workers hold delayed ones in memory | "
         "give each queue its own key, and use no key that is the end of another"
@@ -78,3 +78,61 @@ def test_tasks_of_a_queue_that_is_warned_of_go_through_the_default_exchange(tmp_
     loaded = Folder(tmp_path).load(body(f"{QUORUM}{queues}workers: {{all: {{queues: [high, app]}}}}"))
     book = AddressBook(loaded.topology)
     assert (book.of("high").exchange, book.of("app").exchange) == ("t", "")
+
+
+@pytest.mark.parametrize(
+    ("queues", "message"),
+    [
+        (
+            "  a: {bindings: [{exchange: d, key: k}]}\n",
+            "5:18 delay-exchange: tasks for `a` go to the direct exchange `d`",
+        ),
+        (
+            "  a: {bindings: [{exchange: amq.direct, key: k}]}\n",
+            "5:18 delay-exchange: tasks for `a` go to the direct exchange `amq.direct`",
+        ),
+        ("  a: {}\n", "5:3 delay-exchange: tasks for `a` go to the default exchange"),
+        (
+            "  a: {}\n  b: {bindings: [{exchange: h, key: '1'}]}\n",
+            "5:3 delay-exchange: tasks for `a` and 1 more go to the default exchange",
+        ),
+        ("  a: {shards: 2}\n", "5:3 delay-exchange: tasks for `a` go to the default exchange"),
+        (
+            "  a: {type: classic}\ndelayed_delivery: always\n",
+            "5:3 delay-exchange: tasks for `a` go to the default exchange",
+        ),
+    ],
+)
+def test_a_queue_for_which_celery_cannot_delay_tasks_is_a_warning(
+    tmp_path: Path, queues: str, message: str
+) -> None:
+    assert undelayed(tmp_path, queues) == [
+        f"{message}, for which Celery cannot delay tasks on the broker: workers hold them in memory | bind the queue "
+        "to a topic exchange, which is then used: `{exchange: tasks, key: a}`; or accept this with "
+        "`delayed_delivery: never`"
+    ]
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [
+        "  a: {bindings: [{exchange: d, key: a}, {exchange: t, key: a}]}\n",
+        "  a: {bindings: [{exchange: f}]}\n",
+        "  a: {type: classic}\n",
+        "  a: {type: stream}\n",
+        "  a: {bindings: [{exchange: d, key: k}]}\ndelayed_delivery: never\n",
+        "  a: {bindings: [{exchange: t, key: k}], dead_letter: {exchange: d, routing_key: x}}\n"
+        "  dead: {bindings: [{exchange: d, key: x}], delivery_limit: none}\nroutes: [{tasks: '{q}:*', queue: '{q}'}]\n",
+    ],
+)
+def test_delayed_tasks_that_reach_their_queue_or_block_no_worker_are_fine(
+    tmp_path: Path, queues: str
+) -> None:
+    assert undelayed(tmp_path, queues) == []
+
+
+def undelayed(folder: Path, queues: str) -> list[str]:
+    names = ["a", "b"] if "  b:" in queues else ["a"]
+    top = QUORUM.replace("f: {type: fanout}", "f: {type: fanout}, h: {type: x-consistent-hash}")
+    workers = "" if "stream" in queues else f"workers: {{all: {{queues: [{', '.join(names)}]}}}}"
+    return [line for line in warnings(folder, f"{top}{queues}{workers}") if "delay-exchange" in line]
