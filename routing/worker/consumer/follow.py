@@ -10,7 +10,7 @@ from celery.utils.log import get_logger
 from ....topology.errors import UsageError
 from ...publishing import transport
 from ...publishing.router import router_of
-from .passive import missing_queues
+from .passive import AbsentQueues, absent_queues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,20 +64,25 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
             wanted = frozenset(self._wanted())
             self._known &= wanted
             added = wanted - self._known
-            missing = frozenset(_missing(consumer.app, added)) if added else frozenset()
+            absent = _absent(consumer.app, added)
         except (UsageError, *consumer.connection_errors) as error:
             _logger.error("cannot consume the queues that the file got: %s", error)
             return
-        for name in sorted(missing - self._awaited):
+        for name in sorted({*absent.missing} - self._awaited):
             _logger.warning("queue `%s` is consumed as soon as `routectl apply` has created it", name)
+        for name in sorted(absent.unavailable.keys() - self._awaited):
+            _logger.warning(
+                "queue `%s` is consumed as soon as it is available: %s", name, absent.unavailable[name]
+            )
+        missing = frozenset((*absent.missing, *absent.unavailable))
         for name in sorted(added - missing):
             consumer.add_task_queue(name)  # logs it
         self._awaited, self._known = missing, self._known | (added - missing)
 
 
-def _missing(app: Any, queues: Iterable[str]) -> list[str]:
-    """Those of the queues that the broker does not have."""
+def _absent(app: Any, queues: Iterable[str]) -> AbsentQueues:
+    """Those of the queues that the broker does not have, or whose node is down."""
     with app.connection_for_read() as connection:
-        if not transport.of(connection.transport.driver_type).amqp:
-            return []
-        return missing_queues(connection, sorted(queues))
+        if not queues or not transport.of(connection.transport.driver_type).amqp:
+            return AbsentQueues([], {})
+        return absent_queues(connection, sorted(queues))

@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound, ResourceLocked
 
+from ....topology.broker.reasons import tidy_reason
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: Seconds that the broker has to answer a question about a queue; and about others, once it has not answered.
+_ANSWER_TIMEOUT, _NEXT_TIMEOUT = 3.0, 0.5
 
-def missing_queues(connection: Any, queues: Iterable[str]) -> list[str]:
-    """Those of `queues` that do not exist."""
-    missing = []
-    with connection.channel() as channel:  # py-amqp reopens a channel that the broker has closed
+_NO_ANSWER = "the broker does not answer questions about it, as if its node was down"
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentQueues:
+    """Queues that cannot be consumed.
+
+    Parameters:
+      missing: Those that do not exist.
+      unavailable: Of those that exist, but are inaccessible, the broker's reason: their node is down.
+    """
+
+    missing: list[str]
+    unavailable: dict[str, str]
+
+
+def absent_queues(connection: Any, queues: Iterable[str]) -> AbsentQueues:
+    """Those of `queues` that do not exist or are inaccessible.
+
+    Parameters:
+      connection: The worker's connection. The questions are sent on one of their own, which can be dropped: for a
+        queue whose node has crashed, RabbitMQ 4.3 takes a minute to answer.
+      queues: Their names.
+    """
+    found = AbsentQueues([], {})
+    questions, timeout = connection.clone(), _ANSWER_TIMEOUT
+    try:
         for queue in queues:
             try:
-                channel.queue_declare(queue, passive=True)
-            except NotFound:
-                missing.append(queue)
-    return missing
+                reason = _refusal(questions, queue, timeout)
+            except TimeoutError:
+                questions.collect(timeout)  # the next question has a new connection
+                reason, timeout = _NO_ANSWER, _NEXT_TIMEOUT
+            if reason is not None and reason.startswith("no queue "):
+                found.missing.append(queue)
+            elif reason is not None:
+                found.unavailable[queue] = reason
+    finally:
+        questions.release()
+    return found
+
+
+def _refusal(connection: Any, queue: str, timeout: float) -> str | None:
+    """Why the broker does not find a queue; None if it does.
+
+    Raises:
+      TimeoutError: It does not answer.
+    """
+    channel = connection.default_channel
+    channel.wait = partial(type(channel).wait, channel, timeout=timeout)
+    try:
+        channel.queue_declare(queue, passive=True)
+    except NotFound as error:
+        return tidy_reason(error.reply_text)  # py-amqp reopens the channel
+    else:
+        return None
 
 
 def is_locked(connection: Any, queue: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, NoReturn
 
+from amqp.exceptions import NotFound
 from celery.exceptions import WorkerShutdown
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -13,8 +14,9 @@ from ....topology.errors import UsageError
 from ...publishing import transport
 from ...publishing.kombu_queues import hidden_queues
 from ...publishing.router import router_of
-from .passive import missing_queues, missing_queues_message
+from .passive import absent_queues, missing_queues_message
 from .reconnect import CONTROL_STEP, ReconnectMixin, adapted
+from .unavailable import UnavailableQueues
 
 #: Celery's step that declares about thirty exchanges and queues for delayed tasks at every start.
 _DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
@@ -44,8 +46,16 @@ def consumer_class(base: Any) -> Any:
 class QueueChecksMixin(ReconnectMixin):
     """Mixed in before Celery's `Consumer`."""
 
+    connection_errors: tuple[type[BaseException], ...]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.unavailable = UnavailableQueues(self)
+        super().__init__(*args, **options)
+        # The node of a queue may go down between the check and `basic.consume`: Celery then connects again.
+        self.connection_errors = (*self.connection_errors, NotFound)
+
     def connect(self) -> Any:
-        """Connects; logs one sentence if a queue is missing.
+        """Connects; logs one sentence if a queue is missing, and sets queues aside whose node is down.
 
         Raises:
           WorkerShutdown: A queue does not exist.
@@ -54,16 +64,20 @@ class QueueChecksMixin(ReconnectMixin):
         if not transport.of(connection.transport.driver_type).amqp:
             return connection  # other transports create a queue with its first message
         deadline = time.monotonic() + (_GRACE if self.restart_count else 0)
+        self.unavailable.restore()
         consumed = self.app.amqp.queues.consume_from.values()
         # Celery declares the others: its direct queue, and queues of the app that are not in the file.
-        missing = missing_queues(connection, [queue.name for queue in consumed if queue.no_declare])
-        missing = self._without_removed(missing)
+        checked = [queue.name for queue in consumed if queue.no_declare]
+        found = absent_queues(connection, checked)
+        missing = self._without_removed(found.missing)
         while missing and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL)
-            missing = self._without_removed(missing_queues(connection, missing))
+            found = absent_queues(connection, [*missing, *found.unavailable])
+            missing = self._without_removed(found.missing)
         if missing:
             connection.close()
             self._shut_down(missing_queues_message(missing, connection.virtual_host))
+        self.unavailable.set_aside(connection, found.unavailable)
         if self.app.conf.worker_detect_quorum_queues and self._has_hidden_quorum_queues():
             # Makes Celery set the prefetch count by consumer: quorum queues refuse one for the channel.
             connection.transport.qos_semantics_matches_spec = lambda _: True

@@ -14,7 +14,7 @@ from ...publishing.router import router_of
 from .. import queue_selection
 from .. import share as sharing
 from .node_name import PatientControl
-from .passive import missing_queues, missing_queues_message
+from .passive import absent_queues, missing_queues_message
 
 if TYPE_CHECKING:
     from ...router import Router
@@ -64,6 +64,7 @@ def cancel_consumer(state: Any, queue: str, **_: Any) -> dict[str, str]:
     """
     for name in sharing.expand_shards(_router(state).body, (queue,)):
         state.app.amqp.queues.deselect(name)
+        state.consumer.unavailable.discard(name)
         state.consumer.call_soon(state.consumer.cancel_task_queue, name)
     return _done(f"no longer consuming from {queue}")
 
@@ -72,7 +73,7 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
     """The queues that this worker consumes for a name.
 
     Raises:
-      UsageError: The file or the broker has no such queue.
+      UsageError: The file or the broker has no such queue, or its node is down.
     """
     app, router = state.app, _router(state)
     queues = queue_selection.select_queues(app, router, (queue,))
@@ -82,9 +83,11 @@ def _queues(state: Any, queue: str) -> tuple[str, ...]:
     found = [app.amqp.queues[name] for name in queues]
     with app.connection_for_read() as connection:
         if transport.of(connection.transport.driver_type).amqp:
-            missing = missing_queues(connection, [each.name for each in found if each.no_declare])
-            if missing:
-                raise UsageError(missing_queues_message(missing, connection.virtual_host))
+            absent = absent_queues(connection, [each.name for each in found if each.no_declare])
+            if absent.missing:
+                raise UsageError(missing_queues_message(absent.missing, connection.virtual_host))
+            for name, reason in absent.unavailable.items():
+                raise UsageError(f"queue `{name}` is unavailable", reason)
     return tuple(each.name for each in found)
 
 

@@ -1,0 +1,87 @@
+"""A node of a cluster goes down, as in a rolling upgrade: workers keep the queues of the other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kombu import Connection, Queue
+
+from routectl.topology.broker.sandbox.node import Node
+from routectl.topology.broker.sandbox.setup import Ports
+
+from ..brokers import only_docker
+from .conftest import CELERY, MODULE, QUICK, Project, publisher, until
+
+FILE = """
+version: 1
+queues: {high: {}, low: {}}
+routes: [{tasks: "low:*", queue: low}]
+unmatched: high
+workers:
+  all: {queues: [high, low], concurrency: 1}
+  low: {queues: [low], concurrency: 1, pool: gevent}
+"""
+
+NAMES = ("one", "two", "three")
+
+_CONF = (
+    "cluster_formation.peer_discovery_backend = classic_config",
+    *(f"cluster_formation.classic_config.nodes.{name} = {name}@localhost" for name in NAMES),
+)
+
+DOWN = "queue `low` is not consumed until it is available again: "
+
+
+@pytest.fixture
+def cluster(private_broker: Callable[..., Any], tmp_path: Path) -> tuple[Node, Node]:
+    """Two of three nodes, so that a majority remains.
+
+    `high` is on the first and `low` on the second, since a classic queue is where it is declared.
+    """
+    if only_docker():
+        pytest.skip("a cluster needs rabbitmq-server on this machine")
+    nodes: list[Node] = []
+    for name in NAMES:
+        ports = Ports(epmd=nodes[0].ports.epmd) if nodes else Ports()
+        settings = {"plugins": (), "conf": _CONF, "home": tmp_path / "home", "ports": ports}
+        nodes.append(private_broker(begin=False, name=name, own_epmd=not nodes, **settings))
+        nodes[-1].start(wait=False)
+    for node in nodes:
+        node.wait_ready()
+    for node, queue in zip(nodes, ("high", "low"), strict=False):
+        with Connection(node.url) as connection:
+            Queue(queue)(connection.channel()).declare()
+    return nodes[0], nodes[1]
+
+
+def test_workers_keep_their_other_queues_while_a_node_is_down(
+    cluster: tuple[Node, Node], tmp_path: Path
+) -> None:
+    one, two = cluster
+    project = Project(tmp_path, one.url, None, "/")  # type: ignore[arg-type]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "proj.py").write_text(MODULE)
+    (tmp_path / "queues.yaml").write_text(FILE)
+    with ExitStack() as stack:
+        app = stack.enter_context(publisher(project))
+        running = stack.enter_context(project.worker("--profile=all", *QUICK))
+        assert app.send_task("low:resize").get(timeout=30)[0] == "all"
+        two.kill()
+        running.wait_for(DOWN, 30)
+        assert app.send_task("report").get(timeout=30)[0] == "all"
+        program = (*CELERY, "-A", "proj", "worker")
+        started = stack.enter_context(
+            project.worker("--profile=low", "-P", "gevent", *QUICK, program=program)
+        )
+        assert DOWN in started.text
+        two.start()
+        for worker in (running, started):
+            worker.wait_for("queue `low` is available again", 60)
+        sent = [app.send_task("low:resize") for _ in range(20)]
+        assert {result.get(timeout=30)[0] for result in sent} == {"all", "low"}
+        assert "Traceback" not in running.text + started.text
+    assert until(lambda: running.process.poll() == started.process.poll() == 0)
