@@ -48,7 +48,7 @@ from docs.generate import stale
 SECRETS = ("BERLIN_URI", "ARCHIVE_URI", "APP_PASSWORD", "SHOP_PASSWORD")
 
 #: Options of other programs that the pages name.
-FOREIGN = {"--profile", "--routectl"}
+FOREIGN = {"--autoscale", "--detach", "--profile", "--purge", "--routectl"}
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ workers:
     pool: threads
     acks_late: true
     prefetch_multiplier: 1
-    options: [--without-gossip, --without-mingle]
+    options: --without-gossip --without-mingle
   high: {queues: [high], concurrency: 1}
   slow: {queues: [low], concurrency: 1, prefetch_multiplier: 0, time_limit: 30, pool: threads}
 """

@@ -88,6 +88,10 @@ class Reporter:
         raw = self._places.raw(path)
         return value if raw is None or "${" not in raw else raw
 
+    def is_text(self, path: ValuePath) -> bool:
+        """Whether the file has a scalar at a path, and not a list or mapping."""
+        return self._places.raw(path) is not None
+
     def is_from_outside(self, path: ValuePath) -> bool:
         """Whether a value came from the environment."""
         return "${" in (self._places.raw(path) or "")

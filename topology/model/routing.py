@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -20,7 +21,19 @@ from pydantic_core import PydanticCustomError
 from ..base.redaction import redacted
 from ..base.scalar import Interpolated
 from ..base.secret import MASK
-from .types import Arguments, Model, Name, Names, RoutingKey, Seconds, Texts, Whole, _listed, _plain
+from .types import (
+    LIST_SCHEMA,
+    Arguments,
+    Model,
+    Name,
+    Names,
+    RoutingKey,
+    Seconds,
+    Texts,
+    Whole,
+    _listed,
+    _plain,
+)
 
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?", re.ASCII)
@@ -137,6 +150,16 @@ def _calling_options(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _words(value: Any) -> Any:
+    """Splits text as a shell does; a list has a word in each item."""
+    if not isinstance(value, str):
+        return _listed(value)
+    try:
+        return shlex.split(value)
+    except ValueError:
+        raise PydanticCustomError("words", "must be a command line with closed quotes") from None
+
+
 _SCALAR_TYPES = {"type": ["string", "number", "boolean"]}
 
 CallPath = Annotated[str, AfterValidator(_call_path)]
@@ -155,6 +178,9 @@ Number = Annotated[int | float | str, BeforeValidator(_bound), WithJsonSchema({"
 Rate = Annotated[str, AfterValidator(_rate)]
 PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
 CallingOptions = Annotated[Arguments, AfterValidator(_calling_options)]
+
+
+CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(LIST_SCHEMA)]
 
 
 class Condition(Model):
@@ -336,4 +362,8 @@ class Profile(Model):
     max_memory_per_child: Whole | None = Field(
         None, ge=1, description="Resident memory after which a worker process is replaced (KiB)."
     )
-    options: Texts = Field((), description="Additional options of `celery worker`, passed through unchanged.")
+    options: CommandLine = Field(
+        (),
+        description="Additional options of `celery worker`: text, split as a shell does (`--autoscale 4,1`), or a list "
+        "of words (`[--autoscale, '4,1']`). Not those that have a field here, such as `-Q`.",
+    )

@@ -218,6 +218,7 @@ def test_codes_are_completed() -> None:
         "unknown-name",
         "unknown-tag",
         "unknown-task",
+        "unknown-worker-option",
     ]
 
 

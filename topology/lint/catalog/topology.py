@@ -129,4 +129,19 @@ workers: {all: {queues: [high, dead]}}""",
         fix="Remove the queue from the profile; accept it with `--allow consumed-dead-letters` if its workers are "
         "there to handle dead letters.",
     ),
+    LintRule(
+        "bad-worker-option",
+        summary="A profile has `options` that `celery worker` refuses, or that contradict the profile",
+        why="The worker would not start, or would not do what the profile says, which `check` and `route` rely on.",
+        example="queues: {low: {}, high: {}}\nworkers: {low: {queues: [low], options: [-Q, high]}}",
+        fix="Use the profile's own fields; pass options of a single start, such as `--detach`, on the command line.",
+    ),
+    LintRule(
+        "unknown-worker-option",
+        summary="A profile has `options` that Celery itself does not have",
+        why="The worker does not start unless the app adds the option to `celery worker`.",
+        example="queues: {low: {}}\nworkers: {low: {queues: [low], options: [--zone=eu]}}",
+        fix="Correct it, or ignore this if the app adds it by `app.user_options`.",
+        severity=Severity.WARNING,
+    ),
 )

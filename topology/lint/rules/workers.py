@@ -6,10 +6,11 @@ from ...base.finding import ValuePath
 from ...model import Body, Profile
 from ..context import Reporter
 from ..names import DeclaredNames, QueueNames
+from .worker_options import check_options
 
 
 def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
-    """Checks the queues and shares of every worker profile of one vhost.
+    """Checks the queues, shares and options of every worker profile of one vhost.
 
     Parameters:
       base: The path of the vhost's body.
@@ -20,6 +21,7 @@ def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Rep
     queues = QueueNames(base, body, names, report)
     for name, profile in body.workers.items():
         path = (*base, "workers", name)
+        check_options(path, profile, report)
         valid = True
         for index, queue in enumerate(profile.queues):
             place = (*path, "queues", index)
