@@ -91,7 +91,9 @@ def command(
     if console.json:
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
-        console.result("\n" + report_text(report, plan.files, complete=planned.session.complete))
+        console.result(
+            "\n" + report_text(report, plan.files, complete=planned.session.complete, verbose=console.verbose)
+        )
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code

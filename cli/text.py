@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,15 @@ import click
 from ..topology.base.finding import Finding, Severity
 from ..topology.base.resources import Kind
 from ..topology.base.secret import mask
+from .failures import failure_lines
 from .leftovers import leftover_lines
 from .policy_effects import effect_lines
-from .words import count_text, display_width, printable
+from .words import count_text, display_width, kind_text, printable, title_text
 
 if TYPE_CHECKING:
     from ..routing import Decision
     from ..topology.base.finding import Position
-    from ..topology.base.resources import Key
-    from ..topology.change.apply import ApplyReport, Outcome
+    from ..topology.change.apply import ApplyReport
     from ..topology.change.plan import Change, Plan
     from ..topology.lint.catalog.rule import LintRule
 
@@ -91,8 +91,8 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
             shown.append(change)
         else:
             folded[change.action][change.key.kind] += 1
-    width = min(_WIDEST, max((display_width(_title(change.key, several)) for change in shown), default=0))
-    kinds = max((len(_kind(change.key)) for change in shown), default=0)
+    width = min(_WIDEST, max((display_width(title_text(change.key, several)) for change in shown), default=0))
+    kinds = max((len(kind_text(change.key)) for change in shown), default=0)
     for change in shown:
         lines += _change_lines(change, kinds, width, several)
     for action, counts in folded.items():
@@ -146,24 +146,13 @@ def _summary(plan: Plan) -> str:
     return "Plan: " + ", ".join(counted)
 
 
-def _kind(key: Key) -> str:
-    """The kind as users know it; for a parameter, its component."""
-    return key.name[0].replace("-", " ") if key.kind is Kind.PARAMETER else str(key.kind)
-
-
-def _title(key: Key, several: bool) -> str:
-    """The name, with its vhost if there are several."""
-    vhost = f" ({key.vhost})" if several and key.vhost else ""
-    return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
-
-
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
     key = change.key
-    title = _title(key, several)
+    title = title_text(key, several)
     padding = " " * (width - display_width(title))
-    lines = [f"{mark} {_kind(key):{kinds}}  {title}{padding}  {details}".rstrip()]
+    lines = [f"{mark} {kind_text(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
         counts = f" ({change.traffic})" if change.traffic else ""
         lines.append(f"      {click.style(' and '.join(change.risks), fg='red')}: {change.reason}{counts}")
@@ -232,13 +221,16 @@ def _is_ambiguous(text: str) -> bool:
     return True
 
 
-def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool) -> str:
-    """The result of an apply: failures one by one, the rest counted."""
-    lines: list[str] = []
-    several = len({vhost for outcome in report.outcomes if (vhost := outcome.change.key.vhost)}) > 1
-    for outcome in report.outcomes:
-        if outcome.status != "done":
-            lines += _outcome_lines(outcome, several)
+def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool, verbose: bool = False) -> str:
+    """The result of an apply: failures by their reason, the rest counted.
+
+    Parameters:
+      report: The result.
+      files: The files that were applied.
+      complete: Whether the result was compared with the file.
+      verbose: Name every object that failed.
+    """
+    lines = failure_lines([outcome for outcome in report.outcomes if outcome.status != "done"], verbose)
     counts = Counter(_DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
     counted += [
@@ -246,14 +238,6 @@ def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool) ->
     ]
     end = f" Broker matches {_files(files)}." if report.exit_code == 0 and complete else ""
     return "\n".join([*lines, f"Applied: {', '.join(counted) or 'nothing'}.{end}"])
-
-
-def _outcome_lines(outcome: Outcome, several: bool) -> Iterable[str]:
-    key = outcome.change.key
-    what = f"{_kind(key)} {_title(key, several)}"
-    yield click.style(f"{outcome.status}: ", fg="red") + f"{what}: {printable(str(outcome.error))}"
-    if outcome.hint:
-        yield printable(f"  hint: {outcome.hint}")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
+
+from ..topology.base.resources import Kind
+
+if TYPE_CHECKING:
+    from ..topology.base.resources import Key
 
 
 def count_text(number: int, noun: str) -> str:
@@ -27,3 +33,14 @@ def printable(text: str, keep: str = "") -> str:
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def kind_text(key: Key) -> str:
+    """The kind as users know it; for a parameter, its component."""
+    return key.name[0].replace("-", " ") if key.kind is Kind.PARAMETER else str(key.kind)
+
+
+def title_text(key: Key, several: bool) -> str:
+    """The name, with its vhost if there are several."""
+    vhost = f" ({key.vhost})" if several and key.vhost else ""
+    return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)

@@ -10,9 +10,13 @@ from pathlib import Path
 import pika
 import pytest
 
+from routectl.topology.base.resources import Resource, binding_key
+from routectl.topology.broker.address import Address
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.probe import wait_until
+from routectl.topology.broker.session import ManagementSession
 from tests.brokers import Broker, Management
+from tests.fakes import queue
 
 from .conftest import Command
 
@@ -72,6 +76,18 @@ def test_an_exclusive_queue_of_another_connection_fails_alone(
     connection.close()
     assert wait_until(lambda: management.request("GET", f"queues/{vhost}/locked")[0] == 404, timeout=60)
     assert routectl("apply", "--yes").code == 0
+
+
+def test_an_internal_error_of_the_broker_fails_its_object_alone(routectl: Command, vhost: str) -> None:
+    high, bound = queue("high", vhost), Resource(binding_key(vhost, "amq.topic", "high", "k"))
+    answered_500 = Resource(binding_key(vhost, "amq.headers", "high", "", {"gone": None, "ratio": 0.5}))
+    address = Address.parse(routectl.broker.url_for(vhost), management=routectl.broker.management)
+    with ManagementSession(address) as session:
+        (failure,) = session.create_all(vhost, [high, bound, answered_500], lambda _done, _total: None)
+        assert {high.key, bound.key} <= session.read({}, [vhost]).keys()
+    assert failure.resource == answered_500
+    assert "answered 500" in failure.error.message
+    assert "broker's log" not in (failure.error.hint or "")
 
 
 def test_limits_of_a_vhost_are_not_missing_permissions(

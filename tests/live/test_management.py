@@ -37,7 +37,7 @@ ODD = [
 
 SHOVEL = {
     "src-protocol": "amqp091",
-    "src-uri": [Secret("amqp://u:p@no-such-host")],
+    "src-uri": [Secret("amqp://u:p@no-such-host"), Secret("amqp://u:p@nowhere")],
     "src-queue": "a",
     "dest-protocol": "amqp091",
     "dest-uri": Secret("amqp://u:p@no-such-host"),

@@ -258,12 +258,29 @@ Applied: 1 created, 2 failed, 1 skipped."""
     )
 
 
+def test_a_report_tells_one_reason_once_with_the_objects_that_it_concerns() -> None:
+    failed = [
+        outcome(f"q{number}", "failed", error=f"access to queue 'q{number}' refused", hint="ask for it")
+        for number in range(7)
+    ]
+    shown = report(outcome("a"), *failed, outcome("b", "failed", error="no")).splitlines()
+    assert shown == [
+        "failed: 7 queues: access to queue '…' refused",
+        "  queue q0, queue q1, queue q2, queue q3, queue q4 and 2 more; `--verbose` names them",
+        "  hint: ask for it",
+        "failed: queue b: no",
+        "Applied: 1 created, 8 failed.",
+    ]
+    whole = report_text(ApplyReport(tuple(failed)), ("f",), complete=True, verbose=True)
+    assert "queue q5, queue q6\n" in whole
+
+
 def test_a_report_on_several_vhosts_names_them() -> None:
     failures = [
         Outcome(Change("create", queue("q", vhost).key, None, {}, "safe", ""), "failed", "no")
         for vhost in ("/", "shop")
     ]
-    assert report(*failures).splitlines()[:2] == ["failed: queue q (/): no", "failed: queue q (shop): no"]
+    assert report(*failures).splitlines()[:2] == ["failed: 2 queues: no", "  queue q (/), queue q (shop)"]
 
 
 def test_a_report_of_nothing_but_failures_says_that_nothing_was_done() -> None:
