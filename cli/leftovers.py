@@ -14,7 +14,7 @@ from ..topology.base.selectors import kind_word, selector
 from .words import count_text, printable
 
 if TYPE_CHECKING:
-    from ..topology.change.leftovers import Leftover
+    from ..topology.change.leftovers.objects import Leftover
     from ..topology.change.plan import Plan
 
 #: Names of a kind that are shown without `--verbose`.

@@ -101,6 +101,7 @@ LAYERS = (
     "topology.broker",
     "topology.broker.sandbox",
     "topology.change.safety",
+    "topology.change.leftovers",
     "topology.change",
     "topology",
     "routing.rules",

@@ -9,9 +9,9 @@ from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
 from ..broker.session import ManagementSession
 from ..delivery.delayed import LEVELS, level_name
 from ..errors import BrokerError, Unreachable
-from .delays import delayed_tasks_lost
-from .harm import unattended
-from .leftovers import Leftover
+from .leftovers.delays import delayed_tasks_lost
+from .leftovers.harm import unattended
+from .leftovers.objects import Leftover
 from .plan import Change
 
 Numbers = tuple[int | None, int | None]

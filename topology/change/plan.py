@@ -12,7 +12,7 @@ from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 from ..policies.in_effect import PolicyEffect
-from .leftovers import Leftover
+from .leftovers.objects import Leftover
 from .safety.problem import Problem
 
 Action = Literal["create", "update", "replace", "delete", "verify"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..base.resources import Key, Kind, State
@@ -16,12 +16,12 @@ from ..model import Body
 from ..model.support import parse_version
 from ..policies.in_effect import overriding_policies, policy_effects, uncertain_policies
 from .counts import counted_changes, counted_leftovers
-from .deletions import in_use, resolve, unreadable_notes
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
-from .harm import copying_bindings
-from .leftovers import leftover_keys
+from .leftovers.deletions import in_use, resolve, unreadable_notes
+from .leftovers.harm import copying_bindings, draining_shovels
+from .leftovers.objects import leftover_keys
 from .plan import Change, Plan
 from .safety.foreseen import Facts, foreseen, guard_reading
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_exchange_types, guard_version
@@ -116,8 +116,7 @@ def plan_by_management(
     found = diff(wanted, live, delete=deletions)
     kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
     remaining = {key: item for key, item in live.items() if key not in deletions}
-    copies = copying_bindings(loaded.topology.bodies(vhost), wanted, remaining)
-    harm = copies | overriding_policies(wanted, remaining, version)
+    harm = _harm(loaded.topology.bodies(vhost), wanted, remaining, session.server)
     # Not an error: when a command is run again, the object is already deleted.
     missing += [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
     plan = Plan(
@@ -132,6 +131,15 @@ def plan_by_management(
         policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
     )
     return Planned(plan, wanted, session, deletions)
+
+
+def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: ServerInfo) -> dict[Key, str]:
+    """What objects that the file does not name do to its tasks and queues."""
+    return {
+        **copying_bindings(bodies, wanted, live),
+        **draining_shovels(wanted, live, server.amqp_ports),
+        **overriding_policies(wanted, live, (server.version[0], server.version[1])),
+    }
 
 
 def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSession) -> tuple[Problem, ...]:

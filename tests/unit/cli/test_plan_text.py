@@ -10,7 +10,7 @@ from routectl.cli.text import plan_text
 from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
 from routectl.topology.change.desired import desired_state
 from routectl.topology.change.diff import diff
-from routectl.topology.change.leftovers import Leftover
+from routectl.topology.change.leftovers.objects import Leftover
 from routectl.topology.change.plan import Action, Change, Plan, Risk
 from routectl.topology.model import Topology
 

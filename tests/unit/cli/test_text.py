@@ -17,7 +17,7 @@ from routectl.topology.base.resources import Key, Kind, Resource, State, binding
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.apply import ApplyReport, Outcome
 from routectl.topology.change.diff import diff
-from routectl.topology.change.leftovers import Leftover, leftover_keys
+from routectl.topology.change.leftovers.objects import Leftover, leftover_keys
 from routectl.topology.change.plan import Change, Plan
 from routectl.topology.errors import UsageError
 from tests.fakes import ALGORITHM, exchange, password_hash, policy, queue, state, user

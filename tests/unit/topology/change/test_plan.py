@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
-from routectl.topology.change.leftovers import Leftover
+from routectl.topology.change.leftovers.objects import Leftover
 from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, stale_reasons
 from routectl.topology.change.safety.problem import Problem
 from routectl.topology.errors import UsageError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ..base.resources import Key, Kind, State, exchange_key, queue_key
-from ..delivery.delayed import DELIVERY, LEVELS
-from ..delivery.network import Network
+from ...base.resources import Key, Kind, State, exchange_key, queue_key
+from ...delivery.delayed import DELIVERY, LEVELS
+from ...delivery.network import Network
 
 
 def delayed_tasks_lost(affected: Collection[Key], desired: State, live: State) -> set[Key]:

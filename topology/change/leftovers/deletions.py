@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..base.finding import did_you_mean
-from ..base.resources import Key, Kind
-from ..base.selectors import KIND_WORDS, kind_word, selector, selects, suggestion
-from ..errors import AccessRefused, UsageError
+from ...base.finding import did_you_mean
+from ...base.resources import Key, Kind
+from ...base.selectors import KIND_WORDS, kind_word, selector, selects, suggestion
+from ...errors import AccessRefused, UsageError
 
 #: The tags that reading the kinds needs besides `management`.
 _TAGS = {

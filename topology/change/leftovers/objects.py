@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.resources import BUILT_IN_EXCHANGES, Key, Kind, State
-from ..base.selectors import selector
+from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State
+from ...base.selectors import selector
 
 
 @dataclass(frozen=True, slots=True)

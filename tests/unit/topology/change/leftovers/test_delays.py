@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from routectl.topology.base.resources import Key, Resource, binding_key, exchange_key, queue_key
-from routectl.topology.change.delays import delayed_tasks_lost
 from routectl.topology.change.desired import desired_state
+from routectl.topology.change.leftovers.delays import delayed_tasks_lost
 from routectl.topology.model import Topology
 from tests.fakes import queue, state
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
-from routectl.topology.change.deletions import in_use, resolve, unreadable_notes
+from routectl.topology.change.leftovers.deletions import in_use, resolve, unreadable_notes
 from routectl.topology.errors import AccessRefused, UsageError
 
 OLD = queue_key("/", "old")

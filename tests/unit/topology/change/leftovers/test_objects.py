@@ -7,7 +7,7 @@ import json
 import pytest
 
 from routectl.topology.base.resources import Key, Kind, Resource, binding_key
-from routectl.topology.change.leftovers import Leftover, is_internal, leftover_keys
+from routectl.topology.change.leftovers.objects import Leftover, is_internal, leftover_keys
 from tests.fakes import exchange, policy, queue, state, user, vhost_key
 
 HIGH = queue("high")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from routectl.topology.base.resources import Resource, State, binding_key
+from routectl.topology.base.resources import Key, Kind, Resource, State, binding_key
+from routectl.topology.base.secret import Secret
 from routectl.topology.change.desired import desired_state
-from routectl.topology.change.harm import copying_bindings, unattended
+from routectl.topology.change.leftovers.harm import copying_bindings, draining_shovels, unattended
 from routectl.topology.model import Topology
 from tests.fakes import exchange, queue, state
 
@@ -122,6 +123,41 @@ def test_many_tasks_are_counted() -> None:
         'tasks -> audit "#"': "tasks for queue q0, tasks for queue q1, tasks for queue q2 and 3 more "
         "also go to queue audit"
     }
+
+
+def shovel(**value: Any) -> State:
+    found = Resource(Key(Kind.PARAMETER, "/", ("shovel", "move")), {"value": {"dest-queue": "x", **value}})
+    return state(found)
+
+
+TAKES, COPIES = "takes messages from queue high", "copies messages of exchange tasks"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"src-uri": Secret("amqp://"), "src-queue": "high"}, TAKES),
+        ({"src-uri": Secret("amqp:///%2F"), "src-queue": "high"}, TAKES),
+        ({"src-uri": [Secret("amqp://u:p@localhost:5673")], "src-queue": "high"}, TAKES),
+        ({"src-uri": Secret("amqp://"), "src-exchange": "tasks"}, COPIES),
+        ({"src-uri": Secret("amqp://localhost:5674"), "src-queue": "high"}, None),  # another broker
+        ({"src-uri": Secret("amqp://far.example"), "src-queue": "high"}, None),
+        ({"src-uri": Secret("amqp:///theirs"), "src-queue": "high"}, None),
+        ({"src-uri": Secret("amqp://"), "src-queue": "other"}, None),
+        ({"src-uri": Secret("amqp://localhost:x"), "src-queue": "high"}, None),
+        ({}, None),
+    ],
+)
+def test_a_shovel_that_takes_tasks_away_is_harmful(value: dict[str, Any], text: str | None) -> None:
+    desired = desired_state(Topology.model_validate({"version": 1, **SHOP}), "/")
+    assert list(draining_shovels(desired, {**desired, **shovel(**value)}, {5673}).values()) == [text] * bool(
+        text
+    )
+
+
+def test_a_declared_shovel_is_not_harmful() -> None:
+    desired = shovel(**{"src-uri": Secret("amqp://"), "src-queue": "high"}) | state(queue("high"))
+    assert draining_shovels(desired, desired) == {}
 
 
 @pytest.mark.parametrize(

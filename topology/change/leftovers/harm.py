@@ -1,17 +1,29 @@
-"""Which leftovers do harm: bindings that copy tasks to a second queue, and queues that nobody empties."""
+"""Which leftovers do harm: bindings that copy tasks to a second queue, shovels that take them, unconsumed queues."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from ..base.resources import Key, Kind, State, binding_key
-from ..delivery.addresses import AddressBook, PublishAddress, by_name, concrete_keys, is_wildcard, task_queues
-from ..delivery.delayed import DELIVERY, LEVELS
-from ..delivery.network import Link, Network
-from ..model import Body
-from .leftovers import is_internal
+from ...base.resources import Key, Kind, State, binding_key, exchange_key, queue_key
+from ...base.secret import reveal
+from ...delivery.addresses import (
+    AddressBook,
+    PublishAddress,
+    by_name,
+    concrete_keys,
+    is_wildcard,
+    task_queues,
+)
+from ...delivery.delayed import DELIVERY, LEVELS
+from ...delivery.network import Link, Network
+from ...model import Body
+from .objects import is_internal
 
 _SHOWN = 3
+_AMQP_PORT = 5672
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def copying_bindings(bodies: Mapping[str, Body], desired: State, live: State) -> dict[Key, str]:
@@ -30,6 +42,41 @@ def copying_bindings(bodies: Mapping[str, Body], desired: State, live: State) ->
         if extra:
             found |= _copying(vhost, body, desired, live, extra)
     return found
+
+
+def draining_shovels(desired: State, live: State, ports: Collection[int] = ()) -> dict[Key, str]:
+    """The shovels that the file does not name and that take messages of its queues and exchanges, each with which.
+
+    Parameters:
+      desired: The state declared in the file.
+      live: The state of the broker, without what is to be deleted.
+      ports: The AMQP ports of the broker; a shovel may also reach it by `localhost`.
+    """
+    found = {}
+    for key, item in live.items():
+        if key in desired or key.kind is not Kind.PARAMETER or key.name[0] != "shovel":
+            continue
+        value = item.properties["value"]
+        for source in _sources(value, {*ports, _AMQP_PORT}):
+            queue, exchange = str(value.get("src-queue", "")), str(value.get("src-exchange", ""))
+            if queue_key(source, queue) in desired:
+                found[key] = f"takes messages from queue {queue}"
+            elif exchange_key(source, exchange) in desired:
+                found[key] = f"copies messages of exchange {exchange}"
+    return found
+
+
+def _sources(value: Mapping[str, Any], ports: Collection[int]) -> Iterator[str]:
+    """The vhosts of this broker from which a shovel takes messages."""
+    uris = reveal(value.get("src-uri", []))
+    for uri in [uris] if isinstance(uris, str) else uris:
+        try:
+            parts = urlsplit(str(uri))
+            host, port = parts.hostname, parts.port or _AMQP_PORT
+        except ValueError:
+            continue
+        if not host or (host in _LOCAL and port in ports):
+            yield unquote(parts.path[1:]) if parts.path else "/"
 
 
 def unattended(messages: int | None, consumers: int | None) -> str | None:
