@@ -13,6 +13,7 @@ from .names import DeclaredNames, declared_queues
 from .registry import make_finding
 from .rules.arguments import AddFinding, ArgumentCheck
 from .rules.delivery.addresses import check_addresses
+from .rules.delivery.dead_ends import check_dead_ends
 from .rules.delivery.dead_letters import check_dead_letters
 from .rules.links import LinkCheck
 from .rules.policies.effects import check_effective_policies
@@ -145,3 +146,4 @@ def _check_body(
     if sound:
         check_addresses(base, body, names, report)
         check_dead_letters(base, body, report, versions)
+        check_dead_ends(base, body, report)

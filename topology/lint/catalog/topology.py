@@ -101,6 +101,18 @@ RULES = (
         fix="List classic and quorum queues only, and no more `shares` than there are shards.",
     ),
     LintRule(
+        "dead-end",
+        severity=Severity.WARNING,
+        summary="Dead letters, or messages for an alternate exchange, reach no queue",
+        why="RabbitMQ discards them silently: the exchange has no binding, or none that takes the key. Without a "
+        "`routing_key`, a dead letter keeps the key with which it was published.",
+        example="exchanges: {dead: {type: direct}}\n"
+        "queues:\n"
+        "  high: {dead_letter: {exchange: dead}}\n"
+        "  failed: {bindings: [{exchange: dead, key: failed}]}",
+        fix="Bind a queue to the exchange, or set the `routing_key` that one of its bindings takes.",
+    ),
+    LintRule(
         "dead-letter-limit",
         severity=Severity.WARNING,
         summary="A dead-letter queue discards messages that are delivered too often",
