@@ -173,19 +173,19 @@ STREAM = optional(
     max_length_bytes=WHOLE,
     bindings=BINDINGS,
 )
-POLICY = optional(
-    {
-        "pattern": st.sampled_from(["", "^a$", ".*", "é|😀", r"^\d+\.", "a\nb", "(?i)x"]),
-        "definition": optional(
-            {"max_length": WHOLE},
-            message_ttl=DURATIONS,
-            expires=DURATIONS,
-            dead_letter=st.fixed_dictionaries({"routing_key": TEXTS}),
-        ),
-    },
-    priority=st.integers(-(2**31), 2**31),
-    apply_to=st.sampled_from(["all", "queues"]),
-)
+
+
+def policies(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Policies, or operator policies, which cannot have every key."""
+    definition = optional({"max_length": WHOLE}, message_ttl=DURATIONS, expires=DURATIONS, **keys)
+    patterns = st.sampled_from(["", "^a$", ".*", "é|😀", r"^\d+\.", "a\nb", "(?i)x"])
+    return optional(
+        {"pattern": patterns, "definition": definition},
+        priority=st.integers(-(2**31), 2**31),
+        apply_to=st.sampled_from(["all", "queues"]),
+    )
+
+
 PATTERNS = st.sampled_from(["", "^$", ".*", "^a", "é", r"a\.b", "a\nb", "(?i)x"])
 TAG = st.sampled_from(
     ["administrator", "b", "a, b", " x ", "", "UPPER", "two words", "'", "é", "\t", "true", "null", "1"]
@@ -217,8 +217,10 @@ def files(vhost: str) -> st.SearchStrategy[dict[str, Any]]:
             lambda own, foreign: own | foreign, st.dictionaries(NAMES, EXCHANGES, max_size=3), FOREIGN
         ),
         queues=st.dictionaries(NAMES, st.one_of(CLASSIC, QUORUM, STREAM), max_size=3),
-        policies=st.dictionaries(NAMES, POLICY, max_size=2),
-        operator_policies=st.dictionaries(NAMES, POLICY, max_size=2),
+        policies=st.dictionaries(
+            NAMES, policies(dead_letter=st.fixed_dictionaries({"routing_key": TEXTS})), max_size=2
+        ),
+        operator_policies=st.dictionaries(NAMES, policies(), max_size=2),
         users=st.dictionaries(NAMES.map(lambda name: name + vhost), user, max_size=1),
         global_parameters=st.dictionaries(NAMES.map(lambda name: name + vhost), VALUES, max_size=2),
     )
