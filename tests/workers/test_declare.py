@@ -14,6 +14,7 @@ from routectl.routing.celery import Undeliverable, configure
 from routectl.topology.delivery.addresses import AddressBook
 from routectl.topology.file.load import load
 
+from ..brokers import Broker
 from .conftest import QUICK, Project
 
 FILE = """
@@ -141,3 +142,24 @@ def test_delayed_tasks_run_either_way(fresh_project: Project, declare: bool) -> 
         )
     assert found[0].endswith(".high")
     assert found[1] >= 1
+
+
+UNLIMITED = """
+version: 1
+exchanges: {tasks: {type: topic}}
+queues: {high: {type: quorum, delivery_limit: none, bindings: [{exchange: tasks, key: high}]}}
+unmatched: high
+"""
+
+
+def test_no_delivery_limit_is_declared_as_the_broker_expresses_it(
+    fresh_project: Project, broker: Broker
+) -> None:
+    project = fresh_project
+    file = project.folder / "queues.yaml"
+    file.write_text(UNLIMITED)
+    with Celery("publisher", broker=project.url, set_as_current=False) as app:
+        configure(app, file, declare=True)
+        app.send_task("billing.charge")
+    arguments = project.management.get(f"queues/{project.path}/high")["arguments"]
+    assert arguments.get("x-delivery-limit") == (-1 if broker.version >= (4,) else None)
