@@ -238,3 +238,10 @@ def test_completion_works_as_the_readme_says() -> None:
             text=True,
         )
         assert "_routectl_completion" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["start", "move", "operate"])
+def test_a_front_page_is_short_and_the_readme_names_it(name: str) -> None:
+    page = ROOT / "docs" / f"{name}.md"
+    assert len(page.read_text(encoding="utf-8").split()) < 600
+    assert f"(docs/{name}.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -45,6 +45,7 @@ def reached(app: Celery, body: Body, task: str, options: dict[str, Any]) -> froz
     """The queues that a message reaches, by the exchange and key that Celery publishes it with."""
     route = app.amqp.router.route(dict(options), task, (), {})
     producer = MagicMock()
+    producer.connection.transport.driver_type = "amqp"
     app.amqp._create_task_sender()(producer, task, app.amqp.as_task_v2("id", task), **route)
     published = producer.publish.call_args.kwargs
     return Network.of(body).deliver(published["exchange"], published["routing_key"])
