@@ -68,6 +68,15 @@ RULES = (
         fix="Remove it, or give it another value.",
     ),
     LintRule(
+        "outdated-setting",
+        severity=Severity.WARNING,
+        summary="A RabbitMQ version in `targets` ignores a setting, or denies it by default",
+        why="`queue_mode` has no effect since 3.12, and limits of messages in memory since 4.3; 4.3 denies transient "
+        "queues unless `deprecated_features.permit.transient_nonexcl_queues` is set.",
+        example='targets: ["4.3"]\nqueues: {high: {durable: false}}',
+        fix="Remove the setting.",
+    ),
+    LintRule(
         "misplaced-key",
         summary="An argument or policy key is written under `arguments`, although it has its own field",
         why="Fields are checked against queue type and version; the same setting in two places could "

@@ -25,6 +25,13 @@ _OF_PLUGINS = frozenset(
     }
 )
 
+_DENIES_TRANSIENT: Version = (4, 3)
+_IGNORED_SINCE: dict[str, Version] = {
+    "queue_mode": (3, 12),
+    "max_in_memory_length": (4, 3),
+    "max_in_memory_bytes": (4, 3),
+}
+
 #: Exchange types whose arguments are all known; a plugin's type may have its own.
 _OF_RABBITMQ = frozenset({"direct", "topic", "fanout", "headers", *EXTRA_TYPES})
 
@@ -113,6 +120,19 @@ class ArgumentCheck(VersionCheck):
             else:
                 self._unknown((*path, "arguments", name), _FIELDS, "queue")
         self._retry(path, queue)
+        self._outdated(path, queue)
+
+    def _outdated(self, path: ValuePath, queue: Queue) -> None:
+        """Settings that the versions accept, but ignore or deny by default."""
+        if not queue.durable and any(version >= _DENIES_TRANSIENT for version in self._versions):
+            message = "RabbitMQ 4.3 denies transient queues, unless its configuration permits the deprecated feature"
+            help_ = "remove `durable: false`"
+            self._add((*path, "durable"), "outdated-setting", message, help_, of_key=True)
+        for field, since in _IGNORED_SINCE.items():
+            is_set = field in queue.model_fields_set and getattr(queue, field) is not None
+            if is_set and self._versions and all(version >= since for version in self._versions):
+                message = f"RabbitMQ ignores `{field}` since {since[0]}.{since[1]}"
+                self._add((*path, field), "outdated-setting", message, "remove it", of_key=True)
 
     def exchange(self, path: ValuePath, exchange: Exchange) -> None:
         """An exchange's type and the fields that belong to it."""

@@ -110,3 +110,33 @@ def test_a_match_that_rabbitmq_refuses(tmp_path: Path) -> None:
 def test_the_exchange_of_a_plugin_may_have_arguments_of_its_own(tmp_path: Path) -> None:
     (warning,) = warnings(tmp_path, "exchanges: {e: {type: x-plugin, arguments: {x-anything: 1}}}")
     assert "unknown-exchange-type" in warning
+
+
+@pytest.mark.parametrize(
+    ("targets", "queue", "warning"),
+    [
+        (
+            "4.2, 4.3",
+            "durable: false",
+            "RabbitMQ 4.3 denies transient queues, unless its configuration permits the deprecated feature"
+            " | remove `durable: false`",
+        ),
+        ("3.12, 4.0", "queue_mode: lazy", "RabbitMQ ignores `queue_mode` since 3.12 | remove it"),
+        ("3.10, 4.0", "queue_mode: lazy", None),
+        ("4.2", "durable: false", None),
+    ],
+)
+def test_settings_that_a_version_ignores_or_denies(
+    tmp_path: Path, targets: str, queue: str, warning: str | None
+) -> None:
+    found = warnings(tmp_path, f"targets: [{targets}]\nqueues: {{q: {{{queue}}}}}")
+    assert found == ([f"3:14 outdated-setting: {warning}"] if warning else [])
+
+
+def test_delayed_message_exchanges_do_not_work_on_the_newest_version(tmp_path: Path) -> None:
+    text = body("targets: ['4.3']\nexchanges: {e: {type: x-delayed-message, delayed_type: topic}}")
+    (mistake,) = Folder(tmp_path).mistakes(text)
+    assert (
+        "RabbitMQ 4.3 does not support the exchange type `x-delayed-message`: it is available up to 4.2"
+        in mistake
+    )
