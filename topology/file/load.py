@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from ..base.finding import Finding, Position, Severity, ValuePath
 from ..base.known_secrets import KnownSecrets, secrets_in
+from ..base.redaction import secret_values
 from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
 from ..lint.names import DeclaredNames
@@ -61,11 +62,12 @@ class Loaded:
         for body in (topology, *topology.vhosts.values()):
             links = (*body.federation.upstreams.values(), *body.shovels.values())
             values += secrets_in([link.value() for link in links])
+        values += secrets_in(secret_values(topology.global_parameters))
         return KnownSecrets(values, public=self.source.literals() if values else ())
 
 
 #: Sections that producers and workers do not need; their passwords are only set where `routectl apply` runs.
-_OPERATIONS = ("users", "federation", "shovels", "policies", "operator_policies")
+_OPERATIONS = ("users", "federation", "shovels", "policies", "operator_policies", "global_parameters")
 
 
 def load(
@@ -80,7 +82,8 @@ def load(
     Parameters:
       paths: The files; each overrides the ones before it.
       environment: The variables for `${NAME}`; by default those of the process.
-      only_routing: Leave out users, links and policies, whose secrets producers and workers do not have.
+      only_routing: Leave out users, links, policies and global parameters, whose secrets producers and workers do not
+        have.
       observer: Called for each file before it is opened.
 
     Raises:

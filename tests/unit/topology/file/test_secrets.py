@@ -213,6 +213,12 @@ def test_a_global_parameter_has_no_literal_secret(tmp_path: Path, value: str) ->
     assert WORD not in everything_shown(error)
 
 
+def test_secrets_of_global_parameters_are_removed_from_what_a_broker_writes(tmp_path: Path) -> None:
+    text = body('global_parameters: {g: {peers: ["${PEER}"], api_key: "${KEY}"}}')
+    loaded = Folder(tmp_path).load(text, {"PEER": f"amqp://u:{WORD}@h", "KEY": "k3y-of-theirs"})
+    assert loaded.known_secrets().hide(f"refused: {WORD}, k3y-of-theirs") == "refused: ***, ***"
+
+
 def test_values_from_the_environment_are_not_in_messages(tmp_path: Path) -> None:
     text = body(
         "targets: ['${V}']\n"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from routectl.topology.base.duration import duration_text, parse_duration
 from routectl.topology.base.scalar import typed
+from routectl.topology.file.load import load
 from routectl.topology.model.types import MAX_MILLISECONDS
 
 from ...loading import Folder, body
@@ -262,3 +263,9 @@ def test_an_unset_variable_has_no_consequences(tmp_path: Path) -> None:
 def test_a_million_unclosed_variables_are_parsed_quickly(tmp_path: Path) -> None:
     text = body(f'name: "{"${" * 300_000}"\ncluster: "{"${A:-" * 100_000}"')
     assert {finding.code for finding in Folder(tmp_path).findings(text)} == {"unset-variable"}
+
+
+def test_producers_do_not_need_the_variables_of_global_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "queues.yaml"
+    path.write_text(body('global_parameters: {g: {token: "${TOKEN}"}}'))
+    assert load(path, {}, only_routing=True).topology.global_parameters == {}
