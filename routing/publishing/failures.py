@@ -150,6 +150,20 @@ def nacked(sent: Sent, limit: str) -> QueueFull:
     )
 
 
+def down(sent: Sent, reason: str) -> QueueDown:
+    """Returns the error for a task whose queue is on a node that is down.
+
+    Parameters:
+      sent: What was published.
+      reason: The broker's words.
+    """
+    return QueueDown(
+        f"{_not_queued(sent)}, since the node that hosts the queue is down ({reason})",
+        "start the node, which keeps the queue and its messages",
+        sent,
+    )
+
+
 def blocked(sent: Sent, seconds: float | None, *, written: bool) -> BrokerBlocked:
     """Returns the error for a task on a connection that the broker blocks.
 

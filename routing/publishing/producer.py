@@ -15,6 +15,7 @@ from amqp.exceptions import MessageNacked, NotFound
 from kombu.exceptions import SerializationError
 from kombu.utils.functional import fxrange
 
+from ...topology.broker.reasons import is_down
 from . import failures
 from .connection import Guard, Unconnected, broker_name, connect, discard
 
@@ -99,6 +100,29 @@ class TaskProducer:
                 raise
             time.sleep(wait)
 
+    def reason_down(self, queue: str) -> str:
+        """Returns why a queue that exists takes no messages, in the broker's words; empty if its node is not down.
+
+        Parameters:
+          queue: The queue's name.
+        """
+        client = self._producer.connection
+        if not queue or not client.connected:
+            return ""
+        guard = Guard.of(client)
+        guard.deadline = self._deadline
+        try:
+            with client.channel() as channel:
+                channel.queue_declare(queue, passive=True)
+        except NotFound as error:
+            reason = failures.reason_of(error)
+            return reason if is_down(reason) else ""
+        except (*client.connection_errors, *client.channel_errors) as error:
+            self._clean_up(client, error)
+        finally:
+            guard.deadline = None
+        return ""
+
     def _publish_once(self, client: Any, body: Any, options: dict[str, Any]) -> Any:
         self._guard, self._written = None, False
         producer, deadline = self._producer, self._deadline
@@ -144,7 +168,8 @@ class TaskProducer:
         if isinstance(error, Unconnected):
             return failures.unconnected(sent, error.failed)
         if isinstance(error, MessageNacked):
-            return failures.nacked(sent, self._limit(sent.queue))
+            reason = self.reason_down(sent.queue)
+            return failures.down(sent, reason) if reason else failures.nacked(sent, self._limit(sent.queue))
         if self._guard is not None and self._guard.blocked:
             return failures.blocked(sent, self._deadline.seconds, written=self._written)
         if isinstance(error, TimeoutError) or self._deadline.passed:

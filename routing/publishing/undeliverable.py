@@ -24,7 +24,7 @@ from ..task_routes.address import exchange_name
 from . import transport as transports
 from .broker_headers import without_broker_headers
 from .connection import Deadline
-from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable, limit_of
+from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable, down, limit_of
 from .producer import TaskProducer
 from .send_task import wrap_send_task
 
@@ -116,7 +116,11 @@ def _wrap_send(send: Callable[..., Any], amqp: Any) -> Callable[..., Any]:
             reason = f"exchange `{sent.exchange}` does not exist in vhost `{vhost}`"
             raise _undeliverable(name, reason, sent.exchange, sent.routing_key, router) from None
         metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
-        _raise_if_returned(name, metadata["id"], router)
+        returned = _current.returned and _take_returned(metadata["id"])
+        if returned:
+            sent = _sent(name, options, router)
+            reason = limited.reason_down(sent.queue)
+            raise down(sent, reason) if reason else _no_queue(name, returned, router)
         return result
 
     send_wrapped.wrapped_by_routectl = True  # type: ignore[attr-defined]
@@ -220,20 +224,23 @@ def _on_return(_error: Exception, exchange: str, routing_key: str, message: Any)
     _current.returned.append((str(headers.get("id", "")), exchange, routing_key))
 
 
-def _raise_if_returned(name: str, task_id: str, router: Router) -> None:
-    """Raises an error if this task was returned; a return that came too late for its own publisher is logged."""
+def _take_returned(task_id: str) -> tuple[str, str, str] | None:
+    """Returns this task if it was returned; a return that came too late for its own publisher is logged."""
     messages, _current.returned = _current.returned, []
-    returned = None
+    found = None
     for message in messages:
         if message[0] in (task_id, ""):
-            returned = message
+            found = message
         else:
             _logger.error("task with id %s was dropped: exchange %r has no queue for key %r", *message)
-    if returned is not None:
-        _, exchange, key = returned
-        no_binding = f"exchange `{exchange}` has no queue bound for key `{key}`"
-        reason = no_binding if exchange else f"queue `{key}` does not exist"
-        raise _undeliverable(name, reason, exchange, key, router)
+    return found
+
+
+def _no_queue(name: str, returned: tuple[str, str, str], router: Router) -> Undeliverable:
+    _, exchange, key = returned
+    no_binding = f"exchange `{exchange}` has no queue bound for key `{key}`"
+    reason = no_binding if exchange else f"queue `{key}` does not exist"
+    return _undeliverable(name, reason, exchange, key, router)
 
 
 def _undeliverable(task: str, reason: str, exchange: str, key: str, router: Router) -> Undeliverable:

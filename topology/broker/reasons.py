@@ -82,6 +82,7 @@ _HINTS = {
     "timeout": "check with `rabbitmqctl cluster_status` that most nodes of the cluster are running",
     "timed out": "check with `rabbitmqctl cluster_status` that most nodes of the cluster are running",
     "down or inaccessible": "start the node that the queue is on",
+    "stopped by supervisor": "start the node that the queue is on",
     "exclusive access": "the queue belongs to a connection that is open: close it, or choose another name",
 }
 
@@ -92,4 +93,9 @@ def _hint(reason: str) -> str | None:
 
 def is_unavailable(reason: str) -> bool:
     """Whether an object exists, but cannot be reached: its node is down, or most of its replicas are."""
-    return "timeout" in reason or "down or inaccessible" in reason
+    return "timeout" in reason or is_down(reason)
+
+
+def is_down(reason: str) -> bool:
+    """Whether a queue exists, but the node that hosts it is down; from RabbitMQ 4, its process is."""
+    return "down or inaccessible" in reason or "stopped by supervisor" in reason

@@ -101,6 +101,10 @@ class ManagementSession:
         """The queues of a vhost."""
         return list(self._management.read([vhost], [Kind.QUEUE]).values())
 
+    def down(self, queues: Iterable[Key]) -> dict[Key, str]:
+        """Those of the queues whose node is down, and the node's name."""
+        return self._management.down(queues)
+
     def permissions(self) -> dict[str, dict[str, str]] | None:
         """The permissions, by vhost, of the user who declares exchanges, queues and bindings; None if unknown."""
         return self._management.permissions(self._address.user)

@@ -23,6 +23,7 @@ from .leftovers.deletions import in_use, resolve, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .plan import Change, Plan
+from .safety.down import bound_queues, hidden_bindings
 from .safety.foreseen import Facts, foreseen, guard_reading
 from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_exchange_types, guard_version
 from .safety.problem import Problem
@@ -114,6 +115,7 @@ def plan_by_management(
     deletions = tuple(dict.fromkeys([*delete, *deletions]))
     guard_deletions(deletions, wanted, used)
     found = diff(wanted, live, delete=deletions)
+    changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
     kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
     remaining = {key: item for key, item in live.items() if key not in deletions}
     harm = _harm(loaded.topology.bodies(vhost), wanted, remaining, session.server)
@@ -123,8 +125,8 @@ def plan_by_management(
         broker=str(address),
         cluster=server.cluster_name,
         vhosts=vhosts,
-        changes=counted_changes(found.changes, wanted, live, session),
-        problems=(*found.problems, *_foreseen(found.changes, address, session)),
+        changes=counted_changes(changes, wanted, live, session),
+        problems=(*found.problems, *hidden, *_foreseen(changes, address, session)),
         notes=(*missing, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
         leftovers=counted_leftovers(kept, harm, session),
         files=loaded.files,

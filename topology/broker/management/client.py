@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ...base.known_secrets import KnownSecrets, secrets_in
-from ...base.resources import Key, Kind, Resource, State, binding_arguments
+from ...base.resources import Key, Kind, Resource, State, binding_arguments, queue_key
 from ...base.secret import reveal
 from ...errors import BrokerError, NotFound, Refused, Rejected
 from ..address import Address
@@ -131,6 +131,16 @@ class Management:
         if confirmed:
             counted |= {key: replace(counted[key], messages=None, consumers=None) for key in unconfirmed}
         return list(counted.values())
+
+    def down(self, queues: Iterable[Key]) -> dict[Key, str]:
+        """Those of the queues whose node is down, and the node's name."""
+        wanted = frozenset(queues)
+        found: dict[Key, str] = {}
+        for vhost in {key.vhost for key in wanted}:
+            for item in self._http.get(f"/queues/{segment(vhost)}?columns=name,state,node"):
+                if item.get("state") == "down":
+                    found[queue_key(vhost, item["name"])] = str(item.get("node"))
+        return {key: node for key, node in found.items() if key in wanted}
 
     def _item(self, queue: Resource) -> dict[str, Any] | None:
         """What the management API says of a queue; None if it does not exist."""
