@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
-from ..broker.management.client import ServerInfo
+from ..broker.management.server import ServerInfo
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError
 from ..file.load import Loaded
@@ -111,8 +111,8 @@ def plan_by_management(
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
     used = in_use(address.management.user, vhosts)
-    deletions, missing = resolve(selected, vhost, live, wanted, unreadable)
-    deletions = tuple(dict.fromkeys([*delete, *deletions]))
+    named, missing = resolve(selected, vhost, live, wanted, unreadable)
+    deletions = tuple(dict.fromkeys([*delete, *named]))
     guard_deletions(deletions, wanted, used)
     found = diff(wanted, live, delete=deletions)
     changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))

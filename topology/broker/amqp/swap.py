@@ -72,7 +72,7 @@ class _Swap:
         """Sends everything and waits for the broker's answer; `failure` is None if it is done."""
         SelectConnection(
             self._host,
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self._begin),
+            on_open_callback=self._open_channel,
             on_open_error_callback=lambda *_: self._loop.stop(),
             on_close_callback=self._on_connection_closed,
             custom_ioloop=self._loop,
@@ -80,8 +80,11 @@ class _Swap:
         self._loop.start()
         self._loop.close()
 
-    def _begin(self, channel: Channel) -> None:
+    def _open_channel(self, connection: Connection) -> None:
         self.opened = True
+        connection.channel(on_open_callback=self._begin)
+
+    def _begin(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
         if self._new.key.kind is Kind.QUEUE and not self._conditional:
             channel.queue_declare(
