@@ -35,6 +35,11 @@ def celery_program() -> tuple[str, ...]:
     return (sys.executable, str(script)) if script.exists() else (sys.executable, "-m", "celery")
 
 
+def routectl_program() -> tuple[str, ...]:
+    """The command of this Python's routectl."""
+    return (str(Path(sys.executable).with_name("routectl")),)
+
+
 def require_celery() -> None:
     """Raises a `UsageError` if Celery is not installed."""
     if importlib.util.find_spec("celery") is None:

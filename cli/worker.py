@@ -58,7 +58,7 @@ def command(
     from ..routing.rules.vhost import select_vhost
     from ..routing.worker import profile as profiles
     from ..routing.worker import share as sharing
-    from ..routing.worker.manifests import worker_command as celery_command
+    from ..routing.worker.manifests.processes import worker_command as celery_command
 
     require_celery()
     body, _ = select_vhost(load_files(console, files).topology, vhost)

@@ -72,7 +72,7 @@ USERS = {
         "topology.broker.management.http",
         "topology.broker.sandbox.probe",
     ),
-    "yaml": ("topology.file.reader.", "routing.worker.manifests"),
+    "yaml": ("topology.file.reader.", "routing.worker.manifests."),
 }
 
 #: The rooms from the ground up: a module imports from its own room and from those before it. The longest name counts.
@@ -121,6 +121,7 @@ LAYERS = (
     "routing.worker.profile",
     "routing.worker.queue_selection",
     "routing.worker.consumer",
+    "routing.worker.manifests",
     "routing.worker",
     "routing.celery",
     "routing.worker_app",

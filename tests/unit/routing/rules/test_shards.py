@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from routectl.cli.main import run
 from routectl.routing import Router
 from routectl.routing.rules.call import Call, shard, shard_text
-from routectl.routing.worker import manifests
 from routectl.routing.worker import share as sharing
+from routectl.routing.worker.manifests import hosts
+from routectl.routing.worker.manifests.processes import Setup, documents, processes
 from routectl.routing.worker.profile import option_values
 from routectl.topology.errors import UsageError
 from routectl.topology.model import Route, Topology
@@ -271,7 +272,7 @@ def test_shards_are_shown_by_number(body: Topology) -> None:
 
 
 def test_each_share_of_a_profile_is_a_worker(body: Topology) -> None:
-    found = manifests.worker_units(body, "proj")
+    found = processes(body, Setup("proj"))
     assert [worker.command[4:] for worker in found] == [
         ("--profile=orders", "--share=1/3"),
         ("--profile=orders", "--share=2/3"),
@@ -280,15 +281,18 @@ def test_each_share_of_a_profile_is_a_worker(body: Topology) -> None:
         ("--profile=plain",),
     ]
     assert found[1].queues == ("orders.1", "orders.4", "orders.7", "normal")
-    assert manifests.documents(found)[1]["share"] == "2/3"
-    assert [line.partition(":")[0] for line in manifests.procfile(found).splitlines()] == [
+    assert documents(found)[1]["share"] == "2/3"
+    assert [line.partition(":")[0] for line in hosts.procfile(found).splitlines()] == [
         "worker-orders-1",
         "worker-orders-2",
         "worker-orders-3",
         "worker-both",
         "worker-plain",
     ]
-    assert "Description=Celery worker orders 2/3\n" in manifests.systemd(found)
+    assert (
+        "Description=Celery worker orders 2/3\n"
+        in hosts.systemd(found, "/srv", "shop")["worker-orders-2.service"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The processes of a file's workers, as commands or as units of systemd, a Procfile, Compose or Kubernetes."""
