@@ -81,10 +81,11 @@ def test_a_queue_without_the_argument_keeps_its_messages_with_a_policy(
     assert routectl.matches()
 
 
+@pytest.mark.parametrize("via", ["management", "amqp"])
 def test_minus_one_is_refused_where_one_look_would_cost_the_message(
-    routectl: Command, broker: Broker
+    via: str, routectl: Command, broker: Broker
 ) -> None:
     routectl.write(UNLIMITED.replace("none", "-1"))
-    result = routectl("plan")
+    result = routectl("plan", "--via", via)
     assert result.code == (0 if broker.version >= (4,) else 2)
     assert ("`delivery_limit: none` is no limit in any version" in result.err) == (broker.version < (4,))

@@ -162,7 +162,8 @@ def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | 
     """Raises an error if this is another broker or cluster, or does not support what is in the file."""
     guard_broker(address, server)
     guard_cluster(loaded, server, cluster)
-    guard_version(loaded, server)
+    major, minor = server.version[:2]
+    guard_version(loaded, (major, minor))
     guard_exchange_types(loaded, server)
 
 
@@ -195,9 +196,14 @@ def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Plan
       loaded: The file.
       address: The broker's address.
       session: The session over AMQP.
+
+    Raises:
+      FileError: the file uses features that this version of RabbitMQ does not support.
     """
     vhost = vhost_of(loaded, address)
     version = parse_version(session.product_version) if session.product_version else None
+    if version is not None:
+        guard_version(loaded, version)
     everything = desired_state(loaded.topology, vhost, version)
     wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
     unsupported = Counter(

@@ -15,6 +15,7 @@ from ...file.load import Loaded
 from ...lint.registry import make_finding
 from ...lint.runner import check_versions
 from ...model import Body
+from ...model.support import Version
 
 #: Timeout of the AMQP connection, in seconds; spent in full if only the management API is reachable.
 _CONNECT_TIMEOUT = 2.0
@@ -57,10 +58,9 @@ def guard_cluster(loaded: Loaded, server: ServerInfo, cluster: str | None) -> No
             )
 
 
-def guard_version(loaded: Loaded, server: ServerInfo) -> None:
+def guard_version(loaded: Loaded, version: Version) -> None:
     """Raises FileError if the file uses features that this version of RabbitMQ does not support."""
-    major, minor = server.version[:2]
-    findings = check_versions(loaded.topology, loaded.position, ((major, minor),))
+    findings = check_versions(loaded.topology, loaded.position, (version,))
     if findings:
         raise FileError(findings)
 
