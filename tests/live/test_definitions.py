@@ -101,7 +101,7 @@ DIFFERENCES = (
         "no plugin of the test's brokers defines the type of an exchange",
         without_exchanges_of_plugins,
         "unknown exchange type",
-        "the broker does not support the exchange type",
+        "does not support the exchange type",
     ),
     Difference(
         ("085", "093", "095"),
