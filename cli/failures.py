@@ -20,12 +20,14 @@ def failure_lines(outcomes: Sequence[Outcome], verbose: bool) -> list[str]:
     """The failed and skipped changes, grouped by their reason apart from names.
 
     Parameters:
-      outcomes: Those that are not done.
+      outcomes: All outcomes of the apply.
       verbose: Name all objects instead of the first few.
     """
     several = len({vhost for outcome in outcomes if (vhost := outcome.change.key.vhost)}) > 1
     groups: dict[tuple[str, str, str | None], list[Outcome]] = {}
     for outcome in outcomes:
+        if outcome.status == "done":
+            continue
         groups.setdefault((outcome.status, _reason(outcome), outcome.hint), []).append(outcome)
     return [
         line

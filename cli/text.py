@@ -230,7 +230,7 @@ def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool, ve
       complete: Whether the result was compared with the file.
       verbose: Name every object that failed.
     """
-    lines = failure_lines([outcome for outcome in report.outcomes if outcome.status != "done"], verbose)
+    lines = failure_lines(report.outcomes, verbose)
     counts = Counter(_DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
     counted += [

@@ -52,7 +52,7 @@ vhosts: {{"{other}": {{limits: {{max_queues: 0}}, queues: {{low: {{}}}}}}}}
     assert "Applied: 3 created, 1 failed." in result.out
 
 
-def test_a_vhost_that_may_not_be_created_fails_with_what_it_holds_and_the_rest_is_done(
+def test_a_vhost_that_may_not_be_created_is_refused_before_anything_changes(
     routectl: Command, management: Management, vhost: str, other: str
 ) -> None:
     user = f"user-{vhost}"
@@ -72,11 +72,9 @@ vhosts: {{"{other}": {{queues: {{high: {{}}}}, policies: {{p: {{pattern: x, defi
         )
     finally:
         management.delete(f"users/{user}")
-    assert result.code == 3
-    assert f"failed: vhost {other}: " in result.out
-    assert "administrator" in result.out
-    assert f"skipped: queue high ({other}): its vhost `{other}` could not be created" in result.out
-    assert "Applied: 1 created, 1 failed, 2 skipped." in result.out
+    assert result.code == 1
+    assert "administrator" in result.err
+    assert management.get(f"queues/{vhost}") == []
     assert routectl("apply", "--yes").code == 0
     assert routectl.matches()
 
