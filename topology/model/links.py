@@ -121,7 +121,7 @@ class _Parameter(Model):
 
     def value(self) -> dict[str, Any]:
         """The fields that are set, by RabbitMQ's names."""
-        value = {}
+        value: dict[str, Any] = {}
         for name in type(self).model_fields:
             item = getattr(self, name)
             if item is None or name == "arguments":
@@ -129,7 +129,8 @@ class _Parameter(Model):
             if isinstance(item, tuple):
                 item = item[0] if len(item) == 1 else list(item)
             value[name.replace("_", "-")] = item
-        return secret_uris(value | getattr(self, "arguments", {}))
+        found: dict[str, Any] = secret_uris(value | getattr(self, "arguments", {}))
+        return found
 
 
 class _UpstreamOptions(_Parameter):

@@ -96,7 +96,8 @@ class _Vhost:
         both = merged(first.definition if first else {}, second.definition if second else {})
         settings = effective(target.queue_type, target.arguments or {}, both)
         remarks = (*_remarks(match, target), *_remarks(limits, target))
-        return InEffect(first and first.name, second and second.name, settings or None, remarks)
+        policy, operator_policy = (applied.name if applied else None for applied in (first, second))
+        return InEffect(policy, operator_policy, settings or None, remarks)
 
 
 def policy_effects(
