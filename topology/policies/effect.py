@@ -48,12 +48,17 @@ def effective(
     """
     result = dict(definition)
     for key, value in definition.items():
-        own = arguments.get(key if queue_type is None else f"x-{key}")
+        own = arguments.get(argument_of(key, queue_type))
         if own is None or (queue_type == "quorum" and key in _POLICY_FIRST):
             continue
         both = _is_number(own) and _is_number(value)
         result[key] = _smaller(key, own, value) if both and key in SMALLEST else own
     return result
+
+
+def argument_of(key: str, queue_type: str | None) -> str:
+    """The argument of a queue, or of an exchange (None), that corresponds to a policy key."""
+    return key if queue_type is None else f"x-{key}"
 
 
 def _smaller(key: str, one: Any, other: Any) -> Any:

@@ -11,7 +11,7 @@ from ..base.resources import Key, Kind, State
 from ..base.secret import mask
 from ..model.support import Version
 from ..model.units import with_unit
-from .effect import effective, merged
+from .effect import argument_of, effective, merged
 from .keys import has_effect
 from .matching import AppliedPolicy, Match, PolicySet, Target
 
@@ -219,7 +219,9 @@ def _lost(applied: AppliedPolicy, lower: AppliedPolicy, target: Target) -> dict[
     return {
         key: value
         for key, value in lower.definition.items()
-        if key not in applied.definition and f"x-{key}" not in own and has_effect(key, target.queue_type)
+        if key not in applied.definition
+        and argument_of(key, target.queue_type) not in own
+        and has_effect(key, target.queue_type)
     }
 
 

@@ -12,7 +12,7 @@ from ....delivery.delayed import level_name
 from ....model import Body, Policy
 from ....model.support import Version
 from ....model.units import with_unit
-from ....policies.effect import SMALLEST, effective
+from ....policies.effect import SMALLEST, argument_of, effective
 from ....policies.keys import (
     FIELD_OF_KEY,
     QUEUE_TYPES,
@@ -249,7 +249,9 @@ def _lost(upper: AppliedPolicy, lower: AppliedPolicy, target: Target) -> list[st
     return [
         key
         for key in lower.definition
-        if key not in upper.definition and f"x-{key}" not in own and has_effect(key, target.queue_type)
+        if key not in upper.definition
+        and argument_of(key, target.queue_type) not in own
+        and has_effect(key, target.queue_type)
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from .....loading import warnings
 
 HERE = """\
-exchanges: {ev: , alt: {type: fanout}}
+exchanges: {ev: , alt: {type: fanout}, own: {alternate_exchange: amq.fanout}}
 queues: {media: , jobs: {max_length: 100}, q: {type: quorum}}
 policies:
 """
@@ -95,6 +95,10 @@ def test_a_policy_without_the_effect_that_it_seems_to_have(
         [
             "p: {pattern: ^jobs$, definition: {max_length: 50}}",
             "r: {pattern: ^media$, definition: {max_length: 40}}",
+        ],
+        [
+            "p: {pattern: .*, apply_to: exchanges, definition: {alternate_exchange: alt}}",
+            "r: {pattern: ^own$, priority: 1, definition: {federation_upstream_set: all}}",
         ],
     ],
 )
