@@ -46,6 +46,7 @@ def test_a_successor_of_a_dead_worker_consumes_at_once(
         assert "Traceback" not in new.text
 
 
+@pytest.mark.skipif(not EXCLUSIVE, reason="this Celery lets workers share a name")
 def test_every_connection_of_a_green_worker_has_heartbeats_by_which_the_broker_notices_that_its_host_died(
     fresh_project: Project,
 ) -> None:
