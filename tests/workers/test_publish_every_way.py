@@ -153,7 +153,8 @@ def test_what_a_worker_sends_for_a_task(project: Project) -> None:
         replaced = app.send_task("low.replaced")
         for result in (linked, chained, replaced):
             assert type(result.get(propagate=False, timeout=60)).__name__ == "Undeliverable"
-        app.signature("low.fails").apply_async(link_error=app.signature("gone.other"))
-        worker.wait_for(r"Exception raised outside body: Undeliverable\('task `gone\.other` was not queued")
         app.send_task("low.again")
         worker.wait_for(r"low\.again\[\S+ reject requeue=False: task `low\.again` was not queued")
+        # The last one: a worker with the solo pool of Celery 5.5.0 ends with this error.
+        app.signature("low.fails").apply_async(link_error=app.signature("gone.other"))
+        worker.wait_for(r"Exception raised outside body: Undeliverable\('task `gone\.other` was not queued")
