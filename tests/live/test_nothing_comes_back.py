@@ -235,7 +235,7 @@ class Law:
 
     def write(self, data: dict[str, Any]) -> bool:
         """Writes a file, and returns whether `lint` accepts it."""
-        self.routectl.path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+        self.routectl.path.write_text(yaml.safe_dump(data), encoding="utf-8")  # escapes what YAML would fold
         for section, place in (("users", "users"), ("global_parameters", "global-parameters")):
             self._made |= {f"{place}/{quote(name, safe='')}" for name in data.get(section, {})}
         try:
