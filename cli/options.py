@@ -144,11 +144,14 @@ def complete_kind(_context: click.Context, _option: click.Parameter, incomplete:
     return [f"{kind}:" for kind in KIND_WORDS if kind.startswith(incomplete)]
 
 
-def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool = False) -> Loaded:
+def load_files(
+    console: Console, files: tuple[Path, ...], *, only_routing: bool = False, require_secrets: bool = False
+) -> Loaded:
     """Loads the files, and shows their warnings.
 
     Parameters:
-      only_routing: As for `load`: for commands that need no passwords.
+      only_routing: As for `load`: for commands that only need queues, routes and workers.
+      require_secrets: As for `load`: for commands that write to a broker.
 
     Raises:
       FileError: The files have mistakes; it contains all of them.
@@ -158,7 +161,7 @@ def load_files(console: Console, files: tuple[Path, ...], *, only_routing: bool 
     from .text import finding_text
 
     with collector_paused():
-        loaded = load(list(files), only_routing=only_routing)
+        loaded = load(list(files), only_routing=only_routing, require_secrets=require_secrets)
         # The file's nodes live as long as the process: the collector need not traverse them.
         gc.freeze()
     console.protect(loaded.known_secrets())

@@ -36,7 +36,7 @@ def make_plan(
       FileError: The file has mistakes; the broker was not contacted.
       BrokerError: The broker cannot be read.
     """
-    loaded = load_files(console, files)
+    loaded = load_files(console, files, require_secrets=options["via"] != "amqp")
     address = address_of(options)
     passwords = {address.password.reveal(), address.management.password.reveal()}
     names = {address.user, address.management.user, address.vhost or "", *loaded.source.literals()}

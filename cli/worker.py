@@ -61,7 +61,9 @@ def command(
     from ..routing.worker.manifests.processes import worker_command as celery_command
 
     require_celery()
-    body, _ = select_vhost(load_files(console, files).topology, vhost)
+    if "--help" in words:  # Celery's own options, whatever is in the file
+        os.execve(sys.executable, [*celery_program(), "worker", "--help"], {**os.environ})
+    body, _ = select_vhost(load_files(console, files, only_routing=True).topology, vhost)
     found = profiles.find_profile(body, profile, " + ".join(map(str, files)))
     part = sharing.parse_share(share)
     sharing.queues_of_share(body, body.consumed(found), part)  # raises early if a queue cannot be shared

@@ -37,7 +37,9 @@ unresolved names are errors.
   values are replaced, and `field: null` resets a field.
 - `include:` lists more files of the same format, relative to the including file; `*` includes all that match. Maps are
   merged and lists are concatenated; two different values for one field are an error.
-- Passwords and URIs with passwords must come from variables or files; literal ones are an error.
+- Passwords and URIs with passwords must come from variables or files; literal ones are an error. Only `plan` and
+  `apply` need them. In a URI, also in its variables, `#`, `/`, `?`, `%`, `@` and `:` of a user name, a password or a
+  vhost are percent-encoded.
 """
 
 EXAMPLES: dict[str, str] = {

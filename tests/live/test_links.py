@@ -31,7 +31,9 @@ from .conftest import Command
 #: Nobody listens there, so no link connects.
 NOWHERE = "amqp://u:s3cret@127.0.0.1:1"
 
-_NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20)
+_NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20).filter(
+    lambda name: name not in (".", "..")
+)
 _KEYS = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 _COUNTS = st.integers(1, 100_000)
 _URIS = st.one_of(

@@ -42,6 +42,12 @@ class Interpolated(str):
         return self
 
 
+class UnsetSecret(Interpolated):
+    """A secret whose variable is not set: an empty text, enough for what does not contact a broker."""
+
+    __slots__ = ()
+
+
 def only_variables(text: str) -> bool:
     """Whether a text consists of variables only, without literal text or defaults."""
     return not _REFERENCE.sub("", text)
@@ -71,10 +77,17 @@ class WrittenFloat(float):
 
 @dataclass(frozen=True, slots=True)
 class Unset:
-    """A variable reference that cannot be resolved."""
+    """A variable reference that cannot be resolved.
+
+    Parameters:
+      message: What is wrong.
+      help: What to do about it.
+      name: The variable; empty if the reference is malformed.
+    """
 
     message: str
     help: str | None
+    name: str = ""
 
 
 def scalar(text: str, *, plain: bool, tag: str, environment: Mapping[str, str]) -> Any:
@@ -132,7 +145,7 @@ def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[
     name, operator, rest = parts["name"], parts["op"], parts["rest"] or ""
     value = environment.get(name)
     if value is not None and _SURROGATE.search(value):
-        missing.append(Unset(f"the environment variable {name} is not UTF-8 text", None))
+        missing.append(Unset(f"the environment variable {name} is not UTF-8 text", None, name))
         return ""
     if value or (value is not None and operator is None):
         return value
@@ -141,5 +154,5 @@ def _lookup(parts: re.Match[str], environment: Mapping[str, str], missing: list[
     reason = f": {rest}" if operator == ":?" and rest else ""
     help_ = f"set {name} in the environment, or add a default: `${{{name}:-default}}`"
     state = "not set" if value is None else "empty"
-    missing.append(Unset(f"the environment variable {name} is {state}{reason}", help_))
+    missing.append(Unset(f"the environment variable {name} is {state}{reason}", help_, name))
     return ""

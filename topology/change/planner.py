@@ -25,7 +25,14 @@ from .leftovers.objects import leftover_keys
 from .plan import Change, Plan
 from .safety.down import bound_queues, hidden_bindings
 from .safety.foreseen import Facts, foreseen, guard_reading
-from .safety.guards import guard_broker, guard_cluster, guard_deletions, guard_exchange_types, guard_version
+from .safety.guards import (
+    guard_broker,
+    guard_cluster,
+    guard_deletions,
+    guard_exchange_types,
+    guard_secrets,
+    guard_version,
+)
 from .safety.problem import Problem
 
 
@@ -100,6 +107,7 @@ def plan_by_management(
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
+    guard_secrets(loaded)
     server = session.server
     _guard(loaded, address, server, cluster)
     vhost = vhost_of(loaded, address)

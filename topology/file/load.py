@@ -42,12 +42,15 @@ class Loaded:
       source: The data with its positions in the file.
       files: The names of the files, in order; without included files.
       warnings: Findings that are not errors.
+      missing_secrets: Findings about secrets of users and links that could not be read: without them, the file can be
+        checked and tasks can be routed, but nothing can be planned or applied.
     """
 
     topology: Topology
     source: Source
     files: tuple[str, ...]
     warnings: tuple[Finding, ...] = ()
+    missing_secrets: tuple[Finding, ...] = ()
 
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at a path such as `("routes", 3)` or `("queues", "high", "type")`."""
@@ -75,6 +78,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     *,
     only_routing: bool = False,
+    require_secrets: bool = False,
     observer: ReadObserver | None = None,
 ) -> Loaded:
     """Reads and validates one or more files.
@@ -84,6 +88,8 @@ def load(
       environment: The variables for `${NAME}`; by default those of the process.
       only_routing: Leave out users, links, policies and global parameters, whose secrets producers and workers do not
         have.
+      require_secrets: An unset variable or an unreadable file of a secret is a mistake, as in `plan` and `apply`;
+        otherwise it is only in `missing_secrets`.
       observer: Called for each file before it is opened.
 
     Raises:
@@ -93,7 +99,7 @@ def load(
     environment = os.environ if environment is None else environment
     files = file_names(paths)
     with collector_paused():
-        return _load(files, environment, _OPERATIONS if only_routing else (), observer)
+        return _load(files, environment, _OPERATIONS if only_routing else (), require_secrets, observer)
 
 
 def file_names(paths: Any) -> list[str]:
@@ -148,11 +154,14 @@ def _load(
     files: Sequence[str],
     environment: Mapping[str, str],
     leave_out: Sequence[str],
+    require_secrets: bool,
     observer: ReadObserver | None,
 ) -> Loaded:
     source = read(files, environment, leave_out=leave_out, observer=observer)
-    findings = list(source.findings)
-    topology, errors = _validate(source, findings)
+    findings, missing = list(source.findings), list(source.missing_secrets)
+    topology, errors = _validate(source, findings, missing)
+    if require_secrets:
+        findings += missing
     if topology is not None:
         found = check_topology(topology, SourcePositions(source), DeclaredNames.of(source.data))
         found += check_durations(source.data, SourcePositions(source))
@@ -165,14 +174,18 @@ def _load(
     if mistakes:
         raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)
     assert topology is not None
-    return Loaded(topology, source, tuple(files), tuple(findings))
+    return Loaded(topology, source, tuple(files), tuple(findings), tuple(missing))
 
 
-def _validate(source: Source, findings: list[Finding]) -> tuple[Topology | None, Sequence[ErrorDetails]]:
+def _validate(
+    source: Source, findings: list[Finding], missing: list[Finding]
+) -> tuple[Topology | None, Sequence[ErrorDetails]]:
+    """The topology or pydantic's errors; adds what else is wrong to `findings`, unreadable secrets to `missing`."""
     data = source.data
 
     def report_error(path: ValuePath, code: str, message: str, help_: str | None) -> None:
-        findings.append(make_finding(code, message, source.position(path), help_))
+        found = make_finding(code, message, source.position(path), help_)
+        (missing if code == "missing-file" else findings).append(found)
 
     try:
         if isinstance(data, dict):
@@ -196,7 +209,7 @@ def _check_valid_parts(source: Source, errors: Sequence[ErrorDetails]) -> list[F
         if not isinstance(source.data, dict):
             return []
         source.data.setdefault("version", 1)
-        topology, errors = _validate(source, [])
+        topology, errors = _validate(source, [], [])
         if topology is not None:
             found = check_topology(topology, SourcePositions(source), names, partial(_is_in, invalid, source))
             return [finding for finding in found if finding.severity is Severity.ERROR]

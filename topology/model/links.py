@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from ..base.amqp_uri import BadUri, parse_amqp_uri
 from ..base.redaction import is_secret_name
-from ..base.scalar import Interpolated, only_variables
+from ..base.scalar import Interpolated, UnsetSecret, only_variables
 from ..base.secret import Secret, secret_uris
 from .support import Spec
 from .types import (
@@ -45,6 +45,8 @@ def _uri(value: Any) -> Any:
         raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
     if _has_password(value.written if isinstance(value, Interpolated) else value):
         raise PydanticCustomError("literal-secret", "a URI with a password must not be written in the file")
+    if isinstance(value, UnsetSecret):
+        return Secret("")
     try:
         parse_amqp_uri(str(value))
     except BadUri as error:

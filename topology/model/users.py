@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from ..base.scalar import Interpolated, only_variables
+from ..base.scalar import Interpolated, UnsetSecret, only_variables
 from ..base.secret import HASH_SIZES, Secret
 from .types import LIST_SCHEMA, Model, Name, Regex, Whole, _listed
 
@@ -57,7 +57,7 @@ def _password(value: Any) -> Any:
         raise PydanticCustomError(
             "literal-secret", "a password must consist of variables only, without defaults"
         )
-    if not value:
+    if not value and not isinstance(value, UnsetSecret):
         raise PydanticCustomError("literal-secret", "the password is empty")
     return Secret(str(value))
 
@@ -67,7 +67,7 @@ def _password_hash(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "must be a string")
-    if not value and not isinstance(value, Interpolated):
+    if isinstance(value, UnsetSecret) or (not value and not isinstance(value, Interpolated)):
         return Secret("")  # RabbitMQ: the user cannot log in with a password
     try:
         size = len(base64.b64decode(value, validate=True))

@@ -58,6 +58,12 @@ def guard_cluster(loaded: Loaded, server: ServerInfo, cluster: str | None) -> No
             )
 
 
+def guard_secrets(loaded: Loaded) -> None:
+    """Raises FileError if the file was loaded without a secret that would have to be written."""
+    if loaded.missing_secrets:
+        raise FileError(loaded.missing_secrets)
+
+
 def guard_version(loaded: Loaded, version: Version) -> None:
     """Raises FileError if the file uses features that this version of RabbitMQ does not support."""
     findings = check_versions(loaded.topology, loaded.position, (version,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ...base.scalar import Interpolated, Unset, scalar
+from ...base.scalar import Interpolated, Unset, UnsetSecret, scalar
 from .keys import UnsetKey
 from .nodes import MAX_DEPTH, MERGE
 
@@ -33,11 +33,19 @@ class Builder:
     Parameters:
       environment: The variables for `${NAME}`.
       report_error: Called with code, message, node and help for each error.
+      is_secret: Whether only an apply needs a scalar's value; if its variable is not set, it is in `missing`.
     """
 
-    def __init__(self, environment: Mapping[str, str], report_error: ReportNodeError) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        report_error: ReportNodeError,
+        is_secret: Callable[[yaml.Node], bool] = lambda _node: False,
+    ) -> None:
         self._environment = environment
         self._report_error = report_error
+        self._is_secret = is_secret
+        self.missing: list[tuple[yaml.Node, Unset]] = []
         self._values = 0
         self._repeated = 0
         self._deepest = 0
@@ -133,6 +141,9 @@ class Builder:
             self._unknown_tag(node)
             return node.value
         value = scalar(node.value, plain=not node.style, tag=tag, environment=self._environment)
+        if type(value) is Unset and value.name and self._is_secret(node):
+            self.missing.append((node, value))
+            return UnsetSecret("", plain=False, written=node.value)
         if type(value) is Unset:
             self._report_error("unset-variable", value.message, node, value.help)
             return Interpolated("", plain=True, written=node.value)

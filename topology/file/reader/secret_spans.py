@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import yaml
 
@@ -79,6 +79,39 @@ class SecretSpans:
             self._spans.setdefault((start.name, start.line), []).extend(spans)
         elif found or "@" in node.value or "?" in node.value:
             self._hide(node)
+
+
+#: Sections of which only an apply needs the secrets.
+_OPERATIONS = frozenset({"users", "federation", "shovels"})
+
+
+def operational_secrets(root: yaml.Node) -> set[int]:
+    """The `id` of each scalar that is a secret of a user or of a link."""
+    found: set[int] = set()
+    seen: set[tuple[int, str]] = set()
+    pending = [(section, "users" if name == "users" else "plain") for name, section in _operations(root)]
+    while pending:
+        node, context = pending.pop()
+        if isinstance(node, yaml.ScalarNode):
+            if context in ("secret", "uri"):
+                found.add(id(node))
+        elif (id(node), context) not in seen:
+            seen.add((id(node), context))
+            for child in node.value:
+                key, value = child if isinstance(node, yaml.MappingNode) else (None, child)
+                name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                pending.append((value, _child_context(context, name, value)))
+    return found
+
+
+def _operations(root: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
+    """The sections with operational secrets, at the top level and in each vhost, with their names."""
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value in _OPERATIONS:
+            yield key.value, value
+        elif key.value == "vhosts" and isinstance(value, yaml.MappingNode):
+            for _, body in value.value:
+                yield from _operations(body)
 
 
 def _child_context(context: str, key: str, value: yaml.Node) -> str:

@@ -21,7 +21,7 @@ from .constructor import Builder, UnbuildableDocument
 from .document import Document
 from .include import Reader, ReadObserver
 from .nodes import Lookup, is_absent, merge, remove_children
-from .secret_spans import SecretSpans
+from .secret_spans import SecretSpans, operational_secrets
 
 
 class Source:
@@ -50,10 +50,17 @@ class Source:
         self._secrets = secrets or SecretSpans(root, documents)
         self._lookup = Lookup()
         self.findings: list[Finding] = []
+        self._operational: set[int] | None = None
+        builder = Builder(environment, self._report_error, self._is_operational_secret)
         try:
-            self.data: Any = Builder(environment, self._report_error).build(root)
+            self.data: Any = builder.build(root)
         except UnbuildableDocument:
             raise FileError(self.findings) from None
+        #: Findings about secrets whose variables are not set, which only an apply needs.
+        self.missing_secrets = [
+            make_finding("unset-variable", unset.message, self._node_position(node), _set(unset.name))
+            for node, unset in builder.missing
+        ]
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -119,6 +126,11 @@ class Source:
             remove_children(node, parts)
         return Source(self._root, self._documents, self._environment, self._secrets)
 
+    def _is_operational_secret(self, node: yaml.Node) -> bool:
+        if self._operational is None:
+            self._operational = operational_secrets(self._root)
+        return id(node) in self._operational
+
     def _node_position(self, node: yaml.Node) -> Position:
         mark, end = node.start_mark, node.end_mark
         if mark is None:
@@ -162,6 +174,10 @@ def read(
     source = Source(merged, reader.documents, environment)
     source.findings[:0] = reader.findings
     return source
+
+
+def _set(name: str) -> str:
+    return f"set {name} in the environment of `plan` and `apply`; other commands do without it"
 
 
 def _leave_out(root: yaml.Node, sections: Collection[str]) -> None:
