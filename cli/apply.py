@@ -68,7 +68,8 @@ def command(
     given = click.get_current_context().get_parameter_source("files") is not ParameterSource.DEFAULT
     if saved is not None and saved.files and not given:
         files = tuple(Path(name) for name in saved.files)
-    with make_plan(console, files, options, delete=saved.deletions if saved else ()) as planned:
+    delete, started = (saved.deletions, saved.started) if saved else ((), ())
+    with make_plan(console, files, options, delete=delete, run=started) as planned:
         if saved is not None:
             _refuse_if_stale(console, saved, planned.plan)
         plan = planned.plan

@@ -39,6 +39,13 @@ planning_options = option_group(
         help="Delete an object that is not in the file, such as queue:legacy, policy:limits@VHOST or "
         "'binding:tasks -> old \"key\"'; `plan --verbose` lists what there is; repeatable.",
     ),
+    click.option(
+        "--run",
+        "runs",
+        multiple=True,
+        metavar="shovel:NAME",
+        help="Start a shovel of the file that deletes itself when it is done (`src_delete_after`); repeatable.",
+    ),
 )
 
 

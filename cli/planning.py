@@ -10,6 +10,7 @@ from typing import Any
 
 from ..topology.base.known_secrets import KnownSecrets
 from ..topology.base.resources import Key
+from ..topology.base.selectors import selector
 from ..topology.broker.session import AmqpSession, ManagementSession
 from ..topology.change.plan import Plan
 from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
@@ -22,7 +23,12 @@ from .text import plan_text
 
 @contextmanager
 def make_plan(
-    console: Console, files: tuple[Path, ...], options: dict[str, Any], *, delete: Iterable[Key] = ()
+    console: Console,
+    files: tuple[Path, ...],
+    options: dict[str, Any],
+    *,
+    delete: Iterable[Key] = (),
+    run: Iterable[Key] = (),
 ) -> Iterator[Planned]:
     """Loads the files and compares them with the broker; the session stays open within the `with` block.
 
@@ -31,6 +37,7 @@ def make_plan(
       files: The files.
       options: The values of `broker_options` and `planning_options`.
       delete: Objects to delete in addition to those in the options.
+      run: Shovels to start in addition to those in the options.
 
     Raises:
       FileError: The file has mistakes; the broker was not contacted.
@@ -55,6 +62,7 @@ def make_plan(
             cluster=options["cluster"],
             delete=tuple(delete),
             selected=options["deletions"],
+            run=[*options["runs"], *(selector(key, vhost) for key in run)],
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,40 @@ def test_a_list_of_one_uri_equals_the_uri(
                 f"shovels: {{s: {{src_uri: {written}, src_queue: a, dest_uri: {written}, dest_queue: b}}}}"
             )
             assert routectl.matches()
+
+
+def test_a_shovel_that_deletes_itself_runs_when_asked_and_is_no_difference_afterwards(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    path = quote(vhost, safe="")
+    uri = f"amqp:///{path}"
+    routectl.write(
+        "queues: {from: , to: }\n"
+        f'shovels: {{move: {{src_uri: "{uri}", src_queue: from, dest_uri: "{uri}", dest_queue: to,'
+        " src_delete_after: queue-length}}"
+    )
+    applied = routectl("apply", "--yes")
+    note = "note: shovel move deletes itself when it is done: start it with `apply --run shovel:move`"
+    assert note in applied.out
+    assert "Applied: 2 created. Broker matches" in applied.out
+    assert routectl.matches()
+    message = {"properties": {}, "routing_key": "from", "payload": "x", "payload_encoding": "string"}
+    management.post(f"exchanges/{path}/amq.default/publish", message)
+
+    saved = str(routectl.folder / "plan.json")
+    assert "shovel  move" in routectl("plan", "--run", "shovel:move", "--out", saved).out
+    started = routectl("apply", saved, "--yes")
+    assert "Applied: 1 created. Broker matches" in started.out
+    for _ in range(300):
+        if not management.get(f"parameters/shovel/{path}"):
+            break
+        time.sleep(0.1)
+    moved = management.post(
+        f"queues/{path}/to/get", {"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}
+    )
+    assert [item["payload"] for item in moved] == ["x"]
+    assert routectl.matches()
+    assert not management.get(f"parameters/shovel/{path}")
+
+    refused = routectl("plan", "--run", "shovel:mvoe")
+    assert (refused.code, "`--run shovel:mvoe` names no shovel" in refused.err) == (2, True)

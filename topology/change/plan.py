@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..policies.in_effect import PolicyEffect
 from .leftovers.objects import Leftover
 from .safety.problem import Problem
+from .safety.self_deleting import self_deleting
 
 Action = Literal["create", "update", "replace", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
@@ -215,6 +216,12 @@ class Plan:
     def empty(self) -> bool:
         """Whether nothing is known to differ from the file."""
         return not self.problems and all(change.action == "verify" for change in self.changes)
+
+    @property
+    def started(self) -> tuple[Key, ...]:
+        """The shovels that the plan creates and that delete themselves when they are done."""
+        created = {change.key: change.resource for change in self.changes if change.action == "create"}
+        return tuple(self_deleting(created))
 
     @property
     def deletions(self) -> tuple[Key, ...]:

@@ -34,6 +34,7 @@ from .safety.guards import (
     guard_version,
 )
 from .safety.problem import Problem
+from .safety.self_deleting import not_started, self_deleting
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Planned:
 
     Parameters:
       plan: The plan.
-      desired: The desired state, limited to the kinds that the session supports.
+      desired: The desired state, limited to the kinds that the session supports, and without shovels that may have
+        deleted themselves when the state is read back.
       session: The session with the broker.
       delete: The objects to delete.
     """
@@ -89,6 +91,7 @@ def plan_by_management(
     cluster: str | None = None,
     delete: Collection[Key] = (),
     selected: Collection[str] = (),
+    run: Collection[str] = (),
 ) -> Planned:
     """Compares the file with the broker's state from the management API.
 
@@ -99,6 +102,7 @@ def plan_by_management(
       cluster: The expected cluster name, in addition to that in the file.
       delete: Objects to delete.
       selected: More objects to delete, as `selector` names them.
+      run: Shovels that delete themselves when they are done, to be started, as `selector` names them.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
@@ -107,7 +111,6 @@ def plan_by_management(
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
-    guard_secrets(loaded)
     server = session.server
     _guard(loaded, address, server, cluster)
     vhost = vhost_of(loaded, address)
@@ -122,13 +125,12 @@ def plan_by_management(
     named, missing = resolve(selected, vhost, live, wanted, unreadable)
     deletions = tuple(dict.fromkeys([*delete, *named]))
     guard_deletions(deletions, wanted, used)
-    found = diff(wanted, live, delete=deletions)
+    waiting, notes = not_started(wanted, live, run, vhost)
+    found = diff(_without(wanted, waiting), live, delete=deletions)
     changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
     kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
-    remaining = {key: item for key, item in live.items() if key not in deletions}
-    harm = _harm(loaded.topology.bodies(vhost), wanted, remaining, session.server)
-    # Not an error: when a command is run again, the object is already deleted.
-    missing += [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
+    harm = _harm(loaded.topology.bodies(vhost), wanted, _without(live, deletions), server)
+    missing += _already_gone(deletions, live) + notes
     plan = Plan(
         broker=str(address),
         cluster=server.cluster_name,
@@ -140,7 +142,16 @@ def plan_by_management(
         files=loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
     )
-    return Planned(plan, wanted, session, deletions)
+    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
+
+
+def _already_gone(deletions: Collection[Key], live: State) -> list[str]:
+    """Notes about deletions of what does not exist: no error, since a rerun finds it deleted already."""
+    return [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
+
+
+def _without(state: State, keys: Collection[Key]) -> State:
+    return {key: resource for key, resource in state.items() if key not in keys} if keys else state
 
 
 def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: ServerInfo) -> dict[Key, str]:
@@ -167,7 +178,8 @@ def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSe
 
 
 def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:
-    """Raises an error if this is another broker or cluster, or does not support what is in the file."""
+    """Raises an error if a secret is missing, or this is another broker or cluster, or an unsuitable version."""
+    guard_secrets(loaded)
     guard_broker(address, server)
     guard_cluster(loaded, server, cluster)
     major, minor = server.version[:2]

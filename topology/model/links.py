@@ -232,7 +232,7 @@ class Shovel(_Parameter):
     src_delete_after: Annotated[Literal["never", "queue-length"] | MessageCount | None, _EVERYWHERE] = Field(
         None,
         description="When the shovel deletes itself: `never`, after the initial `queue-length`, or after this many "
-        "messages.",
+        "messages; such a shovel is only started by `apply --run shovel:NAME`.",
     )
     src_predeclared: Annotated[bool | None, LinkSupport("4.0..", amqp10="4.3..", local="..")] = Field(
         None, description="Whether the source must already exist and is not declared."
