@@ -76,6 +76,8 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
             )
         missing = frozenset((*absent.missing, *absent.unavailable))
         for name in sorted(added - missing):
+            queues = consumer.app.amqp.queues
+            queues.select_add(queues[name])  # before 5.7, Celery does not consume it after a reconnect
             consumer.add_task_queue(name)  # logs it
         self._awaited, self._known = missing, self._known | (added - missing)
 
