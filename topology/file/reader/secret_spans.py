@@ -82,11 +82,11 @@ class SecretSpans:
 
 
 #: Sections of which only an apply needs the secrets.
-_OPERATIONS = frozenset({"users", "federation", "shovels"})
+_OPERATIONS = frozenset({"users", "federation", "shovels", "global_parameters"})
 
 
 def operational_secrets(root: yaml.Node) -> set[int]:
-    """The `id` of each scalar that is a secret of a user or of a link."""
+    """The `id` of each scalar that is a secret of a user, a link or a global parameter."""
     found: set[int] = set()
     seen: set[tuple[int, str]] = set()
     pending = [(section, "users" if name == "users" else "plain") for name, section in _operations(root)]

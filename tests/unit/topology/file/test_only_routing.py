@@ -60,6 +60,7 @@ def test_a_file_is_checked_without_its_secrets(file: Path) -> None:
         "users: {u: {password_file: nowhere.txt}}",
         'shovels: {s: {src_uri: "amqp://u:${PW}@h/v", src_queue: a, dest_uri: ["amqp://", "${URI}"]}}',
         'federation: {upstreams: {u: {uri: "${URI}", arguments: {x-token: "${TOKEN}"}}}}',
+        'global_parameters: {mail: {password: "${MAIL_PASSWORD}"}}',
     ],
 )
 def test_whatever_a_secret_is_made_of_only_plan_and_apply_need_it(tmp_path: Path, section: str) -> None:
