@@ -4,6 +4,7 @@ PYTHON   ?= python3
 VENV     ?= .venv
 JOBS     ?= 3
 VERSIONS ?= 3.10 4.0 4.3
+CASES    ?= 300
 PYTHONS  ?= 3.11 3.13 3.14
 CELERY   ?= 5.5.0
 BROKER   ?=
@@ -13,6 +14,8 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
+# Live tests whose cases are random.
+RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
@@ -23,7 +26,7 @@ export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit live matrix oldest pythons lint types bench docs clean
+.PHONY: help install demo test unit live matrix proof oldest pythons lint types bench docs clean
 
 help: ## list the targets and variables
 	@echo 'Targets:'
@@ -34,7 +37,8 @@ help: ## list the targets and variables
 	@echo '  VENV      virtual environment                             [$(VENV)]'
 	@echo '  CELERY    version of `make oldest`                        [$(CELERY)]'
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
-	@echo '  VERSIONS  RabbitMQ versions of `make matrix`              [$(VERSIONS)]'
+	@echo '  VERSIONS  RabbitMQ versions of `make matrix` and `proof`  [$(VERSIONS)]'
+	@echo '  CASES     random cases for each test of `make proof`      [$(CASES)]'
 	@echo '  PYTHONS   Python versions of `make pythons`               [$(PYTHONS)]'
 	@echo '  BROKER    AMQP URL of a running broker to test against    [$(BROKER)]'
 	@echo '  ARGS      extra arguments, passed through                 [$(ARGS)]'
@@ -65,6 +69,14 @@ matrix: $(STAMP) ## `make live` on each RabbitMQ version
 	@failed=''; for version in $(VERSIONS); do \
 		echo "== RabbitMQ $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
+	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
+
+proof: $(STAMP) ## random cases in numbers: a million patterns, and files on each RabbitMQ version
+	ROUTECTL_TEST_FUZZ=1000000 $(BIN)/pytest tests/unit/routing/test_fuzz.py $(ARGS)
+	@failed=''; for version in $(VERSIONS); do \
+		echo "== RabbitMQ $$version"; \
+		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest -n $(JOBS) $(RANDOM) $(ARGS) \
+			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 
 oldest: ## the tests with Celery workers, and of routing, on the oldest Celery

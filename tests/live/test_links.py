@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from pathlib import Path
@@ -155,7 +156,11 @@ def _applied(client: Client, vhost: str, desired: State) -> tuple[str, ...]:
     return tuple(f"{change.action} {change.key} {change.differences()}" for change in changes)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+#: Random links for each test; more with `make proof`.
+CASES = int(os.environ.get("ROUTECTL_TEST_CASES", "15"))
+
+
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(shovel=SHOVELS, upstream=UPSTREAMS, members=st.lists(MEMBERS, max_size=2))
 def test_links_that_the_file_accepts_are_applied_and_found_again_unchanged(
     client: Client,
@@ -205,7 +210,7 @@ def test_shovels_that_the_file_refuses_are_refused_by_the_broker(
     assert status == 400
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     uri=st.builds(
         "{}://{}{}{}{}".format,

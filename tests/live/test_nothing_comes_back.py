@@ -1,7 +1,7 @@
 """After an apply, a plan is empty: for random objects of every kind, with odd names and values.
 
 What RabbitMQ cannot store, `lint` refuses; whatever it does not refuse is applied without a failure.
-ROUTECTL_TEST_FUZZ is the number of files for each test.
+The number of files for each test is that of `make proof`, if it is set.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.conftest import delete_vhost
 
 from .conftest import Command
 
-FILES = int(os.environ.get("ROUTECTL_TEST_FUZZ", "8"))
+FILES = int(os.environ.get("ROUTECTL_TEST_CASES", "8"))
 
 some = settings(
     max_examples=FILES,
     deadline=None,
-    derandomize="ROUTECTL_TEST_FUZZ" not in os.environ,
+    derandomize="ROUTECTL_TEST_CASES" not in os.environ,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink]
     if FILES > 100

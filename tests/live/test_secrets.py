@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,7 +41,11 @@ federation: {{upstreams: {{refused: {{uri: "amqp://h", arguments: {{x-nothing: "
 """
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+#: Random sets of secrets; more with `make proof`.
+CASES = int(os.environ.get("ROUTECTL_TEST_CASES", "4"))
+
+
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(secrets=st.lists(_SECRETS, min_size=3, max_size=3, unique=True))
 def test_no_secret_is_shown_when_a_broker_refuses_it(
     routectl: Command,
