@@ -82,6 +82,12 @@ def command(
         code = console.fail(error)
         return code if isinstance(error, UnreadableFile) else 1
     facts = None if app is None else _facts(app, parts[0])
+    if facts is not None and facts.routes_by is None and not facts.overridden:
+        origin = parts[0].router.origin
+        console.say(
+            f"note: {app} is not set up from {origin} yet: the table shows where the file routes its tasks, and the "
+            "findings what differs now"
+        )
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)
     failed = sum(finding.code == "failed-test" for finding in found)

@@ -319,3 +319,13 @@ def test_a_priority_that_some_calls_take_with_them_is_not_lost(
 ) -> None:
     after = '@app.task(name="orders.cancel", shared=False, priority=3)\ndef cancel(): ...'
     assert codes(checked(capsys, "--app", write(folder, after=after), code=0)) == []
+
+
+def test_before_an_app_uses_the_file_check_says_what_the_table_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["check", "--app", write(folder, setup="")])
+    note = " is not set up from queues.yaml yet: the table shows where the file routes its tasks"
+    assert note in capsys.readouterr().err
+    run(["check", "--app", write(folder)])
+    assert note not in capsys.readouterr().err
