@@ -52,7 +52,10 @@ class FileError(RoutectlError):
         self.findings = tuple(findings)
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(str(finding) for finding in self.findings)])
+        lines = [self.message]
+        for finding in self.findings:
+            lines += [str(finding), *([f"  help: {finding.help}"] if finding.help else [])]
+        return "\n".join(lines)
 
 
 class UnreadableFile(FileError):

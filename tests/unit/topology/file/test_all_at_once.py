@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from routectl.topology.errors import FileError
+from routectl.topology.file.load import load
 from routectl.topology.lint.context import MAX_FINDINGS
 
 from ...loading import Folder, body
@@ -118,3 +122,14 @@ def test_very_long_lines_are_truncated(tmp_path: Path) -> None:
         for finding in folder.findings(body(text)):
             assert len(finding.render()) < 2_000
             assert len(repr(finding)) < 4_000
+
+
+def test_the_error_as_text_says_what_to_do(tmp_path: Path) -> None:
+    """A worker whose file has mistakes ends with a traceback, of which this is the last part."""
+    (tmp_path / "queues.yaml").write_text("version: 1\nqueues: {high: {typ: quorum}}\n")
+    with pytest.raises(FileError) as caught:
+        load(tmp_path / "queues.yaml", {})
+    assert str(caught.value).splitlines()[1:] == [
+        f"{tmp_path}/queues.yaml:2:17: error[unknown-key]: unknown key `typ`",
+        "  help: did you mean `type`?",
+    ]
