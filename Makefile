@@ -2,7 +2,7 @@
 
 PYTHON   ?= python3
 VENV     ?= .venv
-JOBS     ?= 3
+JOBS     ?= 4
 VERSIONS ?= 3.10 4.0 4.3
 CASES    ?= 300
 PYTHONS  ?= 3.11 3.13 3.14
