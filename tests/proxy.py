@@ -35,6 +35,10 @@ class Proxy:
         finally:
             self._open.set()
 
+    def resume(self) -> None:
+        """Lets everything through again."""
+        self._open.set()
+
     def close(self) -> None:
         """Closes all connections."""
         self._open.set()

@@ -38,10 +38,13 @@ def cluster(private_broker: Callable[..., Node], tmp_path: Path) -> tuple[Node, 
     """Two nodes; a classic queue is on the one where it is declared."""
     if brokers.only_docker():
         pytest.skip("a container is a cluster of its own")
-    one = private_broker(name="one", home=tmp_path, conf=CLUSTER)
+    one = private_broker(name="one", home=tmp_path, conf=CLUSTER, begin=False)
+    one.start(wait=False)
     two = private_broker(name="two", home=tmp_path, conf=CLUSTER, own_epmd=False, begin=False)
     two.ports = dataclasses.replace(two.ports, epmd=one.ports.epmd)
-    two.start()
+    two.start(wait=False)
+    for node in (one, two):
+        node.wait_ready()
     for node, name in ((one, "high"), (two, "low")):
         with Connection(node.url) as connection:
             Queue(name, Exchange("tasks", "topic"), name)(connection.channel()).declare()

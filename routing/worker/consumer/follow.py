@@ -67,6 +67,8 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
             absent = _absent(consumer.app, added)
         except (UsageError, *consumer.connection_errors) as error:
             _logger.error("cannot consume the queues that the file got: %s", error)
+            if not isinstance(error, UsageError):
+                self._table = None  # the broker may answer the next time
             return
         for name in sorted({*absent.missing} - self._awaited):
             _logger.warning("queue `%s` is consumed as soon as `routectl apply` has created it", name)

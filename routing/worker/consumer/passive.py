@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Seconds that the broker has to answer a question about a queue; and about others, once it has not answered.
 _ANSWER_TIMEOUT, _NEXT_TIMEOUT = 3.0, 0.5
 
+#: Further attempts to connect to a broker under load, 2, 4, and 6 s later.
+_CONNECT_RETRIES = 3
+
 _NO_ANSWER = "the broker does not answer questions about it, as if its node was down"
 
 
@@ -39,11 +42,16 @@ def absent_queues(connection: Any, queues: Iterable[str]) -> AbsentQueues:
       connection: The worker's connection. The questions are sent on one of their own, which can be dropped: for a
         queue whose node has crashed, RabbitMQ 4.3 takes a minute to answer.
       queues: Their names.
+
+    Raises:
+      OSError: The broker does not accept another connection; like the other recoverable errors of `connection`.
     """
     found = AbsentQueues([], {})
     questions, timeout = connection.clone(), _ANSWER_TIMEOUT
     try:
         for queue in queues:
+            # By itself, kombu gives up after one timeout, by an error for which Celery ends the worker.
+            questions.ensure_connection(max_retries=_CONNECT_RETRIES, reraise_as_library_errors=False)
             try:
                 reason = _refusal(questions, queue, timeout)
             except TimeoutError:

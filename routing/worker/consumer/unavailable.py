@@ -65,7 +65,11 @@ class UnavailableQueues:
         consumer = self._consumer
         if consumer.connection is not connection or consumer.blueprint.state != bootsteps.RUN:
             return
-        found = absent_queues(connection, self._reasons)
+        try:
+            found = absent_queues(connection, self._reasons)
+        except connection.recoverable_connection_errors:
+            self._schedule(connection, min(2 * delay, _LAST_RETRY))
+            return
         gone = {name: missing_queues_message([name], connection.virtual_host) for name in found.missing}
         absent = {**found.unavailable, **gone}
         for name, reason in absent.items():
