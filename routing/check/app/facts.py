@@ -8,6 +8,7 @@ from typing import Any
 
 from ....topology.model.routing import BYPASSING_OPTIONS
 from ...rules.call import Call
+from ...task_routes.address import entity_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class TaskSource:
     def address(self) -> dict[str, str]:
         """The destination that it sets itself; kombu's queues and exchanges by their names."""
         given = {name: value for name in BYPASSING_OPTIONS if (value := self.options.get(name)) is not None}
-        return {name: str(getattr(value, "name", value)) for name, value in given.items()}
+        return {name: entity_name(value) for name, value in given.items()}
 
     def __str__(self) -> str:
         if self.schedule is None:

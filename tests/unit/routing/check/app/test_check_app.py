@@ -329,3 +329,12 @@ def test_before_an_app_uses_the_file_check_says_what_the_table_is(
     assert note in capsys.readouterr().err
     run(["check", "--app", write(folder)])
     assert note not in capsys.readouterr().err
+
+
+def test_a_queue_named_by_an_enumeration_is_shown_by_its_value(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enumeration = "import enum\nQueues = enum.StrEnum('Queues', {'SLOW': 'low'})\n"
+    name = write(folder, setup=f'{enumeration}configure(app, "queues.yaml")', options=", queue=Queues.SLOW")
+    (finding,) = checked(capsys, "--app", name)["findings"]
+    assert "sets `queue: low` itself and goes to `low`" in finding["message"]
