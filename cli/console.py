@@ -137,10 +137,11 @@ class Console:
 
     def _failure(self, error: BaseException) -> int:
         # Imported here so that `--version` and `--help` do not load it.
+        from ..topology.base.redaction import mask_urls
         from ..topology.errors import FileError, Refused, RoutectlError, Unreachable
 
         if self.debug:
-            self._write("".join(traceback.format_exception(error)), err=True)
+            self._write(mask_urls("".join(traceback.format_exception(error))), err=True)
         if isinstance(error, FileError):
             self._findings(error)
             return 2
@@ -154,7 +155,7 @@ class Console:
             return 1 if isinstance(error, Refused) else 2
         first_line = next(iter(str(error).splitlines()), "")
         hint = f"this is a bug: run the command again with `--debug` and report it at {ISSUES}"
-        self._error(f"{type(error).__name__}: {first_line}", hint)
+        self._error(mask_urls(f"{type(error).__name__}: {first_line}"), hint)
         return 2
 
     def _findings(self, error: Any) -> None:

@@ -263,5 +263,7 @@ def _hint(exchange: str, key: str, router: Router) -> str:
     )
     if not in_file:
         return f"it is not in {router.origin}, so `routectl apply` does not create it"
+    if exchange in body.exchanges and router.table.addresses.queue_at(exchange, key) is None:
+        return f"{router.origin} binds no queue for this key there: it was given by the caller"
     found = body.exchanges.get(exchange) if exchange else body.queues[key]
     return HINT_APPLY if not router.declare or (found and found.external) else _HINT_DECLARED

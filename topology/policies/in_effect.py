@@ -150,25 +150,27 @@ def uncertain_policies(desired: State, live: State, version: Version) -> list[st
 
 
 def overriding_policies(desired: State, live: State, version: Version) -> dict[Key, str]:
-    """The policies that the file does not name and that change its queues, each with what it does.
+    """The policies and operator policies that the file does not name and that change its queues, with what each does.
 
     Parameters:
       desired: The state declared in the file.
       live: The state of the broker, without what is to be deleted.
       version: The broker's version.
     """
-    foreign = {key for key in live if key.kind is Kind.POLICY and key not in desired}
+    foreign = {key for key in live if key.kind in _POLICIES and key not in desired}
     vhosts = _by_vhost({**live, **desired}, version) if foreign else {}
     harm: dict[Key, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for key, item in desired.items():
         if key.kind is not Kind.QUEUE or key.vhost not in vhosts:
             continue
         target = _target(key, item.properties)
-        match = vhosts[key.vhost].policies.match(target)
-        for policy in filter(None, (match.applied, *match.tied)):
-            policy_key = Key(Kind.POLICY, key.vhost, (policy.name,))
-            if policy_key in foreign:
-                harm[policy_key][_override(policy, match, target)].append(key.name[0])
+        found_in = vhosts[key.vhost]
+        for kind, policies in zip(_POLICIES, (found_in.policies, found_in.operator), strict=True):
+            match = policies.match(target)
+            for policy in filter(None, (match.applied, *match.tied)):
+                policy_key = Key(kind, key.vhost, (policy.name,))
+                if policy_key in foreign:
+                    harm[policy_key][_override(policy, match, target)].append(key.name[0])
     return {
         key: "; ".join(f"{_names(queues)}: {what}" for what, queues in found.items())
         for key, found in harm.items()

@@ -87,3 +87,14 @@ def test_an_error_of_the_default_broker_names_the_variable_that_sets_another(
     monkeypatch.setenv("ROUTECTL_BROKER", "amqp://127.0.0.1:1/")
     assert run(["plan", *unreachable]) == 2
     assert "ROUTECTL_BROKER" not in capsys.readouterr().err
+
+
+def test_a_traceback_shows_no_credentials_of_a_url(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(debug=True)
+    try:
+        raise RuntimeError("boom amqp://user:s3cret@host/vhost")
+    except RuntimeError as error:
+        console.fail(error)
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "s3cret@" not in shown

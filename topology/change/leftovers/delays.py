@@ -20,7 +20,8 @@ def delayed_tasks_lost(affected: Collection[Key], desired: State, live: State) -
     lost: set[Key] = set()
     for vhost in {key.vhost for key in affected}:
         if exchange_key(vhost, DELIVERY) in live:
-            lost |= _lost([key for key in affected if key.vhost == vhost], vhost, {**live, **desired})
+            # By the live types: a topic exchange that becomes direct stops delivering delayed tasks.
+            lost |= _lost([key for key in affected if key.vhost == vhost], vhost, {**desired, **live})
     return lost
 
 

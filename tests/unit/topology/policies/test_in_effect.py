@@ -126,3 +126,9 @@ def test_ten_thousand_queues_are_one_effect_each() -> None:
     assert {effect.after.policy for effect in found} == {"limits"}
     assert len({effect.key for effect in found}) == 10_000
     assert queue_key("/", "q1") in {effect.key for effect in found}
+
+
+def test_an_operator_policy_of_others_that_changes_the_files_queues_is_named_too() -> None:
+    theirs = policy("theirs", "^media", kind=Kind.OPERATOR_POLICY, message_ttl=5000)
+    found = overriding_policies(state(MEDIA, JOBS, LIMITS), state(MEDIA, theirs), VERSION)
+    assert found == {theirs.key: "queue media: message-ttl: 5s"}

@@ -56,3 +56,9 @@ def test_a_binding_whose_tasks_another_one_delivers_does_not_count() -> None:
 
 def test_without_delayed_delivery_nothing_is_delayed() -> None:
     assert delayed_tasks_lost([queue_key("/", "high")], {}, state(queue("high"))) == set()
+
+
+def test_an_exchange_that_becomes_direct_counts() -> None:
+    direct = Topology.model_validate({"version": 1, "exchanges": {"tasks": {"type": "direct"}}})
+    desired = {**LIVE, **desired_state(direct, "/")}
+    assert delayed_tasks_lost([exchange_key("/", "tasks")], desired, LIVE) == {exchange_key("/", "tasks")}
