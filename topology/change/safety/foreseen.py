@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from ...base.requirements import PLUGINS, missing_component, set_tags
@@ -207,20 +208,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _for_exchange(exchange: Resource) -> Iterator[tuple[str, Key]]:
-    yield "configure", exchange.key
-    alternate = exchange.properties["arguments"].get("alternate-exchange")
-    if isinstance(alternate, str):
-        yield "read", exchange.key
-        yield "write", exchange_key(exchange.key.vhost, alternate)
-
-
-def _for_queue(queue: Resource) -> Iterator[tuple[str, Key]]:
-    yield "configure", queue.key
-    target = queue.properties["arguments"].get("x-dead-letter-exchange")
+def _for_declaration(declared: Resource, argument: str) -> Iterator[tuple[str, Key]]:
+    """What declaring an exchange or a queue needs, if the argument names an exchange that it forwards to."""
+    yield "configure", declared.key
+    target = declared.properties["arguments"].get(argument)
     if isinstance(target, str):
-        yield "read", queue.key
-        yield "write", exchange_key(queue.key.vhost, target)
+        yield "read", declared.key
+        yield "write", exchange_key(declared.key.vhost, target)
 
 
 def _for_binding(binding: Resource) -> Iterator[tuple[str, Key]]:
@@ -230,8 +224,8 @@ def _for_binding(binding: Resource) -> Iterator[tuple[str, Key]]:
 
 
 _NEEDS: dict[Kind, Callable[[Resource], Iterator[tuple[str, Key]]]] = {
-    Kind.EXCHANGE: _for_exchange,
-    Kind.QUEUE: _for_queue,
+    Kind.EXCHANGE: partial(_for_declaration, argument="alternate-exchange"),
+    Kind.QUEUE: partial(_for_declaration, argument="x-dead-letter-exchange"),
     Kind.BINDING: _for_binding,
 }
 
