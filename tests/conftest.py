@@ -9,19 +9,24 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import celery.app.builtins  # noqa: F401 every test has Celery's own tasks
+import kombu
 import pytest
 from celery import _state
+from celery.app.defaults import DEFAULTS
+from pika.connection import Parameters
 
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.server import find
 
 from . import brokers
 from .brokers import Broker, Management
+from .children.sitecustomize import CONNECT_TIMEOUT
 
 _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
 
@@ -32,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell's background job ignores SIGINT, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     brokers.share_ports()
+    _wait_for_busy_brokers()
     if not hasattr(config, "workerinput"):
         os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-")
         os.environ[_PID] = str(os.getpid())
@@ -42,6 +48,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         brokers.release(Path(os.environ.pop(_RUN)))
         del os.environ[_PID]
+
+
+def _wait_for_busy_brokers() -> None:
+    """Gives every connection of a test, in this process and in those that it starts, time to be accepted.
+
+    A test run keeps its broker so busy that the libraries' defaults, of 4 to 15 seconds, have ended tests by chance.
+    """
+    DEFAULTS["broker_connection_timeout"] = CONNECT_TIMEOUT
+    kombu.Connection.__init__ = partialmethod(kombu.Connection.__init__, connect_timeout=CONNECT_TIMEOUT)
+    Parameters.DEFAULT_SOCKET_TIMEOUT = Parameters.DEFAULT_STACK_TIMEOUT = CONNECT_TIMEOUT
+    os.environ["PYTHONPATH"] = in_python_path(Path(__file__).with_name("children"))
+
+
+def in_python_path(folder: Path) -> str:
+    """The `PYTHONPATH` of a process that also imports from a folder."""
+    return os.pathsep.join(dict.fromkeys([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
 
 
 @pytest.fixture(autouse=True)

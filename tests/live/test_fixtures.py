@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from urllib.parse import quote
 
+import celery
+import kombu
 import pika
 import pytest
 
 from tests.brokers import Broker, Management
+from tests.children.sitecustomize import CONNECT_TIMEOUT
 
 
 def test_broker_answers_on_both_ports(broker: Broker, management: Management) -> None:
@@ -27,3 +32,14 @@ def test_an_error_of_the_api_fails_the_test(management: Management) -> None:
     with pytest.raises(AssertionError, match="404"):
         management.get("queues/%2f/no such queue")
     assert management.request("GET", "vhosts/none")[0] == 404
+
+
+def test_a_busy_broker_has_a_minute_to_accept_a_connection() -> None:
+    code = "import celery; print(celery.Celery().connection().connect_timeout)"
+    limits = [
+        int(subprocess.check_output([sys.executable, "-c", code])),
+        celery.Celery(set_as_current=False).connection().connect_timeout,
+        kombu.Connection().connect_timeout,
+        pika.URLParameters("amqp://").stack_timeout,
+    ]
+    assert limits == [CONNECT_TIMEOUT] * 4

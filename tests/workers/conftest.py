@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 import pytest
 from celery import Celery
-from celery.app.defaults import DEFAULTS
 
 from routectl.routing.celery import configure
 from routectl.topology.delivery.addresses import AddressBook
@@ -257,14 +256,6 @@ def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
 def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
     """Waits for remote control, which connects separately in green pools: commands sent before are lost."""
     until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _patient() -> Iterator[None]:
-    """Raises the connection timeout of apps in this process: RabbitMQ 4.3 occasionally takes 5 s to accept one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(DEFAULTS, "broker_connection_timeout", 30)
-        yield
 
 
 @pytest.fixture(scope="module")

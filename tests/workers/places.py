@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 
+from ..conftest import in_python_path
 from ..markdown import ROOT, blocks, first_file
 from .conftest import Project
 
@@ -37,7 +38,7 @@ def write(project: Project, title: str) -> None:
     project.environment.update(
         CELERY_BROKER_URL=project.url,
         CELERY_RESULT_BACKEND=f"file://{project.folder}/results",
-        PYTHONPATH=str(project.folder),
+        PYTHONPATH=in_python_path(project.folder),
     )
 
 

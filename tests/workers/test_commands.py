@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import in_python_path
 from .conftest import QUICK, Project
 
 FILE = """
@@ -128,7 +129,7 @@ def test_an_app_whose_own_file_is_not_in_the_working_directory_says_so(project: 
     elsewhere = project.folder / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     words = (*ROUTECTL, "worker", "high", "-A", module, "-f", str(project.folder / "queues.yaml"))
-    environment = {**project.env, "PYTHONPATH": str(project.folder)}
+    environment = {**project.env, "PYTHONPATH": in_python_path(project.folder)}
     done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (

@@ -39,7 +39,6 @@ from routectl.routing.celery import Undeliverable, configure
 app = Celery("web", broker=os.environ["PROJ_BROKER"])
 configure(app, "queues.yaml")
 app.conf.broker_pool_limit = 20
-app.conf.broker_connection_timeout = 30  # RabbitMQ 4.3 now and then keeps that many at once waiting for 5 s
 
 def publish(name):
     try:

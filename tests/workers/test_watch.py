@@ -51,7 +51,6 @@ from routectl.routing.celery import Undeliverable, configure
 
 logging.basicConfig(level="ERROR", format="%(message)s")
 app = Celery("producer", broker=os.environ["PROJ_BROKER"])
-app.conf.broker_connection_timeout = 30  # RabbitMQ 4.3 may keep a connection waiting
 configure(app, "queues.yaml", watch=True)
 for number in itertools.count():
     for name in ("report.daily", "report.gone"):
@@ -71,7 +70,7 @@ from celery import Celery
 from routectl.routing.celery import configure
 
 app = Celery("proj", broker=os.environ["PROJ_BROKER"])
-app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1, broker_connection_timeout=30)
+app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1)
 configure(app, "queues.yaml", watch=True)
 
 @app.task(name="forward")
