@@ -65,9 +65,12 @@ def command(
     from .text import report_text
 
     saved = read_plan(plan_file) if plan_file is not None else None
-    given = click.get_current_context().get_parameter_source("files") is not ParameterSource.DEFAULT
-    if saved is not None and saved.files and not given:
-        files = tuple(Path(name) for name in saved.files)
+    if saved is not None:
+        typed = {name for name in ("files", "via") if _is_typed(name)}
+        if saved.files and "files" not in typed:
+            files = tuple(Path(name) for name in saved.files)
+        if "via" not in typed:
+            options["via"] = saved.via
     delete, started = (saved.deletions, saved.started) if saved else ((), ())
     with make_plan(console, files, options, delete=delete, run=started) as planned:
         if saved is not None:
@@ -98,6 +101,10 @@ def command(
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code
+
+
+def _is_typed(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _refuse_if_stale(console: Console, saved: Plan, current: Plan) -> None:

@@ -27,7 +27,8 @@ planning_options = option_group(
         type=click.Choice(["management", "amqp"]),
         default="management",
         show_default=True,
-        help="amqp works without the management API, but only creates and checks objects.",
+        help="amqp works without the management API, but only creates exchanges, queues and bindings, and compares "
+        "no settings.",
     ),
     click.option("--cluster", metavar="NAME", help="Refuse any other cluster."),
     click.option(
@@ -53,7 +54,7 @@ planning_options = option_group(
 @file_option
 @broker_options
 @planning_options
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes; not over AMQP.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file, for apply."
 )
@@ -66,12 +67,18 @@ def command(
     Compares the file with the broker, and changes nothing.
     """
     # Imported here so that `--help` answers at once.
-    from .planning import make_plan, show_plan, write_plan
+    from ..topology.errors import UsageError
+    from .planning import how_to_apply, make_plan, show_plan, write_plan
 
+    if exit_code and options["via"] == "amqp":
+        raise UsageError(
+            "`--exit-code` needs the management API: AMQP does not show whether the broker matches the file",
+            "remove `--via amqp` or `--exit-code`",
+        )
     with make_plan(console, files, options) as planned:
         plan = planned.plan
     if out is not None:
         write_plan(console, plan, out)
-        console.say(f"wrote {out}; apply it with `routectl apply {out}`")
+        console.say(f"wrote {out}; {how_to_apply(planned, out)}")
     show_plan(console, plan)
     return 1 if exit_code and not plan.empty else 0

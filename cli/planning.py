@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import click
+from click.core import ParameterSource
 
 from ..topology.base.known_secrets import KnownSecrets
+from ..topology.base.redaction import mask_urls
 from ..topology.base.resources import Key
 from ..topology.base.selectors import selector
 from ..topology.broker.session import AmqpSession, ManagementSession
-from ..topology.change.plan import Plan
+from ..topology.change.plan import Permit, Plan
 from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
+from ..topology.change.refusals import refusals
 from ..topology.errors import UsageError
 from .console import Console
 from .files import write_file
 from .options import address_of, load_files
 from .text import plan_text
+
+#: The options that a saved plan does not contain.
+_REPEATED = frozenset(
+    {"broker", "management", "ca_file", "cert_file", "key_file", "insecure", "timeout", "cluster"}
+)
 
 
 @contextmanager
@@ -43,6 +54,8 @@ def make_plan(
       FileError: The file has mistakes; the broker was not contacted.
       BrokerError: The broker cannot be read.
     """
+    if options["via"] == "amqp":
+        _refuse_over_amqp({"--delete": options["deletions"], "--run": options["runs"]})
     loaded = load_files(console, files, require_secrets=options["via"] != "amqp")
     address = address_of(options)
     passwords = {address.password.reveal(), address.management.password.reveal()}
@@ -50,9 +63,7 @@ def make_plan(
     console.protect(KnownSecrets(passwords, public=names))
     vhost = vhost_of(loaded, address)
     if options["via"] == "amqp":
-        if options["deletions"]:
-            raise UsageError("`--delete` needs the management API", "remove `--via amqp`")
-        yield plan_by_amqp(loaded, address, AmqpSession(address, vhost))
+        yield plan_by_amqp(loaded, address, AmqpSession(address, vhost), cluster=options["cluster"])
         return
     with ManagementSession(address, timeout=options["timeout"]) as session:
         yield plan_by_management(
@@ -64,6 +75,13 @@ def make_plan(
             selected=options["deletions"],
             run=[*options["runs"], *(selector(key, vhost) for key in run)],
         )
+
+
+def _refuse_over_amqp(given: Mapping[str, Any]) -> None:
+    """Raises UsageError if one of the options is given, all of which need to know what is on the broker."""
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"`{option}` needs the management API", "remove `--via amqp`")
 
 
 def show_plan(console: Console, plan: Plan) -> None:
@@ -81,6 +99,39 @@ def write_plan(console: Console, plan: Plan, path: Path) -> None:
       UsageError: The file cannot be written.
     """
     write_file(path, json.dumps(console.clean(plan.as_dict()), indent=2, ensure_ascii=False), private=True)
+
+
+def how_to_apply(planned: Planned, path: Path) -> str:
+    """The command that applies a saved plan, with the options of this command that the plan does not contain.
+
+    A URL with a password is not repeated: the variable that sets it is named instead.
+
+    Parameters:
+      planned: The plan.
+      path: Where it was saved.
+    """
+    refused = refusals(planned, get_args(Permit))
+    if refused:
+        return f"`apply` would refuse it: {refused[0].message}"
+    words, variables = ["routectl", "apply", str(path)], []
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in _REPEATED or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = str(context.params[name]).removesuffix(".0")
+        if mask_urls(value) != value:
+            variables.append(str(parameter.envvar))
+        else:
+            words += [max(parameter.opts, key=len)] + ([] if value == "True" else [value])
+    risks = dict.fromkeys(risk for change in planned.plan.changes for risk in change.risks)
+    words += [word for risk in risks for word in ("--allow", risk)]
+    given = (
+        f"with {' and '.join(variables)} set to the same URL{'s' * (len(variables) > 1)}, "
+        if variables
+        else ""
+    )
+    return f"{given}apply it with `{shlex.join(words)}`"
 
 
 def read_plan(path: Path) -> Plan:

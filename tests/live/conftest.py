@@ -50,7 +50,7 @@ class Command:
     def __init__(self, broker: Broker, vhost: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.broker, self.vhost, self.folder = broker, vhost, folder
         self.path = folder / "queues.yaml"
-        self._capsys = capsys
+        self.capsys = capsys
 
     def write(self, text: str) -> Path:
         """Writes the file, with `version: 1` as its first line."""
@@ -65,9 +65,9 @@ class Command:
 
     def __call__(self, *words: str, url: str | None = None, management: str | None = None) -> Result:
         """Runs a command in this process."""
-        self._capsys.readouterr()
+        self.capsys.readouterr()
         code = run(self.arguments(*words, url=url, management=management))
-        printed = self._capsys.readouterr()
+        printed = self.capsys.readouterr()
         assert "Traceback" not in printed.err
         return Result(code, printed.out, printed.err)
 

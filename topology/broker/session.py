@@ -178,8 +178,11 @@ class AmqpSession:
         self._vhost = vhost
         with Amqp(address, vhost):
             pass
+        found = greeting(address, timeout=_CONNECT_TIMEOUT)
         #: The broker's version, such as `4.3.6`; empty if it does not report one.
-        self.product_version: str = greeting(address, timeout=_CONNECT_TIMEOUT).version
+        self.product_version: str = found.version
+        #: The name of its cluster; empty if it does not report one.
+        self.cluster_name: str = found.cluster_name
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
         """What exists, or may exist, of the file's exchanges, queues and bindings; all of it is `unseen`.

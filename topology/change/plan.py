@@ -18,6 +18,8 @@ from .safety.self_deleting import self_deleting
 
 Action = Literal["create", "update", "replace", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
+Permit = Literal["disruptive", "destructive", "data-loss"]
+Via = Literal["management", "amqp"]
 
 FORMAT_VERSION = 1
 
@@ -56,7 +58,7 @@ class Change:
 
     @property
     def risks(self) -> tuple[str, ...]:
-        """The risks that the user must accept: if messages may be lost, also `data-loss`."""
+        """The risks that `--allow` must name: if messages may be lost, also `data-loss`; empty if it is safe."""
         if self.risk == "safe":
             return ()
         holds = self.messages if self.action == "delete" and self.key.kind in _HOLD_MESSAGES else 0
@@ -91,7 +93,7 @@ class Change:
             **self.key.as_dict(),
             "before": mask(self.before),
             "after": mask(self.after),
-            "risk": self.risk,
+            "risks": list(self.risks),
             "reason": self.reason,
             "messages": self.messages,
             "consumers": self.consumers,
@@ -108,7 +110,8 @@ class Change:
         key = Key(Kind(data["kind"]), _typed(data["vhost"], str), _texts(data["name"]))
         if len(key.name) != _NAME_PARTS.get(key.kind, 1):
             raise ValueError(f"not the name of a {key.kind}")
-        action, risk = data["action"], data["risk"]
+        action: Any = data["action"]
+        risk: Any = next(iter(_texts(data["risks"])), "safe")
         if action not in get_args(Action) or risk not in get_args(Risk):
             raise ValueError("neither an action nor a risk")
         return cls(
@@ -213,6 +216,11 @@ class Plan:
         return bool(self.cluster)
 
     @property
+    def via(self) -> Via:
+        """What the plan was made with."""
+        return "management" if self.complete else "amqp"
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is known to differ from the file."""
         return not self.problems and all(change.action == "verify" for change in self.changes)
@@ -286,6 +294,8 @@ class Plan:
 def stale_reasons(saved: Plan, current: Plan) -> list[str]:
     """What has changed since a plan was saved, apart from message and consumer counts; empty if nothing.
 
+    A change that is no longer needed is no reason: an apply that was interrupted has made it, and is repeated.
+
     Parameters:
       saved: The saved plan.
       current: The plan for the current file and broker.
@@ -296,17 +306,20 @@ def stale_reasons(saved: Plan, current: Plan) -> list[str]:
         {change.key: _without_counts(change) for change in plan.changes} for plan in (saved, current)
     )
     reasons = []
-    for key in dict.fromkeys([*then, *now]):
-        if key not in now:
-            reasons.append(f"{current.name_of(key)}: no longer differs")
-        elif key not in then:
+    for key in now:
+        if key not in then:
             past = _PAST[now[key]["action"]]
             reasons.append(
                 f"{current.name_of(key)}: did not differ when the plan was made, but would be {past} now"
             )
-        elif then[key] != now[key]:
+        elif then[key] != now[key] and not _is_created(then[key], now[key]):
             reasons.append(f"{current.name_of(key)}: the difference has changed since the plan was made")
     return reasons
+
+
+def _is_created(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether an object that was to be created exists now, as far as AMQP shows."""
+    return (then["action"], now["action"]) == ("create", "verify") and then["after"] == now["after"]
 
 
 def _target(plan: Plan) -> str:
@@ -324,5 +337,5 @@ _PAST = {
 
 
 def _without_counts(change: Change) -> dict[str, Any]:
-    ignored = ("messages", "consumers", "delayed", "reason")
+    ignored = ("messages", "consumers", "delayed", "reason", "risks")
     return {name: value for name, value in change.as_dict().items() if name not in ignored}

@@ -181,7 +181,7 @@ def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | 
     """Raises an error if a secret is missing, or this is another broker or cluster, or an unsuitable version."""
     guard_secrets(loaded)
     guard_broker(address, server)
-    guard_cluster(loaded, server, cluster)
+    guard_cluster(loaded, server.cluster_name, cluster)
     major, minor = server.version[:2]
     guard_version(loaded, (major, minor))
     guard_exchange_types(loaded, server)
@@ -209,17 +209,22 @@ def _vhosts_to_read(
     return {*vhosts, *others, *(key.vhost for key in delete if key.vhost)}
 
 
-def plan_by_amqp(loaded: Loaded, address: Address, session: AmqpSession) -> Planned:
+def plan_by_amqp(
+    loaded: Loaded, address: Address, session: AmqpSession, *, cluster: str | None = None
+) -> Planned:
     """Compares the file's exchanges and queues with the broker's over AMQP.
 
     Parameters:
       loaded: The file.
       address: The broker's address.
       session: The session over AMQP.
+      cluster: The expected cluster name, in addition to that in the file.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
+      Refused: the cluster is another one.
     """
+    guard_cluster(loaded, session.cluster_name, cluster)
     vhost = vhost_of(loaded, address)
     version = parse_version(session.product_version) if session.product_version else None
     if version is not None:

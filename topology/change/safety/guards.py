@@ -48,12 +48,18 @@ def guard_broker(address: Address, server: ServerInfo) -> None:
         )
 
 
-def guard_cluster(loaded: Loaded, server: ServerInfo, cluster: str | None) -> None:
-    """Raises Refused if the cluster is not the one specified in the file or by `--cluster`."""
+def guard_cluster(loaded: Loaded, name: str, cluster: str | None) -> None:
+    """Raises Refused if the cluster is not the one specified in the file or by `--cluster`.
+
+    Parameters:
+      loaded: The file.
+      name: The name of the broker's cluster.
+      cluster: The expected name, in addition to that in the file.
+    """
     for expected in (cluster, loaded.topology.cluster):
-        if expected is not None and expected != server.cluster_name:
+        if expected is not None and expected != name:
             raise Refused(
-                f"the broker's cluster is `{server.cluster_name}`, not `{expected}`",
+                f"the broker's cluster is `{name}`, not `{expected}`",
                 "check the broker URL, or `cluster:` and `--cluster`",
             )
 

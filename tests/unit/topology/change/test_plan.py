@@ -78,6 +78,13 @@ def test_a_plan_survives_json(made: Plan) -> None:
     assert Plan.from_dict(document).as_dict() == document
 
 
+def test_the_risks_of_a_saved_plan_are_those_of_the_text() -> None:
+    deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "", 1, 0)
+    document = plan(HIGH, deletion).as_dict()
+    assert [change["risks"] for change in document["changes"]] == [[], ["destructive", "data-loss"]]
+    assert Plan.from_dict(document) == plan(HIGH, deletion)
+
+
 @given(PLANS)
 def test_a_saved_plan_is_not_stale(made: Plan) -> None:
     assert stale_reasons(Plan.from_dict(json.loads(json.dumps(made.as_dict()))), made) == []
@@ -167,10 +174,13 @@ def test_message_counts_do_not_make_a_plan_stale() -> None:
 def test_stale_reasons_name_each_object() -> None:
     low = replace(HIGH, key=queue_key("/", "low"))
     assert stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
-        "queue high: no longer differs",
         "policy p: the difference has changed since the plan was made",
         "queue low: did not differ when the plan was made, but would be created now",
     ]
+
+
+def test_a_plan_of_which_a_part_is_done_is_not_stale() -> None:
+    assert stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=1))) == []
 
 
 @pytest.mark.parametrize(
@@ -250,7 +260,8 @@ def test_an_incomplete_plan_is_rejected(field: str) -> None:
         ("name", ["high", "er"]),
         ("before", []),
         ("after", "all"),
-        ("risk", "none"),
+        ("risks", ["none"]),
+        ("risks", "destructive"),
         ("reason", None),
         ("messages", "many"),
         ("consumers", []),
