@@ -171,6 +171,10 @@ def test_a_missing_plugin_is_refused_before_anything_is_written(
         "queues: {high: {}}\n"
         'shovels: {move: {src_uri: "amqp://", src_queue: high, dest_uri: "amqp://", dest_queue: high}}\n'
         "federation: {upstreams: {far: {uri: amqp://far}}}\n"
+        "policies:\n"
+        "  far: {pattern: ^high$, definition: {federation_upstream: far}}\n"
+        "  sharded: {pattern: ^x$, definition: {shards_per_node: 2}}\n"
+        "  typo: {pattern: ^high$, apply_to: queues, priority: 1, definition: {arguments: {max-lenght: 5}}}\n"
     )
     management = Management(node.management)
     assert wait_until(
@@ -178,9 +182,10 @@ def test_a_missing_plugin_is_refused_before_anything_is_written(
     )
     result = routectl("apply", "--yes")
     assert result.code == 1
-    for plugin in ("rabbitmq_shovel", "rabbitmq_federation"):
+    for plugin in ("rabbitmq_shovel", "rabbitmq_federation", "rabbitmq_sharding"):
         assert f"`rabbitmq-plugins enable {plugin}`" in result.err
-    assert management.get("queues") == []
+    assert "does not know the policy key `max-lenght`" in result.err
+    assert management.get("queues") == management.get("policies") == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])

@@ -99,6 +99,11 @@ def excluding(keys: Iterable[str], queue_type: str, versions: Sequence[Version] 
     return tuple(key for key in keys if key in specs and _holds(specs[key], versions))
 
 
+def is_known(key: str) -> bool:
+    """Whether some version of RabbitMQ, or a plugin that it comes with, accepts a key in a policy."""
+    return key in FIELD_OF_KEY or key in WITHOUT_FIELD
+
+
 def for_exchanges(keys: Iterable[str]) -> tuple[str, ...]:
     """The keys that have no effect on queues."""
     return tuple(key for key in keys if key in _OF_EXCHANGES | _OF_SHARDING)

@@ -28,7 +28,7 @@ class ServerInfo:
       khepri: Whether it stores definitions in Khepri, not Mnesia.
       amqp_ports: AMQP ports of its nodes, with TLS or without; empty if the user lacks the tag `monitoring`.
       exchange_types: The exchange types that it supports.
-      plugins: The plugins that are enabled on any node; None if the user may not see them.
+      plugins: The plugins that run on any node, also those that others depend on; None if the user may not see them.
     """
 
     version: tuple[int, ...]
@@ -83,12 +83,14 @@ def _plugins(http: Http, tags: frozenset[str]) -> frozenset[str] | None:
     if not tags & {"monitoring", "administrator"}:
         return None
     try:
-        nodes = http.get("/nodes?columns=enabled_plugins")
+        nodes = http.get("/nodes?columns=enabled_plugins,applications.name")
     except BrokerError:
         return None
     # A node that has not reported yet is an empty list.
-    known = [node["enabled_plugins"] for node in nodes if "enabled_plugins" in node]
-    return frozenset(plugin for plugins in known for plugin in plugins) or None
+    known = [node for node in nodes if "enabled_plugins" in node]
+    plugins = {name for node in known for name in node["enabled_plugins"]}
+    running = {item["name"] for node in known for item in node.get("applications", ())}
+    return frozenset(plugins | {name for name in running if name.startswith("rabbitmq_")}) or None
 
 
 def read_permissions(http: Http, user: str) -> dict[str, dict[str, str]] | None:

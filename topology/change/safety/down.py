@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from ...base.resources import Key, Kind, State, binding_ends
-from .foreseen import Change
+from .change import Change
 from .problem import Problem
 
 AnyChange = TypeVar("AnyChange", bound=Change)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
 
-from ...base.requirements import PLUGINS, missing_component, set_tags
+from ...base.requirements import set_tags
 from ...base.resources import Key, Kind, Resource, binding_ends, exchange_key
 from ...errors import AccessRefused
-from .problem import Problem
+from .change import Change
+from .plugins import missing_plugins
+from .problem import Problem, listed
 
 #: A user's patterns by `configure`, `write` and `read` in each vhost.
 Permissions = Mapping[str, Mapping[str, str]]
@@ -40,31 +41,6 @@ _HIDDEN = frozenset(
     }
 )
 
-_MOST_NAMES = 5
-
-
-class Change(Protocol):
-    """What matters here of a change of a plan."""
-
-    @property
-    def action(self) -> str:
-        """Such as `create`."""
-        ...
-
-    @property
-    def key(self) -> Key:
-        """The object."""
-        ...
-
-    @property
-    def after(self) -> Mapping[str, Any] | None:
-        """Its properties in the file."""
-        ...
-
-    def differences(self) -> list[tuple[str, Any, Any]]:
-        """The properties that differ."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -74,7 +50,7 @@ class Facts:
       version: Version of the broker, such as `(4, 3, 6)`.
       user: The user of the management API.
       tags: The user's tags.
-      plugins: The plugins that are enabled; None if unknown.
+      plugins: The plugins that run; None if unknown.
       declarer: The user who declares exchanges, queues and bindings.
       permissions: The declarer's patterns by `configure`, `write` and `read` in each vhost; None if unknown.
     """
@@ -112,7 +88,11 @@ def foreseen(changes: Sequence[Change], facts: Facts) -> tuple[Problem, ...]:
       changes: The changes of the plan.
       facts: What is known about the broker and its users.
     """
-    found = [*_tags(changes, facts), *_plugins(changes, facts), *_versions(changes, facts)]
+    found = [
+        *_tags(changes, facts),
+        *missing_plugins(changes, facts.version, facts.plugins),
+        *_versions(changes, facts),
+    ]
     if facts.permissions is not None:
         found += _refused(changes, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
     return tuple(found)
@@ -136,16 +116,6 @@ def _tags(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
         )
         message = f"user `{facts.user}` lacks the tag `{tag}`, which these changes need: {listed}"
         yield Problem(message, set_tags(facts.user, {*facts.tags, tag}))
-
-
-def _plugins(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
-    for change in changes:
-        if facts.plugins is None or change.key.kind is not Kind.PARAMETER or change.after is None:
-            continue
-        component = change.key.name[0]
-        if component in PLUGINS and PLUGINS[component] not in facts.plugins:
-            message, hint = missing_component(component)
-            yield Problem(f"{change.key} cannot be created: {message}", hint)
 
 
 def _versions(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
@@ -194,18 +164,13 @@ def _refused(changes: Sequence[Change], user: str, permissions: Permissions) -> 
     for (vhost, permission), keys in refused.items():
         pattern = permissions[vhost][permission]
         yield Problem(
-            f"user `{user}` lacks the permission `{permission}` in vhost `{vhost}` for {_listed(list(keys))}",
+            f"user `{user}` lacks the permission `{permission}` in vhost `{vhost}` for {listed(list(keys))}",
             f"extend the pattern of the permission, which is `{pattern}`, with `rabbitmqctl set_permissions`",
         )
 
 
 def _plural(kind: Kind) -> str:
     return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _for_declaration(declared: Resource, argument: str) -> Iterator[tuple[str, Key]]:

@@ -36,7 +36,10 @@ def permissions(configure: str = ".*", write: str = ".*", read: str = ".*", vhos
 def test_missing_tags_are_named_once_with_what_needs_them_and_keep_the_others() -> None:
     facts = replace(ADMIN, tags=frozenset({"management", "custom"}))
     desired = state(
-        policy("p"), policy("q"), Resource(Key(Kind.OPERATOR_POLICY, "/", ("o",)), {}), queue("q")
+        policy("p"),
+        policy("q"),
+        Resource(Key(Kind.OPERATOR_POLICY, "/", ("o",)), {"definition": {}}),
+        queue("q"),
     )
     assert problems(desired, facts) == [
         (
@@ -75,6 +78,38 @@ def test_missing_plugins_are_named_unless_they_are_unknown() -> None:
     ]
     assert problems(desired, replace(ADMIN, plugins=None)) == []
     assert problems(desired, replace(ADMIN, plugins=frozenset({"rabbitmq_shovel"}))) == []
+
+
+def test_keys_of_policies_need_their_plugin_too() -> None:
+    federated = [policy(name, **{"federation-upstream-set": "all"}) for name in ("a", "b")]
+    desired = state(*federated, policy("c", **{"max-length": 1, "shards-per-node": 2}))
+    sharding = (
+        "policy c cannot be created: the broker lacks the plugin for the policy key `shards-per-node`",
+        "enable it with `rabbitmq-plugins enable rabbitmq_sharding`",
+    )
+    assert problems(desired, ADMIN) == [
+        (
+            "policy a, policy b cannot be created: the broker lacks the plugin for the policy key "
+            "`federation-upstream-set`",
+            "enable it with `rabbitmq-plugins enable rabbitmq_federation`",
+        ),
+        sharding,
+    ]
+    for plugin in ("rabbitmq_federation", "rabbitmq_federation_common"):
+        assert problems(desired, replace(ADMIN, plugins=frozenset({plugin}))) == [sharding]
+
+
+def test_only_a_plugin_that_rabbitmq_does_not_come_with_may_define_more_keys() -> None:
+    desired = state(policy("p", **{"max-lenght": 1}))
+    assert problems(desired, ADMIN) == [
+        (
+            "policy p cannot be created: RabbitMQ does not know the policy key `max-lenght`",
+            "correct it, or enable the plugin that defines it",
+        )
+    ]
+    foreign = replace(ADMIN, plugins=frozenset({"rabbitmq_message_deduplication"}))
+    for facts in (foreign, replace(ADMIN, plugins=None), replace(ADMIN, version=(5, 0, 0))):
+        assert problems(desired, facts) == []
 
 
 @pytest.mark.parametrize(

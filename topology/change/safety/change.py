@@ -1,0 +1,31 @@
+"""What the checks of a plan need of its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ...base.resources import Key
+
+
+class Change(Protocol):
+    """What matters here of a change of a plan."""
+
+    @property
+    def action(self) -> str:
+        """Such as `create`."""
+        ...
+
+    @property
+    def key(self) -> Key:
+        """The object."""
+        ...
+
+    @property
+    def after(self) -> Mapping[str, Any] | None:
+        """Its properties in the file."""
+        ...
+
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """The properties that differ."""
+        ...
