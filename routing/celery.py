@@ -18,6 +18,7 @@ from celery.app.defaults import DEFAULTS
 from celery.app.utils import Settings
 
 from ..topology.errors import RoutingError
+from .publishing import broker_url
 from .publishing.failures import (
     BrokerBlocked,
     BrokerDown,
@@ -110,8 +111,9 @@ def configure(
     Raises:
       FileError: The file is invalid.
       RoutingError: A rule does not route to exactly one queue.
-      UsageError: `source` is not a path.
+      UsageError: `source` is not a path, or Celery cannot parse the app's `broker_url`.
     """
+    broker_url.check_app(app)
     router = _router(source, declare, vhost, watch, publish_timeout)
     values = _celery_settings(router)
 
@@ -125,6 +127,7 @@ def configure(
     app.on_after_configure.connect(apply, weak=False, dispatch_uid=_SIGNAL)
     app.__reduce_keys__ = partial(_pickled_config, app)
     wrap_send_task(app)
+    broker_url.wrap_connections(app)
     if app.configured:
         apply()
     hooks.add_options(app)

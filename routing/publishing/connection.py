@@ -159,4 +159,5 @@ def discard(client: Any) -> None:
 def broker_name(client: Any) -> str:
     """Returns the address of the broker that a kombu connection uses, without credentials."""
     port = client.port or client.transport.default_port
-    return f"{client.hostname or 'localhost'}:{port}"
+    host = (client.hostname or "localhost").rpartition("@")[2]
+    return f"{host}:{port}"

@@ -23,6 +23,7 @@ from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from ..task_routes.address import exchange_name
 from . import transport as transports
 from .broker_headers import without_broker_headers
+from .broker_url import wrap_connections
 from .connection import Deadline
 from .failures import HINT_APPLY, PublishFailed, PublishTimeout, Sent, Undeliverable, down, limit_of
 from .producer import TaskProducer
@@ -69,6 +70,7 @@ def wrap_publishing(amqp: Any, router: Router) -> None:
     _wrap_once(amqp, "create_task_message", lambda create: _wrap_create(create, amqp.app.conf))
     _wrap_once(amqp.app, "producer_or_acquire", lambda _: _wrap_acquire(amqp.app))
     wrap_send_task(amqp.app)
+    wrap_connections(amqp.app)
 
 
 def _wrap_once(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> None:

@@ -14,6 +14,7 @@ from celery.utils.nodenames import NODENAME_DEFAULT
 from kombu.utils.compat import _detect_environment
 
 from ...topology.errors import UsageError
+from ..publishing import broker_url
 from ..publishing.router import router_of
 from ..publishing.send_task import wrap_send_task
 from ..rules.default_queues import consumed_by_default
@@ -99,6 +100,7 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     _require_patched(options.get("pool"))
     select = partial(queue_selection.select_queues, instance.app, router)
     try:
+        broker_url.check_app(instance.app)
         excluded = select(_names(options.get("exclude_queues")))
         share = sharing.parse_share(options.get("share"))
         queues = select(_names(options.get("queues")))

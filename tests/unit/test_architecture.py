@@ -48,6 +48,7 @@ USERS = {
     "kombu": (
         "routing.check.app.reader",
         "routing.importing.app.",
+        "routing.publishing.broker_url",
         "routing.publishing.failures",
         "routing.publishing.fork",
         "routing.publishing.kombu_queues",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from .finding import did_you_mean
 
-_ENCODE = (
+#: What to do about a character that must be encoded.
+ENCODE = (
     "percent-encode user name, password and vhost, also in the variables that the URI is made of, such as with "
     "`urllib.parse.quote(password, safe='')` in Python"
 )
@@ -94,37 +95,39 @@ def parse_amqp_uri(uri: str) -> AmqpUri:
     if not separator or scheme not in ("amqp", "amqps"):
         raise BadUri("must begin with amqp:// or amqps://")
     if _WHITESPACE.search(rest):
-        raise BadUri("must have spaces and control characters percent-encoded, a space as `%20`", _ENCODE)
+        raise BadUri("must have spaces and control characters percent-encoded, a space as `%20`", ENCODE)
     if "#" in rest:
-        raise _unencoded("#")
+        raise unencoded("#")
     if _BAD_ESCAPE.search(rest):
-        raise _unencoded("%")
+        raise unencoded("%")
     match = re.match(r"([^/?]*)([^?]*)(?:\?(.*))?", rest, re.DOTALL)
     assert match is not None
     authority, path, query = match[1], match[2], match[3] or ""
     if "@" in path + query:
-        raise _misplaced_at("/" if path else "?")
+        raise misplaced_at("/" if path else "?")
     userinfo, _, host = authority.rpartition("@")
     for character in ("@", ":"):
         if userinfo.count(character) > (character == ":"):
-            raise _unencoded(character)
+            raise unencoded(character)
     _check_host(host, secure=scheme == "amqps")
     if "/" in path[1:]:
-        raise BadUri("must have `/` in its vhost percent-encoded as `%2F`", _ENCODE)
+        raise BadUri("must have `/` in its vhost percent-encoded as `%2F`", ENCODE)
     _check_query(query)
     return AmqpUri(host, path, strict=not _NOT_STRICT.search(rest))
 
 
-def _unencoded(character: str) -> BadUri:
-    return BadUri(f"must have `{character}` percent-encoded as `%{ord(character):02X}`", _ENCODE)
+def unencoded(character: str) -> BadUri:
+    """The error for a character that must be encoded."""
+    return BadUri(f"must have `{character}` percent-encoded as `%{ord(character):02X}`", ENCODE)
 
 
-def _misplaced_at(separator: str) -> BadUri:
+def misplaced_at(separator: str) -> BadUri:
+    """The error for an `@` after the `/` or `?` with which, for a parser, user name and password end."""
     message = (
         f"has an `@` after a `{separator}`: in a user name or password, `{separator}` is written "
         f"`%{ord(separator):02X}`, and elsewhere `@` is written `%40`"
     )
-    return BadUri(message, _ENCODE)
+    return BadUri(message, ENCODE)
 
 
 def _check_host(text: str, *, secure: bool) -> None:
@@ -132,10 +135,10 @@ def _check_host(text: str, *, secure: bool) -> None:
     if "," in text:
         raise BadUri("must have a single host", "for several hosts, write a list of URIs")
     if match is None:
-        raise BadUri("must have a valid host and port", _ENCODE)
+        raise BadUri("must have a valid host and port", ENCODE)
     port = match["port"]
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
-        raise BadUri("must have a port from 1 to 65535", _ENCODE)
+        raise BadUri("must have a port from 1 to 65535", ENCODE)
     if not match["host"] and (secure or port is not None):
         raise BadUri("must have a host", "without a host, port and TLS, `amqp://` is the broker itself")
 

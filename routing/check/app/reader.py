@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from kombu.common import Broadcast
 from ....topology.model.routing import DESTINATION_OPTIONS
 from ...app_loader import app_error, describe_exception, load_app, type_name
 from ...publishing import transport
+from ...publishing.broker_url import check_app
 from ...publishing.rate_limits import RateLimits
 from ...publishing.router import PublishingRouter
 from ...router import DEFAULT_SETTINGS, EARLY_OPTIONS, Router
@@ -55,7 +57,7 @@ def read(name: str, body: Body) -> AppFacts:
       body: The part of the file that it should use.
 
     Raises:
-      UsageError: There is no such app, or its code raises.
+      UsageError: There is no such app, its code raises, or Celery cannot parse its broker URL.
     """
     app = load_app(name)
     # The user's modules may print to stdout, which is for the result.
@@ -67,14 +69,17 @@ def read(name: str, body: Body) -> AppFacts:
 
 
 def _read(name: str, app: Any, body: Body) -> AppFacts:
+    check_app(app)
     configured = prepare(app.conf.task_routes)
     live = app.amqp.router.routes
     ours = next((entry for entry in live if isinstance(entry, Router)), None)
     overridden = ours is None and _was_configured(app)
     broken: list[str] = []
+    senders = (*_tasks(app), *_schedule(app, broken))
+    amqp, error = _transport(app)
     return AppFacts(
         name,
-        (*_tasks(app), *_schedule(app, broken)),
+        tuple(replace(each, sent=PublishTarget(error=error)) for each in senders) if error else senders,
         routes_by=None if ours is None else ours.origin,
         same=ours is not None and same_routing(ours.body, body),
         first=bool(live) and live[0] is ours,
@@ -85,17 +90,17 @@ def _read(name: str, app: Any, body: Body) -> AppFacts:
         has_rate_limits=any(isinstance(entry, RateLimits) for entry in app.annotations),
         default_priority=app.conf.task_default_priority,
         broken=tuple(broken),
-        amqp=_speaks_amqp(app),
+        amqp=amqp,
         confirms=bool((app.conf.broker_transport_options or {}).get("confirm_publish")),
     )
 
 
-def _speaks_amqp(app: Any) -> bool:
-    """Whether an app's broker speaks AMQP; False if Celery cannot load the transport of its URL."""
+def _transport(app: Any) -> tuple[bool, str | None]:
+    """Whether an app's broker speaks AMQP, and the error if Celery cannot load the transport of its URL."""
     try:
-        return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp
-    except Exception:  # noqa: BLE001 kombu raises KeyError, ImportError or what loading a transport raises
-        return False
+        return transport.of(app.connection_for_write().get_transport_cls().driver_type).amqp, None
+    except Exception as error:  # noqa: BLE001 kombu raises ImportError or what loading a transport raises
+        return False, describe_exception(error)
 
 
 def _alike(live: Sequence[Any], configured: Sequence[Any]) -> bool:
@@ -193,7 +198,6 @@ def _call(passed: Mapping[str, Any], args: Any = (), kwargs: Any = None) -> Call
 def _sent(app: Any, name: str, passed: Mapping[str, Any], call: Call) -> PublishTarget:
     """Where the app sends a task."""
     try:
-        app.connection_for_write().get_transport_cls()  # a broker that Celery has no transport for
         route = app.amqp.router.route(dict(passed), name, call.args, call.kwargs, app.tasks.get(name))
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")

@@ -308,10 +308,28 @@ def test_a_broker_that_is_no_rabbitmq_has_priorities_by_itself(
     redis = 'app.conf.broker_url = "redis://nowhere"'
     name = write(folder, options=", priority=4", after=redis)
     assert codes(checked(capsys, "--app", name, code=0)) == []
-    name = write(folder, options=", priority=4", after=redis.replace("redis", "carrier-pigeon"))
-    assert codes(checked(capsys, "--app", name)) == ["own-routes"]  # no task can be sent
     name = write(folder, options=", priority=4")
     assert codes(checked(capsys, "--app", name)) == ["lost-priority"]
+
+
+def test_a_broker_without_its_library_is_reported_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, after='app.conf.broker_url = "librabbitmq://nowhere"')
+    finding = checked(capsys, "--app", name)["findings"][0]
+    assert finding["code"] == "own-routes"
+    assert "and 11 more: " in finding["message"]
+
+
+@pytest.mark.parametrize("url", ["amqp://shop:S3cr3t#Pw@rabbit", "carrier-pigeon://shop:S3cr3tPw@rabbit"])
+def test_a_broker_url_that_celery_cannot_parse_is_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    name = write(folder, after=f'app.conf.broker_url = "{url}"')
+    assert run(["check", "--app", name]) == 2
+    text = capsys.readouterr().err
+    assert "`broker_url` of app `shop` " in text
+    assert "S3cr3t" not in text
 
 
 def test_a_priority_that_some_calls_take_with_them_is_not_lost(
