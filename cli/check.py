@@ -168,6 +168,7 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
     """The findings, grouped: those of one code with the same position and help share both, and many are counted."""
     from dataclasses import replace
 
+    from ..topology.base.listing import listed
     from .text import finding_text
     from .words import printable
 
@@ -179,9 +180,7 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
         yield from (finding_text(replace(finding, position=None, help=None)) for finding in others)
         yield finding_text(last)
         if more := [finding.object or finding.message for finding in group[_SHOWN:]]:
-            names = ", ".join(f"`{name}`" for name in more[:_NAMED])
-            rest = f" and {len(more) - _NAMED} more" if len(more) > _NAMED else ""
-            yield printable(f"also: {names}{rest}")
+            yield printable(f"also: {listed(more, _NAMED, quote='`')}")
         yield ""
 
 

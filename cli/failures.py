@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .words import count_text, kind_text, printable, title_text
+from .words import count_text, kind_text, listed_text, printable, title_text
 
 if TYPE_CHECKING:
     from ..topology.change.apply import Outcome
-
-_SHOWN = 5
 
 
 def failure_lines(outcomes: Sequence[Outcome], verbose: bool) -> list[str]:
@@ -49,9 +47,7 @@ def _lines(
         kinds = Counter(kind_text(outcome.change.key) for outcome in group)
         counted = ", ".join(count_text(number, kind) for kind, number in kinds.items())
         yield f"{head}{counted}: {printable(reason)}"
-        shown = names if verbose else names[:_SHOWN]
-        more = len(names) - len(shown)
-        yield "  " + ", ".join(shown) + (f" and {more} more; `--verbose` names them" if more else "")
+        yield f"  {listed_text(names, verbose)}"
     if hint:
         yield printable(f"  hint: {hint}")
 

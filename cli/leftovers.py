@@ -11,14 +11,11 @@ import click
 
 from ..topology.base.resources import Key, Kind
 from ..topology.base.selectors import kind_word, selector
-from .words import count_text, printable
+from .words import count_text, listed_text, printable
 
 if TYPE_CHECKING:
     from ..topology.change.leftovers.objects import Leftover
     from ..topology.change.plan import Plan
-
-#: Names of a kind that are shown without `--verbose`.
-_SHOWN = 5
 
 
 def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
@@ -61,10 +58,8 @@ def _folded(leftovers: Sequence[Leftover], plan: Plan) -> Iterator[str]:
     ]
     width = max(len(word) for word, _ in groups)
     for word, group in groups:
-        names = [f"{_title(leftover.key, plan)}{_counts(leftover)}" for leftover in group[:_SHOWN]]
-        more = len(group) - _SHOWN
-        names += [f"and {more} more, which `--verbose` lists"] if more > 0 else []
-        yield f"  {word:{width}}  {', '.join(names)}"
+        names = [f"{_title(leftover.key, plan)}{_counts(leftover)}" for leftover in group]
+        yield f"  {word:{width}}  {listed_text(names, False)}"
 
 
 def _name(leftover: Leftover, plan: Plan) -> str:

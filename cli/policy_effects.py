@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..topology.base.resources import Key
+from ..topology.base.listing import listed
+from ..topology.base.resources import Key, is_for_delays
 from .words import count_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def effect_lines(plan: Plan, *, verbose: bool) -> list[str]:
     for effect in plan.policies:
         remarks = "".join(f"\n    ! {remark}" for remark in effect.after.remarks)
         before = "" if effect.before is None else f"; before: {_text(effect.before)}"
-        if effect.key.name[0].startswith("celery_delayed_") and not verbose:
+        if is_for_delays(effect.key.name[0]) and not verbose:
             delays[f"{_policies(effect.after)}{remarks}"] += 1
         else:
             groups[f"{_text(effect.after)}{before}{remarks}"].append(effect.key)
@@ -48,10 +49,8 @@ def effect_lines(plan: Plan, *, verbose: bool) -> list[str]:
 
 
 def _names(keys: list[Key], several: bool, verbose: bool) -> str:
-    shown = keys if verbose else keys[:_NAMES]
-    names = [f"{key} ({key.vhost})" if several else str(key) for key in shown]
-    more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
-    return ", ".join(names) + more
+    names = [f"{key} ({key.vhost})" if several else str(key) for key in keys]
+    return listed(names, len(names) if verbose else _NAMES)
 
 
 def _text(effect: InEffect) -> str:

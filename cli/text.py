@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from textwrap import indent
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..topology.base.finding import Finding, Severity
-from ..topology.base.resources import Kind
+from ..topology.base.resources import Kind, is_for_delays
 from ..topology.base.secret import mask
 from .failures import failure_lines
 from .leftovers import leftover_lines
@@ -47,7 +46,6 @@ _FOLDED = {
     "verify": "that AMQP cannot compare: `apply` declares such objects again, and reports what differs",
 }
 _WIDEST = 44
-_DELAYED = re.compile(r"celery_delayed_(\d+|delivery)")
 
 
 def finding_text(finding: Finding) -> str:
@@ -126,7 +124,7 @@ def _is_for_delays(change: Change) -> bool:
     """Whether the change creates one of the hundred objects that hold Celery's delayed tasks."""
     if change.action != "create" or change.key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):
         return False
-    return any(_DELAYED.fullmatch(name) for name in change.key.name)
+    return any(is_for_delays(name) for name in change.key.name)
 
 
 def _counted(kinds: Mapping[str, int]) -> str:

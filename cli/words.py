@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
+from ..topology.base.listing import listed
 from ..topology.base.resources import Kind
 
 if TYPE_CHECKING:
@@ -16,6 +18,13 @@ def count_text(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("cy") else f"{number} {noun}s"
+
+
+def listed_text(names: Sequence[str], verbose: bool, most: int = 5) -> str:
+    """The first names, and how to see the rest; with `verbose`, all of them."""
+    if verbose or len(names) <= most:
+        return ", ".join(names)
+    return f"{listed(names, most)}; `--verbose` lists them"
 
 
 def display_width(text: str) -> int:

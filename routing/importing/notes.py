@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...topology.base.listing import listed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MAX_NAMES = 5
 _PLURAL_KINDS = frozenset({"task", "queue"})
 
 #: Prefix of Celery's own tasks, which are listed after the user's.
@@ -51,16 +52,10 @@ class Notes:
         return tuple(f"{_prefix(kind, list(names))}{text}" for (kind, text), names in self._names.items())
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(f"`{name}`" for name in names[:_MAX_NAMES])
-    return shown if len(names) <= _MAX_NAMES else f"{shown} and {len(names) - _MAX_NAMES} more"
-
-
 def _prefix(kind: str, names: Sequence[str]) -> str:
     if not names:
         return f"{kind}: " if kind else ""
     if kind in _PLURAL_KINDS:
         names = sorted(names, key=lambda name: name.startswith(_BUILT_IN))
-        return f"{kind}{'s' if len(names) > 1 else ''} {listed(names)}: "
-    return f"{kind}: {listed(names)}: "
+        return f"{kind}{'s' if len(names) > 1 else ''} {listed(names, quote='`')}: "
+    return f"{kind}: {listed(names, quote='`')}: "

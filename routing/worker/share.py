@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...topology.base.listing import listed
 from ...topology.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,14 +91,14 @@ def queues_of_share(body: Body, queues: Iterable[str], share: Share | None) -> t
     shared = [queue for queue in queues if queue in numbers]
     if not shared:
         raise UsageError(
-            f"there is nothing to share: none of {_listed(queues)} has `shards`",
+            f"there is nothing to share: none of {listed(queues, quote='`')} has `shards`",
             "omit the share, or set `shards` for one of the queues",
         )
     idle = share.of - len({numbers[queue] % share.of for queue in shared})
     if idle:
-        names = _listed(name for name, shards in body.shards.items() if not set(shards).isdisjoint(shared))
+        names = [name for name, shards in body.shards.items() if not set(shards).isdisjoint(shared)]
         raise UsageError(
-            f"of {share.of} workers, {idle} would have none of the {len(shared)} shards of {names}",
+            f"of {share.of} workers, {idle} would have none of the {len(shared)} shards of {listed(names, quote='`')}",
             "use fewer workers, or set more `shards` for the queue",
         )
     return tuple(queue for queue in queues if queue not in numbers or share.has(numbers[queue]))
@@ -116,7 +117,3 @@ def describe_shards(body: Body, queues: Iterable[str]) -> list[str]:
             word = "shard" if len(numbers) == 1 else "shards"
             found.append(f"{word} {', '.join(some)} of the {len(shards)} of `{name}`")
     return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

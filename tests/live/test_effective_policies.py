@@ -83,7 +83,7 @@ def test_a_plan_shows_what_policies_leave_a_queue_with_and_who_else_changes_it(
         "  queue media: policy age with message-ttl: 5s; before: policy all with max-length: 9\n"
         "    ! without max-length: 9 of `all`, which has a lower priority\n"
     ) in result.out
-    assert "harmful: queue jobs: expires: 1h, instead of `all`\n" in result.out
+    assert "harmful: sets expires: 1h on queue jobs, instead of `all`\n" in result.out
     document = json.loads(routectl("plan", "--format", "json").out)
     (media,) = document["policies"]
     assert media["after"]["settings"] == {"message-ttl": 5000}

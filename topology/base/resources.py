@@ -7,6 +7,7 @@ is a property and never an argument, empty arguments are `{}`, tags are sorted.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -50,6 +51,9 @@ BUILT_IN_EXCHANGES: dict[str, str] = {
     "amq.rabbitmq.event": "topic",
     "amq.rabbitmq.log": "topic",
 }
+
+#: Queues and exchanges of Celery's delayed tasks.
+_FOR_DELAYS = re.compile(r"celery_delayed_(\d+|delivery)")
 
 #: Built-in exchanges that not every vhost has, and what makes RabbitMQ declare them.
 OPTIONAL_EXCHANGES: dict[str, str] = {
@@ -224,3 +228,8 @@ def binding_arguments(key: Key) -> dict[str, Any]:
     """The arguments of a binding, from its identity."""
     arguments: dict[str, Any] = json.loads(key.name[4])
     return arguments
+
+
+def is_for_delays(name: str) -> bool:
+    """Whether a queue or exchange of this name holds or delivers Celery's delayed tasks."""
+    return _FOR_DELAYS.fullmatch(name) is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..base.resources import Key, Kind, State
+from ..base.listing import listed
+from ..base.resources import Key, Kind, State, is_for_delays
 from ..base.secret import mask
 from ..model.support import Version
 from ..model.units import with_unit
@@ -18,6 +19,7 @@ from .matching import AppliedPolicy, Match, PolicySet, Target
 _OBJECTS = (Kind.QUEUE, Kind.EXCHANGE)
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
 _SHOWN = 3
+_DELAYS = "the queues for delayed tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def policy_effects(
     moved = {key.vhost for key in (*changed, *removed) if key.kind in _POLICIES}
     before, after = _by_vhost(live, version), _by_vhost(later, version)
     found = []
-    for key, item in later.items():
+    for key in sorted(later, key=lambda key: key not in desired):
+        item = later[key]
         if key.kind not in _OBJECTS or not (key.vhost in moved or key in changed):
             continue
         if key.vhost not in before and key.vhost not in after:
@@ -159,35 +162,59 @@ def overriding_policies(desired: State, live: State, version: Version) -> dict[K
     """
     foreign = {key for key in live if key.kind in _POLICIES and key not in desired}
     vhosts = _by_vhost({**live, **desired}, version) if foreign else {}
-    harm: dict[Key, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for key, item in desired.items():
+    harm: dict[Key, dict[_Override, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+    for key in sorted(desired, key=lambda key: is_for_delays(key.name[0])):
         if key.kind is not Kind.QUEUE or key.vhost not in vhosts:
             continue
-        target = _target(key, item.properties)
+        target = _target(key, desired[key].properties)
         found_in = vhosts[key.vhost]
         for kind, policies in zip(_POLICIES, (found_in.policies, found_in.operator), strict=True):
             match = policies.match(target)
             for policy in filter(None, (match.applied, *match.tied)):
                 policy_key = Key(kind, key.vhost, (policy.name,))
-                if policy_key in foreign:
-                    harm[policy_key][_override(policy, match, target)].append(key.name[0])
+                override = _override(policy, match, target)
+                if policy_key in foreign and any(override):
+                    name = _DELAYS if is_for_delays(key.name[0]) else key.name[0]
+                    harm[policy_key][override][name] = None
     return {
-        key: "; ".join(f"{_names(queues)}: {what}" for what, queues in found.items())
+        key: "; ".join(override.text(list(queues)) for override, queues in found.items())
         for key, found in harm.items()
     }
 
 
-def _override(policy: AppliedPolicy, match: Match, target: Target) -> str:
-    """What a policy does to a queue of the file."""
-    assert match.applied is not None
-    others = [other for other in (match.applied, *match.tied) if other is not policy]
-    if others:
-        names = ", ".join(f"`{other.name}`" for other in others)
-        return f"same priority as {names}, so it is undefined which one applies"
-    settings = effective(target.queue_type, target.arguments or {}, policy.definition)
-    lost = [f"`{lower.name}`" for lower in match.hidden if _lost(policy, lower, target)]
-    instead = f", instead of {', '.join(lost)}" if lost else ""
-    return f"{settings_text(settings)}{instead}"
+class _Override(NamedTuple):
+    """What a policy does to a queue of the file.
+
+    Parameters:
+      settings: What it sets.
+      hidden: The policies with a lower priority, which do not apply because of it.
+      tied: The policies with the same priority.
+    """
+
+    settings: str
+    hidden: tuple[str, ...]
+    tied: tuple[str, ...]
+
+    def text(self, queues: Sequence[str]) -> str:
+        """A sentence without its subject, the policy."""
+        names = [name for name in queues if name != _DELAYS]
+        shown = [f"queue{'s' * (len(names) > 1)} {listed(names, _SHOWN)}"] if names else []
+        where = " and ".join([*shown, *({_DELAYS} & {*queues})])
+        if self.tied:
+            others = listed(self.tied, quote="`")
+            return f"has the same priority as {others}: it is undefined which one applies to {where}"
+        does = f"sets {self.settings} on {where}" if self.settings else f"applies to {where}"
+        return does + (f", instead of {listed(self.hidden, quote='`')}" if self.hidden else "")
+
+
+def _override(policy: AppliedPolicy, match: Match, target: Target) -> _Override:
+    """What a policy does to a queue of the file; levels of delayed tasks, whose own arguments differ, are alike."""
+    settings = policy.definition
+    if not is_for_delays(target.name):
+        settings = effective(target.queue_type, target.arguments or {}, settings)
+    tied = tuple(other.name for other in (match.applied, *match.tied) if other and other is not policy)
+    hidden = () if tied else tuple(lower.name for lower in match.hidden)
+    return _Override(settings_text(settings), hidden, tied if match.tied else ())
 
 
 def _by_vhost(state: State, version: Version) -> dict[str, _Vhost]:
@@ -230,8 +257,3 @@ def _lost(applied: AppliedPolicy, lower: AppliedPolicy, target: Target) -> dict[
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Keys with their values on one line; durations have a unit."""
     return ", ".join(f"{key}: {with_unit(key, value)}" for key, value in sorted(mask(settings).items()))
-
-
-def _names(queues: Sequence[str]) -> str:
-    more = f" and {len(queues) - _SHOWN} more" if len(queues) > _SHOWN else ""
-    return f"queue{'s' * (len(queues) > 1)} {', '.join(queues[:_SHOWN])}{more}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity, did_you_mean
+from ....topology.base.listing import listed
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
 from .consumers import unconsumed_own_queues
@@ -107,11 +108,10 @@ def _unsendable(app: AppFacts, by_task: Mapping[str, Destination]) -> Iterator[F
         refused = app.by_a_file and not sender.known and found.explanation.decision is None
         if sender.sent.error is not None and not sender.address and found.decisions and not refused:
             by_error.setdefault(sender.sent.error, []).append(sender)
-    for error, (sender, *others) in by_error.items():
-        more = f" and {len(others)} more" if others else ""
-        message = f"{app.name} cannot send {sender}{more}: {error}"
+    for error, senders in by_error.items():
+        message = f"{app.name} cannot send {listed(map(str, senders), 1)}: {error}"
         help_ = "fix the app's `task_routes`, or set up the app with `configure`"
-        yield make_finding("own-routes", message, None, help_, severity=Severity.ERROR, task=sender.task)
+        yield make_finding("own-routes", message, None, help_, severity=Severity.ERROR, task=senders[0].task)
 
 
 def _ineffective_settings(part: VhostContext, app: AppFacts) -> Iterator[Finding]:

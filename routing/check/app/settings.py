@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.base.finding import Severity
+from ....topology.base.listing import listed
 from ....topology.lint.registry import make_finding
 from ..reachability import routable_queues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ....topology.base.finding import Finding
     from ..context import VhostContext
@@ -56,7 +57,7 @@ def _undeclared_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     known = {*part.body.queues, *(name for name, _ in (book.delay.queues if book.delay else ()))}
     undeclared = [name for name in app.queues or () if name not in known]
     if undeclared:
-        queues = f"{_listed(undeclared)}, which {part.router.origin} does not declare"
+        queues = f"{listed(undeclared, 10, quote='`')}, which {part.router.origin} does not declare"
         message = f"`task_queues` of {app.name} contains {queues}"
         help_ = "declare them in the file, remove them from the app, or accept it with `--allow own-queues`"
         yield make_finding("own-queues", message, help_=help_, object_=",".join(undeclared))
@@ -70,7 +71,7 @@ def _missing_queues(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     missing = dict.fromkeys(queue for queue, _ in routable_queues(part) if queue not in known)
     if missing:
         message = (
-            f"`task_queues` of {app.name} lacks {_listed(missing)}, to which the router routes: "
+            f"`task_queues` of {app.name} lacks {listed(missing, 10, quote='`')}, to which the router routes: "
             "Celery declares such queues without arguments"
         )
         refused = any(part.body.queues[queue].declare_arguments() != _PLAIN for queue in missing)
@@ -90,7 +91,3 @@ def _confirms(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
         )
         help_ = "set `confirm_publish` to `True` there, or let `configure` set it"
         yield make_finding("own-confirms", message, help_=help_)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -14,6 +14,7 @@ from celery.exceptions import QueueNotFound
 from kombu import Queue
 from kombu.utils.functional import maybe_evaluate
 
+from ....topology.base.listing import listed
 from ....topology.errors import UsageError
 from ...app_loader import app_error, describe_exception
 from ...publishing.router import entries, router_of
@@ -21,7 +22,6 @@ from ...router import DEFAULT_SETTINGS
 from ...task_routes.address import entity_name
 from ...task_routes.router import CeleryRouter
 from ..configuration import BeatEntry, CeleryQueue, CeleryRoutes, Configuration, RouteEntry, RoutingResult
-from ..notes import listed
 from .annotations import TASK_ATTRIBUTES, Annotations
 from .queues import celery_queue
 from .recording import RecordingRouter, app_router, code_name
@@ -244,7 +244,7 @@ class _Reader:
             if names:
                 yield (
                     f"in Celery, `{setting}` ({value}) overrides the {option} that a route sets for a registered task; "
-                    f"with the file, the rule's {option} applies: {listed(names)}"
+                    f"with the file, the rule's {option} applies: {listed(names, quote='`')}"
                 )
 
     def _routed_by_attributes(
@@ -253,10 +253,9 @@ class _Reader:
         """A note on tasks that Celery sends elsewhere if the sender has not imported them."""
         names = [name for name in attributes if self._route(name, {}).options != results[name].options]
         if names:
-            which = f"`{names[0]}`" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
             yield (
-                f"{which}: in Celery, a sender that has not imported the task ignores the queue, key or priority set "
-                "on it; with the file, every sender uses them"
+                f"{listed(names, 1, quote='`')}: in Celery, a sender that has not imported the task ignores the queue, "
+                "key or priority set on it; with the file, every sender uses them"
             )
 
 

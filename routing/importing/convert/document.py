@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ....topology.base.listing import listed
 from ....topology.model.topology import REFUSE
 from ...publishing.transport import HIGHEST
 from ...router import EARLY_OPTIONS
 from ...rules.builtin_tasks import BUILTIN_TASKS
 from ..configuration import FileDraft
-from ..notes import Notes, Subject, listed
+from ..notes import Notes, Subject
 from .destinations import DestinationResolver, rule_problem
 from .queues import QueueConverter, is_implicit
 from .routes import RouteConverter
@@ -76,7 +77,7 @@ def convert(configuration: Configuration) -> FileDraft:
         *_unsendable(configuration),
     ]
     if configuration.beat_entries:
-        names = listed([entry.name for entry in configuration.beat_entries])
+        names = listed((entry.name for entry in configuration.beat_entries), quote="`")
         notes.append(
             "beat entries with a queue, exchange, key or priority in `options` override the rules; remove these "
             f"options to use the rules: {names}"
@@ -156,4 +157,4 @@ def _beat_comment(configuration: Configuration) -> Iterator[str]:
         for entry in configuration.beat_entries:
             options = ", ".join(f"{name} {value}" for name, value in sorted(entry.options.items()))
             by_options.setdefault(options, []).append(entry.name)
-        yield from (f"  {options}: {listed(names)}" for options, names in by_options.items())
+        yield from (f"  {options}: {listed(names, quote='`')}" for options, names in by_options.items())

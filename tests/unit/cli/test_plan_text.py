@@ -104,7 +104,7 @@ def test_what_is_left_alone_is_named() -> None:
 
 def test_many_names_of_a_kind_are_folded_and_listed_on_request() -> None:
     many = left(*(exchange_key("/", f"e{number}") for number in range(8)))
-    assert lines(leftovers=many)[3] == "  exchange  e0, e1, e2, e3, e4, and 3 more, which `--verbose` lists"
+    assert lines(leftovers=many)[3] == "  exchange  e0, e1, e2, e3, e4 and 3 more; `--verbose` lists them"
     assert lines(leftovers=many, verbose=True)[3:11] == [
         f"  --delete exchange:e{number}" for number in range(8)
     ]

@@ -266,7 +266,7 @@ def test_a_report_tells_one_reason_once_with_the_objects_that_it_concerns() -> N
     shown = report(outcome("a"), *failed, outcome("b", "failed", error="no")).splitlines()
     assert shown == [
         "failed: 7 queues: access to queue '…' refused",
-        "  queue q0, queue q1, queue q2, queue q3, queue q4 and 2 more; `--verbose` names them",
+        "  queue q0, queue q1, queue q2, queue q3, queue q4 and 2 more; `--verbose` lists them",
         "  hint: ask for it",
         "failed: queue b: no",
         "Applied: 1 created, 8 failed.",

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ...base.resources import Key, Kind, State, binding_key, exchange_key, queue_key
+from ...base.listing import listed
+from ...base.resources import Key, Kind, State, binding_key, exchange_key, is_for_delays, queue_key
 from ...base.secret import reveal
 from ...delivery.addresses import (
     AddressBook,
@@ -92,7 +93,7 @@ def _may_copy(key: Key) -> bool:
     if key.kind is not Kind.BINDING:
         return False
     ends_in = Key(Kind.QUEUE, key.vhost, (key.name[2],))
-    return not is_internal(ends_in) or key.name[2].startswith("celery_delayed_")
+    return not is_internal(ends_in) or is_for_delays(key.name[2])
 
 
 def _copying(vhost: str, body: Body, desired: State, live: State, extra: Collection[Key]) -> dict[Key, str]:
@@ -147,7 +148,5 @@ def _by_bindings(body: Body, queue: str, network: Network) -> Iterator[PublishAd
 
 def _sentence(copies: Mapping[str, Collection[str]]) -> str:
     """What a binding does, as `tasks for queue high also go to queue dead`."""
-    names = list(copies)
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     queues = sorted(set().union(*copies.values()))
-    return f"{shown} also go to {'queues' if len(queues) > 1 else 'queue'} {', '.join(queues)}"
+    return f"{listed(copies, _SHOWN)} also go to {'queues' if len(queues) > 1 else 'queue'} {listed(queues)}"

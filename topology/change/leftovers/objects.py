@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State
+from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State, is_for_delays
 from ...base.selectors import selector
 
 
@@ -75,8 +75,7 @@ def leftover_keys(
 
 
 _INTERNAL = re.compile(
-    r"celery\.pidbox|reply\.celery\.pidbox|celeryev(\..*)?|celery_delayed_(\d+|delivery)"
-    r"|.*\.celery\.pidbox|amq\..*|federation: .*"
+    r"celery\.pidbox|reply\.celery\.pidbox|celeryev(\..*)?|.*\.celery\.pidbox|amq\..*|federation: .*"
 )
 
 
@@ -93,4 +92,6 @@ def is_internal(key: Key) -> bool:
     names = (key.name[0], key.name[2]) if key.kind is Kind.BINDING else key.name[:1]
     if key.kind is Kind.EXCHANGE and names[0] in BUILT_IN_EXCHANGES:
         return True
-    return any(_INTERNAL.fullmatch(name) for name in names if name not in BUILT_IN_EXCHANGES)
+    return any(
+        is_for_delays(name) or _INTERNAL.fullmatch(name) for name in names if name not in BUILT_IN_EXCHANGES
+    )

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ...base.listing import listed
 from ...base.requirements import set_tags
 from ...base.resources import Key, Kind, Resource, binding_ends, exchange_key
 from ...errors import AccessRefused
 from .change import Change
 from .plugins import missing_plugins
-from .problem import Problem, listed
+from .problem import Problem
 
 #: A user's patterns by `configure`, `write` and `read` in each vhost.
 Permissions = Mapping[str, Mapping[str, str]]
@@ -164,7 +165,7 @@ def _refused(changes: Sequence[Change], user: str, permissions: Permissions) -> 
     for (vhost, permission), keys in refused.items():
         pattern = permissions[vhost][permission]
         yield Problem(
-            f"user `{user}` lacks the permission `{permission}` in vhost `{vhost}` for {listed(list(keys))}",
+            f"user `{user}` lacks the permission `{permission}` in vhost `{vhost}` for {listed(keys)}",
             f"extend the pattern of the permission, which is `{pattern}`, with `rabbitmqctl set_permissions`",
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from ...base.listing import listed
 from ...base.requirements import foreign_plugins, missing_component, missing_policy_key
 from ...base.resources import Kind
 from ...model.support import NEWEST
 from ...policies.keys import is_known
 from .change import Change
-from .problem import Problem, listed
+from .problem import Problem
 
 
 def missing_plugins(
@@ -31,7 +32,7 @@ def missing_plugins(
         for problem in filter(None, _missing(change, version, running)):
             found.setdefault(problem, {})[str(change.key)] = None
     for (message, hint), keys in found.items():
-        yield Problem(f"{listed(list(keys))} cannot be created: {message}", hint)
+        yield Problem(f"{listed(keys)} cannot be created: {message}", hint)
 
 
 def _missing(

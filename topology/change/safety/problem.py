@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-_MOST_NAMES = 5
 
 
 class Problem(NamedTuple):
@@ -13,9 +10,3 @@ class Problem(NamedTuple):
 
     message: str
     hint: str
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of some names, and the number of the others."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -101,12 +101,32 @@ def test_effects_are_plain_data_and_back() -> None:
 def test_a_policy_of_others_that_changes_the_files_queues_is_named_with_what_it_does() -> None:
     theirs = policy("theirs", "^media", 9, max_length=7)
     found = overriding_policies(state(MEDIA, JOBS, LIMITS), state(MEDIA, theirs), VERSION)
-    assert found == {theirs.key: "queue media: max-length: 7"}
+    assert found == {theirs.key: "sets max-length: 7 on queue media, instead of `limits`"}
     found = overriding_policies(state(MEDIA, AGE), state(theirs), VERSION)
-    assert found == {theirs.key: "queue media: max-length: 7, instead of `age`"}
+    assert found == {theirs.key: "sets max-length: 7 on queue media, instead of `age`"}
     same = policy("same", "^media", 5, max_length=7)
     found = overriding_policies(state(MEDIA, AGE), state(same), VERSION)
-    assert found == {same.key: "queue media: same priority as `age`, so it is undefined which one applies"}
+    assert found == {
+        same.key: "has the same priority as `age`: it is undefined which one applies to queue media"
+    }
+
+
+def test_a_policy_that_changes_nothing_of_a_queue_does_no_harm() -> None:
+    nothing = policy("nothing", ".*", 9)
+    assert overriding_policies(state(MEDIA), state(nothing), VERSION) == {}
+    found = overriding_policies(state(MEDIA, LIMITS), state(nothing), VERSION)
+    assert found == {nothing.key: "applies to queue media, instead of `limits`"}
+
+
+def test_the_files_queues_are_named_before_the_queues_for_delayed_tasks() -> None:
+    delays = [queue(f"celery_delayed_{level}") for level in reversed(range(28))]
+    theirs = policy("theirs", ".*", 9, max_length=7)
+    found = overriding_policies(state(*delays, MEDIA, JOBS), state(theirs), VERSION)
+    assert found == {theirs.key: "sets max-length: 7 on queues media, jobs and the queues for delayed tasks"}
+    own = policy("own", "^media", max_length=1)
+    found = overriding_policies(state(*delays, MEDIA, own), state(theirs), VERSION)
+    assert found[theirs.key].startswith("sets max-length: 7 on queue media, instead of `own`; ")
+    assert policy_effects(state(JOBS), state(*delays, theirs), {JOBS.key}, (), VERSION)[0].key == JOBS.key
 
 
 def test_a_policy_of_others_for_other_queues_does_no_harm() -> None:
@@ -131,4 +151,4 @@ def test_ten_thousand_queues_are_one_effect_each() -> None:
 def test_an_operator_policy_of_others_that_changes_the_files_queues_is_named_too() -> None:
     theirs = policy("theirs", "^media", kind=Kind.OPERATOR_POLICY, message_ttl=5000)
     found = overriding_policies(state(MEDIA, JOBS, LIMITS), state(MEDIA, theirs), VERSION)
-    assert found == {theirs.key: "queue media: message-ttl: 5s"}
+    assert found == {theirs.key: "sets message-ttl: 5s on queue media"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ....base.finding import ValuePath
+from ....base.listing import listed
 from ....delivery.addresses import AddressBook
 from ....delivery.dead_letters import dead_letter_queues
 from ....model import Body
@@ -44,7 +45,7 @@ def expects_delays(body: Body, queue: str) -> bool:
 def _report(base: ValuePath, exchange: str, queues: tuple[str, ...], body: Body, report: Reporter) -> None:
     path = (*base, "queues", queues[0])
     first = report.written(path, queues[0])
-    names = f"`{first}`" + (f" and {len(queues) - 1} more" if len(queues) > 1 else "")
+    names = listed([first, *queues[1:]], 1, quote="`")
     declared = body.queues[body.shards.get(queues[0], queues)[0]]
     at = next((i for i, binding in enumerate(declared.bindings) if binding.exchange == exchange), None)
     if at is None:

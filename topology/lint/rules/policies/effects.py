@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ....base.finding import ValuePath, did_you_mean
+from ....base.listing import listed
 from ....delivery.addresses import AddressBook
 from ....delivery.delayed import level_name
 from ....model import Body, Policy
@@ -149,10 +150,10 @@ class _Findings:
                 if others[0].queue_type is None
                 else f"{others[0].queue_type or 'external'} queue"
             )
-            message = f"`{policy.name}` applies to nothing in this file: {_listed(others)} is a {kind}"
+            message = f"`{policy.name}` applies to nothing in this file: {_names(others)} is a {kind}"
             if len(others) > 1:
                 message = (
-                    f"`{policy.name}` applies to nothing in this file: of {_listed(others)}, none is included"
+                    f"`{policy.name}` applies to nothing in this file: of {_names(others)}, none is included"
                 )
             help_ = f"correct `apply_to: {policy.apply_to}`"
             self._warn(policy.name, "apply_to", "unused-policy", message, help_)
@@ -201,10 +202,10 @@ class _Findings:
     def _inapplicable(
         self, name: str, queue_type: str, keys: Sequence[str], objects: Sequence[tuple[Target, Match]]
     ) -> None:
-        listed = _listed([target for target, _ in objects])
+        names = _names([target for target, _ in objects])
         shown = " and ".join(f"`{key}`" for key in keys)
         message = (
-            f"`{name}` does not apply to {listed} at all: a {queue_type} queue does not support {shown}, "
+            f"`{name}` does not apply to {names} at all: a {queue_type} queue does not support {shown}, "
             f"so RabbitMQ skips the policy: {_has(*objects[0])}"
         )
         help_ = f"move {shown} to a policy of its own, or narrow the pattern or `apply_to`"
@@ -213,7 +214,7 @@ class _Findings:
     def _tied(self, pair: _Pair, objects: Sequence[Target]) -> None:
         priority = self._by_name[pair.upper].priority
         message = (
-            f"`{pair.upper}` and `{pair.lower}` both have priority {priority} and match {_listed(objects)}: RabbitMQ "
+            f"`{pair.upper}` and `{pair.lower}` both have priority {priority} and match {_names(objects)}: RabbitMQ "
             "applies one of them, and which one is undefined"
         )
         self._warn(pair.lower, "priority", "tied-policies", message, "give one of them a higher `priority`")
@@ -224,7 +225,7 @@ class _Findings:
         lost = _lost(upper, lower, first)
         has = effective(first.queue_type, first.arguments or {}, upper.definition)
         message = (
-            f"on {_listed(objects)}, `{upper.name}` (priority {upper.priority}) replaces `{lower.name}` (priority "
+            f"on {_names(objects)}, `{upper.name}` (priority {upper.priority}) replaces `{lower.name}` (priority "
             f"{lower.priority}): `{first.name}` has {_settings(has)}, and no {_settings(lower.definition, lost)}"
         )
         help_ = f"repeat the keys in `{upper.name}`: only one policy applies to an object"
@@ -301,9 +302,6 @@ def _setting(key: str, value: Any) -> str:
     return f"`{key}: {with_unit(key, value)}`"
 
 
-def _listed(objects: Sequence[Target]) -> str:
+def _names(objects: Sequence[Target]) -> str:
     """The names of the first objects, and how many more there are."""
-    names = [f"`{target.name}`" for target in objects[:_SHOWN]]
-    if len(objects) > _SHOWN:
-        return f"{', '.join(names)} and {len(objects) - _SHOWN} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return listed((target.name for target in objects), _SHOWN, last=" and ", quote="`")
