@@ -18,7 +18,8 @@ from ..address import Address, Host
 from ..reasons import RETRY, tidy_reason, wrong_password
 from ..tls import handshake_failure, tls_context
 
-_TIMEOUT = 10.0
+#: Seconds to connect to a host; and times as long for the whole handshake, which a broker under load may delay.
+_TIMEOUT, _HANDSHAKE = 10.0, 3
 
 
 def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingConnection:
@@ -54,7 +55,7 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
     timeout = options.pop("connection_timeout", _TIMEOUT * 1000) / 1000
     settings: dict[str, Any] = {
         "socket_timeout": timeout,
-        "stack_timeout": timeout * 1.5,
+        "stack_timeout": timeout * _HANDSHAKE,
         "client_properties": {"connection_name": "routectl"},
         **options,
     }

@@ -17,7 +17,7 @@ from .connect import connection_failure
 _FIRST_BYTES = (bytes([spec.FRAME_METHOD]), b"A")
 
 #: Seconds in which a broker must respond after accepting the connection; one under load may be slow.
-_RESPONSE_TIMEOUT = 10.0
+_RESPONSE_TIMEOUT = 30.0
 
 
 class Greeting(NamedTuple):

@@ -52,7 +52,7 @@ class Engine:
         self._client = client
 
     @classmethod
-    def connect(cls, timeout: int = 2, *, progress: Announce = print) -> Engine | None:
+    def connect(cls, timeout: int = 10, *, progress: Announce = print) -> Engine | None:
         """The Docker engine of this environment, or None if it cannot be used.
 
         Parameters:

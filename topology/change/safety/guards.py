@@ -17,8 +17,9 @@ from ...lint.runner import check_versions
 from ...model import Body
 from ...model.support import Version
 
-#: Timeout of the AMQP connection, in seconds; spent in full if only the management API is reachable.
-_CONNECT_TIMEOUT = 2.0
+#: Timeout of the AMQP connection, in seconds, in which a lost packet is sent again twice; spent in full if only the
+#: management API is reachable.
+_CONNECT_TIMEOUT = 4.0
 
 
 def guard_broker(address: Address, server: ServerInfo) -> None:
