@@ -1,4 +1,4 @@
-"""Delayed tasks that were sent before a queue's key was changed."""
+"""Delayed tasks with further keys of a queue: its old key, and that of a rule."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ FILE = """
 exchanges: {tasks: {type: topic}}
 queues:
   normal: {type: quorum, bindings: [{exchange: tasks, key: standard}, {exchange: tasks, key: normal}]}
-  low: {type: quorum, bindings: [{exchange: tasks, key: low}]}
+  low: {type: quorum, bindings: [{exchange: tasks, key: low}, {exchange: tasks, key: region.*}]}
+routes: [{tasks: local, queue: low, key: region.eu}]
 unmatched: normal
 workers: {all: {queues: [normal, low]}}
 """
 
 
-def test_a_task_that_was_delayed_with_the_old_key_arrives_once(
-    routectl: Command, broker: Broker, vhost: str
-) -> None:
+def test_delayed_tasks_of_every_key_arrive_once(routectl: Command, broker: Broker, vhost: str) -> None:
     routectl.write(FILE)
     assert routectl("apply", "--yes").code == 0
+    sent = {"normal": ["normal", "standard"], "low": ["low", "region.eu", "region.us"]}
     with pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost))) as connection:
         channel = connection.channel()
-        for key in ("normal", "standard"):
+        for key in (key for keys in sent.values() for key in keys):
             one_second = "0." * (LEVELS - 1) + "1." + key
             channel.basic_publish(level_name(LEVELS - 1), one_second, key.encode())
-        found: list[bytes] = []
-        deadline = time.monotonic() + 30
-        while len(found) < 2 and time.monotonic() < deadline:
-            _, _, body = channel.basic_get("normal", auto_ack=True)
-            found += [body] if body is not None else []
-        assert sorted(found) == [b"normal", b"standard"]
-        assert channel.basic_get("low", auto_ack=True)[0] is None
+        found: dict[str, list[str]] = {queue: [] for queue in sent}
+        deadline = time.monotonic() + 60
+        while found != sent and time.monotonic() < deadline:
+            for queue, keys in found.items():
+                _, _, body = channel.basic_get(queue, auto_ack=True)
+                keys += [body.decode()] if body is not None else []
+                keys.sort()
+        assert found == sent
+        assert (
+            channel.basic_get("low", auto_ack=True)[0]
+            is channel.basic_get("normal", auto_ack=True)[0]
+            is None
+        )

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..matching import pattern
 from ..model.topology import REFUSE
 from . import delayed
-from .network import PREDICTABLE, Link, Network
+from .delay_targets import bindable, delayed_flow, with_delays
+from .network import PREDICTABLE, Link, Network, concrete_keys, is_wildcard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from ..model import Binding, Body
     from .delayed import DelayTopology
@@ -56,6 +57,8 @@ class AddressBook:
         self.delay: DelayTopology | None = None
         #: By queue, the address with which delayed tasks (or the binding `#.KEY`) also reach other queues; and those.
         self.ambiguous_when_delayed: dict[str, tuple[PublishAddress, frozenset[str]]] = {}
+        #: Keys for which no binding `#.KEY` is planned, and the queues whose delayed tasks it would mix with others.
+        self.undelayed: dict[delayed.Target, frozenset[str]] = {}
         if self.delays:
             self._add_delay_bindings()
 
@@ -153,7 +156,7 @@ class AddressBook:
     def _add_delay_bindings(self) -> None:
         """Checks the addresses again with the bindings of delayed delivery: `#.high` matches `app.high`, too."""
         targets = self._delay_targets()
-        self._network = self._with_delays(targets)
+        self._network = with_delays(self._body, targets)
         for target in targets:
             reached = self._reached_when_delayed(target)
             if reached != {target.queue}:
@@ -163,10 +166,13 @@ class AddressBook:
         targets = self._delay_targets()
         self._network = Network.of(self._body)
         if targets:
-            targets += self._other_delay_targets(targets)
-            delay = delayed.delay_topology(targets)
-            self._network = self._with_delays(targets)
-            self.delay = None if self._body.delayed_delivery == "never" else delay
+            for further in (self._keys_of_rules(), self._further_keys()):
+                kept, undelayed = bindable(self._body, targets, further)
+                self.undelayed |= undelayed
+                targets += kept
+            self._network = with_delays(self._body, targets)
+            if self._body.delayed_delivery != "never":
+                self.delay = delayed.delay_topology(targets)
 
     def _delay_targets(self) -> list[delayed.Target]:
         return [
@@ -175,60 +181,27 @@ class AddressBook:
             if address.exchange_type != "direct"
         ]
 
-    def _other_delay_targets(self, targets: Sequence[delayed.Target]) -> list[delayed.Target]:
-        """The further keys of the queues, such as that of a task that was delayed before its queue's key was changed.
+    def _keys_of_rules(self) -> Iterator[delayed.Target]:
+        """The fixed keys of rules, at the exchange that tasks are published to with them."""
+        for route in self._body.routes:
+            if not route.key or route.shard_by or pattern.placeholders(route.key):
+                continue
+            for queue in possible_queues(self._body, route.queue):
+                address = self.with_key(queue, route.key)
+                if address is not None and address.exchange_type != "direct":
+                    yield delayed.Target(queue, address.exchange, route.key)
 
-        Only those with which neither their own delayed tasks nor any other task reaches a second queue.
-        """
-        others = [
-            delayed.Target(queue, exchange, key)
-            for queue in self._addresses
-            for exchange, key in self._literal_keys(queue)
-            if self._network.deliver(exchange, key) == {queue}
-        ]
-        first = frozenset(targets)
-        others = [target for target in dict.fromkeys(others) if target not in first]
-        own = self._network
-        while others:
-            self._network = self._with_delays([*targets, *others])
-            wrong = {
-                target: reached
-                for target in (*targets, *others)
-                if (reached := self._reached_when_delayed(target)) != {target.queue}
-            }
-            self._network = own
-            if not wrong:
-                break
-            queues = frozenset().union(*wrong.values())
-            left = [target for target in others if target not in wrong and target.queue not in queues]
-            others = left if len(left) < len(others) else []
-        return others
-
-    def _literal_keys(self, queue: str) -> Iterator[tuple[str, str]]:
-        """The exchanges by which Celery can delay the queue's tasks, with the binding keys without wildcards."""
-        for binding in self._usable_bindings(queue):
-            kind = self._network.exchanges[binding.exchange]
-            if (
-                binding.key
-                and not self._is_direct(binding.exchange)
-                and not (kind == "topic" and is_wildcard(binding.key))
-            ):
-                yield binding.exchange, binding.key
+    def _further_keys(self) -> Iterator[delayed.Target]:
+        """The keys of all bindings, such as that of a task that was delayed before its queue's key was changed."""
+        for queue in self._addresses:
+            for binding in self._usable_bindings(queue):
+                if binding.key and not self._is_direct(binding.exchange):
+                    yield delayed.Target(queue, binding.exchange, binding.key)
 
     def _reached_when_delayed(self, target: delayed.Target) -> frozenset[str]:
         """The queues that a task reaches immediately or delayed."""
-        late = self._network.deliver(delayed.DELIVERY, "0." * delayed.LEVELS + target.key)
-        return late | self._network.deliver(target.exchange, target.key)
-
-    def _with_delays(self, targets: Iterable[delayed.Target]) -> Network:
-        """The file's network with the bindings of delayed delivery."""
-        network, delay = Network.of(self._body), delayed.delay_topology(targets)
-        network.exchanges.update(delay.exchanges)
-        for source, destination, key in delay.exchange_bindings:
-            network.add(Link(source, destination, False, key))
-        for source, queue, key in delay.queue_bindings:
-            network.add(Link(source, queue, True, key))
-        return network
+        late = {link.destination for link in delayed_flow(self._network, target.key) if link.to_queue}
+        return self._network.deliver(target.exchange, target.key) | late
 
 
 def by_name(queue: str) -> PublishAddress:
@@ -261,22 +234,3 @@ def possible_queues(body: Body, template: str) -> tuple[str, ...]:
     fits = pattern.template_regex(template).fullmatch
     shards = (queue for name, queues in body.shards.items() if fits(name) for queue in queues)
     return tuple(dict.fromkeys([*(name for name in consumable_queues(body) if fits(name)), *shards]))
-
-
-def is_wildcard(binding_key: str) -> bool:
-    """Whether the binding key of a topic exchange has wildcards."""
-    return any(word in ("*", "#") for word in binding_key.split("."))
-
-
-def concrete_keys(binding_key: str, queue: str) -> list[str]:
-    """Non-empty routing keys that a topic binding with wildcards matches, the shortest first."""
-    name = queue.replace(".", "_") or "task"
-    keys: dict[str, None] = {}
-    for star, rest in (("task", []), (name, []), ("task", [name]), (name, [name])):
-        parts = [
-            part
-            for word in binding_key.split(".")
-            for part in ([star] if word == "*" else rest if word == "#" else [word])
-        ]
-        keys[".".join(parts)] = None
-    return [key for key in keys if key and len(key.encode()) <= 255]

@@ -198,6 +198,25 @@ def words(key: str) -> list[str]:
     return key.split(".") if key else []
 
 
+def is_wildcard(binding_key: str) -> bool:
+    """Whether the binding key of a topic exchange has wildcards."""
+    return any(word in ("*", "#") for word in binding_key.split("."))
+
+
+def concrete_keys(binding_key: str, queue: str) -> list[str]:
+    """Non-empty routing keys that a topic binding with wildcards matches, the shortest first."""
+    name = queue.replace(".", "_") or "task"
+    keys: dict[str, None] = {}
+    for star, rest in (("task", []), (name, []), ("task", [name]), (name, [name])):
+        parts = [
+            part
+            for word in binding_key.split(".")
+            for part in ([star] if word == "*" else rest if word == "#" else [word])
+        ]
+        keys[".".join(parts)] = None
+    return [key for key in keys if key and len(key.encode()) <= 255]
+
+
 def headers_match(arguments: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
     """Whether a headers exchange routes a message with `headers` along a binding with `arguments`."""
     mode = str(arguments.get("x-match", "all"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....topology.delivery.addresses import AddressBook, is_wildcard
-from ....topology.delivery.network import Network
+from ....topology.delivery.addresses import AddressBook
+from ....topology.delivery.network import Network, is_wildcard
 from ....topology.matching import pattern
 from ...publishing.transport import HIGHEST
 from ...task_routes.address import QueueAddress, publish_address

@@ -9,16 +9,9 @@ from urllib.parse import unquote, urlsplit
 from ...base.listing import listed
 from ...base.resources import Key, Kind, State, binding_key, exchange_key, is_for_delays, queue_key
 from ...base.secret import reveal
-from ...delivery.addresses import (
-    AddressBook,
-    PublishAddress,
-    by_name,
-    concrete_keys,
-    is_wildcard,
-    task_queues,
-)
+from ...delivery.addresses import AddressBook, PublishAddress, by_name, task_queues
 from ...delivery.delayed import DELIVERY, LEVELS
-from ...delivery.network import Link, Network
+from ...delivery.network import Link, Network, concrete_keys, is_wildcard
 from ...model import Body
 from .objects import is_internal
 

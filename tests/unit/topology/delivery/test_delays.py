@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routectl.topology.delivery.addresses import AddressBook
-from routectl.topology.delivery.delayed import DELIVERY, LEVELS
-from routectl.topology.delivery.network import Link, Network
+from routectl.topology.delivery.delay_targets import with_delays
+from routectl.topology.delivery.delayed import DELIVERY, LEVELS, Target
+from routectl.topology.delivery.network import Link, Network, concrete_keys, is_wildcard
 from routectl.topology.model import Topology
 
 
@@ -65,25 +66,59 @@ def test_a_topic_exchange_is_preferred_to_a_direct_one() -> None:
     assert found.with_key("q", "q") == ("tasks", "topic", "q")
 
 
+def test_the_key_of_a_rule_is_bound_too_and_the_wildcard_that_it_matches() -> None:
+    body, _ = book({"tasks": "topic"}, {"a": [("tasks", "orders.*")], "b": [("tasks", "b")]})
+    routes = [{"tasks": "x", "queue": "a", "key": "orders.eu"}]
+    found = AddressBook(Topology.model_validate({**body.model_dump(exclude_unset=True), "routes": routes}))
+    assert delayed_keys(found, "a") == {("tasks", f"#.orders.{word}") for word in ("task", "eu", "*")}
+
+
+def test_only_the_key_that_would_mix_tasks_is_left_out() -> None:
+    _, found = book(
+        {"tasks": "topic"},
+        {"a": [("tasks", "app.two")], "b": [("tasks", "b"), ("tasks", "two"), ("tasks", "three")]},
+    )
+    assert delayed_keys(found, "b") == {("tasks", "#.b"), ("tasks", "#.three")}
+    assert found.undelayed == {Target("b", "tasks", "two"): {"a"}}
+
+
 KEYS = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map(".".join)
-BINDINGS = st.lists(st.tuples(st.sampled_from(["tasks", "old", "all"]), KEYS | st.just("a.*")), max_size=3)
+WILDCARDS = st.sampled_from(["a.*", "#.b", "b.#", "#", "*"])
+BINDINGS = st.lists(st.tuples(st.sampled_from(["tasks", "old", "all", "new"]), KEYS | WILDCARDS), max_size=3)
 
 
-@given(st.dictionaries(st.sampled_from(["p", "q", "r"]), BINDINGS, min_size=1))
-def test_a_delayed_task_reaches_the_queue_of_its_key_alone(queues: dict[str, Any]) -> None:
-    body, found = book({"tasks": "topic", "old": "direct", "all": "fanout"}, queues)
+@given(st.dictionaries(st.sampled_from(["p", "q", "r"]), BINDINGS, min_size=1), st.lists(KEYS, max_size=2))
+def test_a_delayed_task_reaches_the_queue_of_its_key_alone_or_its_key_is_left_out(
+    queues: dict[str, Any], keys_of_rules: list[str]
+) -> None:
+    body, _ = book({"tasks": "topic", "new": "topic", "old": "direct", "all": "fanout"}, queues)
+    routes = [{"tasks": key, "queue": next(iter(queues)), "key": key} for key in keys_of_rules]
+    body = Topology.model_validate({**body.model_dump(exclude_unset=True), "routes": routes})
+    found = AddressBook(body)
     if found.delay is None:
         return
-    network = Network.of(body)
-    network.exchanges.update(found.delay.exchanges)
+    own, network = Network.of(body), with_delays(body, [])
     for source, destination, key in found.delay.exchange_bindings:
         network.add(Link(source, destination, False, key))
     for source, queue, key in found.delay.queue_bindings:
         network.add(Link(source, queue, True, key))
-    keys = {
-        (queue, exchange, key[2:]) for exchange, queue, key in found.delay.queue_bindings if queue in queues
+    written = {
+        Target(queue, exchange, key)
+        for queue, bindings in queues.items()
+        for exchange, key in bindings
+        if exchange != "old"
     }
-    keys |= {(queue, *found.of(queue)[::2]) for queue in queues if found.of(queue).exchange_type != "direct"}
-    for queue, exchange, key in keys:
-        assert network.deliver(exchange, key) == {queue}
-        assert network.deliver(DELIVERY, "0." * LEVELS + key) == {queue}
+    first = {
+        Target(queue, *found.of(queue)[::2]) for queue in queues if found.of(queue).exchange_type != "direct"
+    }
+    of_rules = set()
+    for key in keys_of_rules:
+        address = found.with_key(next(iter(queues)), key)
+        if address is not None and address.exchange_type != "direct":
+            of_rules.add(Target(next(iter(queues)), address.exchange, key))
+    for queue, exchange, key in (written | first | of_rules) - found.undelayed.keys():
+        is_pattern = exchange in ("tasks", "new") and is_wildcard(key)
+        for sample in concrete_keys(key, queue) if is_pattern else [key]:
+            if own.deliver(exchange, sample) == {queue}:
+                assert network.deliver(exchange, sample) == {queue}
+                assert network.deliver(DELIVERY, "0." * LEVELS + sample) == {queue}

@@ -8,6 +8,7 @@ from functools import cache, partial
 from ....base.finding import ValuePath
 from ....base.resources import BUILT_IN_EXCHANGES
 from ....delivery.addresses import AddressBook, PublishAddress, possible_queues
+from ....delivery.delayed import Target, delayed_key
 from ....delivery.network import Network
 from ....matching import pattern
 from ....model import Body, Route
@@ -50,6 +51,7 @@ def check_addresses(base: ValuePath, body: Body, names: DeclaredNames, report: R
                 path, "bad-route", message if route.key else "the key is empty", f"without `key`, {way}"
             )
     _delayed(base, body, book, report)
+    _unbound(base, body, book, report)
     if book.delays and body.delayed_delivery != "never":
         check_undelayed(base, body, book, report)
 
@@ -126,6 +128,35 @@ def _delayed(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -
         )
         help_ = "give each queue its own key, and use no key that is the end of another"
         report.add(path, "delay-key", message, help_)
+
+
+def _unbound(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -> None:
+    """Reports the keys of bindings and rules whose delayed tasks do not arrive; of shards the first."""
+    reported = {body.shard_parents.get(queue, queue) for queue, *_ in _held(body, book)}
+    for target, others in book.undelayed.items() if body.delayed_delivery != "never" else ():
+        name = body.shard_parents.get(target.queue, target.queue)
+        if name in reported:
+            continue
+        if name in body.shards:
+            reported.add(name)
+        path = _place(base, body, target)
+        key = report.written(path, target.key)
+        mixed = " and ".join(f"`{one}`" for one in sorted(others))
+        message = (
+            f"delayed tasks for `{name}` with the key `{key}` do not arrive: the binding `{delayed_key(key)}` that "
+            f"Celery needs for them is left out, since it would mix them with those of {mixed}"
+        )
+        help_ = "use no key that is the end of another; or remove this one once no task is sent with it"
+        report.add(path, "delay-key", message, help_)
+
+
+def _place(base: ValuePath, body: Body, target: Target) -> ValuePath:
+    """The path of a target's key: in a binding of its queue, or in a rule."""
+    for index, binding in enumerate(body.queues[target.queue].bindings):
+        if (binding.exchange, binding.key) == (target.exchange, target.key):
+            return (*base, "queues", target.queue, "bindings", index, "key")
+    rule = next(index for index, route in enumerate(body.routes) if route.key == target.key)
+    return (*base, "routes", rule, "key")
 
 
 def _held(body: Body, book: AddressBook) -> Iterator[tuple[str, PublishAddress, frozenset[str], str]]:

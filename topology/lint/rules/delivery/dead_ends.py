@@ -6,9 +6,8 @@ from collections import defaultdict
 
 from ....base.finding import ValuePath
 from ....base.resources import BUILT_IN_EXCHANGES
-from ....delivery.addresses import is_wildcard
 from ....delivery.dead_letters import DeadLetterTarget, dead_letter_targets
-from ....delivery.network import PREDICTABLE, Network, links
+from ....delivery.network import PREDICTABLE, Network, is_wildcard, links
 from ....model import Body
 from ....policies.of_file import policy_set, targets
 from ...context import Reporter

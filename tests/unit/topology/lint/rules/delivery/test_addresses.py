@@ -64,6 +64,31 @@ def test_a_key_that_leads_to_another_queue_too_is_a_warning_where_tasks_are_dela
     ]
 
 
+@pytest.mark.parametrize(
+    ("bindings", "found"),
+    [
+        ("a: {bindings: [{exchange: t, key: a.normal}]}", [("normal", "`a`")]),
+        (
+            "a: {bindings: [{exchange: t, key: a}, {exchange: t, key: normal}]}",
+            [("normal", "`a`"), ("normal", "`b`")],
+        ),
+        ("a: {bindings: [{exchange: t, key: a-normal}]}", []),
+        ("a: {bindings: [{exchange: d, key: a.normal}]}", []),
+    ],
+)
+def test_a_further_key_that_cannot_be_bound_for_delayed_tasks_is_a_warning(
+    tmp_path: Path, bindings: str, found: list[tuple[str, str]]
+) -> None:
+    queues = f"  b: {{bindings: [{{exchange: t, key: b}}, {{exchange: t, key: normal}}]}}\n  {bindings}\n"
+    text = f"{QUORUM}{queues}workers: {{all: {{queues: [a, b]}}}}"
+    assert [line.partition(" ")[2] for line in warnings(tmp_path, text) if "delay-key" in line] == [
+        f"delay-key: delayed tasks for `{'a' if others == '`b`' else 'b'}` with the key `{key}` do not arrive: the "
+        f"binding `#.{key}` that Celery needs for them is left out, since it would mix them with those of {others} | "
+        "use no key that is the end of another; or remove this one once no task is sent with it"
+        for key, others in found
+    ]
+
+
 def test_a_rules_key_that_only_delayed_tasks_lead_astray_is_said_to_be_so(tmp_path: Path) -> None:
     queues = queue("a", "t", "k") + queue("b", "t", "eu.k")
     text = f"{QUORUM}{queues}routes: [{{tasks: a, queue: a}}, {{tasks: b, queue: b, key: eu.k}}]"
