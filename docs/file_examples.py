@@ -37,9 +37,10 @@ unresolved names are errors.
   values are replaced, and `field: null` resets a field.
 - `include:` lists more files of the same format, relative to the including file; `*` includes all that match. Maps are
   merged and lists are concatenated; two different values for one field are an error.
-- Passwords and URIs with passwords must come from variables or files; literal ones are an error. Only `plan` and
-  `apply` need them. In a URI, also in its variables, `#`, `/`, `?`, `%`, `@` and `:` of a user name, a password or a
-  vhost are percent-encoded.
+- Passwords and URIs with passwords must come from variables or files; literal ones are an error, also in headers,
+  options and arguments, where keys such as `password`, `api_key` and `token` count as secret. Only `plan` and `apply`
+  need those of users, links and global parameters. In a URI, also in its variables, `#`, `/`, `?`, `%`, `@` and `:` of
+  a user name, a password or a vhost are percent-encoded.
 """
 
 EXAMPLES: dict[str, str] = {

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Variable(str):
+    """A variable of the file in place of a secret: `${NAME}`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class CeleryExchange:
     """An exchange as Celery declares it.
@@ -184,6 +190,7 @@ class Configuration:
       zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
       registered: The tasks of the app.
       default_priority: What Celery sets on them if neither the task nor a route sets a priority.
+      variables: The names of the variables that replace secrets.
       notes: Notes of the reader.
     """
 
@@ -199,6 +206,7 @@ class Configuration:
     zero_first: bool = False
     registered: frozenset[str] = frozenset()
     default_priority: int | None = None
+    variables: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def published_priority(self, name: str) -> int | None:

@@ -26,7 +26,7 @@ def differences(text: str, document: FileDraft) -> list[str]:
         path = Path(folder) / "queues.yaml"
         path.write_text(text, encoding="utf-8")
         try:
-            router = Router.from_loaded(load(path, {}))
+            router = Router.from_loaded(load(path, dict.fromkeys(document.configuration.variables, "secret")))
         except FileError as error:
             return [
                 f"line {finding.position and finding.position.line}: {finding.message}"

@@ -11,6 +11,8 @@ from decimal import Decimal
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from .configuration import Variable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -23,6 +25,10 @@ _PRINTABLE = re.compile(r"[\x20-\x7e\u00a1-\u167f\u1681-\u1fff\u3001-\ud7ff]*\Z"
 _HEAD = (
     "Written by `routectl import celery {source}`, from the queues, routes, tasks and annotations of that app. Run "
     "`routectl plan` to compare it with the broker."
+)
+_VARIABLES = (
+    "Secrets of the app are not written: set each `${NAME}` below in the environment of workers, of producers and of "
+    "`routectl`."
 )
 _ROUTES = "Exact names are tried before patterns, and patterns from top to bottom."
 _UNMATCHED = "The queue of tasks that no rule matches (Celery's task_default_queue)."
@@ -43,7 +49,8 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
       document: The contents.
       workers: Whether to write a worker profile.
     """
-    lines = [*_comment([_HEAD.format(source=document.source)]), "version: 1"]
+    head = [_HEAD.format(source=document.source), *([_VARIABLES] if document.configuration.variables else [])]
+    lines = [*_comment(head), "version: 1"]
     for kind, declared in (("exchange", document.exchanges), ("queue", document.queues)):
         if declared:
             lines += ["", *_comment(document.comments.get(f"{kind}s", ())), f"{kind}s:"]
@@ -122,6 +129,8 @@ def _float(value: float) -> str:
 
 def _text(value: str) -> str:
     """A string or the key of a map, quoted if necessary; `$${` is a literal `${`."""
+    if isinstance(value, Variable):
+        return f'"{value}"'
     value = value.replace("${", "$${")
     if _PLAIN.match(value) and value.lower() not in _WORDS:
         return value

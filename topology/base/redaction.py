@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .scalar import only_variables
+from .scalar import Interpolated, only_variables
 from .secret import MASK, Secret
 
 #: User and password of a URL, up to the last `@`: a password may contain unescaped `/` and `@`.
@@ -18,6 +18,10 @@ SECRET_WORDS = r"pass?w|passphrase|secret|credential|authorization|api[_-]?key"
 
 _SECRET_NAME = re.compile(rf"{SECRET_WORDS}|token\Z", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(?P<scheme>bearer|basic|token)\s+\S+", re.IGNORECASE)
+
+_SCHEME = re.compile(r"(bearer|basic|token)\s+", re.IGNORECASE)
+_BEARER = re.compile(r"bearer\s+(?P<token>\S+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
 
 Span = tuple[int, int]
 
@@ -103,3 +107,40 @@ def secret_values(value: Any, name: str = "") -> Any:
     if isinstance(value, str) and (is_secret_name(name) or mask_urls(value) != value):
         return Secret(str(value))
     return value
+
+
+def has_password(written: str) -> bool:
+    """Whether a URL, as written in the file, contains a password or a default for one."""
+    return any(
+        not only_variables(found["password"] or found["option"]) for found in _URL_PASSWORD.finditer(written)
+    )
+
+
+def is_bearer_token(written: str) -> bool:
+    """Whether a text is the value of an `Authorization` header with its token written out."""
+    found = _BEARER.fullmatch(written)
+    return found is not None and not only_variables(found["token"])
+
+
+def literal_secret(value: Any, name: str = "") -> str | None:
+    """The key of the first secret, or default for one, that is written in plain data of the file; None without one.
+
+    Parameters:
+      value: The data.
+      name: The key of the value; list items have the key of their list.
+    """
+    if isinstance(value, Mapping):
+        found = (literal_secret(item, str(key)) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        found = (literal_secret(item, name) for item in value)
+    else:
+        written = value.written if isinstance(value, Interpolated) else value
+        return name if isinstance(written, str) and is_secret_text(written, name) else None
+    return next((key for key in found if key is not None), None)
+
+
+def is_secret_text(written: str, name: str) -> bool:
+    """Whether a text is a secret, by the name of its key or as a URL; `Bearer ${TOKEN}` contains none."""
+    if is_secret_name(name):
+        return not only_variables(_SCHEME.sub("", written, count=1))
+    return has_password(written) or is_bearer_token(written)

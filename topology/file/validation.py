@@ -181,8 +181,8 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
     words = _KINDS.get(kind) or error["msg"]
     help_: str | None = None
     if kind == "literal-secret":
-        is_uri = any(part in {*URI_KEYS, "arguments", "global_parameters"} for part in path)
-        help_ = "write it as `${NAME}`" if is_uri else "write `password: ${NAME}`, or `password_file:`"
+        is_password = path[:1] == ("users",)
+        help_ = "write `password: ${NAME}`, or `password_file:`" if is_password else "write it as `${NAME}`"
     if kind == "bad-uri":
         help_ = context["help"]
     if kind == "bad-hash":

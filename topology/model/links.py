@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -11,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..base.amqp_uri import BadUri, parse_amqp_uri
-from ..base.redaction import is_secret_name
-from ..base.scalar import Interpolated, UnsetSecret, only_variables
+from ..base.redaction import has_password
+from ..base.scalar import Interpolated, UnsetSecret
 from ..base.secret import Secret, secret_uris
 from .support import Spec
 from .types import (
@@ -28,22 +27,13 @@ from .types import (
     _listed,
 )
 
-_CREDENTIALS = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
-
-
-def _has_password(written: str) -> bool:
-    """Whether a URI, as written in the file, contains a password or a default for one."""
-    return any(
-        not only_variables(found["password"] or found["option"]) for found in _CREDENTIALS.finditer(written)
-    )
-
 
 def _uri(value: Any) -> Any:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("wrong_type", "must be a URI such as amqp://host")
-    if _has_password(value.written if isinstance(value, Interpolated) else value):
+    if has_password(value.written if isinstance(value, Interpolated) else value):
         raise PydanticCustomError("literal-secret", "a URI with a password must not be written in the file")
     if isinstance(value, UnsetSecret):
         return Secret("")
@@ -56,30 +46,11 @@ def _uri(value: Any) -> Any:
     return Secret(str(value))
 
 
-def no_literal_secret(value: Any) -> Any:
-    """Rejects data that contains a password, or a default for one, as written in the file."""
-    if _contains_secret(value):
-        raise PydanticCustomError("literal-secret", "a password must not be written in the file")
-    return value
-
-
-def _contains_secret(value: Any, name: str = "") -> bool:
-    if isinstance(value, dict):
-        return any(_contains_secret(item, str(key)) for key, item in value.items())
-    if isinstance(value, list):
-        return any(_contains_secret(item, name) for item in value)
-    written = value.written if isinstance(value, Interpolated) else value
-    if not isinstance(written, str):
-        return False
-    return _has_password(written) or (is_secret_name(name) and not only_variables(written))
-
-
 _AMQP = r"^amqps?://|^\$\{"
 _URI_SCHEMA = {"type": ["string", "array"], "items": {"type": "string", "pattern": _AMQP}, "pattern": _AMQP}
 
 Uri = Annotated[Secret, BeforeValidator(_uri)]
 Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
-LinkArguments = Annotated[Arguments, BeforeValidator(no_literal_secret)]
 Protocol = Literal["amqp091", "amqp10", "local"]
 MessageCount = Annotated[Whole, Field(ge=0)]
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]
@@ -180,7 +151,7 @@ class Upstream(_UpstreamOptions):
     uri: Uris = Field(
         description="AMQP URI of the upstream, or several to try in turn; credentials only as `${NAME}`."
     )
-    arguments: LinkArguments = Field(
+    arguments: Arguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )
 
@@ -281,6 +252,6 @@ class Shovel(_Parameter):
     reconnect_delay: WholeSeconds | None = Field(
         None, description="Delay before the shovel reconnects, in seconds."
     )
-    arguments: LinkArguments = Field(
+    arguments: Arguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."
     )

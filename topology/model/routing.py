@@ -27,12 +27,14 @@ from .types import (
     Model,
     Name,
     Names,
+    PlainMapping,
     RoutingKey,
     Seconds,
     Texts,
     Whole,
     _listed,
     _plain,
+    no_literal_secret,
 )
 
 _PART = re.compile(r"args\.\d{1,3}(\.[^.\s]+)*|(kwargs|headers|options)(\.[^.\s]+)+", re.ASCII)
@@ -177,10 +179,15 @@ Scalars = Annotated[
 Number = Annotated[int | float | str, BeforeValidator(_bound), WithJsonSchema({"type": ["string", "number"]})]
 Rate = Annotated[str, AfterValidator(_rate)]
 PublishOptions = Annotated[Arguments, AfterValidator(_publish_options)]
-CallingOptions = Annotated[Arguments, AfterValidator(_calling_options)]
+CallingOptions = Annotated[PlainMapping, AfterValidator(_calling_options)]
 
 
-CommandLine = Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(LIST_SCHEMA)]
+CommandLine = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words),
+    BeforeValidator(no_literal_secret),
+    WithJsonSchema(LIST_SCHEMA),
+]
 
 
 class Condition(Model):
@@ -310,8 +317,8 @@ class RouteTest(Model):
 
     task: str = Field(min_length=1, description="Task name.")
     args: tuple[Any, ...] = Field((), description="Positional arguments of the task.")
-    kwargs: Arguments = Field(default_factory=dict, description="Keyword arguments of the task.")
-    headers: Arguments = Field(default_factory=dict, description="Message headers.")
+    kwargs: PlainMapping = Field(default_factory=dict, description="Keyword arguments of the task.")
+    headers: PlainMapping = Field(default_factory=dict, description="Message headers.")
     options: CallingOptions = Field(
         default_factory=dict,
         description="Other options of `apply_async`, such as `priority`, which override the rule's. Not `queue`, "

@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 from ..lint.acceptance import Acceptance
 from .allowed import AllowedFinding
 from .exchange import Exchange
-from .links import Federation, Shovel, no_literal_secret
+from .links import Federation, Shovel
 from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, Model, Name, PlainValue, Texts, Whole, _listed
+from .types import LIST_SCHEMA, Model, Name, PlainValue, Texts, Whole, _listed, no_literal_secret
 from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.

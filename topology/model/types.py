@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..base.duration import parse_duration
-from ..base.redaction import redacted
+from ..base.redaction import literal_secret, mask_urls, redacted
 from ..base.scalar import Interpolated, typed
 
 MAX_NAME_BYTES = 255
@@ -211,6 +211,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def no_literal_secret(value: Any) -> Any:
+    """Rejects data that contains a secret, or a default for one, as written in the file."""
+    key = literal_secret(value)
+    if key is not None:
+        named = f": `{mask_urls(key)}`" if key else ""
+        raise PydanticCustomError(
+            "literal-secret", "a secret must not be written in the file{named}", {"named": named}
+        )
+    return value
+
+
 def _listed(value: Any) -> Any:
     """A value as a list, so that a list with one item can be written without brackets."""
     return value if isinstance(value, list | tuple | None) else [value]
@@ -262,7 +273,10 @@ Regex = Annotated[str, AfterValidator(_regex)]
 PlainValue = Annotated[Any, BeforeValidator(_plain)]
 #: Whether an exchange or queue is declared elsewhere, and whether it may be missing until then.
 External = bool | Literal["later"]
-Arguments = Annotated[dict[str, Any], BeforeValidator(_plain)]
+#: Data of any kind, such as the call of a test, which may contain made-up secrets.
+PlainMapping = Annotated[dict[str, Any], BeforeValidator(_plain)]
+#: Data that is sent as it is, to a broker or with a task.
+Arguments = Annotated[PlainMapping, BeforeValidator(no_literal_secret)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(LIST_SCHEMA)]
 

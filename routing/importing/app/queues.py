@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.common import Broadcast
 from kombu.transport.base import to_rabbitmq_queue_arguments
 
+from ....topology.base.redaction import redacted
 from ...task_routes.address import entity_name
 from ..configuration import CeleryBinding, CeleryExchange, CeleryQueue
+
+if TYPE_CHECKING:
+    from .secret_variables import SecretVariables
 
 _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_priority")
 
@@ -17,21 +21,22 @@ _SIZES = ("expires", "message_ttl", "max_length", "max_length_bytes", "max_prior
 _GENERATED_NAME = re.compile(r"(^|\.)[0-9a-f-]{36}$")
 
 
-def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
+def celery_queue(queue: Any, secrets: SecretVariables, *, auto_created: bool) -> CeleryQueue:
     """A queue as plain data.
 
     Parameters:
       queue: Kombu's queue.
+      secrets: Replaces secrets among the arguments.
       auto_created: Whether Celery creates it only because something names it.
     """
-    exchange = celery_exchange(queue.exchange)
-    bindings = [
-        CeleryBinding(exchange, entity_name(queue.routing_key or ""), dict(queue.binding_arguments or {}))
-    ]
+    exchange = _exchange(queue.exchange, secrets)
+
+    def binding(exchange: CeleryExchange, key: Any, arguments: Any) -> CeleryBinding:
+        return CeleryBinding(exchange, entity_name(key or ""), secrets.replaced(dict(arguments or {})))
+
+    bindings = [binding(exchange, queue.routing_key, queue.binding_arguments)]
     more = [
-        CeleryBinding(
-            celery_exchange(each.exchange), entity_name(each.routing_key or ""), dict(each.arguments or {})
-        )
+        binding(_exchange(each.exchange, secrets), each.routing_key, each.arguments)
         for each in queue.bindings or ()
     ]
     # Kombu keeps them in a set, whose order varies.
@@ -45,21 +50,18 @@ def celery_queue(queue: Any, *, auto_created: bool) -> CeleryQueue:
         auto_delete=bool(queue.auto_delete),
         exclusive=bool(queue.exclusive),
         arguments=to_rabbitmq_queue_arguments(
-            dict(queue.queue_arguments or {}), **{name: getattr(queue, name) for name in _SIZES}
+            secrets.replaced(dict(queue.queue_arguments or {})),
+            **{name: getattr(queue, name) for name in _SIZES},
         ),
-        consumer_arguments=dict(queue.consumer_arguments or {}),
+        consumer_arguments=redacted(dict(queue.consumer_arguments or {})),
         external=bool(queue.no_declare),
         auto_created=auto_created,
         broadcast=isinstance(queue, Broadcast) and _GENERATED_NAME.search(queue.name) is not None,
     )
 
 
-def celery_exchange(exchange: Any) -> CeleryExchange:
-    """An exchange as plain data.
-
-    Parameters:
-      exchange: Kombu's exchange, its name, or None for the default exchange.
-    """
+def _exchange(exchange: Any, secrets: SecretVariables) -> CeleryExchange:
+    """An exchange as plain data: kombu's exchange, a name, or None for the default exchange."""
     if exchange is None or isinstance(exchange, str):
         return CeleryExchange(exchange or "")
     return CeleryExchange(
@@ -67,7 +69,7 @@ def celery_exchange(exchange: Any) -> CeleryExchange:
         type=exchange.type or "direct",
         durable=bool(exchange.durable),
         auto_delete=bool(exchange.auto_delete),
-        arguments=dict(exchange.arguments or {}),
+        arguments=secrets.replaced(dict(exchange.arguments or {})),
         external=bool(exchange.no_declare),
         transient=exchange.delivery_mode in (1, "transient"),
     )

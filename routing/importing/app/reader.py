@@ -25,9 +25,10 @@ from ..configuration import BeatEntry, CeleryQueue, CeleryRoutes, Configuration,
 from .annotations import TASK_ATTRIBUTES, Annotations
 from .queues import celery_queue
 from .recording import RecordingRouter, app_router, code_name
+from .secret_variables import SecretVariables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 #: Options whose default setting Celery copies to every task, where it overrides routes.
 _COPIED = ("priority", "serializer")
@@ -72,6 +73,7 @@ class _Reader:
         self._source = source
         self._tasks = sorted(app.tasks)
         self._queues: dict[str, CeleryQueue] = {}
+        self._secrets = SecretVariables()
         with self._reading("task_queues"):
             self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
         with self._reading("task_routes"):
@@ -101,6 +103,7 @@ class _Reader:
             *self._overridden_by_settings(results, attributes),
             *self._routed_by_attributes(results, attributes),
             *_broker_notes(broker),
+            *_secret_notes(self._secrets.names),
         ]
         return Configuration(
             source=self._source,
@@ -115,6 +118,7 @@ class _Reader:
             zero_first=broker in _REDIS,
             registered=frozenset(self._tasks),
             default_priority=self._conf.task_default_priority,
+            variables=self._secrets.names,
             notes=tuple(notes),
         )
 
@@ -145,7 +149,9 @@ class _Reader:
         if name not in self._queues or not name:
             auto_created = name not in self._declared and self._app.amqp.queues.get(name) is found
             # Several queues may have no name; nothing looks them up.
-            self._queues[name or f"\0{len(self._queues)}"] = celery_queue(found, auto_created=auto_created)
+            self._queues[name or f"\0{len(self._queues)}"] = celery_queue(
+                found, self._secrets, auto_created=auto_created
+            )
         return name
 
     def _router_data(self) -> Iterator[CeleryRoutes]:
@@ -185,7 +191,8 @@ class _Reader:
         if exchange is not None and not isinstance(exchange, str):
             named["exchange"] = entity_name(exchange)
             named.setdefault("exchange_type", exchange.type)
-        return named
+        replaced: dict[str, Any] = self._secrets.replaced(named)
+        return replaced
 
     def _task_attributes(self, name: str) -> dict[str, Any]:
         """The attributes by which a registered task routes itself."""
@@ -288,3 +295,12 @@ def _broker_notes(broker: str) -> Iterator[str]:
         )
     elif broker not in _AMQP and broker != "memory":
         yield f"the broker is {broker}, not RabbitMQ: exchanges and bindings are not used there"
+
+
+def _secret_notes(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        variables, these = ("a variable", "it") if len(names) == 1 else ("variables", "them")
+        yield (
+            f"what looks like a secret in headers, options and arguments is written as {variables}: set {these} in the "
+            f"environment of workers, of producers and of `routectl`: {listed(names)}"
+        )

@@ -11,6 +11,7 @@ from ....topology.model.delivery_limit import UNLIMITED
 from ....topology.model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ....topology.model.routing import DESTINATION_OPTIONS
 from ....topology.model.types import duration_fields
+from ..configuration import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +69,7 @@ def plain(value: Any) -> Any:
     Raises:
       ValueError: It contains an object.
     """
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool | Variable):
         return value
     for kind, exact in _EXACT:
         if isinstance(value, kind):

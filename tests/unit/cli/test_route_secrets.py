@@ -21,8 +21,8 @@ queues: {a: {}}
 routes:
   - tasks: sent
     queue: a
-    headers: {authorization: Bearer hunter1, callback: "https://u:hunter2@host/x", x-tenant: acme, x-as: basic hunter7}
-    options: {password: hunter3, nested: [{api_key: hunter4}]}
+    headers: {authorization: "Bearer ${W1}", callback: "https://u:${W2}@host/x", x-tenant: acme, x-as: basic hunter7}
+    options: {password: "${W3}", nested: [{api_key: "${W4}"}]}
   - tasks: asked
     queue: a
     when:
@@ -44,6 +44,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOKEN", "very-secret-token")
     monkeypatch.setenv("TEXT", "very-secret-text")
     monkeypatch.setenv("NUMBER", "271828")
+    for number in range(1, 5):
+        monkeypatch.setenv(f"W{number}", f"hunter{number}")
     path = tmp_path / "queues.yaml"
     path.write_text(FILE)
     return path

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from ...base.redaction import PUBLIC_USER_FIELDS, URI_KEYS, URL_CREDENTIALS, Span, is_secret_key
+from ...base.redaction import (
+    PUBLIC_USER_FIELDS,
+    URI_KEYS,
+    URL_CREDENTIALS,
+    Span,
+    is_bearer_token,
+    is_secret_key,
+)
 from ...base.scalar import only_variables
 from .document import Document
 
@@ -56,6 +63,8 @@ class SecretSpans:
                 self._hide(node)
         elif context == "uri" or ("://" in node.value and "@" in node.value):
             self._hide_credentials(node)
+        elif is_bearer_token(node.value):
+            self._hide(node)
 
     def _hide(self, node: yaml.Node) -> None:
         start, end = node.start_mark, node.end_mark

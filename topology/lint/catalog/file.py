@@ -153,11 +153,12 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
     ),
     LintRule(
         "literal-secret",
-        summary="A password is written in the file, or is empty",
+        summary="A password or another secret is written in the file, or is empty",
         why="The file belongs in version control; a password in it is readable by everyone who can read "
-        "that.",
+        "that. Headers, options and arguments are searched, too, for keys such as `password`, `api_key` and `token`, "
+        "and for the passwords of URLs.",
         example="users: {app: {password: hunter2}}",
-        fix="Use `password: ${NAME}`, `password_file` or `password_hash`, and `${NAME}` for a URI.",
+        fix="Use `password: ${NAME}`, `password_file` or `password_hash` for a user, and `${NAME}` elsewhere.",
     ),
     LintRule(
         "reserved-name",

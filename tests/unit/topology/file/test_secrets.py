@@ -200,6 +200,61 @@ def test_a_global_parameter_has_no_literal_secret(tmp_path: Path, value: str) ->
     assert WORD not in everything_shown(error)
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "queues: {q: {arguments: HERE}}",
+        "queues: {q: {bindings: [{exchange: amq.headers, headers: HERE}]}}",
+        "queues: {q: {bindings: [{exchange: amq.topic, key: a, arguments: HERE}]}}",
+        "exchanges: {e: {type: topic, arguments: HERE}}",
+        "defaults: {queue: {arguments: HERE}}",
+        "policies: {p: {pattern: a, apply_to: queues, definition: {arguments: HERE}}}",
+        "queues: {q: {}}\nroutes: [{tasks: a, queue: q, headers: HERE}]",
+        "queues: {q: {}}\nroutes: [{tasks: a, queue: q, options: HERE}]",
+        "shovels: {s: {src_uri: amqp://a, src_queue: a, dest_uri: amqp://b, dest_publish_properties: HERE}}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (f"{{x-api-token: {WORD}}}", "x-api-token"),
+        (f"{{nested: [{{password: {WORD}}}]}}", "password"),
+        (f"{{Authorization: Bearer {WORD}}}", "Authorization"),
+        (f"{{x-auth: Bearer {WORD}}}", "x-auth"),
+        (f"{{callback: 'https://u:{WORD}@h/x'}}", "callback"),
+        (f"{{api_key: '${{NOPE:-{WORD}}}'}}", "api_key"),
+    ],
+)
+def test_headers_options_and_arguments_have_no_literal_secret(
+    tmp_path: Path, place: str, written: str, key: str
+) -> None:
+    error = refused(tmp_path, body(place.replace("HERE", written)))
+    (found,) = [finding for finding in error.findings if finding.code == "literal-secret"]
+    assert found.message.endswith(f": a secret must not be written in the file: `{key}`")
+    assert found.help == "write it as `${NAME}`"
+    assert WORD not in everything_shown(error)
+
+
+def test_a_profile_has_no_url_with_a_password_in_its_options(tmp_path: Path) -> None:
+    text = f"queues: {{q: {{}}}}\nworkers: {{w: {{queues: [q], options: '--statedb redis://u:{WORD}@h'}}}}"
+    error = refused(tmp_path, body(text))
+    assert "literal-secret" in {finding.code for finding in error.findings}
+    assert WORD not in everything_shown(error)
+
+
+def test_headers_options_and_arguments_have_secrets_from_variables(tmp_path: Path) -> None:
+    headers = '{Authorization: "Bearer ${TOKEN}", url: "https://u:${TOKEN}@h", token: "${TOKEN}", secret: 5}'
+    text = f"queues: {{q: {{}}}}\nroutes: [{{tasks: a, queue: q, headers: {headers}}}]\nunmatched: q"
+    tests = f"tests: [{{task: a, queue: q, kwargs: {{password: {WORD}}}, headers: {{token: {WORD}}}}}]"
+    loaded = Folder(tmp_path).load(body(f"{text}\n{tests}"), {"TOKEN": WORD})
+    assert loaded.topology.routes[0].headers == {
+        "Authorization": f"Bearer {WORD}",
+        "url": f"https://u:{WORD}@h",
+        "token": WORD,
+        "secret": 5,
+    }
+
+
 def test_secrets_of_global_parameters_are_removed_from_what_a_broker_writes(tmp_path: Path) -> None:
     text = body('global_parameters: {g: {peers: ["${PEER}"], api_key: "${KEY}"}}')
     loaded = Folder(tmp_path).load(text, {"PEER": f"amqp://u:{WORD}@h", "KEY": "k3y-of-theirs"})
