@@ -95,9 +95,7 @@ def command(
     if console.json:
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
-        console.result(
-            "\n" + report_text(report, plan.files, complete=planned.session.complete, verbose=console.verbose)
-        )
+        console.result("\n" + report_text(report, plan, verbose=console.verbose))
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code
@@ -109,25 +107,23 @@ def _is_typed(name: str) -> bool:
 
 def _refuse_if_stale(console: Console, saved: Plan, current: Plan) -> None:
     from ..topology.change.plan import Plan, stale_reasons
-    from ..topology.errors import Refused
+    from ..topology.change.safety.problem import refusal
 
     current = Plan.from_dict(console.clean(current.as_dict()))  # as it was saved
     reasons = stale_reasons(saved, current)
     if reasons:
-        listed = "".join(f"\n  {line}" for line in reasons[:20])
-        message = f"the broker or the file has changed since the plan was made:{listed}"
-        raise Refused(message, "make a new plan, review it, and apply it")
+        raise refusal("the broker or the file has changed since the plan was made", reasons, reasons[0].hint)
 
 
 def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, ...]) -> bool:
     """Whether to apply; a refused plan raises before the question is asked."""
     from ..topology.change.refusals import refusals
-    from ..topology.errors import Refused, UsageError
+    from ..topology.change.safety.problem import refusal
+    from ..topology.errors import UsageError
 
     refused = refusals(planned, allow)
     if refused:
-        listed = "".join(f"\n  {error.message}\n    {error.hint}" for error in refused[:20])
-        raise Refused(f"plan refused, nothing was changed:{listed}")
+        raise refusal("plan refused, nothing was changed", refused)
     if yes:
         return True
     if not sys.stdin.isatty() or console.json:

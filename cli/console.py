@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +151,7 @@ class Console:
                 hint = (
                     f"if the broker is elsewhere, set `ROUTECTL_BROKER` or pass `--broker`; otherwise {hint}"
                 )
-            self._error(error.message, hint)
+            self._error(error.message, hint, error.as_dict())
             return 1 if isinstance(error, Refused) else 2
         first_line = next(iter(str(error).splitlines()), "")
         hint = f"this is a bug: run the command again with `--debug` and report it at {ISSUES}"
@@ -160,9 +160,7 @@ class Console:
 
     def _findings(self, error: Any) -> None:
         if self.json:
-            self.document(
-                {"error": error.message, "findings": [finding.as_dict() for finding in error.findings]}
-            )
+            self.document(error.as_dict())
             return
         from .text import finding_text
 
@@ -170,9 +168,9 @@ class Console:
             self.warn(finding_text(finding) + "\n")
         self.warn(f"Found {error.message}; nothing was changed")
 
-    def _error(self, message: str, hint: str | None) -> None:
+    def _error(self, message: str, hint: str | None, document: Mapping[str, Any] | None = None) -> None:
         if self.json:
-            self.document({"error": message, "hint": hint})
+            self.document({**(document or {}), "error": message, "hint": hint})
             return
         from .words import printable
 

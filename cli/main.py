@@ -46,7 +46,7 @@ Exit codes:
   0    success
   1    findings, differences with --exit-code, or a declined or refused apply
   2    wrong usage, unreadable file, broker unreachable, or a bug
-  3    apply partly done; rerun it to finish
+  3    apply did not finish; fix the cause and rerun it
   130  interrupted; rerun to finish
 
 \b

@@ -38,7 +38,8 @@ planning_options = option_group(
         metavar="KIND:NAME",
         shell_complete=complete_kind,
         help="Delete an object that is not in the file, such as queue:legacy, policy:limits@VHOST or "
-        "'binding:tasks -> old \"key\"'; `plan --verbose` lists what there is; repeatable.",
+        "'binding:tasks -> old \"key\"'; `plan --verbose` lists what there is; one that does not exist is only noted, "
+        "unless another has a similar name; repeatable.",
     ),
     click.option(
         "--run",

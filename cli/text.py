@@ -115,9 +115,14 @@ def _verdict(plan: Plan) -> str:
     """The last line of a plan without changes."""
     if not plan.complete:
         return "No changes found over AMQP, which cannot compare everything: see the notes."
+    return f"No changes. {_match(plan)}"
+
+
+def _match(plan: Plan) -> str:
+    """That the broker matches the file, apart from the leftovers that do harm."""
     harmful = sum(leftover.harm is not None for leftover in plan.leftovers)
     apart = f", apart from {count_text(harmful, 'harmful leftover')}" if harmful else ""
-    return f"No changes. Broker matches {_files(plan.files)}{apart}."
+    return f"Broker matches {_files(plan.files)}{apart}."
 
 
 def _is_for_delays(change: Change) -> bool:
@@ -219,13 +224,12 @@ def _is_ambiguous(text: str) -> bool:
     return True
 
 
-def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool, verbose: bool = False) -> str:
+def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> str:
     """The result of an apply: failures by their reason, the rest counted.
 
     Parameters:
       report: The result.
-      files: The files that were applied.
-      complete: Whether the result was compared with the file.
+      plan: The plan that was applied.
       verbose: Name every object that failed.
     """
     lines = failure_lines(report.outcomes, verbose)
@@ -234,7 +238,7 @@ def report_text(report: ApplyReport, files: Sequence[str], *, complete: bool, ve
     counted += [
         f"{len(found)} {status}" for status in ("failed", "skipped") if (found := report.having(status))
     ]
-    end = f" Broker matches {_files(files)}." if report.exit_code == 0 and complete else ""
+    end = f" {_match(plan)}" if report.exit_code == 0 and plan.complete else ""
     return "\n".join([*lines, f"Applied: {', '.join(counted) or 'nothing'}.{end}"])
 
 

@@ -15,10 +15,10 @@ RoutectlError                 message, hint
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .base.finding import Finding
 
@@ -36,6 +36,10 @@ class RoutectlError(Exception):
         self.message = message
         self.hint = hint
 
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data for JSON."""
+        return {"error": self.message, "hint": self.hint}
+
 
 class FileError(RoutectlError):
     """One or more mistakes in the file.
@@ -50,6 +54,10 @@ class FileError(RoutectlError):
         number = f"more than {count}" if more else count
         super().__init__(f"{number} mistake{'s' if count != 1 else ''} in the file")
         self.findings = tuple(findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data for JSON, with its findings."""
+        return {"error": self.message, "findings": [finding.as_dict() for finding in self.findings]}
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -96,7 +104,24 @@ class Rejected(BrokerError):
 
 
 class Refused(RoutectlError):
-    """routectl refuses an operation that would be unsafe."""
+    """routectl refuses an operation that would be unsafe.
+
+    Parameters:
+      message: What is refused, and why.
+      hint: What to do about it, or None.
+      refusals: The reasons one by one, as plain data, if a plan is refused.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, refusals: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.refusals = tuple(refusals)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data for JSON, with its reasons."""
+        refusals = {"refusals": [dict(item) for item in self.refusals]} if self.refusals else {}
+        return {**super().as_dict(), **refusals}
 
 
 class RoutingError(RoutectlError):

@@ -92,7 +92,7 @@ def test_every_kind_is_listed_and_deleted_as_listed(
     assert them not in [user["name"] for user in management.get("users")]
     again = routectl(*DELETE, "--delete", "policy:limits")
     assert again.code == 0
-    assert "note: policy limits cannot be deleted: it does not exist" in again.out
+    assert "note: nothing to delete: policy limits does not exist" in again.out
 
 
 def test_objects_of_other_vhosts_and_whole_vhosts_are_deleted_by_name(
@@ -194,8 +194,13 @@ routes: [{tasks: "*", queue: normal}]
         line for line in shown.splitlines() if "celery_delayed_delivery" in line and "--delete" in line
     )
     words = shlex.split(option.partition("to delete it: ")[2])
-    assert "1 deleted" in routectl(*DELETE, *words).out
-    assert "apart from 1 harmful leftover." in routectl("plan").out
+    assert "apart from 1 harmful leftover." in routectl(*DELETE, *words).out
+    copy = {"routing_key": "normal", "arguments": {}}
+    management.request("POST", f"bindings/{vhost}/e/tasks/q/forgotten", copy)
+    assert "apart from 2 harmful leftovers." in routectl("plan").out
+    # What a deletion takes with it is not left over.
+    assert "harmful" not in routectl("plan", "--delete", "queue:forgotten").out
+    assert "harmful" not in routectl(*DELETE, "--delete", "queue:forgotten").out
 
 
 def test_tasks_that_a_deletion_would_lose_are_counted(
@@ -226,7 +231,7 @@ routes: [{tasks: "*", queue: high}]
     refused = routectl(*words)
     assert refused.code == 1
     assert (
-        "queue old would be deleted: 0 messages, 0 consumers, up to 1 delayed task under way to it"
+        "queue old would be deleted (0 messages, 0 consumers, up to 1 delayed task on the way to it)"
         in refused.err
     )
     assert "--allow data-loss" in refused.err
@@ -238,7 +243,7 @@ routes: [{tasks: "*", queue: high}]
     management.request("POST", f"exchanges/{there}/amq.default/publish", message)
     refused = routectl("apply", "--yes", "--delete", f"vhost:{other}", "--allow", "destructive")
     assert refused.code == 1
-    assert "would be deleted: with everything in it, 1 message, 0 consumers" in refused.err
+    assert "would be deleted, with everything in it (1 message, 0 consumers)" in refused.err
     management.request("DELETE", f"permissions/{there}/guest")
     plan = routectl("plan", "--delete", f"vhost:{other}").out
     assert "destructive and data-loss: its deletion was requested (messages and consumers unknown)" in plan

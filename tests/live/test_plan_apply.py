@@ -95,7 +95,9 @@ def test_an_immutable_argument_is_shown_with_its_traffic_and_the_whole_apply_ref
     assert replaced["consumers"] == 1
     result = routectl("apply", "--yes")
     assert result.code == 1
-    assert re.search(r"queue low must be replaced: [34] messages, 1 consumer\n", result.err)
+    assert re.search(
+        r"queue low must be replaced to change x-message-ttl \([34] messages, 1 consumer\)\n", result.err
+    )
     assert [policy["name"] for policy in management.get(f"policies/{vhost}")] == ["length"]
 
 
@@ -177,7 +179,7 @@ def test_an_object_that_is_already_deleted_is_noted(
     again = routectl(*words)
     assert again.code == 0
     assert again.out.endswith(
-        "note: queue legacy cannot be deleted: it does not exist\n\n"
+        "note: nothing to delete: queue legacy does not exist\n\n"
         f"No changes. Broker matches {routectl.path}.\n"
     )
 
@@ -221,7 +223,11 @@ def test_json_is_one_document_on_success_and_on_failure(routectl: Command) -> No
     applied = routectl("apply", "--yes", "--format", "json").json
     assert {outcome["status"] for outcome in applied["outcomes"]} == {"done"}
     routectl.write(SHOP.replace("7d", "1d"))
-    assert "must be replaced" in routectl("apply", "--yes", "--format", "json").json["error"]
+    refused = routectl("apply", "--yes", "--format", "json").json
+    assert "must be replaced" in refused["error"]
+    (refusal,) = refused["refusals"]
+    assert (refusal["kind"], refusal["name"], refusal["allow"]) == ("queue", ["low"], ["destructive"])
+    assert "allow it with `--allow destructive`" in refusal["hint"]
     nobody = routectl.broker.url_for(routectl.vhost, "nobody", "s3cret")
     assert "nobody" in routectl("plan", "--via", "amqp", "--format", "json", url=nobody).json["error"]
     routectl.write("queues: {high: {typ: quorum}}")

@@ -70,7 +70,7 @@ def test_an_empty_queue_is_replaced_with_all_its_bindings(
     shop.write(changed.replace("1h", "2h"))
     refused = shop("apply", "--yes")
     assert refused.code == 1
-    assert "queue low must be replaced: 0 messages, 0 consumers" in refused.err
+    assert "queue low must be replaced to change x-max-length (0 messages, 0 consumers)" in refused.err
     assert "allow it with `--allow destructive`: the queue is deleted and recreated at once" in refused.err
     assert "Applied: 3 replaced. Broker matches" in shop(*REPLACE).out
     assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 20
@@ -107,7 +107,9 @@ def test_an_exchange_is_replaced_with_bindings_from_and_to_it(
     bind(management, vhost, "e/amq.fanout/e/tasks", "x")
     before = bindings(management, vhost)
     shop.write(FILE.replace("tasks: {type: topic}", "tasks: {type: direct, alternate_exchange: tap}"))
-    assert "exchange tasks must be replaced: its bindings would be restored" in shop("apply", "--yes").err
+    assert (
+        "exchange tasks must be replaced to change alternate-exchange, type\n" in shop("apply", "--yes").err
+    )
     assert "Applied: 1 replaced. Broker matches" in shop(*REPLACE).out
     assert management.get(f"exchanges/{vhost}/tasks")["type"] == "direct"
     assert bindings(management, vhost) == before
@@ -116,9 +118,9 @@ def test_an_exchange_is_replaced_with_bindings_from_and_to_it(
     assert shop.matches()
 
 
-@pytest.mark.parametrize("name", ["low", "high"])
+@pytest.mark.parametrize(("name", "changed"), [("low", "x-max-length"), ("high", "x-delivery-limit")])
 def test_a_queue_with_messages_or_consumers_is_not_replaced(
-    shop: Command, management: Management, vhost: str, channel: BlockingChannel, name: str
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel, name: str, changed: str
 ) -> None:
     shop.write(
         FILE.replace("max_length: 10", "max_length: 20").replace("quorum,", "quorum, delivery_limit: 7,")
@@ -126,13 +128,13 @@ def test_a_queue_with_messages_or_consumers_is_not_replaced(
     tag = channel.basic_consume(name, lambda *_: None)
     consumed = shop(*REPLACE)
     assert consumed.code == 1
-    assert f"queue {name} must be replaced: 0 messages, 1 consumer\n" in consumed.err
+    assert f"queue {name} must be replaced to change {changed} (0 messages, 1 consumer)\n" in consumed.err
     channel.basic_cancel(tag)
     channel.confirm_delivery()
     channel.basic_publish("", name, b"x", mandatory=True)
     full = shop(*REPLACE)
     assert full.code == 1
-    assert f"queue {name} must be replaced: 1 message, 0 consumers\n" in full.err
+    assert f"queue {name} must be replaced to change {changed} (1 message, 0 consumers)\n" in full.err
     assert "once the queue has no messages and no consumers" in full.err
     assert "--allow" not in full.err.replace("`--allow destructive`", "")
 
@@ -162,7 +164,7 @@ def test_an_auto_delete_exchange_that_would_go_prevents_a_replacement(
     bind(management, vhost, "e/passing/q/low", "")
     shop.write(FILE.replace("max_length: 10", "max_length: 20"))
     result = shop(*REPLACE)
-    assert result.code == 2
+    assert result.code == 3
     assert "exchange passing is `auto_delete` and would be deleted with its last binding" in result.out
     bind(management, vhost, "e/passing/q/high", "")
     assert "1 replaced" in shop(*REPLACE).out
@@ -181,7 +183,7 @@ def test_what_may_not_be_restored_is_not_replaced(shop: Command, management: Man
         host = shop.broker.management.rpartition("@")[2]
         where = {"url": shop.broker.url_for(vhost, user, user), "management": f"http://{user}:{user}@{host}"}
         result = shop(*REPLACE, **where)
-        assert result.code == 2
+        assert result.code == 3
         assert 'its binding tap -> low "" could not be restored' in result.out
         assert bindings(management, vhost) == before
         # The bindings may be restored, but not what the new queue dead-letters to: the old queue comes back.
@@ -190,7 +192,7 @@ def test_what_may_not_be_restored_is_not_replaced(shop: Command, management: Man
         result = shop(*REPLACE, **where)
     finally:
         management.delete(f"users/{user}")
-    assert result.code == 2
+    assert result.code == 3
     assert "the old one was restored" in result.out
     assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 10
     assert bindings(management, vhost) == before

@@ -17,6 +17,7 @@ from .diff import diff
 from .plan import Change
 from .planner import Planned
 from .refusals import refusals
+from .safety.problem import refusal
 
 _THREADS = 8
 
@@ -64,10 +65,8 @@ class ApplyReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all changes are done, 3 if some are, 2 if none is."""
-        if not self.having("failed") and not self.having("skipped"):
-            return 0
-        return 3 if self.having("done") else 2
+        """0 if all changes are done, else 3."""
+        return 0 if all(outcome.status == "done" for outcome in self.outcomes) else 3
 
 
 def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> ApplyReport:
@@ -87,7 +86,7 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
     """
     refused = refusals(planned, allow)
     if refused:
-        raise refused[0]
+        raise refusal("plan refused, nothing was changed", refused)
     run = _Run(planned, progress, "data-loss" in set(allow))
     run.apply()
     if planned.session.complete:

@@ -54,7 +54,7 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         found = live.get(key)
         if wanted.external:
             if found is None and not wanted.may_be_missing and key.name[0] not in PERMANENT_EXCHANGES:
-                problems.append(Problem(_missing_external(key), "declare it, or check its name"))
+                problems.append(Problem(_missing_external(key), "declare it, or check its name", key))
         elif found is None:
             reason = f"the {key.kind} does not exist"
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))

@@ -38,7 +38,7 @@ class Change:
       reason: The reason for the change.
       messages: The number of messages in the queue or vhost, if it is replaced or deleted; None if it is unknown.
       consumers: The number of consumers of the queue or vhost, likewise.
-      delayed: The number of Celery's delayed tasks that may be under way to the object, at most; None if it is unknown.
+      delayed: The number of Celery's delayed tasks that may be on the way to it, at most; None if it is unknown.
     """
 
     action: Action
@@ -73,7 +73,7 @@ class Change:
                 return "messages and consumers unknown"
             parts += [_counted(self.messages, "message"), _counted(self.consumers, "consumer")]
         if self.delayed != 0:
-            parts.append(_counted(self.delayed, "delayed task", "up to ") + " under way to it")
+            parts.append(_counted(self.delayed, "delayed task", "up to ") + " on the way to it")
         return ", ".join(parts)
 
     def differences(self) -> list[tuple[str, Any, Any]]:
@@ -144,10 +144,6 @@ def _typed(value: Any, *types: type) -> Any:
     if not isinstance(value, types):
         raise TypeError(f"not {types[0].__name__}")
     return value
-
-
-def _problem(data: Mapping[str, Any]) -> Problem:
-    return Problem(_typed(data["message"], str), _typed(data["hint"], str))
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -254,7 +250,7 @@ class Plan:
             "vhosts": list(self.vhosts),
             "files": list(self.files),
             "changes": [change.as_dict() for change in self.changes],
-            "problems": [problem._asdict() for problem in self.problems],
+            "problems": [problem.as_dict() for problem in self.problems],
             "notes": list(self.notes),
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
             "policies": [effect.as_dict() for effect in self.policies],
@@ -281,7 +277,7 @@ class Plan:
                 _typed(data["cluster"], str),
                 _texts(data["vhosts"]),
                 tuple(Change.from_dict(_typed(change, dict)) for change in _typed(data["changes"], list)),
-                tuple(_problem(_typed(problem, dict)) for problem in _typed(data["problems"], list)),
+                tuple(Problem.from_dict(_typed(problem, dict)) for problem in _typed(data["problems"], list)),
                 _texts(data["notes"]),
                 tuple(Leftover.from_dict(_typed(item, dict)) for item in _typed(data["leftovers"], list)),
                 _texts(data["files"]),
@@ -291,7 +287,10 @@ class Plan:
             raise UsageError("this plan is corrupt", hint) from None
 
 
-def stale_reasons(saved: Plan, current: Plan) -> list[str]:
+_NEW_PLAN = "make a new plan, review it, and apply it"
+
+
+def stale_reasons(saved: Plan, current: Plan) -> list[Problem]:
     """What has changed since a plan was saved, apart from message and consumer counts; empty if nothing.
 
     A change that is no longer needed is no reason: an apply that was interrupted has made it, and is repeated.
@@ -301,7 +300,8 @@ def stale_reasons(saved: Plan, current: Plan) -> list[str]:
       current: The plan for the current file and broker.
     """
     if (_target(saved), saved.vhosts) != (_target(current), current.vhosts):
-        return [f"the plan was made for {_target(saved)}, vhosts {', '.join(saved.vhosts)}"]
+        message = f"the plan was made for {_target(saved)}, vhosts {', '.join(saved.vhosts)}"
+        return [Problem(message, _NEW_PLAN)]
     then, now = (
         {change.key: _without_counts(change) for change in plan.changes} for plan in (saved, current)
     )
@@ -309,11 +309,13 @@ def stale_reasons(saved: Plan, current: Plan) -> list[str]:
     for key in now:
         if key not in then:
             past = _PAST[now[key]["action"]]
-            reasons.append(
+            message = (
                 f"{current.name_of(key)}: did not differ when the plan was made, but would be {past} now"
             )
+            reasons.append(Problem(message, _NEW_PLAN, key))
         elif then[key] != now[key] and not _is_created(then[key], now[key]):
-            reasons.append(f"{current.name_of(key)}: the difference has changed since the plan was made")
+            message = f"{current.name_of(key)}: the difference has changed since the plan was made"
+            reasons.append(Problem(message, _NEW_PLAN, key))
     return reasons
 
 

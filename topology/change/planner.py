@@ -19,7 +19,7 @@ from .counts import counted_changes, counted_leftovers
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
-from .leftovers.deletions import in_use, resolve, unreadable_notes
+from .leftovers.deletions import already_gone, gone_with, in_use, resolve, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .plan import Change, Plan
@@ -124,30 +124,25 @@ def plan_by_management(
     used = in_use(address.management.user, vhosts)
     named, missing = resolve(selected, vhost, live, wanted, unreadable)
     deletions = tuple(dict.fromkeys([*delete, *named]))
+    missing += already_gone(deletions, live)
     guard_deletions(deletions, wanted, used)
     waiting, notes = not_started(wanted, live, run, vhost)
     found = diff(_without(wanted, waiting), live, delete=deletions)
     changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
-    kept = leftover_keys(wanted, live, vhosts=vhosts, used={*used, *deletions})
-    harm = _harm(loaded.topology.bodies(vhost), wanted, _without(live, deletions), server)
-    missing += _already_gone(deletions, live) + notes
+    later = _without(live, gone_with(deletions, live))
+    harm = _harm(loaded.topology.bodies(vhost), wanted, later, server)
     plan = Plan(
         broker=str(address),
         cluster=server.cluster_name,
         vhosts=vhosts,
         changes=counted_changes(changes, wanted, live, session),
         problems=(*found.problems, *hidden, *_foreseen(changes, address, session)),
-        notes=(*missing, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
-        leftovers=counted_leftovers(kept, harm, session),
+        notes=(*missing, *notes, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
+        leftovers=counted_leftovers(leftover_keys(wanted, later, vhosts, used), harm, session),
         files=loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
     )
     return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
-
-
-def _already_gone(deletions: Collection[Key], live: State) -> list[str]:
-    """Notes about deletions of what does not exist: no error, since a rerun finds it deleted already."""
-    return [f"{key} cannot be deleted: it does not exist" for key in deletions if key not in live]
 
 
 def _without(state: State, keys: Collection[Key]) -> State:

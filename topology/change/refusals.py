@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from ..base.resources import Kind
-from ..errors import Refused
 from .delivery_limits import policy_instead
 from .plan import Change
 from .planner import Planned
+from .safety.problem import Problem
 
 
-def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
+def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
     """The reasons to refuse a plan; empty if it may be applied.
 
     Parameters:
@@ -19,63 +19,66 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Refused]:
       allow: The risks that the user accepts: `disruptive`, `destructive`, `data-loss`.
     """
     allowed = set(allow)
-    found = [Refused(problem.message, problem.hint) for problem in planned.plan.problems]
+    found = list(planned.plan.problems)
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
+        missing = tuple(risk for risk in change.risks if risk not in allowed)
         if change.action == "replace":
-            hint = _replacement_hint(change, allowed)
+            hint = _replacement_hint(change, missing)
             if hint:
-                found.append(Refused(f"{what} must be replaced: {_impact(change)}", hint))
-        elif change.action == "delete":
-            options = _missing_options(change, allowed)
-            if options:
-                found.append(
-                    Refused(f"{what} would be deleted: {_impact(change)}", f"allow it with `{options}`")
-                )
+                message = f"{what} must be replaced to change {_names(change)}{_counts(change)}"
+                found.append(Problem(message, hint, change.key, () if _is_in_use(change) else missing))
+        elif change.action == "delete" and missing:
+            message = f"{what} would be deleted{_WHEN_DELETED.get(change.key.kind, '')}{_counts(change)}"
+            found.append(Problem(message, f"allow it with `{_options(missing)}`", change.key, missing))
     return found
 
 
-def _missing_options(change: Change, allowed: Collection[str]) -> str:
-    return " ".join(f"--allow {risk}" for risk in change.risks if risk not in allowed)
+def _options(risks: Iterable[str]) -> str:
+    return " ".join(f"--allow {risk}" for risk in risks)
 
 
-def _replacement_hint(change: Change, allowed: Collection[str]) -> str | None:
+def _is_in_use(change: Change) -> bool:
+    """Whether it is a queue with messages or consumers, which is never replaced, or one that may have some."""
+    return change.key.kind is Kind.QUEUE and not change.messages == change.consumers == 0
+
+
+def _replacement_hint(change: Change, missing: tuple[str, ...]) -> str | None:
     """How to go on if a replacement is refused; None if it is allowed."""
     policy, kind = policy_instead(change), change.key.kind
     instead = f"; to keep the queue, remove its limit by a policy in the file: `{policy}`" if policy else ""
-    if kind is Kind.QUEUE and not change.messages == change.consumers == 0:
-        names = ", ".join(name for name, _, _ in change.differences())
+    if _is_in_use(change):
         return (
-            f"change {names} in the file to match the broker, or apply again with `--allow destructive` once the queue "
-            f"has no messages and no consumers{instead}"
+            f"change {_names(change)} in the file to match the broker, or apply again with `--allow destructive` "
+            f"once the queue has no messages and no consumers{instead}"
         )
-    options = _missing_options(change, allowed)
-    if not options:
+    if not missing:
         return None
-    return (
-        f"allow it with `{options}`: the {kind} is deleted and recreated at once, with its bindings{instead}"
-    )
+    recreated = f"the {kind} is deleted and recreated at once, with its bindings"
+    return f"allow it with `{_options(missing)}`: {recreated}{instead}"
 
 
-def _impact(change: Change) -> str:
-    effect = _WHEN_DELETED.get(change.key.kind)
-    if change.key.kind is Kind.EXCHANGE and change.action == "replace":
-        effect = "its bindings would be restored"
-    return ", ".join(filter(None, [effect, change.traffic]))
+def _names(change: Change) -> str:
+    """The properties that differ."""
+    return ", ".join(name for name, _, _ in change.differences())
 
 
-#: What the deletion of an object without messages does.
+def _counts(change: Change) -> str:
+    return f" ({change.traffic})" if change.traffic else ""
+
+
+#: What the deletion of an object does, apart from its messages.
 _WHEN_DELETED = {
-    Kind.VHOST: "with everything in it",
-    Kind.VHOST_LIMIT: "the vhost would be unlimited",
-    Kind.USER: "nothing could log in with it",
-    Kind.USER_LIMIT: "the user would be unlimited",
-    Kind.PERMISSION: "the user would lose access",
-    Kind.POLICY: "queues and exchanges would lose its settings",
-    Kind.OPERATOR_POLICY: "queues would lose its limits",
-    Kind.EXCHANGE: "its bindings would be removed",
-    Kind.BINDING: "messages would no longer take this way",
-    Kind.TOPIC_PERMISSION: "the user would no longer be restricted to it",
-    Kind.PARAMETER: "it would stop moving messages",
-    Kind.GLOBAL_PARAMETER: "what reads it would no longer find it",
+    Kind.VHOST: ", with everything in it",
+    Kind.VHOST_LIMIT: ": the vhost would no longer have this limit",
+    Kind.USER: ": clients could no longer log in as this user",
+    Kind.USER_LIMIT: ": the user would no longer have this limit",
+    Kind.PERMISSION: ": the user would lose access to the vhost",
+    Kind.POLICY: ": queues and exchanges would lose its settings",
+    Kind.OPERATOR_POLICY: ": queues would lose its limits",
+    Kind.EXCHANGE: ", with its bindings",
+    Kind.BINDING: ": messages would no longer be routed by it",
+    Kind.TOPIC_PERMISSION: ": the user would no longer be restricted by it",
+    Kind.PARAMETER: ": it would no longer move messages",
+    Kind.GLOBAL_PARAMETER: ": what reads it would no longer find it",
 }

@@ -227,8 +227,8 @@ def outcome(name: str, status: Any = "done", action: Any = "create", **more: Any
     return Outcome(change, status, **more)
 
 
-def report(*outcomes: Outcome, complete: bool = True) -> str:
-    return click.unstyle(report_text(ApplyReport(outcomes), ("queues.yaml",), complete=complete))
+def report(*outcomes: Outcome, made: Plan = EMPTY) -> str:
+    return click.unstyle(report_text(ApplyReport(outcomes), made))
 
 
 def test_a_report_counts_what_was_done() -> None:
@@ -237,7 +237,14 @@ def test_a_report_counts_what_was_done() -> None:
 
 
 def test_a_report_does_not_claim_what_it_cannot_see() -> None:
-    assert report(outcome("a"), complete=False) == "Applied: 1 created."
+    assert report(outcome("a"), made=replace(EMPTY, cluster="")) == "Applied: 1 created."
+
+
+def test_a_report_does_not_hide_harmful_leftovers() -> None:
+    harmful = Leftover(queue("old").key, 1, 0, "1 message waits here")
+    assert report(outcome("a"), made=replace(EMPTY, leftovers=(harmful,))) == (
+        "Applied: 1 created. Broker matches queues.yaml, apart from 1 harmful leftover."
+    )
 
 
 def test_a_report_names_every_failure_with_its_reason() -> None:
@@ -271,7 +278,7 @@ def test_a_report_tells_one_reason_once_with_the_objects_that_it_concerns() -> N
         "failed: queue b: no",
         "Applied: 1 created, 8 failed.",
     ]
-    whole = report_text(ApplyReport(tuple(failed)), ("f",), complete=True, verbose=True)
+    whole = report_text(ApplyReport(tuple(failed)), EMPTY, verbose=True)
     assert "queue q5, queue q6\n" in whole
 
 

@@ -1,11 +1,12 @@
-"""Which objects the command line wants deleted. Pure: what is on the broker is given."""
+"""Which objects the command line wants deleted, and what goes with them. No I/O."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from ...base.finding import did_you_mean
-from ...base.resources import Key, Kind
+from ...base.resources import Key, Kind, State, binding_ends
 from ...base.selectors import KIND_WORDS, kind_word, selector, selects, suggestion
 from ...errors import AccessRefused, UsageError
 
@@ -17,6 +18,15 @@ _TAGS = {
     Kind.PERMISSION: "administrator",
     Kind.TOPIC_PERMISSION: "administrator",
 }
+
+#: What the names of several parts look like, and how to write them; a vhost may follow.
+_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    "binding": (re.compile(r'.* -> .+ ".*"( \{.*\})?(@.*)?', re.DOTALL), 'SOURCE -> DESTINATION "KEY"'),
+    "user-limit": (re.compile(r".+ .+", re.DOTALL), "USER LIMIT"),
+    "topic-permission": (re.compile(r".+ .*", re.DOTALL), "USER EXCHANGE"),
+}
+
+_OF_A_USER = frozenset({Kind.USER_LIMIT, Kind.PERMISSION, Kind.TOPIC_PERMISSION})
 
 
 def resolve(
@@ -52,7 +62,7 @@ def resolve(
             raise UsageError(f"`--delete {text}` names several objects", f"name one of them: {listed}")
         keys += found
         if not found:
-            missing.append((text, f"{word.replace('-', ' ')} {name} cannot be deleted: it does not exist"))
+            missing.append((text, _nothing(f"{word.replace('-', ' ')} {name}")))
     others = set(live) - set(declared) - set(keys)
     for text, note in missing:
         if similar := suggestion(text, others, vhost):
@@ -60,11 +70,43 @@ def resolve(
     return keys, [note for _, note in missing]
 
 
+def already_gone(deletions: Collection[Key], live: Collection[Key]) -> list[str]:
+    """Notes about deletions of what does not exist: no error, since a rerun finds it deleted already."""
+    return [_nothing(str(key)) for key in deletions if key not in live]
+
+
+def _nothing(what: str) -> str:
+    return f"nothing to delete: {what} does not exist"
+
+
+def gone_with(deletions: Collection[Key], live: State) -> set[Key]:
+    """The objects that deletions take away: these, and what RabbitMQ removes with them."""
+    if not deletions:
+        return set()
+    gone = set(deletions)
+    vhosts = {key.name[0] for key in gone if key.kind is Kind.VHOST}
+    users = {key.name[0] for key in gone if key.kind is Kind.USER}
+    for key in live:
+        if (
+            key.vhost in vhosts
+            or (key.kind in _OF_A_USER and key.name[0] in users)
+            or (key.kind is Kind.BINDING and not gone.isdisjoint(binding_ends(key)))
+        ):
+            gone.add(key)
+    return gone
+
+
 def _parsed(text: str, unreadable: Collection[Kind]) -> tuple[str, str]:
     """The word for the kind, and the name; or raises an error, as `resolve` does."""
     word, separator, name = text.partition(":")
     if not separator or not name or word not in KIND_WORDS:
         raise _unknown(text, word)
+    form, example = _FORMS.get(word, (None, ""))
+    if form is not None and not form.fullmatch(name):
+        raise UsageError(
+            f"`--delete {text}` does not name a {word.replace('-', ' ')}",
+            f"write `{word}:{example}`, as `routectl plan --verbose` lists it",
+        )
     hidden = next((kind for kind in unreadable if word in _words(kind)), None)
     if hidden is not None:
         raise AccessRefused(f"`--delete {text}`: this user may not read {_plural(hidden)}", _tag_hint(hidden))

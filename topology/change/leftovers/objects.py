@@ -56,7 +56,7 @@ class Leftover:
 
 
 def leftover_keys(
-    desired: State, live: State, *, vhosts: Collection[str], used: Collection[Key] = ()
+    desired: State, live: State, vhosts: Collection[str], used: Collection[Key] = ()
 ) -> Iterator[Key]:
     """The live objects that the file does not name, without those that Celery and RabbitMQ create for themselves.
 

@@ -34,6 +34,7 @@ def hidden_bindings(
         Problem(
             f"the bindings of {key} cannot be compared: its node `{node}` is down",
             "start the node, which keeps the queue with its messages and bindings",
+            key,
         )
         for key, node in down.items()
     )

@@ -112,10 +112,10 @@ def _missing_tags(kinds: Iterable[Kind], tags: frozenset[str]) -> dict[str, dict
 
 def _tags(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
     for tag, kinds in _missing_tags([change.key.kind for change in changes], facts.tags).items():
-        listed = ", ".join(
+        counts = ", ".join(
             f"{count} {kind if count == 1 else _plural(kind)}" for kind, count in kinds.items()
         )
-        message = f"user `{facts.user}` lacks the tag `{tag}`, which these changes need: {listed}"
+        message = f"user `{facts.user}` lacks the tag `{tag}`, which these changes need: {counts}"
         yield Problem(message, set_tags(facts.user, {*facts.tags, tag}))
 
 
@@ -127,6 +127,7 @@ def _versions(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 f"RabbitMQ {'.'.join(map(str, facts.version))} cannot change the default queue type of {change.key}",
                 "remove `default_queue_type` from the file, or upgrade to RabbitMQ 3.11.17 or later",
+                change.key,
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ...base.listing import listed
 from ...base.requirements import foreign_plugins, missing_component, missing_policy_key
-from ...base.resources import Kind
+from ...base.resources import Key, Kind
 from ...model.support import NEWEST
 from ...policies.keys import is_known
 from .change import Change
@@ -25,14 +25,15 @@ def missing_plugins(
     """
     if running is None:
         return
-    found: dict[tuple[str, str], dict[str, None]] = {}
+    found: dict[tuple[str, str], dict[Key, None]] = {}
     for change in changes:
         if change.after is None or change.action == "delete":
             continue
         for problem in filter(None, _missing(change, version, running)):
-            found.setdefault(problem, {})[str(change.key)] = None
+            found.setdefault(problem, {})[change.key] = None
     for (message, hint), keys in found.items():
-        yield Problem(f"{listed(keys)} cannot be created: {message}", hint)
+        one = next(iter(keys)) if len(keys) == 1 else None
+        yield Problem(f"{listed(map(str, keys))} cannot be created: {message}", hint, one)
 
 
 def _missing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -82,8 +83,8 @@ def test_a_failure_stays_with_its_object_and_the_rest_is_done() -> None:
     assert LOW.key not in broker.state
 
 
-def test_the_exit_code_if_nothing_is_done() -> None:
-    assert carry_out(state(LOW), MemoryBroker(fail={LOW.key: NO})).exit_code == 2
+def test_an_apply_of_which_nothing_is_done_did_not_finish_either() -> None:
+    assert carry_out(state(LOW), MemoryBroker(fail={LOW.key: NO})).exit_code == 3
 
 
 def test_a_binding_to_a_queue_that_failed_fails_for_its_own_reason() -> None:
@@ -189,11 +190,10 @@ def test_a_password_is_set_and_found_again() -> None:
 def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
     broker = MemoryBroker([queue("high", messages=2, arguments={"x-expires": 1})])
     with pytest.raises(
-        Refused, match="queue high must be replaced: 2 messages, 0 consumers"
+        Refused, match=r"queue high must be replaced to change x-expires \(2 messages, 0 consumers\)"
     ) as refused_error:
         carry_out(SHOP, broker, "disruptive", "destructive", "data-loss")
-    assert refused_error.value.hint is not None
-    assert "change x-expires in the file to match the broker" in refused_error.value.hint
+    assert "change x-expires in the file to match the broker" in refused_error.value.message
     assert broker.writes == []
 
 
@@ -201,7 +201,7 @@ def test_a_plan_with_a_replacement_is_refused_and_nothing_is_done() -> None:
 def test_a_queue_that_may_be_in_use_is_not_replaced(busy: dict[str, int | None]) -> None:
     found = replace(queue("high", arguments={"x-expires": 1}), **busy)
     refused = refusals(planned(SHOP, MemoryBroker([found])), ("destructive", "data-loss"))
-    assert [error.message.partition(":")[0] for error in refused] == ["queue high must be replaced"]
+    assert [(problem.key, problem.allow) for problem in refused] == [(found.key, ())]
 
 
 def test_an_exchange_and_an_empty_queue_are_replaced_if_allowed() -> None:
@@ -233,9 +233,9 @@ def test_all_refusals_are_reported_at_once() -> None:
     broker = MemoryBroker([queue("high", durable=False), exchange("tasks", type="fanout"), queue("old")])
     found = refusals(planned(SHOP, broker, delete=[queue("old").key]))
     assert [error.message for error in found] == [
-        "exchange tasks must be replaced: its bindings would be restored",
-        "queue high must be replaced: 0 messages, 0 consumers",
-        "queue old would be deleted: 0 messages, 0 consumers",
+        "exchange tasks must be replaced to change type",
+        "queue high must be replaced to change durable (0 messages, 0 consumers)",
+        "queue old would be deleted (0 messages, 0 consumers)",
     ]
 
 
@@ -261,7 +261,9 @@ def test_deletions_and_data_loss_must_be_allowed(
         return
     with pytest.raises(Refused) as refused_error:
         carry_out({}, broker, *allow, delete=[old])
-    assert refused_error.value.hint == f"allow it with `{refused}`"
+    (reason,) = refused_error.value.refusals
+    assert reason["hint"] == f"allow it with `{refused}`"
+    assert [f"--allow {risk}" for risk in reason["allow"]] == re.findall("--allow [a-z-]+", refused)
     assert broker.writes == []
 
 

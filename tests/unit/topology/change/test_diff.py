@@ -121,6 +121,8 @@ def test_a_missing_external_object_is_a_problem_and_not_a_change() -> None:
         (
             "exchange theirs is `external` but does not exist in vhost `/`",
             "declare it, or check its name",
+            theirs.key,
+            (),
         ),
     )
 

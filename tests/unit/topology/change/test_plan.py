@@ -141,12 +141,12 @@ def test_differences_are_laid_out_by_name() -> None:
         (
             (0, 0, 3),
             ("destructive", "data-loss"),
-            "0 messages, 0 consumers, up to 3 delayed tasks under way to it",
+            "0 messages, 0 consumers, up to 3 delayed tasks on the way to it",
         ),
         (
             (0, 0, None),
             ("destructive", "data-loss"),
-            "0 messages, 0 consumers, an unknown number of delayed tasks under way to it",
+            "0 messages, 0 consumers, an unknown number of delayed tasks on the way to it",
         ),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_holds_no_messages_needs_consent_to_the_loss_of_delayed_tasks_alone
     assert (deletion.risks, deletion.traffic) == (("destructive",), "")
     delayed = replace(deletion, delayed=2)
     assert delayed.risks == ("destructive", "data-loss")
-    assert delayed.traffic == "up to 2 delayed tasks under way to it"
+    assert delayed.traffic == "up to 2 delayed tasks on the way to it"
 
 
 def test_message_counts_do_not_make_a_plan_stale() -> None:
@@ -173,9 +173,10 @@ def test_message_counts_do_not_make_a_plan_stale() -> None:
 
 def test_stale_reasons_name_each_object() -> None:
     low = replace(HIGH, key=queue_key("/", "low"))
-    assert stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low)) == [
-        "policy p: the difference has changed since the plan was made",
-        "queue low: did not differ when the plan was made, but would be created now",
+    found = stale_reasons(plan(HIGH, policy(ttl=1)), plan(policy(ttl=2), low))
+    assert [(reason.message, reason.key) for reason in found] == [
+        ("policy p: the difference has changed since the plan was made", policy().key),
+        ("queue low: did not differ when the plan was made, but would be created now", low.key),
     ]
 
 
@@ -192,15 +193,15 @@ def test_a_plan_of_which_a_part_is_done_is_not_stale() -> None:
     ],
 )
 def test_a_plan_for_another_broker_is_stale(elsewhere: dict[str, Any], reason: str) -> None:
-    assert stale_reasons(EMPTY, replace(EMPTY, **elsewhere)) == [reason]
+    (found,) = stale_reasons(EMPTY, replace(EMPTY, **elsewhere))
+    assert (found.message, found.key) == (reason, None)
 
 
 def test_over_amqp_brokers_are_identified_by_their_address() -> None:
     here = replace(EMPTY, cluster="")
     assert stale_reasons(here, here) == []
-    assert stale_reasons(here, replace(here, broker="amqp://far")) == [
-        "the plan was made for amqp://localhost over AMQP, vhosts /"
-    ]
+    (found,) = stale_reasons(here, replace(here, broker="amqp://far"))
+    assert found.message == "the plan was made for amqp://localhost over AMQP, vhosts /"
 
 
 @pytest.mark.parametrize("document", [None, [], "plan", 1, {}, {"version": FORMAT_VERSION}])

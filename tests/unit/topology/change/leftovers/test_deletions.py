@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
-from routectl.topology.change.leftovers.deletions import in_use, resolve, unreadable_notes
+from routectl.topology.base.resources import Key, Kind, Resource, binding_key, exchange_key, queue_key
+from routectl.topology.base.selectors import selector
+from routectl.topology.change.leftovers.deletions import gone_with, in_use, resolve, unreadable_notes
 from routectl.topology.errors import AccessRefused, UsageError
 
 OLD = queue_key("/", "old")
@@ -22,8 +23,8 @@ def test_what_does_not_exist_is_noted() -> None:
     assert resolve(["operator-policy:gone", "queue:x"], "/", [OLD]) == (
         [],
         [
-            "operator policy gone cannot be deleted: it does not exist",
-            "queue x cannot be deleted: it does not exist",
+            "nothing to delete: operator policy gone does not exist",
+            "nothing to delete: queue x does not exist",
         ],
     )
 
@@ -52,6 +53,46 @@ def test_what_is_deleted_too_or_declared_cannot_be_meant() -> None:
 def test_a_text_without_a_kind_or_name_is_an_error(text: str) -> None:
     with pytest.raises(UsageError, match="does not name a deletable object"):
         resolve([text], "/", [OLD])
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("binding:x", 'binding:SOURCE -> DESTINATION "KEY"'),
+        ("binding:tasks -> old", 'binding:SOURCE -> DESTINATION "KEY"'),
+        ("user-limit:app", "user-limit:USER LIMIT"),
+        ("topic-permission:app@reports", "topic-permission:USER EXCHANGE"),
+    ],
+)
+def test_a_name_of_several_parts_must_have_them(text: str, form: str) -> None:
+    with pytest.raises(UsageError, match="does not name a") as caught:
+        resolve([text], "/", [OLD])
+    assert caught.value.hint == f"write `{form}`, as `routectl plan --verbose` lists it"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        binding_key("/", "", "a b", "", {"x-match": "any"}),
+        binding_key("reports", "tasks", 'o"d', "k\n@"),
+        Key(Kind.USER_LIMIT, "", ("some user", "max-channels")),
+        Key(Kind.TOPIC_PERMISSION, "/", ("app", "")),
+    ],
+)
+def test_every_name_that_a_plan_lists_is_accepted(key: Key) -> None:
+    assert resolve([selector(key, "/")], "/", [key]) == ([key], [])
+    assert resolve([selector(key, "/")], "/", [])[0] == []
+
+
+def test_what_a_deletion_takes_with_it() -> None:
+    there, kept = binding_key("/", "tasks", "old", "k"), binding_key("/", "tasks", "keep", "k")
+    permission, other = (Key(Kind.PERMISSION, "/", (user,)) for user in ("app", "other"))
+    live = dict.fromkeys((OLD, THERE, there, kept, permission, other), Resource(OLD))
+    assert gone_with([OLD], live) == {OLD, there}
+    assert gone_with([exchange_key("/", "tasks")], live) == {exchange_key("/", "tasks"), there, kept}
+    assert gone_with([user := Key(Kind.USER, "", ("app",))], live) == {user, permission}
+    assert gone_with([vhost := Key(Kind.VHOST, "", ("reports",))], live) == {vhost, THERE}
+    assert gone_with([], live) == set()
 
 
 def test_a_misspelt_kind_is_corrected() -> None:

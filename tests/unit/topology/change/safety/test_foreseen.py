@@ -26,7 +26,7 @@ USER = Resource(Key(Kind.USER, "", ("new",)), {})
 
 
 def problems(desired: State, facts: Facts, live: State | None = None) -> list[tuple[str, str]]:
-    return [tuple(problem) for problem in foreseen(diff(desired, live or {}).changes, facts)]
+    return [problem[:2] for problem in foreseen(diff(desired, live or {}).changes, facts)]
 
 
 def permissions(configure: str = ".*", write: str = ".*", read: str = ".*", vhost: str = "/") -> Facts:
