@@ -44,8 +44,8 @@ _HEADER = ("task", "queue", "tier", "workers", "rule")
     metavar="CODE[:OBJECT]",
     multiple=True,
     shell_complete=complete_code,
-    help="Accept findings with this code, or only the one about OBJECT, such as a queue or a task (`*` stands for any "
-    "text); repeatable. `allow` in the file does the same, with a reason.",
+    help="Accept findings with this code, or only the one about OBJECT, such as a queue, a task or a schedule entry "
+    "(`*` stands for any text); repeatable. `allow` in the file does the same, with a reason.",
 )
 @output_options()
 def command(

@@ -38,8 +38,8 @@ class AllowedFinding(Model):
     code: Annotated[str, AfterValidator(_acceptable)] = Field(description="Code of the findings.")
     object: Texts = Field(
         (ANY,),
-        description="What they are about: names of queues, profiles or tasks, or patterns of rules, as `check --format "
-        "json` shows; `*` stands for any text.",
+        description="What they are about: names of queues, profiles, tasks or schedule entries, or patterns of rules, "
+        "as `check --format json` shows; `*` stands for any text.",
     )
     reason: str = Field(min_length=1, description="Why they are accepted.")
 

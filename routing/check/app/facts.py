@@ -41,6 +41,7 @@ class TaskSource:
       schedule: The name of the entry in `beat_schedule`; None for the task itself.
       call: The call to route, without its own destination; the arguments of a task itself are unknown.
       known: Whether the whole call is known.
+      registered: Whether the app has the task: Celery sets its default priority on such tasks only.
     """
 
     task: str
@@ -49,12 +50,18 @@ class TaskSource:
     schedule: str | None = None
     call: Call = field(default_factory=Call)
     known: bool = False
+    registered: bool = True
 
     @property
     def address(self) -> dict[str, str]:
         """The destination that it sets itself; kombu's queues and exchanges by their names."""
         given = {name: value for name in BYPASSING_OPTIONS if (value := self.options.get(name)) is not None}
         return {name: entity_name(value) for name, value in given.items()}
+
+    @property
+    def object(self) -> str:
+        """The name that accepts a finding about it: that of the schedule entry, or else of the task."""
+        return self.task if self.schedule is None else self.schedule
 
     def __str__(self) -> str:
         if self.schedule is None:

@@ -154,7 +154,8 @@ def _entry(app: Any, name: str, fields: Mapping[str, Any]) -> TaskSource:
     args, kwargs = fields.get("args") or (), fields.get("kwargs") or {}
     known = not any(isinstance(value, BeatLazyFunc) for value in (*args, *kwargs.values()))
     call = _call(passed, args, kwargs) if known else _call(passed)
-    return TaskSource(task, _sent(app, task, passed, call), options, name, call, known)
+    sent = _sent(app, task, passed, call)
+    return TaskSource(task, sent, options, name, call, known, registered=task in app.tasks)
 
 
 def _as_beat(headers: Any) -> Any:

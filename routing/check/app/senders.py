@@ -69,7 +69,8 @@ def mismatches(
     else:
         code, help_ = "own-routes", _BY_CONFIGURE
         message = f"the app sends {sender} to {describe_target(part, sent)}; {by_file}"
-    yield make_finding(code, message, part.of_decision(decision), help_, task=sender.task)
+    position = part.of_decision(decision)
+    yield make_finding(code, message, position, help_, task=sender.task, object_=sender.object)
 
 
 def _decided(part: VhostContext, sender: TaskSource) -> Decision | None:
@@ -138,7 +139,8 @@ def _overridden(part: VhostContext, sender: TaskSource, decision: Decision) -> I
         address = _address_text(sender)
         priority = f"priority {decision.priority} of {rule_name(decision)}"
         message = f"{sender} sets {address} itself, so it does not get {priority}"
-        yield make_finding("own-options", message, decision.position, f"remove {address}", task=sender.task)
+        help_ = f"remove {address}"
+        yield _own_options(sender, message, decision.position, help_)
 
 
 def as_others_do(others: Sequence[TaskSource]) -> str:
@@ -166,16 +168,25 @@ def own_rate_limits(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
 def _override(sender: TaskSource, name: str, ruled: object, rule: str, position: Position | None) -> Finding:
     """A finding about a task's option that overrides its rule."""
     message = f"{sender} sets `{name}` {sender.options[name]} itself, which overrides {ruled} of {rule}"
-    return make_finding("own-options", message, position, "set it in one place only", task=sender.task)
+    return _own_options(sender, message, position, "set it in one place only")
+
+
+def _own_options(sender: TaskSource, message: str, position: Position | None, help_: str) -> Finding:
+    return make_finding("own-options", message, position, help_, task=sender.task, object_=sender.object)
 
 
 def _own_priority(app: AppFacts, sender: TaskSource, decision: Decision) -> Iterator[Finding]:
     """The priority that an app's own routes and settings give a task, if it differs from the file."""
-    ruled = app.default_priority if decision.priority is None else decision.priority
+    by_default = decision.priority is None and app.default_priority is not None and sender.registered
+    ruled = app.default_priority if by_default else decision.priority
     if sender.options.get("priority") is None and sender.sent.priority != ruled:
         sent, by_rule = (priority_text(priority) for priority in (sender.sent.priority, ruled))
-        message = f"the app sends {sender} with {sent}; {rule_name(decision)} sets {by_rule}"
-        yield make_finding("own-routes", message, decision.position, _BY_CONFIGURE, task=sender.task)
+        source = "with the file, `task_default_priority`" if by_default else rule_name(decision)
+        message = f"the app sends {sender} with {sent}; {source} sets {by_rule}"
+        position = decision.position
+        yield make_finding(
+            "own-routes", message, position, _BY_CONFIGURE, task=sender.task, object_=sender.object
+        )
 
 
 def _address_text(sender: TaskSource) -> str:

@@ -109,6 +109,46 @@ app.conf.beat_schedule = {
     )
 
 
+def test_a_schedule_entry_is_accepted_by_its_name_and_its_task_by_its_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low = 'app.conf.beat_schedule = {"nightly": {"task": "orders.place", "schedule": 60, "options": {"queue": "low"}}}'
+    name = write(folder, options=', queue="low"', after=low)
+    found = checked(capsys, "--app", name)["findings"]
+    own = [(each["object"], each["task"]) for each in found if each["code"] == "own-options"]
+    assert own == [("billing.charge", "billing.charge")]
+    high = low.replace('"queue": "low"', '"queue": "high"')
+    name = write(folder, options=', queue="low"', after=high)
+    found = checked(capsys, "--app", name)["findings"]
+    own = [(each["object"], each["task"]) for each in found if each["code"] == "own-options"]
+    assert own == [("billing.charge", "billing.charge"), ("nightly", "orders.place")]
+    document = checked(capsys, "--app", name, "--allow", "own-options:nightly")
+    assert [each["object"] for each in document["findings"] if each["code"] == "own-options"] == [
+        "billing.charge"
+    ]
+
+
+def test_the_default_priority_of_an_app_is_not_said_to_be_a_rules(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = """\
+def by_code(name, args, kwargs, options, task=None, **_):
+    if name in ("billing.charge", "alone"):
+        options["priority"] = None
+        return {"queue": "low"}
+app.conf.task_routes = (by_code,)
+app.conf.task_default_priority = 5
+app.conf.task_create_missing_queues = True
+app.conf.beat_schedule = {"nightly": {"task": "alone", "schedule": 60}}
+"""
+    (folder / "queues.yaml").write_text(FILE.replace("billing.*", "bills.*").partition("tests:")[0])
+    name = write(folder, "", after=after)
+    found = checked(capsys, "--app", name)["findings"]
+    assert [each["message"] for each in found if "priority" in each["message"]] == [
+        "the app sends task `billing.charge` with no priority; with the file, `task_default_priority` sets priority 5"
+    ]
+
+
 def test_tasks_without_a_rule_and_rules_without_a_task(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
