@@ -24,6 +24,7 @@ from . import share as sharing
 from .consumer.follow import FollowFile
 from .consumer.queue_checks import consumer_class
 from .consumer.reconnect import reconnecting_class
+from .consumer.start_consuming import StartConsuming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,7 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
         queues = sharing.queues_of_share(router.body, queues, share)
     except UsageError as error:
         _fail(error.message, error.hint)
+    queues = queue_selection.quorum_first(router.body, queues)
     # This signal has a copy of the options; Celery uses those that `prepare_args` returns.
     instance.prepare_args = lambda **others: {**others, "queues": queues, "exclude_queues": excluded}
 
@@ -132,7 +134,7 @@ def replace_consumer(sender: Any, **_: Any) -> None:
         return
     wrap_send_task(sender.app)  # before the first task runs, which may send one
     if not router.declare:
-        sender.app.steps["consumer"].add(FollowFile)
+        sender.app.steps["consumer"].update((StartConsuming, FollowFile))
     adapt = reconnecting_class if router.declare else consumer_class
     sender.consumer_cls = adapt(sender.consumer_cls)
 

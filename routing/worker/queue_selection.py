@@ -11,7 +11,19 @@ from .share import expand_shards
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ...topology.model import Body
     from ..router import Router
+
+
+def quorum_first(body: Body, names: Iterable[str]) -> tuple[str, ...]:
+    """The queues in the order in which a worker starts to consume them.
+
+    One without a majority of its replicas is then found before messages of other queues are delivered, which the broker
+    would not give to other workers for a minute.
+    """
+    return tuple(
+        sorted(names, key=lambda name: name not in body.queues or body.queues[name].type != "quorum")
+    )
 
 
 def select_queues(app: Any, router: Router, names: Iterable[str]) -> tuple[str, ...]:

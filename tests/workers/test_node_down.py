@@ -18,12 +18,13 @@ from .conftest import CELERY, MODULE, QUICK, Project, publisher, until
 
 FILE = """
 version: 1
-queues: {high: {}, low: {}}
-routes: [{tasks: "low:*", queue: low}]
+queues: {high: {}, low: {}, safe: {type: quorum, quorum_initial_group_size: 2}}
+delayed_delivery: never
+routes: [{tasks: "low:*", queue: low}, {tasks: "billing.*", queue: safe}]
 unmatched: high
 workers:
-  all: {queues: [high, low], concurrency: 1}
-  low: {queues: [low], concurrency: 1, pool: gevent}
+  all: {queues: [high, low, safe], concurrency: 1}
+  low: {queues: [low, safe], concurrency: 1, pool: gevent}
 """
 
 NAMES = ("one", "two", "three")
@@ -33,14 +34,15 @@ _CONF = (
     *(f"cluster_formation.classic_config.nodes.{name} = {name}@localhost" for name in NAMES),
 )
 
-DOWN = "queue `low` is not consumed until it is available again: "
+DOWN = "queue `%s` is not consumed until it is available again: "
 
 
 @pytest.fixture
 def cluster(private_broker: Callable[..., Any], tmp_path: Path) -> tuple[Node, Node]:
     """Two of three nodes, so that a majority remains.
 
-    `high` is on the first and `low` on the second, since a classic queue is where it is declared.
+    `high` is on the first and `low` on the second, since a classic queue is where it is declared. So is one of the two
+    replicas of `safe`.
     """
     if only_docker():
         pytest.skip("a cluster needs rabbitmq-server on this machine")
@@ -52,9 +54,10 @@ def cluster(private_broker: Callable[..., Any], tmp_path: Path) -> tuple[Node, N
         nodes[-1].start(wait=False)
     for node in nodes:
         node.wait_ready()
-    for node, queue in zip(nodes, ("high", "low"), strict=False):
-        with Connection(node.url) as connection:
-            Queue(queue)(connection.channel()).declare()
+    safe = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 2}
+    for node, queue in ((0, Queue("high")), (1, Queue("low")), (1, Queue("safe", queue_arguments=safe))):
+        with Connection(nodes[node].url) as connection:
+            queue(connection.channel()).declare()
     return nodes[0], nodes[1]
 
 
@@ -69,20 +72,25 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
     with ExitStack() as stack:
         app = stack.enter_context(publisher(project))
         running = stack.enter_context(project.worker("--profile=all", *QUICK))
-        assert app.send_task("low:resize").get(timeout=30)[0] == "all"
+        for task in ("low:resize", "billing.charge"):
+            assert app.send_task(task).get(timeout=30)[0] == "all"
         two.kill()
-        running.wait_for(DOWN, 30)
+        for queue in ("low", "safe"):
+            running.wait_for(DOWN % queue, 30)
         assert app.send_task("report").get(timeout=30)[0] == "all"
         program = (*CELERY, "-A", "proj", "worker")
         started = stack.enter_context(
             project.worker("--profile=low", "-P", "gevent", *QUICK, program=program)
         )
-        assert DOWN in started.text
+        assert DOWN % "low" in started.text
+        assert DOWN % "safe" in started.text
         two.start()
         for worker in (running, started):
-            worker.wait_for("queue `low` is available again", 60)
-        sent = [app.send_task("low:resize") for _ in range(20)]
-        assert {result.get(timeout=30)[0] for result in sent} == {"all", "low"}
+            for queue in ("low", "safe"):
+                worker.wait_for(f"queue `{queue}` is available again", 60)
+        for task in ("low:resize", "billing.charge"):
+            sent = [app.send_task(task) for _ in range(20)]
+            assert {result.get(timeout=30)[0] for result in sent} == {"all", "low"}
         # Celery warns with a traceback if it connects again, as it may when the node goes down before `basic.consume`.
         assert "CRITICAL" not in running.text + started.text
     assert until(lambda: running.process.poll() == started.process.poll() == 0)

@@ -77,11 +77,13 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
                 "queue `%s` is consumed as soon as it is available: %s", name, absent.unavailable[name]
             )
         missing = frozenset((*absent.missing, *absent.unavailable))
-        for name in sorted(added - missing):
-            queues = consumer.app.amqp.queues
-            queues.select_add(queues[name])  # before 5.7, Celery does not consume it after a reconnect
+        found = sorted(added - missing)
+        self._awaited, self._known = missing, self._known.union(found)
+        queues = consumer.app.amqp.queues
+        for name in found:
+            queues.select_add(queues[name])  # so that it is consumed after a reconnect, too
+        for name in found:
             consumer.add_task_queue(name)  # logs it
-        self._awaited, self._known = missing, self._known | (added - missing)
 
 
 def _absent(app: Any, queues: Iterable[str]) -> AbsentQueues:

@@ -1,4 +1,4 @@
-"""Passive declarations: whether queues exist, without creating any."""
+"""Questions about queues: whether they exist and can be consumed, without creating any."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amqp.exceptions import NotFound, ResourceLocked
+from amqp.exceptions import AccessRefused, InternalError, NotFound, ResourceLocked
 
 from ....topology.broker.reasons import tidy_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 #: Seconds that the broker has to answer a question about a queue; and about others, once it has not answered.
 _ANSWER_TIMEOUT, _NEXT_TIMEOUT = 3.0, 0.5
@@ -19,7 +19,8 @@ _ANSWER_TIMEOUT, _NEXT_TIMEOUT = 3.0, 0.5
 #: Further attempts to connect to a broker under load, 2, 4, and 6 s later.
 _CONNECT_RETRIES = 3
 
-_NO_ANSWER = "the broker does not answer questions about it, as if its node was down"
+#: The reason if the broker gives none.
+NO_ANSWER = "the broker does not answer, as if its node was down, or most of the nodes of a quorum queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class AbsentQueues:
     unavailable: dict[str, str]
 
 
-def absent_queues(connection: Any, queues: Iterable[str]) -> AbsentQueues:
+def absent_queues(connection: Any, queues: Iterable[str], refused: Container[str] = ()) -> AbsentQueues:
     """Those of `queues` that do not exist or are inaccessible.
 
     Parameters:
       connection: The worker's connection. The questions are sent on one of their own, which can be dropped: for a
         queue whose node has crashed, RabbitMQ 4.3 takes a minute to answer.
       queues: Their names.
+      refused: Those that could not be consumed before though they exist. Only getting a message shows whether a
+        quorum queue has a majority of its replicas; it is given back at once.
 
     Raises:
       OSError: The broker does not accept another connection; like the other recoverable errors of `connection`.
@@ -53,10 +56,11 @@ def absent_queues(connection: Any, queues: Iterable[str]) -> AbsentQueues:
             # By itself, kombu gives up after one timeout, by an error for which Celery ends the worker.
             questions.ensure_connection(max_retries=_CONNECT_RETRIES, reraise_as_library_errors=False)
             try:
-                reason = _refusal(questions, queue, timeout)
-            except TimeoutError:
+                reason = _refusal(questions, queue, timeout, get=queue in refused)
+            except (TimeoutError, InternalError) as error:
                 questions.collect(timeout)  # the next question has a new connection
-                reason, timeout = _NO_ANSWER, _NEXT_TIMEOUT
+                reason = NO_ANSWER
+                timeout = _NEXT_TIMEOUT if isinstance(error, TimeoutError) else timeout
             if reason is not None and reason.startswith("no queue "):
                 found.missing.append(queue)
             elif reason is not None:
@@ -66,18 +70,23 @@ def absent_queues(connection: Any, queues: Iterable[str]) -> AbsentQueues:
     return found
 
 
-def _refusal(connection: Any, queue: str, timeout: float) -> str | None:
+def _refusal(connection: Any, queue: str, timeout: float, *, get: bool) -> str | None:
     """Why the broker does not find a queue; None if it does.
 
     Raises:
       TimeoutError: It does not answer.
+      InternalError: It has closed the connection, as a quorum queue has no majority of its replicas.
     """
     channel = connection.default_channel
     channel.wait = partial(type(channel).wait, channel, timeout=timeout)
     try:
         channel.queue_declare(queue, passive=True)
+        if get and (message := channel.basic_get(queue)) is not None:
+            channel.basic_reject(message.delivery_tag, requeue=True)
     except NotFound as error:
         return tidy_reason(error.reply_text)  # py-amqp reopens the channel
+    except (ResourceLocked, AccessRefused):
+        return None  # the queue is available: it allows one active consumer only, or the user may not read it
     else:
         return None
 
