@@ -83,12 +83,12 @@ class Console:
         click.echo(json.dumps({"version": 1} | self.clean(document), indent=2, ensure_ascii=False))
 
     def say(self, text: str) -> None:
-        """Writes a note to stderr, unless `--quiet`."""
+        """Writes a note or a warning to stderr, unless `--quiet`."""
         if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Writes a warning to stderr, even with `--quiet`."""
+        """Writes an error to stderr, even with `--quiet`."""
         self._write(text, err=True)
 
     @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..topology.change.plan import Plan
 
 
-def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
+def leftover_lines(plan: Plan, files: str, verbose: bool, quiet: bool = False) -> list[str]:
     """The objects that the file does not name.
 
     Parameters:
@@ -28,7 +28,7 @@ def leftover_lines(plan: Plan, files: str, verbose: bool) -> list[str]:
         whole cluster, such as users, which other files may describe.
     """
     harmful = [leftover for leftover in plan.leftovers if leftover.harm is not None]
-    others = [leftover for leftover in plan.leftovers if leftover.harm is None]
+    others = [leftover for leftover in plan.leftovers if leftover.harm is None and not quiet]
     if not verbose:
         others = [leftover for leftover in others if leftover.key.vhost]
     lines = [line for leftover in harmful for line in _harmful(leftover, plan)]

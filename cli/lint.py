@@ -47,7 +47,7 @@ def command(console: Console, files: tuple[Path, ...], explain: str | None) -> i
     from ..topology.errors import FileError, UnreadableFile
 
     try:
-        loaded = load_files(console, files)
+        loaded = load_files(console, files, always=True)
         for vhost in (None, *loaded.topology.vhosts):
             Router.from_loaded(loaded, vhost=vhost)
     except FileError as error:

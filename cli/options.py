@@ -111,7 +111,12 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
             default="auto",
             help="When to use colours; NO_COLOR is respected.",
         ),
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress and no notes."),
+        click.option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            help="Show only results and errors: no progress, no notes, no warnings about the file.",
+        ),
         click.option("-v", "--verbose", is_flag=True, help="Show more details."),
         click.option("--debug", is_flag=True, help="Show tracebacks."),
     )
@@ -145,13 +150,19 @@ def complete_kind(_context: click.Context, _option: click.Parameter, incomplete:
 
 
 def load_files(
-    console: Console, files: tuple[Path, ...], *, only_routing: bool = False, require_secrets: bool = False
+    console: Console,
+    files: tuple[Path, ...],
+    *,
+    only_routing: bool = False,
+    require_secrets: bool = False,
+    always: bool = False,
 ) -> Loaded:
-    """Loads the files, and shows their warnings.
+    """Loads the files, and shows their warnings, unless `--quiet`.
 
     Parameters:
       only_routing: As for `load`: for commands that only need queues, routes and workers.
       require_secrets: As for `load`: for commands that write to a broker.
+      always: Show the warnings with `--quiet`, too: for commands whose result they are.
 
     Raises:
       FileError: The files have mistakes; it contains all of them.
@@ -166,7 +177,7 @@ def load_files(
         gc.freeze()
     console.protect(loaded.known_secrets())
     for warning in unaccepted_warnings(loaded):
-        console.warn(finding_text(warning))
+        (console.warn if always else console.say)(finding_text(warning))
     return loaded
 
 

@@ -89,7 +89,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     if console.json:
         console.document(plan.as_dict())
     else:
-        console.result(plan_text(plan, verbose=console.verbose))
+        console.result(plan_text(plan, verbose=console.verbose, quiet=console.quiet))
 
 
 def write_plan(console: Console, plan: Plan, path: Path) -> None:

@@ -70,17 +70,18 @@ def _with_colored_head(text: str, severity: Severity) -> str:
     return click.style(head, fg="red" if severity is Severity.ERROR else "yellow", bold=True) + ":" + rest
 
 
-def plan_text(plan: Plan, *, verbose: bool = False) -> str:
+def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
     """The whole plan, in the order in which it is applied.
 
     Parameters:
       plan: The plan.
       verbose: List the objects for Celery's delayed tasks one by one instead of counting them.
+      quiet: Leave out notes and leftovers that do no harm.
     """
     cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
     lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
     if not plan.changes and not plan.problems:
-        return "\n".join([*lines, *_notes(plan, verbose), _verdict(plan)])
+        return "\n".join([*lines, *_notes(plan, verbose, quiet), _verdict(plan)])
     several = len(plan.vhosts) > 1
     shown: list[Change] = []
     folded: dict[str, Counter[str]] = {"create": Counter(), "verify": Counter()}
@@ -102,19 +103,19 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
         lines.append(f"      hint: {printable(problem.hint)}")
     effects = [printable(line, keep="\n") for line in effect_lines(plan, verbose=verbose)]
     lines += ["", *effects] if effects else []
-    return "\n".join([*lines, "", *_notes(plan, verbose), _summary(plan)])
+    return "\n".join([*lines, "", *_notes(plan, verbose, quiet), _summary(plan)])
 
 
-def _notes(plan: Plan, verbose: bool) -> list[str]:
-    lines = [f"note: {printable(note)}" for note in plan.notes]
-    lines += leftover_lines(plan, _files(plan.files), verbose)
+def _notes(plan: Plan, verbose: bool, quiet: bool) -> list[str]:
+    lines = [] if quiet else [f"note: {printable(note)}" for note in plan.notes]
+    lines += leftover_lines(plan, _files(plan.files), verbose, quiet)
     return [*lines, ""] if lines else []
 
 
 def _verdict(plan: Plan) -> str:
     """The last line of a plan without changes."""
     if not plan.complete:
-        return "No changes found over AMQP, which cannot compare everything: see the notes."
+        return "No changes found over AMQP, which shows neither settings nor bindings."
     return f"No changes. {_match(plan)}"
 
 

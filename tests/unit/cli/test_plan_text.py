@@ -22,10 +22,10 @@ QUORUM: dict[str, Any] = {
 }
 
 
-def lines(*changes: Change, verbose: bool = False, **more: Any) -> list[str]:
+def lines(*changes: Change, verbose: bool = False, quiet: bool = False, **more: Any) -> list[str]:
     made = {"broker": "amqp://localhost:5672", "cluster": "rabbit@here", "vhosts": ("/",), **more}
     plan = Plan(changes=changes, files=("queues.yaml",), **made)
-    return click.unstyle(plan_text(plan, verbose=verbose)).splitlines()
+    return click.unstyle(plan_text(plan, verbose=verbose, quiet=quiet)).splitlines()
 
 
 def change(action: Action, before: Any, after: Any, risk: Risk, messages: int = 0) -> Change:
@@ -116,6 +116,15 @@ def test_what_belongs_to_the_cluster_is_listed_on_request() -> None:
     assert lines(leftovers=others, verbose=True)[3:5] == ["  --delete vhost:theirs", "  --delete user:them"]
 
 
+def test_quiet_shows_no_notes_and_only_leftovers_that_do_harm() -> None:
+    harmful = Leftover(queue_key("/", "old"), 2, 0, "nothing consumes it")
+    kept = (*left(queue_key("/", "legacy")), harmful)
+    shown = lines(leftovers=kept, notes=("not shown: users",), quiet=True)
+    assert shown[2] == "  ! queue old (2 messages, 0 consumers)"
+    assert not {"note", "legacy"} & set(" ".join(shown).replace(":", " ").split())
+    assert shown[-1] == "No changes. Broker matches queues.yaml, apart from 1 harmful leftover."
+
+
 def test_names_to_delete_are_quoted_for_a_shell() -> None:
     odd = left(binding_key("/", "tasks", "dead", "#.normal"), queue_key("reports", "old"))
     assert lines(leftovers=odd, verbose=True)[3:5] == [
@@ -136,6 +145,4 @@ def test_a_harmful_leftover_is_marked_and_explained() -> None:
 
 
 def test_over_amqp_nothing_is_said_to_match() -> None:
-    assert (
-        lines(cluster="")[-1] == "No changes found over AMQP, which cannot compare everything: see the notes."
-    )
+    assert lines(cluster="")[-1] == "No changes found over AMQP, which shows neither settings nor bindings."
