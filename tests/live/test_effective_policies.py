@@ -54,7 +54,7 @@ def test_the_broker_applies_the_policies_that_are_computed(
         first, second = (each.match(Target(name, kind)).applied for each in (policies, operator))
         names = (first and first.name, second and second.name)
         settings = merged(first.definition if first else {}, second.definition if second else {})
-        until = time.monotonic() + 15
+        until = time.monotonic() + 60
         while (live := _live(management, vhost, name)) != (*names, settings) and time.monotonic() < until:
             time.sleep(0.2)
         assert live == (*names, settings), name

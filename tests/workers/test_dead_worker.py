@@ -41,7 +41,7 @@ def test_a_successor_of_a_dead_worker_consumes_at_once(
             until(lambda: any(result.ready() for result in sent))
             old.process.kill()  # now its connections are closed
             if EXCLUSIVE:
-                new.wait_for(r"remote control of `high@\S+` is available", 20)
+                new.wait_for(r"remote control of `high@\S+` is available")
             until_it_hears(app, new)
         assert "Traceback" not in new.text
 

@@ -73,11 +73,11 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
         app = stack.enter_context(publisher(project))
         running = stack.enter_context(project.worker("--profile=all", *QUICK))
         for task in ("low:resize", "billing.charge"):
-            assert app.send_task(task).get(timeout=30)[0] == "all"
+            assert app.send_task(task).get(timeout=60)[0] == "all"
         two.kill()
         for queue in ("low", "safe"):
-            running.wait_for(DOWN % queue, 30)
-        assert app.send_task("report").get(timeout=30)[0] == "all"
+            running.wait_for(DOWN % queue)
+        assert app.send_task("report").get(timeout=60)[0] == "all"
         program = (*CELERY, "-A", "proj", "worker")
         started = stack.enter_context(
             project.worker("--profile=low", "-P", "gevent", *QUICK, program=program)
@@ -87,10 +87,10 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
         two.start()
         for worker in (running, started):
             for queue in ("low", "safe"):
-                worker.wait_for(f"queue `{queue}` is available again", 60)
+                worker.wait_for(f"queue `{queue}` is available again")
         for task in ("low:resize", "billing.charge"):
             sent = [app.send_task(task) for _ in range(20)]
-            assert {result.get(timeout=30)[0] for result in sent} == {"all", "low"}
+            assert {result.get(timeout=60)[0] for result in sent} == {"all", "low"}
         # Celery warns with a traceback if it connects again, as it may when the node goes down before `basic.consume`.
         assert "CRITICAL" not in running.text + started.text
     assert until(lambda: running.process.poll() == started.process.poll() == 0)

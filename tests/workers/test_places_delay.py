@@ -80,7 +80,7 @@ def note(task, **_):
 
 @app.task(name="billing.wait")
 def wait():
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not os.path.exists("unlocked.txt") and time.monotonic() < end:
         time.sleep(0.02)
 

@@ -67,7 +67,7 @@ under_way = 0
 def charge(self):
     global under_way
     under_way += 1
-    most, deadline = 0, time.monotonic() + 30
+    most, deadline = 0, time.monotonic() + 60
     while most < 10 and time.monotonic() < deadline:
         most = max(most, under_way)
         time.sleep(0.05)

@@ -23,6 +23,7 @@ from routectl.routing.celery import (
 )
 from routectl.topology.broker.sandbox.node import Node
 from tests.brokers import Management, free_port
+from tests.clock import running
 from tests.proxy import Proxy
 
 from .conftest import QUICK, Project, publisher
@@ -68,7 +69,7 @@ def send(app: Celery, task: str = "x", **options: Any) -> None:
 
 def failure(app: Celery, task: str = "x", **options: Any) -> tuple[PublishFailed, float]:
     """The error of publishing a task, and the seconds until it was raised."""
-    started = time.monotonic()
+    started = running()
     with pytest.raises(PublishFailed) as caught:
         app.send_task(task, ignore_result=True, **options)
     error = caught.value
@@ -76,7 +77,7 @@ def failure(app: Celery, task: str = "x", **options: Any) -> tuple[PublishFailed
     assert (error.task, error.queue) == (task, "imports" if task == "import.file" else "low")
     assert f"task `{task}`" in str(error)
     assert "guest:" not in str(error)
-    return error, time.monotonic() - started
+    return error, running() - started
 
 
 def test_a_full_queue_is_named_until_there_is_room(project: Project) -> None:
@@ -121,13 +122,15 @@ def test_a_broker_that_does_not_answer_ends_a_publish_in_time(
     app = app_for(project, proxy.url)
     send(app)
     with proxy.stalled():
+        started = time.monotonic()
         error, seconds = failure(app, **options)
+        assert time.monotonic() - started >= LIMIT - 0.1
         assert isinstance(error, PublishTimeout)
         assert (
             f"for queue `low` was not confirmed, since broker {error.broker} did not answer (waited 2 s)"
             in str(error)
         )
-        assert LIMIT - 0.1 <= seconds < LIMIT + 1
+        assert seconds < LIMIT + 1
         error, seconds = failure(app, **options)  # while it connects
         assert isinstance(error, BrokerDown)
         assert f"{error.broker} (no answer)" in str(error)
@@ -154,10 +157,10 @@ def test_threads_that_wait_for_a_connection_end_in_time_too(project: Project, pr
     found: list[float] = []
 
     def publish() -> None:
-        started = time.monotonic()
+        started = running()
         with pytest.raises(PublishFailed, match="task `x`"):
             app.send_task("x", ignore_result=True)
-        found.append(time.monotonic() - started)
+        found.append(running() - started)
 
     with proxy.stalled():
         threads = [threading.Thread(target=publish) for _ in range(6)]
