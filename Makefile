@@ -20,6 +20,8 @@ RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/l
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start thousands of Python processes: without this, each of them would compile routectl again.
+unexport PYTHONDONTWRITEBYTECODE
 # A broker that runs already: BROKER=amqp://... makes the tests use it instead of starting one.
 ifneq ($(BROKER),)
 export ROUTECTL_TEST_BROKER := $(BROKER)
