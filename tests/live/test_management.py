@@ -334,8 +334,9 @@ def test_what_is_missing(api: Management, vhost: str) -> None:
     with pytest.raises(NotFound, match="exchange type `x-none`") as caught:
         api.put(exchange(vhost, "e", type="x-none"))
     assert "plugin" in (caught.value.hint or "")
-    with pytest.raises(NotFound, match="lacks the plugin for `no-such`"):
+    with pytest.raises(NotFound, match="component no-such not found") as caught:
         api.put(parameter(vhost, "no-such", "s", {}))
+    assert caught.value.hint == "enable the plugin that defines it"
     with pytest.raises(NotFound, match="the vhost or the user does not exist"):
         api.put(
             Resource(Key(Kind.PERMISSION, vhost, ("nobody",)), {"configure": "", "write": "", "read": ""})

@@ -26,7 +26,7 @@ from tests.brokers import Management, free_port
 from tests.clock import running
 from tests.proxy import Proxy
 
-from .conftest import QUICK, Project, publisher
+from .conftest import QUICK, Project, publisher, until
 
 FILE = """
 version: 1
@@ -84,7 +84,7 @@ def test_a_full_queue_is_named_until_there_is_room(project: Project) -> None:
     app = app_for(project, project.url)
     send(app, "import.file")
     for retry in (True, False):
-        error, _ = failure(app, "import.file", retry=retry)
+        error, _ = failure(app, "import.file", retry=retry, timeout=60)
         assert isinstance(error, QueueFull)
         assert (error.queue, error.exchange, error.routing_key) == ("imports", "tasks", "imports")
         reason = f"the queue is full on broker {error.broker} (max_length: 1)"
@@ -107,7 +107,7 @@ def test_a_queue_that_is_full_by_a_policy(project: Project) -> None:
     definition = {"max-length": 0, "overflow": "reject-publish"}
     project.put("policies", "limit", {"pattern": "^low$", "definition": definition})
     try:
-        error, _ = failure(app_for(project, project.url))
+        error, _ = failure(app_for(project, project.url), timeout=60)
     finally:
         project.delete("policies", "limit")
     assert isinstance(error, QueueFull)
@@ -207,7 +207,7 @@ def test_a_login_that_fails_and_a_vhost_that_is_missing_are_explained(project: P
         (project.url.replace("guest:guest", "nobody:s3cret"), "Login was refused"),
         (project.url.replace(project.vhost, "nowhere"), "vhost nowhere not found"),
     ):
-        error, _ = failure(app_for(project, url))
+        error, _ = failure(app_for(project, url), timeout=60)
         assert f"broker {error.broker} refused it: " in str(error)
         assert reason in str(error)
         assert "s3cret" not in str(error)
@@ -220,9 +220,13 @@ def test_a_blocked_and_a_stopped_broker_are_told_apart(
     own = Project(project.folder, node.url, Management(node.management), "/")
     own.provision()
     app = app_for(project, node.url)
+
+    def blocked() -> tuple[PublishFailed, float] | None:
+        found = failure(app)
+        return found if isinstance(found[0], BrokerBlocked) else None
+
     for _ in range(2):
-        error, seconds = failure(app)
-        assert isinstance(error, BrokerBlocked)
+        error, seconds = until(blocked)  # under load, a broker may answer too late to say why
         assert f"since broker {error.broker} blocks publishers (waited 2 s)" in str(error)
         assert seconds < LIMIT + 1
     node.kill()

@@ -63,9 +63,9 @@ def rejected(reason: str, what: str) -> BrokerError:
       reason: Result of `tidy_reason` or `plain_reason`.
       what: The operation, such as `create queue ...`.
     """
-    found = re.fullmatch(r"component (\S+) not found", reason)
-    if found and (missing := missing_component(found[1])):
-        return NotFound(f"cannot {what}: {missing[0]}", missing[1])
+    if found := re.fullmatch(r"component (\S+) not found", reason):
+        message, hint = missing_component(found[1]) or (reason, "enable the plugin that defines it")
+        return NotFound(f"cannot {what}: {message}", hint)
     if found := re.fullmatch(r"unknown exchange type '(.+)'", reason):
         message, hint = missing_type(found[1])
         return NotFound(f"cannot {what}: {message}", hint)
