@@ -101,8 +101,13 @@ def test_limits_of_a_vhost_are_not_missing_permissions(
     assert over_amqp.code == 2
     assert "connection limit (0) is reached" in over_amqp.err
     assert "hint: close connections, or raise the limit" in over_amqp.err
-    management.put(f"vhost-limits/{vhost}/max-queues", {"value": 0})
-    applied = routectl("apply", "--yes")
+    management.put(f"vhost-limits/{vhost}/max-queues", {"value": 1})
+    refused = routectl("apply", "--yes")
+    assert refused.code == 1
+    assert f"`max_queues` of vhost `{vhost}` is 1: it has 0, and the plan creates 2" in refused.err
+    assert "tasks" not in {exchange["name"] for exchange in management.get(f"exchanges/{vhost}")}
+    management.delete(f"vhost-limits/{vhost}/max-connections")
+    applied = routectl("apply", "--yes", "--via", "amqp")
     assert applied.code == 3
     assert "queue limit in vhost" in applied.out
     assert "hint: raise the limit of the vhost" in applied.out

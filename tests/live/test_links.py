@@ -31,7 +31,8 @@ from tests.brokers import Broker, Management
 from .conftest import Command
 
 #: Nobody listens there, so no link connects.
-NOWHERE = "amqp://u:s3cret@127.0.0.1:1"
+NOWHERE = "amqp://127.0.0.1:1"
+WITH_PASSWORD = "amqp://u:s3cret@127.0.0.1:1"
 
 _NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20).filter(
     lambda name: name not in (".", "..")
@@ -42,8 +43,28 @@ _URIS = st.one_of(
     st.sampled_from([NOWHERE, [NOWHERE], [NOWHERE, "amqp://127.0.0.1:1/%2F"], "${URI}"]),
     st.builds(lambda vhost: f"amqp://127.0.0.1:1/{quote(vhost, safe='')}?heartbeat=5", _NAMES),
 )
-_ARGUMENTS = st.fixed_dictionaries(
-    {}, optional={"x-max-length": _COUNTS, "x-queue-type": st.just("quorum"), "x-expires": _COUNTS}
+_ODD = st.sampled_from([0, -1, 1, 300, 1.5, "7d", "1D", "x", "quorum", "at-least-once", True, [], {}])
+_NAMES_OF_ARGUMENTS = st.sampled_from(
+    [
+        "x-own",
+        "x-expires",
+        "x-max-priority",
+        "x-queue-type",
+        "x-max-age",
+        "x-delivery-limit",
+        "x-queue-version",
+    ]
+)
+_ARGUMENTS = st.one_of(
+    st.fixed_dictionaries(
+        {}, optional={"x-max-length": _COUNTS, "x-queue-type": st.just("quorum"), "x-expires": _COUNTS}
+    ),
+    st.dictionaries(_NAMES_OF_ARGUMENTS, _ODD, min_size=1, max_size=1),
+)
+_PROPERTIES = st.dictionaries(
+    st.sampled_from(["delivery_mode", "timestamp", "app_id", "expiration", "headers", "own"]),
+    _ODD,
+    max_size=1,
 )
 
 
@@ -57,7 +78,7 @@ _SOURCES = st.one_of(
         {"src_uri": _URIS, "src_queue": _NAMES},
         src_protocol=st.just("amqp091"),
         src_queue_args=_ARGUMENTS,
-        src_consumer_args=_of({}, **{"x-priority": _COUNTS}),
+        src_consumer_args=st.one_of(_of({}, **{"x-priority": _COUNTS}), _ARGUMENTS),
         src_prefetch_count=_COUNTS,
         src_predeclared=_LATER,
         src_delete_after=st.sampled_from(["never", "queue-length", 0, 5]),
@@ -77,7 +98,7 @@ _DESTINATIONS = st.one_of(
         dest_queue=_NAMES,
         dest_queue_args=_ARGUMENTS,
         dest_predeclared=_LATER,
-        dest_publish_properties=_of({}, delivery_mode=st.just(2), app_id=_NAMES),
+        dest_publish_properties=st.one_of(_of({}, delivery_mode=st.just(2), app_id=_NAMES), _PROPERTIES),
     ),
     _of({"dest_uri": _URIS}, dest_exchange=_KEYS, dest_exchange_key=_KEYS),
     _of({"dest_uri": st.just(NOWHERE), "dest_protocol": st.just("amqp10"), "dest_address": _NAMES}),
@@ -89,6 +110,9 @@ _OPTIONS = _of(
     reconnect_delay=st.integers(0, 100),
     dest_add_forward_headers=st.booleans(),
     dest_add_timestamp_header=st.booleans(),
+    arguments=st.dictionaries(
+        st.sampled_from(["own", "internal", "src-delete-after-duration", "dest-properties"]), _ODD, max_size=1
+    ),
 )
 SHOVELS = st.builds(
     lambda *parts: {k: v for part in parts for k, v in part.items()}, _SOURCES, _DESTINATIONS, _OPTIONS
@@ -120,9 +144,9 @@ def client(broker: Broker) -> Client:
 
 def _loaded(folder: Path, document: dict[str, Any]) -> Loaded:
     path = folder / f"{uuid.uuid4().hex}.yaml"
-    path.write_text(json.dumps({"version": 1, **document}))
+    path.write_text(json.dumps({"version": 1, **document}, ensure_ascii=False), encoding="utf-8")
     try:
-        return load(path, {"URI": NOWHERE})
+        return load(path, {"URI": WITH_PASSWORD})
     finally:
         path.unlink()
 
@@ -239,10 +263,10 @@ def test_a_list_of_one_uri_equals_the_uri(
     routectl: Command, management: Management, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PW", "s3cret")
-    for uris in (NOWHERE, [NOWHERE]):
-        value = {"src-uri": uris, "src-queue": "a", "dest-uri": [NOWHERE], "dest-queue": "b"}
+    for uris in (WITH_PASSWORD, [WITH_PASSWORD]):
+        value = {"src-uri": uris, "src-queue": "a", "dest-uri": [WITH_PASSWORD], "dest-queue": "b"}
         management.put(f"parameters/shovel/{quote(vhost, safe='')}/s", {"value": value})
-        for written in (json.dumps(NOWHERE), json.dumps([NOWHERE])):
+        for written in (json.dumps(WITH_PASSWORD), json.dumps([WITH_PASSWORD])):
             written = written.replace("s3cret", "${PW}")
             routectl.write(
                 f"shovels: {{s: {{src_uri: {written}, src_queue: a, dest_uri: {written}, dest_queue: b}}}}"

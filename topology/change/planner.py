@@ -34,6 +34,7 @@ from .safety.guards import (
     guard_version,
 )
 from .safety.problem import Problem
+from .safety.queue_limits import exceeded_queue_limits
 from .safety.self_deleting import not_started, self_deleting
 
 
@@ -136,7 +137,7 @@ def plan_by_management(
         cluster=server.cluster_name,
         vhosts=vhosts,
         changes=counted_changes(changes, wanted, live, session),
-        problems=(*found.problems, *hidden, *_foreseen(changes, address, session)),
+        problems=(*found.problems, *hidden, *_foreseen(changes, wanted, live, address, session)),
         notes=(*missing, *notes, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
         leftovers=counted_leftovers(leftover_keys(wanted, later, vhosts, used), harm, session),
         files=loaded.files,
@@ -158,7 +159,9 @@ def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: Server
     }
 
 
-def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSession) -> tuple[Problem, ...]:
+def _foreseen(
+    changes: Sequence[Change], wanted: State, live: State, address: Address, session: ManagementSession
+) -> tuple[Problem, ...]:
     server = session.server
     declares = any(change.key.kind in AMQP_KINDS and change.action == "create" for change in changes)
     facts = Facts(
@@ -169,7 +172,7 @@ def _foreseen(changes: Sequence[Change], address: Address, session: ManagementSe
         declarer=address.user,
         permissions=session.permissions() if declares else None,
     )
-    return foreseen(changes, facts)
+    return (*foreseen(changes, facts), *exceeded_queue_limits(changes, wanted, live))
 
 
 def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from .delayed import DELIVERY, LEVELS, Target, delay_topology, delayed_key
-from .network import Link, Network, concrete_keys, is_wildcard
+from .network import MOST_HASHES, Link, Network, concrete_keys, is_wildcard, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +44,8 @@ def bindable(
 ) -> tuple[list[Target], dict[Target, frozenset[str]]]:
     """Those of the wanted targets that can be bound; and the others, with the queues whose tasks they would mix.
 
+    Those with too many `#` mix none.
+
     Parameters:
       body: The vhost's exchanges and queues.
       firm: Targets that are bound in any case.
@@ -57,7 +59,9 @@ def bindable(
         if target in samples:
             continue
         samples[target], others = _exclusive_keys(own, target)
-        if samples[target]:
+        if words(delayed_key(target.key)).count("#") > MOST_HASHES:
+            left[target] = set()
+        elif samples[target]:
             kept.append(target)
         elif others:
             left[target] |= others

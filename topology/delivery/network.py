@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..base.resources import State
     from ..model import Body, Exchange, Queue
 
+#: The most words `#` in a key of a topic exchange, from RabbitMQ 4.3.5 on.
+MOST_HASHES = 2
 #: Exchange types that choose destinations by routing key and headers only.
 PREDICTABLE = frozenset({"direct", "fanout", "topic", "headers"})
 

@@ -15,6 +15,7 @@ from .rules.arguments import AddFinding, ArgumentCheck
 from .rules.delivery.addresses import check_addresses
 from .rules.delivery.dead_ends import check_dead_ends
 from .rules.delivery.dead_letters import check_dead_letters
+from .rules.delivery.queue_limit import check_queue_limit
 from .rules.links import LinkCheck
 from .rules.policies.effects import check_effective_policies
 from .rules.policies.keys import PolicyCheck
@@ -106,6 +107,7 @@ def _check_arguments(base: ValuePath, body: Body, checks: _Checks) -> None:
         checks.arguments.exchange((*base, "exchanges", name), exchange)
     for name, queue in declared_queues(body):
         checks.arguments.queue((*base, "queues", name), queue)
+    checks.arguments.bindings(base, body)
     for path, policy in _policies(base, body):
         checks.policies.policy(path, policy, operator="operator_policies" in path[-2:-1])
     checks.links.federation((*base, "federation"), body.federation)
@@ -147,3 +149,4 @@ def _check_body(
         check_addresses(base, body, names, report)
         check_dead_letters(base, body, report, versions)
         check_dead_ends(base, body, report)
+        check_queue_limit(base, body, report)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ...base.finding import ValuePath, did_you_mean, most_similar
-from ...base.resources import EXTRA_TYPES
+from ...base.resources import BUILT_IN_EXCHANGES, EXTRA_TYPES
+from ...delivery.network import MOST_HASHES, words
 from ...model import Body, Exchange, Queue, QueueSettings
 from ...model.delivery_limit import UNLIMITED_SINCE
 from ...model.exchange import FIELD_OF_ARGUMENT as EXCHANGE_FIELDS
 from ...model.exchange import FIELDS_OF_TYPE, KNOWN_TYPES
 from ...model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT, FIELD_OF_ARGUMENT
 from ...model.support import Version, describe_versions, support_of, supported
+from ..names import declared_queues
 
 AddFinding = Callable[..., None]
 
@@ -159,6 +161,17 @@ class ArgumentCheck(VersionCheck):
         if exchange.type == "x-delayed-message" and exchange.delayed_type is None and not exchange.external:
             message = "an x-delayed-message exchange needs `delayed_type`"
             self._add(path, "missing-key", message, "add `delayed_type: topic`", of_key=True)
+
+    def bindings(self, base: ValuePath, body: Body) -> None:
+        """The keys of bindings from topic exchanges, of which RabbitMQ 4.3.5 takes two `#` at most."""
+        kinds = BUILT_IN_EXCHANGES | {name: exchange.type for name, exchange in body.exchanges.items()}
+        for section in ("exchanges", "queues"):
+            declared = body.exchanges if section == "exchanges" else dict(declared_queues(body))
+            for name, item in declared.items():
+                for index, binding in enumerate(item.bindings):
+                    if kinds.get(binding.exchange) == "topic" and words(binding.key).count("#") > MOST_HASHES:
+                        path = (*base, section, name, "bindings", index, "key")
+                        self._check_versions(path, "a key with more than two `#`", "..4.2", of_key=False)
 
     def _unknown(self, path: ValuePath, fields: Mapping[str, str], kind: str) -> None:
         """Reports an argument that no RabbitMQ version and no known plugin evaluates."""

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...base.amqp_uri import AmqpUri, BadUri, parse_amqp_uri
 from ...base.finding import ValuePath
 from ...base.secret import Secret
 from ...model import Federation, Shovel, Upstream, UpstreamOfSet
 from ...model.links import link_support_of
-from .arguments import VersionCheck
+from ...model.support import Version
+from .arguments import AddFinding, VersionCheck
+from .link_arguments import LinkArgumentCheck
 
-#: Names of RabbitMQ for what has a field of another name.
-_OLD_NAMES = {
-    "add-forward-headers": "dest_add_forward_headers",
-    "add-timestamp-header": "dest_add_timestamp_header",
-    "delete-after": "src_delete_after",
-    "prefetch-count": "src_prefetch_count",
-    "publish-properties": "dest_publish_properties",
-}
 #: Fields that have no effect without another one.
 _NEEDED = {
     "src_exchange_key": "src_exchange",
@@ -30,12 +24,16 @@ _NEEDED = {
 class LinkCheck(VersionCheck):
     """Checks upstreams, upstream sets and shovels, each on its own; the parameters are those of `VersionCheck`."""
 
+    def __init__(self, add: AddFinding, versions: Sequence[Version], origin: str) -> None:
+        super().__init__(add, versions, origin)
+        self._arguments = LinkArgumentCheck(add, versions, origin)
+
     def federation(self, path: ValuePath, federation: Federation) -> None:
         """Upstreams and upstream sets."""
         for name, upstream in federation.upstreams.items():
             place = (*path, "upstreams", name)
             self._since(place, upstream)
-            self._own_fields(place, upstream)
+            self._arguments.parameters(place, upstream)
             for uri_path, uri in _uris(place, "uri", upstream.uri):
                 self._amqp091(uri_path, uri)
         for name, members in federation.upstream_sets.items():
@@ -54,7 +52,8 @@ class LinkCheck(VersionCheck):
     def shovel(self, path: ValuePath, shovel: Shovel) -> None:
         """Source, destination and options of a shovel."""
         source, destination = shovel.src_protocol or "amqp091", shovel.dest_protocol or "amqp091"
-        self._own_fields(path, shovel)
+        self._arguments.parameters(path, shovel)
+        self._arguments.shovel(path, shovel)
         for side, protocol, uris in (
             ("src", source, shovel.src_uri),
             ("dest", destination, shovel.dest_uri),
@@ -117,13 +116,6 @@ class LinkCheck(VersionCheck):
         for field, support in link_support_of(type(link)).items():
             if getattr(link, field) is not None and support.amqp091 not in (None, ".."):
                 self._check_versions((*path, field), f"`{field}` of an upstream", support.amqp091)
-
-    def _own_fields(self, path: ValuePath, link: Upstream | Shovel) -> None:
-        for name in link.arguments:
-            field = _OLD_NAMES.get(name, name.replace("-", "_"))
-            if field in type(link).model_fields:
-                twice = getattr(link, field) is not None
-                self._misplaced((*path, "arguments", name), field, twice=twice)
 
     def _amqp091(self, path: ValuePath, uri: AmqpUri) -> None:
         if uri.path == "/":

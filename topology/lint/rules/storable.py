@@ -12,6 +12,14 @@ from ..names import declared_queues
 
 AddFinding = Callable[..., None]
 
+_OF_SHOVEL = (
+    "arguments",
+    "src_queue_args",
+    "dest_queue_args",
+    "src_consumer_args",
+    "dest_publish_properties",
+)
+
 
 def check_storable(base: ValuePath, body: Body, add: AddFinding) -> None:
     """Arguments, headers and policy keys of one vhost.
@@ -35,6 +43,11 @@ def _arguments(base: ValuePath, body: Body) -> Iterator[tuple[ValuePath, Mapping
     for section, policies in (("policies", body.policies), ("operator_policies", body.operator_policies)):
         for name, policy in policies.items():
             yield (*base, section, name, "definition", "arguments"), policy.definition.arguments
+    for name, upstream in body.federation.upstreams.items():
+        yield (*base, "federation", "upstreams", name, "arguments"), upstream.arguments
+    for name, shovel in body.shovels.items():
+        for field in _OF_SHOVEL:
+            yield (*base, "shovels", name, field), getattr(shovel, field) or {}
 
 
 def _of_bindings(

@@ -142,9 +142,14 @@ def _unbound(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -
         path = _place(base, body, target)
         key = report.written(path, target.key)
         mixed = " and ".join(f"`{one}`" for one in sorted(others))
+        why = (
+            f"it would mix them with those of {mixed}"
+            if others
+            else "RabbitMQ takes at most two `#` in a key"
+        )
         message = (
             f"delayed tasks for `{name}` with the key `{key}` do not arrive: the binding `{delayed_key(key)}` that "
-            f"Celery needs for them is left out, since it would mix them with those of {mixed}"
+            f"Celery needs for them is left out, since {why}"
         )
         help_ = "use no key that is the end of another; or remove this one once no task is sent with it"
         report.add(path, "delay-key", message, help_)

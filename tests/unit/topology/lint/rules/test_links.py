@@ -202,3 +202,69 @@ def test_a_password_in_the_arguments_of_a_link_is_refused(tmp_path: Path) -> Non
         (finding,) = Folder(tmp_path).findings(shovel(f"{PLAIN}, arguments: {{{argument}}}"))
         assert finding.code == "literal-secret"
         assert "S3cr3t" not in finding.render()
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ("src_queue_args: {x-expires: 7d}", "RabbitMQ refuses this value of `x-expires`"),
+        ("dest_queue_args: {x-max-priority: 300}", "RabbitMQ refuses this value of `x-max-priority`"),
+        ("dest_queue_args: {x-queue-type: quroum}", "RabbitMQ refuses this value of `x-queue-type`"),
+        ("src_consumer_args: {x-priority: high}", "RabbitMQ refuses this value of `x-priority`"),
+        (
+            "src_queue_args: {x-dead-letter-routing-key: k}",
+            "`x-dead-letter-routing-key` needs `x-dead-letter-exchange`",
+        ),
+        ("src_queue_args: {x-own: null}", "RabbitMQ cannot store `x-own: null`"),
+        (
+            "dest_publish_properties: {headers: {a: 1}}",
+            "a shovel cannot set the property `headers`: RabbitMQ refuses it",
+        ),
+        ("dest_publish_properties: {delivery_mode: two}", "`delivery_mode` must be a number"),
+        ("dest_publish_properties: {expiration: 5}", "`expiration` must be a text"),
+        ("arguments: {internal: 1}", "RabbitMQ refuses this value of `internal`"),
+    ],
+)
+def test_values_that_rabbitmq_refuses_within_a_shovel(tmp_path: Path, settings: str, mistake: str) -> None:
+    (found,) = Folder(tmp_path).mistakes(shovel(f"{PLAIN}, {settings}"))
+    assert mistake in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "targets", "mistake"),
+    [
+        ("arguments: {reconect-delay: 5}", "4.3", "refuses the parameter `reconect-delay` of a shovel"),
+        (
+            "arguments: {src-delete-after-duration: 5}",
+            "4.0",
+            "support `src-delete-after-duration` of a shovel",
+        ),
+        ("src_queue_args: {x-delivery-limit: 5}", "4.0", "support `x-delivery-limit` in `src_queue_args`"),
+        ("src_queue_args: {x-own: 5}", "3.13", "support `x-own` in `src_queue_args`"),
+        ("src_queue_args: {x-queue-version: 1}", "4.3", "support `x-queue-version: 1`"),
+        ("src_consumer_args: {x-own: 5}", "3.13", "support `x-own` in `src_consumer_args`"),
+    ],
+)
+def test_names_that_a_version_refuses_within_a_shovel(
+    tmp_path: Path, settings: str, targets: str, mistake: str
+) -> None:
+    folder = Folder(tmp_path)
+    (found,) = folder.mistakes(shovel(f"{PLAIN}, {settings}", targets=targets))
+    assert "wrong-version" in found
+    assert mistake in found
+    loaded = folder.load(shovel(f"{PLAIN}, {settings}"))
+    assert {warning.code for warning in loaded.warnings} <= {"unknown-argument"}
+
+
+def test_an_unknown_parameter_of_an_upstream_is_a_warning_until_the_version_is_known(tmp_path: Path) -> None:
+    text = 'federation: {upstreams: {up: {uri: "amqp://h", arguments: {max-hop: 2}}}}'
+    (warning,) = Folder(tmp_path).load(body(text)).warnings
+    message = "RabbitMQ refuses the parameter `max-hop` of an upstream, which it does not know"
+    assert (warning.code, warning.message, warning.help) == (
+        "unknown-argument",
+        message,
+        "did you mean `max_hops`?",
+    )
+    (found,) = Folder(tmp_path).mistakes(body(f'{text}\ntargets: ["3.10"]'))
+    assert message in found
+    assert Folder(tmp_path).load(body(f'{text}\ntargets: ["4.9"]')).warnings == ()

@@ -270,6 +270,11 @@ def test_an_exchange_type_of_an_unknown_plugin_is_a_warning(
             "it is available from 4.3",
         ),
         (
+            '["4.2", "4.3"]',
+            "queues: {q: {bindings: [{exchange: amq.topic, key: '#.a.#.b.#'}]}}",
+            "3:52 wrong-version: RabbitMQ 4.3 does not support a key with more than two `#`: it is available up to 4.2",
+        ),
+        (
             "4.3",
             "queues: {q: {queue_version: 1}}",
             "3:14 wrong-version: RabbitMQ 4.3 does not support `queue_version: 1`: it is available up to 4.2",
