@@ -107,7 +107,9 @@ _UNITS = option_group(
         type=click.Path(path_type=Path),
         help="Directory that the app is imported from (systemd).  [default: the current directory]",
     ),
-    click.option("--user", help="User that processes run as (systemd).  [default: the current user]"),
+    click.option(
+        "--user", help="User that processes run as (systemd).  [default: the current user, unless root]"
+    ),
     click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
@@ -137,6 +139,8 @@ def command(console: Console, app: str, files: tuple[Path, ...], vhost: str | No
 
     kind = console.output_format
     _check(kind, options)
+    if kind == "systemd":
+        options["user"] = options["user"] or _default_user()
     body, _ = select_vhost(load_files(console, files, only_routing=True).topology, vhost)
     if not body.workers:
         raise UsageError(f"{' + '.join(map(str, files))} has no worker profiles", "add them under `workers`")
@@ -151,7 +155,7 @@ def command(console: Console, app: str, files: tuple[Path, ...], vhost: str | No
         apply=tuple(map(str, files)) if options["apply"] else (),
         containers=kind in ("compose", "kubernetes"),
     )
-    _print(console, processes(body, setup), options)
+    _print(console, processes(body, setup), {**options, "app": app})
 
 
 def _print(console: Console, found: list[Process], options: dict[str, Any]) -> None:
@@ -165,23 +169,24 @@ def _print(console: Console, found: list[Process], options: dict[str, Any]) -> N
             console.document({"workers": documents(found)})
         case "systemd":
             folder = str((options["directory"] or Path()).absolute())
-            units = hosts.systemd(found, folder, options["user"] or _current_user(), env_files)
+            units = hosts.systemd(found, folder, options["user"], env_files)
             shown = "\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in units.items())
-            _deliver(console, units, shown.rstrip("\n"), options["out"])
+            _deliver(console, units, shown.rstrip("\n"), options)
         case "compose":
             console.result(containers.compose(found, image, env_files, probe=probe))
         case "kubernetes":
             sources = options["secrets"], options["config_maps"]
             documents_ = containers.kubernetes(found, image, *sources, probe=probe)
-            _deliver(console, documents_, "\n---\n".join(documents_.values()), options["out"])
+            _deliver(console, documents_, "\n---\n".join(documents_.values()), options)
         case "procfile":
             console.result(hosts.procfile(found))
         case _:
             console.result(hosts.shell_commands(found))
 
 
-def _deliver(console: Console, files: dict[str, str], shown: str, folder: Path | None) -> None:
-    """Prints the units, or writes each to its file."""
+def _deliver(console: Console, files: dict[str, str], shown: str, options: dict[str, Any]) -> None:
+    """Prints the units, or writes each to its file, and names those that an earlier run wrote and this one did not."""
+    folder = options["out"]
     if folder is None:
         console.result(shown)
         return
@@ -189,9 +194,28 @@ def _deliver(console: Console, files: dict[str, str], shown: str, folder: Path |
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"`{folder}` cannot be created: {(error.strerror or str(error)).lower()}") from None
+    # Several apps may have their units in one folder.
+    app = "".join(letter for letter in options["app"] if letter.isprintable())
+    header = f"# Written by `routectl workers` for the app {app}, with the prefix {options['prefix']}.\n"
     for name, text in files.items():
-        write_file(folder / name, text.rstrip("\n") + "\n")
+        write_file(folder / name, f"{header}{text.rstrip()}\n")
         console.say(f"wrote {folder / name}")
+    for name in sorted(
+        path.name for path in folder.iterdir() if path.name not in files and _begins(path, header)
+    ):
+        stop = f"systemctl disable --now {name}" if name.endswith(".service") else f"kubectl delete -f {name}"
+        console.say(
+            f"{folder / name} is left from an earlier run: stop what it runs (`{stop}`), and delete it"
+        )
+
+
+def _begins(path: Path, header: str) -> bool:
+    """Whether a file begins with a text."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(header.encode())) == header.encode()
+    except OSError:
+        return False
 
 
 def _check(kind: str, options: dict[str, Any]) -> None:
@@ -200,15 +224,23 @@ def _check(kind: str, options: dict[str, Any]) -> None:
     params = {param.name: param.opts[0] for param in click.get_current_context().command.params}
     for name, formats in _FORMATS.items():
         if kind not in formats and source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(
-                f"`{params[name]}` is for {' and '.join(formats)}", f"add `--format {formats[0]}`"
-            )
+            raise UsageError(f"`{params[name]}` is for {' and '.join(formats)}", _format_hint(name, formats))
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?", options["prefix"]):
         message = f"`{options['prefix']}` cannot be the first part of a name"
         raise UsageError(message, "use up to 15 lower case letters, digits and `-`, beginning with a letter")
     for path in (options["bin_"], *options["env_files"]) if kind == "systemd" else ():
         if path is not None and not path.removeprefix("-").startswith("/"):
             raise UsageError(f"`{path}` is not an absolute path, which systemd requires")
+    for name in (*options["secrets"], *options["config_maps"]):
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name):
+            message = f"`{name}` cannot be the name of a Secret or ConfigMap"
+            raise UsageError(message, "use lower case letters, digits, `-` and `.`")
+
+
+def _format_hint(name: str, formats: tuple[str, ...]) -> str:
+    if click.get_current_context().get_parameter_source("output_format") is not ParameterSource.COMMANDLINE:
+        return f"add `--format {formats[0]}`"
+    return "redirect the output: `> FILE`" if name == "out" else f"remove it, or use `--format {formats[0]}`"
 
 
 def _replicas(values: tuple[str, ...]) -> dict[str | None, int]:
@@ -233,9 +265,17 @@ def _program(name: str, folder: str | None, kind: str) -> tuple[str, ...]:
     return celery_program() if name == "celery" else routectl_program()
 
 
-def _current_user() -> str:
-    """The current user's name, or its id where it has no name, as in some containers."""
+def _default_user() -> str:
+    """The current user's name, or its id where it has no name, as in some containers.
+
+    Raises:
+      UsageError: It is root, as which no worker should run unless someone says so.
+    """
+    if os.geteuid() == 0:
+        raise UsageError(
+            "the units need a user that is not root", "name it by `--user`, such as `--user shop`"
+        )
     try:
         return getuser()
     except (KeyError, OSError):
-        return str(os.getuid())
+        return str(os.geteuid())

@@ -57,8 +57,9 @@ def option_values(name: str, profile: Profile, share: Share | None = None) -> di
 
 
 def node_name(profile: str, share: Share | None) -> str:
-    """The node name of a worker, distinct for each share."""
-    return f"{profile}@%h" if share is None else f"{profile}-{share.part}@%h"
+    """The node name of a worker, distinct for each share. Celery would replace `%` and a letter in it."""
+    name = profile.replace("%", "_")
+    return f"{name}@%h" if share is None else f"{name}-{share.part}@%h"
 
 
 def settings(profile: Profile) -> dict[str, Any]:

@@ -48,7 +48,10 @@ from docs.generate import stale
 SECRETS = ("BERLIN_URI", "ARCHIVE_URI", "APP_PASSWORD", "SHOP_PASSWORD")
 
 #: Options of other programs that the pages name.
-FOREIGN = {"--autoscale", "--detach", "--profile", "--purge", "--routectl"}
+FOREIGN = {
+    *("--autoscale", "--detach", "--hostname", "--logfile", "--pidfile", "--profile"),
+    *("--purge", "--routectl", "--statedb"),
+}
 
 
 @pytest.fixture

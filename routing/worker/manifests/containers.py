@@ -80,13 +80,12 @@ def _service(
 
 
 def _escaped(word: str) -> str:
-    """A word in which Compose replaces no variable."""
+    """A word in which Compose and Kubernetes replace no variable."""
     return word.replace("$", "$$")
 
 
 def _container(process: Process, image: str, sources: list[Any], *, probe: bool) -> dict[str, Any]:
-    # Kubernetes reads `$(NAME)` as a variable; `$$` is a dollar sign.
-    words = [word.replace("$(", "$$(") for word in process.command]
+    words = [_escaped(word) for word in process.command]
     found: dict[str, Any] = {"name": str(process.role), "image": image, "command": words}
     if sources:
         found["envFrom"] = sources
@@ -101,8 +100,8 @@ def _container(process: Process, image: str, sources: list[Any], *, probe: bool)
 
 def _deployment(process: Process, container: dict[str, Any]) -> dict[str, Any]:
     labels = {"app": process.name}
-    # Two beats, even for a moment, would send a task twice.
-    strategy = {"strategy": {"type": "Recreate"}} if process.role is Role.BEAT else {}
+    # Two beats, even for a moment, would send a task twice; a worker whose name is in use does not start.
+    strategy = {"strategy": {"type": "Recreate"}} if process.alone else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -77,18 +77,26 @@ def _process(process: Process, directory: str, user: str, env_files: Sequence[st
         f"User={_text(user)}",
         f"WorkingDirectory={_text(directory)}",
         *(f"EnvironmentFile={_text(path)}" for path in env_files),
-        f"ExecStart={' '.join(map(_word, process.command))}",
+        f"ExecStart={' '.join((_word(process.command[0], variables=False), *map(_word, process.command[1:])))}",
     ]
 
 
 def _text(value: str) -> str:
-    """A value with `%` escaped."""
-    return value.replace("%", "%%").replace("\n", " ")
+    """A value with `%` escaped. A backslash at the end would continue it on the next line."""
+    text = value.replace("%", "%%").replace("\n", " ")
+    return f"{text} " if text.endswith("\\") else text
 
 
-def _word(word: str) -> str:
-    """A word of `ExecStart`, quoted if necessary."""
-    escaped = word.replace("%", "%%").replace("$", "$$")
+def _word(word: str, *, variables: bool = True) -> str:
+    """A word of `ExecStart`, quoted if necessary.
+
+    Parameters:
+      word: The word.
+      variables: Whether systemd replaces variables in it, as in all but the path of the program.
+    """
+    escaped = word.replace("%", "%%")
+    if variables:
+        escaped = escaped.replace("$", "$$")
     if re.fullmatch(r"[\w@%+=:,./$-]+", escaped):
         return escaped
     quoted = escaped.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ....topology.errors import UsageError
 from ....topology.lint.rules.worker_options import parsed
 from .. import profile as profiles
 from ..share import queues_of_share, shares
+from . import conflicts
 
 if TYPE_CHECKING:
     from ....topology.model import Body, Profile
@@ -46,6 +46,8 @@ class Process:
       profile: A worker's profile.
       queues: The queues that a worker consumes.
       share: A worker's share of queues with shards.
+      node: A worker's node name, as for `celery worker -n`.
+      alone: Whether two of it must not run at once, not even while one replaces the other.
       ping: A shell command that succeeds if the worker in the same container answers; None if it cannot be asked.
     """
 
@@ -58,6 +60,8 @@ class Process:
     profile: str | None = None
     queues: tuple[str, ...] = ()
     share: Share | None = None
+    node: str | None = None
+    alone: bool = False
     ping: str | None = None
 
 
@@ -114,7 +118,7 @@ def processes(body: Body, setup: Setup) -> list[Process]:
 
     Raises:
       UsageError: A profile has more `shares` than its queues have shards, there is no profile for some of the
-        replicas, or several processes would send the tasks of the schedule.
+        replicas, or processes conflict, such as two that would send the tasks of the schedule.
     """
     for name in setup.replicas:
         if name is not None:
@@ -122,11 +126,13 @@ def processes(body: Body, setup: Setup) -> list[Process]:
     found = [_apply(setup)] if setup.apply else []
     for name, profile in body.workers.items():
         count = setup.replicas.get(name, setup.replicas.get(None, 1))
-        _check_beat(name, profile, count, setup)
+        conflicts.check_beat(name, profile, count, beat=setup.beat)
         for share in shares(profile.shares):
             found += _workers(body, name, profile, share, count, setup)
     if setup.beat:
         found.append(_beat(setup))
+    workers = ((each.profile, each.node, each.replicas) for each in found if each.profile and each.node)
+    conflicts.check_names(workers, body.workers, containers=setup.containers)
     return _uniquely_named(found)
 
 
@@ -135,6 +141,7 @@ def _workers(
 ) -> list[Process]:
     """The workers of a profile, or of one of its shares; on one host, each replica is a process with its own name."""
     command = worker_command(name, profile.pool, setup.app, setup.celery, share)
+    node = _node(name, profile, share)
     worker = Process(
         name=f"{setup.prefix}-{_label(name)}" + (f"-{share.part}" if share else ""),
         title=f"Celery worker {name}" + (f" {share}" if share else ""),
@@ -143,26 +150,30 @@ def _workers(
         profile=name,
         queues=queues_of_share(body, body.consumed(profile), share),
         share=share,
+        node=node,
+        alone="%h" not in node or conflicts.has_beat(profile),
     )
     if setup.containers:
-        return [replace(worker, replicas=count, ping=_ping(name, profile, share, setup))]
+        return [replace(worker, replicas=count, ping=_ping(node, profile, setup))]
     if count == 1:
         return [worker]
+    nodes = {number: node.replace("@", f"-{number}@", 1) for number in range(1, count + 1)}
     return [
         replace(
             worker,
             name=f"{worker.name}-{number}",
             title=f"{worker.title} ({number} of {count})",
-            command=(*worker.command, "-n", profiles.node_name(name, share).replace("@", f"-{number}@")),
+            command=(*worker.command, "-n", nodes[number]),
+            node=nodes[number],
         )
-        for number in range(1, count + 1)
+        for number in nodes
     ]
 
 
 def _beat(setup: Setup) -> Process:
     schedule = ("-s", _SCHEDULE_IN_CONTAINER) if setup.containers else ()
     command = (*setup.celery, "-A", setup.app, "beat", *schedule, *_log_level(setup))
-    return Process(f"{setup.prefix}-beat", "Celery beat", command, Role.BEAT)
+    return Process(f"{setup.prefix}-beat", "Celery beat", command, Role.BEAT, alone=True)
 
 
 def _apply(setup: Setup) -> Process:
@@ -171,24 +182,19 @@ def _apply(setup: Setup) -> Process:
     return Process(f"{setup.prefix}-apply", "routectl apply", command, Role.APPLY)
 
 
-def _check_beat(name: str, profile: Profile, count: int, setup: Setup) -> None:
-    """Raises an error if several processes would send the tasks of the schedule."""
-    if (count > 1 or setup.beat) and any(option.name == "--beat" for option in parsed(profile.options)):
-        others = f"{count} workers of it" if count > 1 else "it and the beat of its own"
-        raise UsageError(
-            f"profile `{name}` has `--beat` in its `options`: {others} would each send every scheduled task",
-            "remove it from the profile, and use `--beat` here",
-        )
+def _node(name: str, profile: Profile, share: Share | None) -> str:
+    """The node name of a worker: that in its profile's `options`, or Celery's default."""
+    found = next((each.value for each in parsed(profile.options) if each.name == "--hostname"), None)
+    node = found or profiles.node_name(name, share)
+    return node if "@" in node else f"celery@{node}"
 
 
-def _ping(name: str, profile: Profile, share: Share | None, setup: Setup) -> str | None:
+def _ping(node: str, profile: Profile, setup: Setup) -> str | None:
     """Celery's ping of the node in this container. A busy worker with the pool `solo` does not answer."""
-    node = next((each.value for each in parsed(profile.options) if each.name == "--hostname"), None)
-    host = node or profiles.node_name(name, share)
-    if profile.pool == "solo" or not re.fullmatch(r"[\w.-]+@%h", host):
+    if profile.pool == "solo" or not re.fullmatch(r"[\w.-]+@%h", node):
         return None
     words = " ".join((*map(_quoted, setup.celery), "-A", _quoted(setup.app), "inspect", "ping", "-t", "10"))
-    return f'{words} -d "{host.removesuffix("%h")}$(hostname)"'
+    return f'{words} -d "{node.removesuffix("%h")}$(hostname)"'
 
 
 def _quoted(word: str) -> str:

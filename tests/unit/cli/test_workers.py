@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+#: What a format needs in addition, if the tests run as root.
+USER = {"systemd": ("--user", "shop"), "kubernetes": ()}
+
+
 def workers(*words: str) -> int:
     return run(["workers", "-A", "shop", *words])
 
@@ -43,11 +48,81 @@ def test_every_process_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["systemd", "kubernetes"])
 def test_each_unit_is_a_file_of_its_own(folder: Path, kind: str) -> None:
-    assert workers("--format", kind, "--out", "units", "--apply", "--prefix", "shop") == 0
+    assert workers("--format", kind, "--out", "units", "--apply", "--prefix", "shop", *USER[kind]) == 0
     suffix = "service" if kind == "systemd" else "yaml"
     written = {path.name: path.read_text() for path in (folder / "units").iterdir()}
     assert written.keys() == {f"shop-{name}.{suffix}" for name in ("apply", "high", "low")}
     assert all(text.endswith("\n") and not text.endswith("\n\n") for text in written.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "stop"),
+    [
+        ("systemd", "worker-low.service", "systemctl disable --now worker-low.service"),
+        ("kubernetes", "worker-low.yaml", "kubectl delete -f worker-low.yaml"),
+    ],
+)
+def test_units_of_an_earlier_run_are_named_and_those_of_others_are_not(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, left: str, stop: str
+) -> None:
+    out = ("--format", kind, "--out", "units", *USER[kind])
+    assert workers(*out) == workers(*out, "--prefix", "other") == 0
+    (folder / "units/README").write_text("by hand")
+    (folder / "queues.yaml").write_text(FILE.replace(", low: {queues: [low]}", ""))
+    capsys.readouterr()
+    assert workers(*out) == 0
+    [line] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("wrote ")]
+    assert line == f"units/{left} is left from an earlier run: stop what it runs (`{stop}`), and delete it"
+    assert (folder / "units" / left).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "known", "user"),
+    [([], True, "ann"), (["--user", "celery"], True, "celery"), ([], False, "1234")],
+)
+def test_a_systemd_unit_runs_as_the_current_user_by_default(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    known: bool,
+    user: str,
+) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    if known:
+        monkeypatch.setenv("USER", "ann")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    assert workers("--format", "systemd", *words) == 0
+    assert f"User={user}\n" in capsys.readouterr().out
+
+
+def test_a_systemd_unit_runs_as_root_only_if_it_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert workers("--format", "systemd") == 2
+    assert "name it by `--user`, such as `--user shop`" in capsys.readouterr().err
+    assert workers("--format", "systemd", "--user", "root") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--out", "x"), "add `--format systemd`"),
+        (("--out", "x", "--format", "compose"), "redirect the output: `> FILE`"),
+        (("--image", "x"), "add `--format compose`"),
+        (("--image", "x", "--format", "systemd"), "remove it, or use `--format compose`"),
+    ],
+)
+def test_the_hint_fits_the_format(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], hint: str
+) -> None:
+    assert workers(*words) == 2
+    assert hint in capsys.readouterr().err
 
 
 def test_printed_kubernetes_manifests_are_separate_documents(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,10 +142,17 @@ def test_printed_kubernetes_manifests_are_separate_documents(capsys: pytest.Capt
             "`.env` is not an absolute path, which systemd requires",
         ),
         (("--format", "systemd", "--bin", "bin"), "`bin` is not an absolute path, which systemd requires"),
+        (
+            ("--format", "kubernetes", "--secret", "Shop_broker"),
+            "`Shop_broker` cannot be the name of a Secret",
+        ),
         (("--prefix", "Shop"), "`Shop` cannot be the first part of a name"),
         (("--replicas", "0"), "`0` is not a number of workers"),
         (("--replicas", "hihg=2"), "the file has no worker profile `hihg`"),
-        (("--format", "systemd", "--out", "queues.yaml/x"), "`queues.yaml/x` cannot be created"),
+        (
+            ("--format", "systemd", "--out", "queues.yaml/x", "--user", "shop"),
+            "`queues.yaml/x` cannot be created",
+        ),
     ],
 )
 def test_what_a_format_does_not_have_is_an_error(

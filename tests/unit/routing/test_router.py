@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -166,30 +165,6 @@ def test_workers_prints_every_format(file: Path, capsys: pytest.CaptureFixture[s
     assert "has no worker profiles" in capsys.readouterr().err
     file.write_text(FILE + "workers: {high: {queues: [high]}}\n")
     for form in ("text", "json", "systemd", "procfile", "compose", "kubernetes"):
-        assert run(["workers", "-f", str(file), "-A", "proj", "--format", form]) == 0
+        user = ("--user", "shop") if form == "systemd" else ()
+        assert run(["workers", "-f", str(file), "-A", "proj", "--format", form, *user]) == 0
         assert "--profile=high" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "known", "user"),
-    [([], True, "ann"), (["--user", "celery"], True, "celery"), ([], False, str(os.getuid()))],
-)
-def test_a_systemd_unit_does_not_run_as_root_by_default(
-    file: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    words: list[str],
-    known: bool,
-    user: str,
-) -> None:
-    def unknown(_: int) -> None:
-        raise KeyError
-
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    if known:
-        monkeypatch.setenv("USER", "ann")
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-    file.write_text(FILE + "workers: {high: {queues: [high]}}\n")
-    assert run(["workers", "-f", str(file), "-A", "proj", "--format", "systemd", *words]) == 0
-    assert f"User={user}\n" in capsys.readouterr().out

@@ -271,7 +271,7 @@ def _autoscale_problem(option: Option, name: str, profile: Profile) -> _Problem:
 
 
 def _shares_problem(option: Option, name: str, profile: Profile) -> _Problem:
-    if (profile.shares or 1) < 2 or name not in _OF_ONE_WORKER or "%n" in (option.value or ""):
+    if (profile.shares or 1) < 2 or name not in _OF_ONE_WORKER or re.search("%[np]", option.value or ""):
         return None
     help_ = "use `%n` in it, the worker's name" if name in ("--pidfile", "--statedb") else "remove it"
     return f"{profile.shares} workers share the queues, and {_OF_ONE_WORKER[name]}", help_

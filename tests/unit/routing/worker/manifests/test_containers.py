@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 import yaml
 
 from routectl.routing.worker.manifests import containers
@@ -34,7 +35,7 @@ def test_dollar_signs_are_kept_and_workers_get_time_to_finish() -> None:
         assert service["stop_grace_period"] == "310s"
         pod = deployment["spec"]["template"]["spec"]
         assert pod["terminationGracePeriodSeconds"] == 310
-        assert [word.replace("$$(", "$(") for word in pod["containers"][0]["command"]] == list(worker.command)
+        assert [word.replace("$$", "$") for word in pod["containers"][0]["command"]] == list(worker.command)
 
 
 def test_services_wait_for_apply_and_read_their_environment_from_files() -> None:
@@ -76,6 +77,15 @@ def test_kubernetes_gets_deployments_a_job_and_the_environment_from_secrets() ->
     assert high["replicas"] == 3
     assert high["selector"]["matchLabels"] == high["template"]["metadata"]["labels"]
     assert (beat["replicas"], beat["strategy"]) == (1, {"type": "Recreate"})
+
+
+@pytest.mark.parametrize(("options", "recreated"), [("", False), ("-n fixed", True), ("--beat", True)])
+def test_a_worker_that_cannot_run_twice_ends_before_its_successor_starts(
+    options: str, recreated: bool
+) -> None:
+    workers = found("high", options=options, setup=Setup("proj", containers=True))
+    deployment = yaml.safe_load(containers.kubernetes(workers, "img")["worker-high.yaml"])
+    assert ("strategy" in deployment["spec"]) == recreated
 
 
 def test_a_changed_job_has_another_name_since_kubernetes_cannot_change_one() -> None:

@@ -40,6 +40,18 @@ def test_systemd_units_quote_what_systemd_expands() -> None:
     assert "EnvironmentFile=/etc/50%%/env\n" in text
 
 
+def test_systemd_values_do_not_continue_on_the_next_line() -> None:
+    [unit] = hosts.systemd(found("x\\"), "/srv/x\\", "shop").values()
+    assert "\\\n" not in unit
+
+
+def test_the_path_of_a_program_has_no_variables() -> None:
+    [unit] = hosts.systemd(
+        found("$x", setup=Setup("proj", celery=("/srv/a $b/celery",))), "/srv", "shop"
+    ).values()
+    assert 'ExecStart="/srv/a $b/celery" -A proj worker --profile=$$x\n' in unit
+
+
 def test_units_start_after_apply_which_runs_once() -> None:
     units = hosts.systemd(found("high", setup=Setup("proj", apply=("queues.yaml",))), "/srv", "shop")
     assert "Type=oneshot\n" in units["worker-apply.service"]
@@ -49,13 +61,15 @@ def test_units_start_after_apply_which_runs_once() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    programs = tmp_path / "my $bin;"
+    programs.mkdir()
     for name in ("celery", "routectl"):
-        (tmp_path / name).write_text("#!/bin/sh\n")
-        (tmp_path / name).chmod(0o755)
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
     setup = Setup(
         "proj",
-        celery=(f"{tmp_path}/celery",),
-        routectl=(f"{tmp_path}/routectl",),
+        celery=(f"{programs}/celery",),
+        routectl=(f"{programs}/routectl",),
         beat=True,
         apply=("queues.yaml",),
         replicas={None: 2},
