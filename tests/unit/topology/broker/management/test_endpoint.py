@@ -63,7 +63,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 def http(management: str) -> Http:
-    return Http(Address.parse("amqp://localhost", management=management), timeout=5, retries=0)
+    return Http(Address.parse("amqp://elsewhere.invalid", management=management), timeout=5, retries=0)
 
 
 def test_requests_go_through_the_proxy_of_the_environment(proxy: Proxy) -> None:
