@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,9 @@ def charge(self):
 
 @app.task(bind=True, name="billing.where")
 def where(self): return self.request.hostname.split("@")[0]
+
+@app.task(name="billing.when")
+def when(): return time.monotonic()
 """
 
 #: Tells whether the broker confirms a worker's events to it, and closes its connection during a command.
@@ -131,6 +135,16 @@ def test_a_worker_with_the_profiles_pool(app: Celery, project: Project, program:
         sent = [app.send_task("billing.charge") for _ in range(10)]
         assert [each.get(timeout=60, interval=0.05) for each in sent] == [["high", True]] * 10
         worker.process.kill()  # stopping in order takes a green worker five seconds
+
+
+def test_a_worker_does_not_wait_for_its_events_between_two_messages(app: Celery, project: Project) -> None:
+    sent = [app.send_task("billing.when") for _ in range(20)]
+    one = ("-c", "1", "--prefetch-multiplier", "1")
+    with project.worker("--profile=high", "-P", "gevent", *one, *QUICK) as worker:
+        starts = sorted(each.get(timeout=60, interval=0.05) for each in sent)
+        worker.process.kill()
+    # Celery's loop waits 0.1 s each time. Under load any gap may be long, but not every one.
+    assert min(later - earlier for earlier, later in pairwise(starts)) < 0.09
 
 
 @pytest.mark.parametrize("declare", ["", "1"], ids=["checks", "declares"])
