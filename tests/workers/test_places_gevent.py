@@ -143,8 +143,8 @@ def test_a_worker_does_not_wait_for_its_events_between_two_messages(app: Celery,
     with project.worker("--profile=high", "-P", "gevent", *one, *QUICK) as worker:
         starts = sorted(each.get(timeout=60, interval=0.05) for each in sent)
         worker.process.kill()
-    # Celery's loop waits 0.1 s each time. Under load any gap may be long, but not every one.
-    assert min(later - earlier for earlier, later in pairwise(starts)) < 0.09
+    # Celery's loop waits 0.1 s nearly each time. On a machine under load, any gap may be long, but not most of them.
+    assert sorted(later - earlier for earlier, later in pairwise(starts))[4] < 0.09
 
 
 @pytest.mark.parametrize("declare", ["", "1"], ids=["checks", "declares"])

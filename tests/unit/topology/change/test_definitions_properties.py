@@ -106,7 +106,7 @@ PARAMETERS: tuple[tuple[str, st.SearchStrategy[str], st.SearchStrategy[Json]], .
     (
         "vhost-limits",
         st.just("limits"),
-        some(max_connections=st.integers(-1, 9), max_queues=st.integers(-1, 9)),
+        some(max_connections=st.integers(-1, 9), max_queues=st.sampled_from([-1, 1000])),
     ),
 )
 USERS = st.builds(
