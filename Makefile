@@ -15,7 +15,8 @@ STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
 # Live tests whose cases are random.
-RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py
+RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
+	tests/live/test_regular_expressions.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from routectl.topology.broker.sandbox.probe import wait_until
-from tests.brokers import Management
+from tests.brokers import Broker, Management
 
 from .conftest import Command
 
@@ -129,3 +129,23 @@ def test_nothing_is_deleted_by_amqp(routectl: Command) -> None:
     result = routectl("apply", "--yes", "--via", "amqp", "--delete", "queue:old", "--allow", "destructive")
     assert result.code == 2
     assert "management API" in result.err
+
+
+def test_a_queue_without_a_limit_of_its_own_needs_the_management_api(
+    routectl: Command, management: Management, vhost: str, broker: Broker
+) -> None:
+    management.put(f"queues/{vhost}/dead", {"durable": True, "arguments": {"x-queue-type": "quorum"}})
+    routectl.write(
+        "queues: {dead: {type: quorum, delivery_limit: none}}\n"
+        "policies: {dead: {pattern: ^dead$, apply_to: queues, definition: {delivery_limit: none}}}\n"
+    )
+    result = routectl("apply", "--yes", "--via", "amqp", management=NOWHERE)
+    if broker.version >= (4, 0):  # before, `none` is no argument
+        assert result.code == 3
+        assert (
+            "hint: RabbitMQ cannot change this argument of a queue that exists: set the limit by a policy"
+            in result.out
+        )
+        assert "and apply over the management API" in result.out
+    assert routectl("apply", "--yes").code == 0
+    assert routectl.matches()

@@ -83,6 +83,7 @@ LAYERS = (
     "topology.lint.registry",
     "topology.lint.acceptance",
     "topology.errors",
+    "topology.matching.pcre",
     "topology.model",
     "topology.matching",
     "topology.policies",

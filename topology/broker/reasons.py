@@ -76,6 +76,8 @@ def rejected(reason: str, what: str) -> BrokerError:
 
 #: What to do, by a part of the broker's reason.
 _HINTS = {
+    "inequivalent arg 'x-delivery-limit'": "RabbitMQ cannot change this argument of a queue that exists: set the limit "
+    "by a policy in the file, and apply over the management API, which then leaves the argument as it is",
     "inequivalent arg": "change the file to match the broker, or delete the object manually if it is not needed",
     "limit in vhost": "raise the limit of the vhost, or delete what is not needed",
     "limit is reached": "raise the limit, or delete what is not needed",

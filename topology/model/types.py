@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from ..base.duration import parse_duration
 from ..base.redaction import literal_secret, mask_urls, redacted
 from ..base.scalar import Interpolated, typed
+from ..matching.pcre import refusal
 
 MAX_NAME_BYTES = 255
 #: RabbitMQ's limit on times: ten years, in milliseconds (rabbit_misc:check_expiry).
@@ -171,26 +171,11 @@ def _name_or_default(value: str) -> str:
     return _name(value) if value else value
 
 
-_SHARED_REASONS = (
-    "missing ), unterminated subpattern",
-    "unbalanced parenthesis",
-    "unterminated character set",
-    "nothing to repeat",
-)
-
-
 def _regex(value: str) -> str:
-    # RabbitMQ uses PCRE: only errors of Python's `re` that are also errors in PCRE count.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sets that PCRE reads differently, such as `[[:alpha:]]`
-            re.compile(value)
-    except re.error as error:
-        if not value.startswith("(*") and error.msg.startswith(_SHARED_REASONS):
-            message = f"is not a valid regular expression: {error.msg.split(',')[0]}"
-            raise PydanticCustomError("bad-pattern", "{message}", {"message": message}) from None
-    except (RecursionError, OverflowError):
-        raise PydanticCustomError("bad-pattern", "is too large a regular expression") from None
+    reason = refusal(value)
+    if reason is not None:
+        message = f"is not a valid regular expression: {reason}"
+        raise PydanticCustomError("bad-pattern", "{message}", {"message": message})
     return value
 
 

@@ -34,6 +34,15 @@ _WRITING: dict[Kind, str] = {
     Kind.GLOBAL_PARAMETER: _POLICYMAKER,
 }
 
+#: The regular expressions of each kind, whose length RabbitMQ limits since 4.2.8 and 4.3.2.
+_PATTERNS: dict[Kind, tuple[str, ...]] = {
+    Kind.POLICY: ("pattern",),
+    Kind.OPERATOR_POLICY: ("pattern",),
+    Kind.PERMISSION: ("configure", "write", "read"),
+    Kind.TOPIC_PERMISSION: ("write", "read"),
+}
+_MOST_BYTES = 1024
+
 #: The kinds that cannot even be read without that tag.
 _HIDDEN = frozenset(
     {
@@ -93,6 +102,7 @@ def foreseen(changes: Sequence[Change], facts: Facts) -> tuple[Problem, ...]:
         *_tags(changes, facts),
         *missing_plugins(changes, facts.version, facts.plugins),
         *_versions(changes, facts),
+        *_long_patterns(changes, facts),
     ]
     if facts.permissions is not None:
         found += _refused(changes, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
@@ -128,6 +138,21 @@ def _versions(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
                 f"RabbitMQ {'.'.join(map(str, facts.version))} cannot change the default queue type of {change.key}",
                 "remove `default_queue_type` from the file, or upgrade to RabbitMQ 3.11.17 or later",
                 change.key,
+            )
+
+
+def _long_patterns(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]:
+    if facts.version < (4, 2, 8) or (4, 3) <= facts.version < (4, 3, 2):
+        return
+    for change in changes:
+        after = change.after or {}
+        texts = [after.get(name) for name in _PATTERNS.get(change.key.kind, ())]
+        texts.append(after.get("definition", {}).get("federation-upstream-pattern"))
+        if any(isinstance(text, str) and len(text.encode()) > _MOST_BYTES for text in texts):
+            yield Problem(
+                f"{change.key} has a regular expression of more than {_MOST_BYTES} bytes, which RabbitMQ "
+                f"{'.'.join(map(str, facts.version))} refuses",
+                "shorten it, or make several of it",
             )
 
 

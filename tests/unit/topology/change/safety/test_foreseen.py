@@ -126,6 +126,19 @@ def test_an_old_broker_cannot_change_the_default_queue_type(version: tuple[int, 
     assert problems(vhost(description="b"), facts, vhost(description="a")) == []
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"), [((3, 10, 8), 0), ((4, 2, 7), 0), ((4, 2, 8), 2), ((4, 3, 1), 0), ((4, 3, 2), 2)]
+)
+def test_some_versions_limit_the_length_of_regular_expressions(
+    version: tuple[int, ...], refused: int
+) -> None:
+    read = {"configure": "", "write": "", "read": "é" * 513}
+    federated = policy("p", **{"federation-upstream-pattern": "a" * 1025})
+    desired = state(Resource(Key(Kind.PERMISSION, "/", ("u",)), read), federated, policy("q", length=1024))
+    facts = replace(ADMIN, version=version, plugins=None)
+    assert len(problems(desired, facts)) == refused
+
+
 def test_permissions_that_do_not_cover_the_names_are_told_once_by_permission() -> None:
     desired = state(
         exchange("mine.e", arguments={"alternate-exchange": "theirs"}),
