@@ -5,24 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import Celery
 from celery.app.utils import find_app
 
 from ..topology.base.redaction import mask_urls, redact
-from ..topology.errors import FileError, RoutectlError, UnreadableFile, UsageError
-
-if TYPE_CHECKING:
-    from ..topology.base.finding import Finding
+from ..topology.errors import FileError, RoutectlError, UsageError
 
 #: How to name an app.
 HINT = (
     "name the app as for `celery -A`, `proj` or `proj.celery:app`, and run this in the folder of its module"
 )
-
-_NAMED_BY_APP = "the app names this file; relative paths are resolved from the working directory"
 
 #: The maximum length of an error's text.
 _MAX_LENGTH = 300
@@ -61,7 +55,7 @@ def app_error(what: str, error: BaseException) -> RoutectlError:
       error: The exception.
     """
     if isinstance(error, FileError):
-        found = FileError(error.findings if not isinstance(error, UnreadableFile) else _named_by_app(error))
+        found = FileError(error.findings)
         found.message = f"{error.message}, so {what}"
         return found
     if isinstance(error, RoutectlError):
@@ -105,14 +99,6 @@ def reason_not_found(name: str, error: BaseException) -> str | None:
     if attribute and error.name.startswith(f"{module}:"):
         return f"`{module}` has no `{attribute}`"
     return f"there is no module `{error.name}`" if f"{module}.".startswith(f"{error.name}.") else None
-
-
-def _named_by_app(error: UnreadableFile) -> list[Finding]:
-    """The findings in a file that the app names, not a command line option."""
-    return [
-        replace(finding, help=_NAMED_BY_APP) if finding.code == "missing-file" else finding
-        for finding in error.findings
-    ]
 
 
 def _find(name: str) -> Any:

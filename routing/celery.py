@@ -27,6 +27,7 @@ from .publishing.failures import (
     QueueDown,
     QueueFull,
     Undeliverable,
+    UnknownQueue,
 )
 from .publishing.rate_limits import RateLimits, limit_bound_tasks, merge_annotations
 from .publishing.router import PublishingRouter, Routes, entries, router_of
@@ -49,6 +50,7 @@ __all__ = [
     "QueueDown",
     "QueueFull",
     "Undeliverable",
+    "UnknownQueue",
     "configure",
     "settings",
 ]

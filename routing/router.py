@@ -5,11 +5,12 @@ Imports neither Celery nor kombu, so `route()` works without them.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..topology.errors import RoutingError
+from ..topology.errors import RoutingError, UnreadableFile
 from ..topology.model.routing import DESTINATION_OPTIONS
 from .rules.builtin_tasks import WRAPPER_TASKS
 from .rules.call import Call, gives_address, is_chord_unlock, is_retry, name_of, wrapped_task
@@ -141,14 +142,15 @@ class Router:
           RoutingError: A rule does not route to exactly one queue, or the file has no such vhost.
         """
         # Imported here so that a router built from data does not need the YAML reader.
-        if not watch:
-            from ..topology.file.load import load
-
-            return cls.from_loaded(load(path, only_routing=True), vhost=vhost, mandatory=mandatory)
+        from ..topology.file.load import load
         from .reload.watch import Watch
 
-        watcher = Watch(path, partial(_build_state, vhost=vhost))
-        router = cls.from_loaded(watcher.load(), vhost=vhost, mandatory=mandatory)
+        watcher = Watch(path, partial(_build_state, vhost=vhost)) if watch else None
+        try:
+            loaded = load(path, only_routing=True) if watcher is None else watcher.load()
+        except UnreadableFile as error:
+            raise error.in_a_program(os.getcwd()) from None
+        router = cls.from_loaded(loaded, vhost=vhost, mandatory=mandatory)
         router._watch = watcher
         return router
 

@@ -10,11 +10,13 @@ RoutectlError                 message, hint
 │   ├── NotFound              a vhost, object or plugin does not exist
 │   └── Rejected              the broker rejected one object; `reason` is its reply
 ├── Refused                   routectl refuses an unsafe operation
-└── RoutingError              a task has no destination, or one that does not exist
+└── RoutingError              a task has no destination, or one that does not exist; `routing.publishing.failures` has
+                              those of publishers
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ class FileError(RoutectlError):
 
 class UnreadableFile(FileError):
     """The file does not exist, cannot be read, or is too large."""
+
+    def in_a_program(self, directory: str) -> UnreadableFile:
+        """The same error for a program that names the file, which has no option `-f`.
+
+        Parameters:
+          directory: The working directory.
+        """
+        help_ = (
+            f"relative paths are resolved from the working directory, `{directory}`: pass an absolute path, such as "
+            '`Path(__file__).with_name("queues.yaml")`'
+        )
+        return UnreadableFile(
+            [replace(each, help=help_) if "`-f " in (each.help or "") else each for each in self.findings]
+        )
 
 
 class UsageError(RoutectlError):

@@ -1,6 +1,7 @@
 """The errors of a publisher whose task was not queued.
 
 RoutingError
+├── UnknownQueue          the task is sent to a queue that is not in the file; also Celery's `QueueNotFound`
 ├── Undeliverable         the task reached no queue: the exchange, the queue or the binding is missing
 └── PublishFailed         the broker could not take the task; also Celery's `OperationalError`
     ├── QueueFull         the queue has reached its limit
@@ -14,8 +15,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from celery.exceptions import QueueNotFound
 from kombu.exceptions import OperationalError
 
+from ...topology.base.finding import did_you_mean
+from ...topology.base.listing import listed
 from ...topology.base.redaction import mask_urls
 from ...topology.broker.reasons import tidy_reason
 from ...topology.errors import RoutingError
@@ -44,6 +48,24 @@ class Sent(NamedTuple):
     exchange: str = ""
     routing_key: str = ""
     broker: str = ""
+
+
+class UnknownQueue(RoutingError, QueueNotFound):  # type: ignore[misc]
+    """A task is sent to a queue that neither the file nor the app has; it would be declared, or lost.
+
+    Code that catches Celery's `QueueNotFound` catches this, too.
+
+    Parameters:
+      message: What is missing.
+      hint: What to do about it.
+      task: The task's name.
+      queue: The queue's name.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, *, task: str = "", queue: str = "") -> None:
+        super().__init__(message, hint)
+        self.task = task
+        self.queue = queue
 
 
 class Undeliverable(RoutingError):
@@ -106,6 +128,27 @@ class BrokerDown(PublishFailed):
 
 class PublishTimeout(PublishFailed):
     """The broker did not answer in time. The task may have been queued."""
+
+
+def unknown_queue(task: str, queue: str, body: Body, origin: str, own: Iterable[str] = ()) -> UnknownQueue:
+    """Returns the error for a task that is sent to a queue that neither the file nor the app has.
+
+    Parameters:
+      task: The task's name.
+      queue: The queue's name.
+      body: One vhost's part of the file.
+      origin: The file's name.
+      own: The names of the app's queues, those of the file among them.
+    """
+    queues = list(dict.fromkeys((*body.queues, *own)))
+    if queue in body.shards:
+        shards = body.shards[queue]
+        hint = f"its queues are its shards: name one, `{shards[0]}` to `{shards[-1]}`, or let a rule choose"
+    else:
+        hint = did_you_mean(queue, queues) or f"the queues are {listed(queues, 10, last=' and ', quote='`')}"
+    return UnknownQueue(
+        f"task `{task}` was not queued, since {origin} has no queue `{queue}`", hint, task=task, queue=queue
+    )
 
 
 def unconnected(sent: Sent, failed: Iterable[tuple[str, Exception]]) -> BrokerDown:

@@ -93,7 +93,8 @@ class PublishingRouter(Router):
 
         Raises:
           RoutingError: No rule matches the task and `unmatched` is not a queue.
-          QueueNotFound: The caller names a queue that neither the file nor the app contains.
+          QueueNotFound: The caller names a queue that neither the file nor the app contains; `send_task` makes it an
+            `UnknownQueue`.
         """
         if len(_state._get_active_apps()) != self._checked_app_count and not self._has_checked(task):
             self.wrap_apps()

@@ -1,21 +1,29 @@
 """Wraps `app.send_task` for what Celery does before it calls the router.
 
 It raises an error for native delayed delivery of less than a second, which the worker handles instead. And it looks up
-the queue that a caller names, which a changed file may have added.
+the queue that a caller names, which a changed file may have added; its error for an unknown one names no file.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import QueueNotFound
+
+from ..task_routes.address import entity_name
+from .failures import UnknownQueue, unknown_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: The positions of the delay parameters of `send_task`.
 _ARGUMENT_INDEX = {"countdown": 3, "eta": 4}
+
+_NOT_FOUND = re.compile(r"Queue '(?P<queue>.*)' missing")
 
 #: Seconds. An ETA this near is sent as a countdown, which does not fall below a second while the task is routed.
 _NEAR = 10.0
@@ -53,10 +61,24 @@ def _sender(app: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
             _find_new_queue(app, options["queue"])
         send = own or type(app).send_task
         bound = send.__get__(app) if own is None and hasattr(send, "__get__") else send
-        return bound(*args, **options)
+        try:
+            return bound(*args, **options)
+        except QueueNotFound as error:
+            router = app.amqp.__dict__.get("routectl_router")
+            if router is None or isinstance(error, UnknownQueue):
+                raise
+            task = str(args[0] if args else options.get("name"))
+            queue = entity_name(options.get("queue")) or _queue_in(error)
+            raise unknown_queue(task, queue, router.body, router.origin, app.amqp.queues) from None
 
     send_task.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_task
+
+
+def _queue_in(error: QueueNotFound) -> str:
+    """The queue that Celery's error names: another router of the app chose it."""
+    found = _NOT_FOUND.search(str(error.args[0]))
+    return found["queue"] if found else ""
 
 
 def _find_new_queue(app: Any, queue: Any) -> None:

@@ -37,9 +37,11 @@ USERS = {
         "routing.celery",
         "routing.check.app.reader",
         "routing.importing.app.",
+        "routing.publishing.failures",
         "routing.publishing.fork",
         "routing.publishing.rate_limits",
         "routing.publishing.router",
+        "routing.publishing.send_task",
         "routing.worker.",
         "routing.worker_app",
     ),
@@ -304,7 +306,13 @@ def test_every_package_is_installed() -> None:
 def test_exported_names() -> None:
     assert routectl.routing.__all__ == ["Call", "Decision", "Router"]
     failures = ["BrokerBlocked", "BrokerDown", "PublishFailed", "PublishTimeout", "QueueDown", "QueueFull"]
-    assert routectl.routing.celery.__all__ == [*failures, "Undeliverable", "configure", "settings"]
+    assert routectl.routing.celery.__all__ == [
+        *failures,
+        "Undeliverable",
+        "UnknownQueue",
+        "configure",
+        "settings",
+    ]
     assert not hasattr(routectl.topology, "__all__")
 
 

@@ -20,7 +20,9 @@ from celery import Celery
 from pydantic import BaseModel
 
 from routectl.cli.main import COMMANDS, cli
+from routectl.routing import celery
 from routectl.routing.celery import settings
+from routectl.topology.errors import RoutectlError
 from routectl.topology.file.load import load
 from routectl.topology.model.support import support_of
 from routectl.topology.model.types import Model
@@ -192,6 +194,25 @@ def test_options_in_prose_exist() -> None:
     for page in PAGES:
         named = set(re.findall(r"`(--[a-z][a-z-]+)", prose(page)))
         assert named <= known, f"{page.name} names {named - known}"
+
+
+def test_every_error_that_can_be_caught_is_listed() -> None:
+    def below(error: type[RoutectlError]) -> Iterator[type[RoutectlError]]:
+        yield error
+        for each in error.__subclasses__():
+            yield from below(each)
+
+    tables = (ROOT / "docs/python.md").read_text().partition("## Errors")[2]
+    errors, publishing = tables.split("From `routectl.routing.celery`")
+    for text, module in (
+        (errors, "routectl.topology.errors"),
+        (publishing, "routectl.routing.publishing.failures"),
+    ):
+        listed = re.findall(r"^\| (– )?`(\w+)`", text, re.MULTILINE)
+        found = [each for each in below(RoutectlError) if each.__module__ == module]
+        assert sorted(name for _, name in listed) == sorted(each.__name__ for each in found)
+        assert all(each.__name__ in (sys.modules[module].__doc__ or "") for each in found)
+    assert all(hasattr(celery, each.__name__) for each in found)
 
 
 def test_readme_names_every_command() -> None:

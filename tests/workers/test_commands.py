@@ -135,7 +135,8 @@ def test_an_app_whose_own_file_is_not_in_the_working_directory_says_so(project: 
     assert done.stderr == (
         "error[missing-file]: there is no file `queues.yaml`\n"
         " --> queues.yaml:1:1\n"
-        "help: the app names this file; relative paths are resolved from the working directory\n"
+        f"help: relative paths are resolved from the working directory, `{elsewhere}`: pass an absolute path, such as "
+        '`Path(__file__).with_name("queues.yaml")`\n'
         "\n"
         f"error: 1 mistake in the file, so app `{module}` cannot be imported\n"
     )

@@ -16,7 +16,7 @@ from celery.exceptions import QueueNotFound
 from kombu import Exchange, Queue
 
 from routectl.routing import Router
-from routectl.routing.celery import Undeliverable, configure, settings
+from routectl.routing.celery import Undeliverable, UnknownQueue, configure, settings
 from routectl.topology.errors import RoutingError
 
 from .conftest import Project, until
@@ -104,6 +104,12 @@ def test_an_exchange_and_key_that_the_caller_names_win(app: Celery) -> None:
 def test_a_queue_that_the_file_does_not_know_is_refused(app: Celery) -> None:
     with pytest.raises(QueueNotFound):
         app.send_task("x", queue="typo")
+    with pytest.raises(UnknownQueue) as caught:
+        app.send_task("x", queue="hgih")
+    message = str(caught.value)
+    assert message.startswith("task `x` was not queued, since ")
+    assert message.endswith("queues.yaml has no queue `hgih`: did you mean `high`?")
+    assert (caught.value.task, caught.value.queue) == ("x", "hgih")
 
 
 def test_a_queue_that_the_caller_hands_over_is_the_files_of_that_name(app: Celery) -> None:
@@ -114,7 +120,7 @@ def test_a_queue_that_the_caller_hands_over_is_the_files_of_that_name(app: Celer
 
 def test_a_queue_that_the_caller_makes_up_is_refused_and_not_declared(app: Celery, project: Project) -> None:
     before = project.state()
-    with pytest.raises(QueueNotFound, match=r"queue `adhoc` is not in .*queues\.yaml"):
+    with pytest.raises(QueueNotFound, match=r"queues\.yaml has no queue `adhoc`: the queues are `high`"):
         app.send_task("x", queue=Queue("adhoc", Exchange("more", "topic"), "k"))
     assert project.state() == before
 

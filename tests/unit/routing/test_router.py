@@ -13,7 +13,7 @@ import pytest
 
 from routectl.cli.main import run
 from routectl.routing import Router
-from routectl.topology.errors import FileError, RoutingError
+from routectl.topology.errors import FileError, RoutingError, UnreadableFile
 
 FILE = """
 version: 1
@@ -168,3 +168,14 @@ def test_workers_prints_every_format(file: Path, capsys: pytest.CaptureFixture[s
         user = ("--user", "shop") if form == "systemd" else ()
         assert run(["workers", "-f", str(file), "-A", "proj", "--format", form, *user]) == 0
         assert "--profile=high" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_program_that_names_a_missing_file_is_told_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableFile) as caught:
+        Router.from_file("nope.yaml", watch=watch)
+    assert f"relative paths are resolved from the working directory, `{tmp_path}`: " in str(caught.value)
+    assert "-f FILE" not in str(caught.value)

@@ -78,7 +78,8 @@ def test_a_file_that_the_app_names_in_vain_is_no_matter_of_an_option(
     assert run(["check", "--app", name]) == 2
     assert capsys.readouterr().err.removeprefix("noise\n") == (
         "error[missing-file]: there is no file `other.yaml`\n --> other.yaml:1:1\n"
-        "help: the app names this file; relative paths are resolved from the working directory\n\n"
+        f"help: relative paths are resolved from the working directory, `{folder}`: pass an absolute path, such as "
+        '`Path(__file__).with_name("queues.yaml")`\n\n'
         f"Found 1 mistake in the file, so app `{name}` cannot be imported; nothing was changed\n"
     )
 
