@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..topology.file.load import Loaded
 
 Command = Callable[..., Any]
+
+_DEFAULT_FILE = "queues.yaml"
 
 DEFAULT_BROKER = "amqp://guest:guest@localhost:5672/"
 
@@ -50,8 +53,8 @@ file_option = click.option(
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    default=("queues.yaml",),
-    show_default="queues.yaml",
+    default=(_DEFAULT_FILE,),
+    show_default=_DEFAULT_FILE,
     envvar="ROUTECTL_FILE",
     show_envvar=True,
     help="The file; repeatable, later files override earlier ones.",
@@ -157,12 +160,12 @@ def load_files(
     require_secrets: bool = False,
     always: bool = False,
 ) -> Loaded:
-    """Loads the files, and shows their warnings, unless `--quiet`.
+    """Loads the files, and says how many warnings they have, unless `--quiet`.
 
     Parameters:
       only_routing: As for `load`: for commands that only need queues, routes and workers.
       require_secrets: As for `load`: for commands that write to a broker.
-      always: Show the warnings with `--quiet`, too: for commands whose result they are.
+      always: Show each warning, with `--quiet`, too: for commands whose result they are.
 
     Raises:
       FileError: The files have mistakes; it contains all of them.
@@ -176,9 +179,24 @@ def load_files(
         # The file's nodes live as long as the process: the collector need not traverse them.
         gc.freeze()
     console.protect(loaded.known_secrets())
-    for warning in unaccepted_warnings(loaded):
-        (console.warn if always else console.say)(finding_text(warning))
+    warnings = unaccepted_warnings(loaded)
+    if always:
+        for warning in warnings:
+            console.warn(finding_text(warning))
+    elif warnings:
+        console.say(_count_warnings(warnings, [str(file) for file in files]))
     return loaded
+
+
+def _count_warnings(warnings: Sequence[Finding], files: list[str]) -> str:
+    """How many warnings there are, and the command that shows them."""
+    from ..topology.base.listing import listed
+    from .words import count_text, printable
+
+    options = [] if files == [_DEFAULT_FILE] else [word for name in files for word in ("-f", name)]
+    codes = listed(dict.fromkeys(warning.code for warning in warnings), 3)
+    about = f"{count_text(len(warnings), 'warning')} about {' + '.join(files)} ({codes})"
+    return printable(f"note: {about}: `{shlex.join(['routectl', 'lint', *options])}` shows them")
 
 
 def unaccepted_warnings(loaded: Loaded) -> list[Finding]:

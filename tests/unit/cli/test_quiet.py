@@ -43,3 +43,20 @@ def test_findings_are_the_result_of_lint_and_errors_are_always_shown(
     assert "bare-duration" in capsys.readouterr().err
     assert run(["route", "a", "-f", str(tmp_path / "missing.yaml"), "--quiet"]) == 2
     assert "missing.yaml" in capsys.readouterr().err
+
+
+def test_other_commands_count_the_warnings_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("queues.yaml").write_text(FILE.replace("5000}", "5000, expires: 9000}"))
+    assert run(["route", "a"]) == 0
+    expected = "note: 2 warnings about queues.yaml (bare-duration): `routectl lint` shows them\n"
+    assert capsys.readouterr().err == expected
+    Path("my file.yaml").write_text("version: 1\n")
+    assert run(["route", "a", "-f", "queues.yaml", "-f", "my file.yaml"]) == 0
+    expected = (
+        "note: 2 warnings about queues.yaml + my file.yaml (bare-duration): "
+        "`routectl lint -f queues.yaml -f 'my file.yaml'` shows them\n"
+    )
+    assert capsys.readouterr().err == expected
