@@ -2,7 +2,7 @@
 
 In this order: the broker given by ROUTECTL_TEST_BROKER (and ROUTECTL_TEST_MANAGEMENT); Docker; the
 rabbitmq-server of this machine; on Debian as root, one that is installed. ROUTECTL_TEST_RABBITMQ chooses the
-version. Without a broker, tests fail; they are never skipped.
+version. Without a broker, tests fail; only those of a cluster are skipped where there is Docker alone.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ CLUSTER = (
 def cluster(private_broker: Callable[..., Node], tmp_path: Path) -> tuple[Node, Node]:
     """Two nodes; a classic queue is on the one where it is declared."""
     if brokers.only_docker():
-        pytest.skip("a container is a cluster of its own")
+        pytest.skip("a cluster needs rabbitmq-server: each container is a cluster of its own")
     one = private_broker(name="one", home=tmp_path, conf=CLUSTER, begin=False)
     one.start(wait=False)
     two = private_broker(name="two", home=tmp_path, conf=CLUSTER, own_epmd=False, begin=False)

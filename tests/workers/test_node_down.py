@@ -45,7 +45,7 @@ def cluster(private_broker: Callable[..., Any], tmp_path: Path) -> tuple[Node, N
     replicas of `safe`.
     """
     if only_docker():
-        pytest.skip("a cluster needs rabbitmq-server on this machine")
+        pytest.skip("a cluster needs rabbitmq-server: each container is a cluster of its own")
     nodes: list[Node] = []
     for name in NAMES:
         ports = Ports(epmd=nodes[0].ports.epmd) if nodes else Ports()

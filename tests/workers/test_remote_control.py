@@ -192,3 +192,18 @@ def test_a_queue_of_the_app_itself_is_declared(app: Celery, project: Project) ->
     with project.worker(program=(*CELERY, "-A", "own", "worker", "-Q", "high", *QUICK)) as started:
         assert "ok" in tell(app, started, "add_consumer", "mine")
         until(lambda: taken(app, started) == {"high", "mine"})
+
+
+def test_a_queue_that_is_recreated_with_another_type_is_consumed_again(
+    app: Celery, project: Project, worker: WorkerProcess
+) -> None:
+    tell(app, worker, "add_consumer", "low")
+    until(lambda: "low" in taken(app, worker))
+    project.delete("queues", "low")
+    project.put("queues", "low", {"durable": True, "arguments": {"x-queue-type": "quorum"}})
+    project.bind("tasks", "low", "low", queue=True)
+    assert app.send_task("low:resize").get(timeout=60)[2] == "low"
+    tell(app, worker, "cancel_consumer", "low")
+    until(lambda: taken(app, worker) == {"high"})
+    project.delete("queues", "low")
+    project.provision()

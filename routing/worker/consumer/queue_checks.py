@@ -48,6 +48,9 @@ class QueueChecksMixin(ReconnectMixin):
 
     connection_errors: tuple[type[BaseException], ...]
 
+    #: Whether the broker has refused a prefetch count for the channel, as of a queue that became a quorum queue.
+    prefetch_by_queue = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         self.unavailable = UnavailableQueues(self)
         super().__init__(*args, **options)
@@ -78,7 +81,8 @@ class QueueChecksMixin(ReconnectMixin):
             connection.close()
             self._shut_down(missing_queues_message(missing, connection.virtual_host))
         self.unavailable.set_aside(connection, found.unavailable)
-        if self.app.conf.worker_detect_quorum_queues and self._has_hidden_quorum_queues():
+        detects = self.app.conf.worker_detect_quorum_queues
+        if self.prefetch_by_queue or (detects and self._has_hidden_quorum_queues()):
             # Makes Celery set the prefetch count by consumer: quorum queues refuse one for the channel.
             connection.transport.qos_semantics_matches_spec = lambda _: True
         return connection

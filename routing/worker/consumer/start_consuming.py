@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from amqp.exceptions import InternalError, RecoverableConnectionError
+from amqp.exceptions import AMQPNotImplementedError, InternalError, RecoverableConnectionError
 from celery import bootsteps
 
 from ...publishing import transport
@@ -57,6 +57,7 @@ def _confirmed(
 
     Raises:
       RecoverableConnectionError: The broker did not confirm. Celery then restarts its consumer, without the queue.
+      AMQPNotImplementedError: It is a quorum queue, and does not support the channel's prefetch count.
     """
     timeout = min(most, _NEXT_TIMEOUT if consumer.unavailable else _CONFIRM_TIMEOUT)
     channel.wait = partial(type(channel).wait, channel, timeout=timeout)
@@ -66,5 +67,8 @@ def _confirmed(
         consumer.unavailable.refused(queue)
         consumer.connection.collect()  # so that green pools notice, too: they only log errors of callbacks
         raise RecoverableConnectionError(f"reconnecting without queue `{queue}`") from None
+    except AMQPNotImplementedError:
+        consumer.prefetch_by_queue = True
+        raise
     finally:
         del channel.wait
