@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 class FileQueue(Queue):  # type: ignore[misc]
-    """A queue that Celery declares with the file's bindings, not with the routing key of its tasks."""
+    """A queue that Celery declares with the file's bindings, not with the routing key of its tasks.
 
-    attrs = (*Queue.attrs, ("file_bindings", None), ("unlimited", bool))
+    Celery itself binds it for delayed tasks with that routing key only; `delay_bindings` are those for other keys.
+    """
+
+    attrs = (*Queue.attrs, ("file_bindings", None), ("delay_bindings", None), ("unlimited", bool))
 
     def as_dict(self, recurse: bool = False) -> dict[str, Any]:
         """Returns kombu's dict, with the file's bindings in kombu's format if it must be serializable.
@@ -34,6 +37,7 @@ class FileQueue(Queue):  # type: ignore[misc]
         found: dict[str, Any] = super().as_dict(recurse)
         if recurse:
             found.pop("unlimited", None)
+            found.pop("delay_bindings", None)
             bindings = [
                 binding(exchange, key, arguments=arguments)
                 for exchange, key, arguments in found.pop("file_bindings") or ()
@@ -53,6 +57,10 @@ class FileQueue(Queue):  # type: ignore[misc]
         for exchange, key, arguments in self.file_bindings or ():
             exchange(channel).declare(nowait=nowait)
             self.bind_to(exchange.name, key, arguments, nowait=nowait, channel=channel)
+        for exchange, key in self.delay_bindings or ():
+            Exchange(delayed.DELIVERY, "topic")(channel).declare(nowait=nowait)
+            exchange(channel).bind_to(delayed.DELIVERY, key, nowait=nowait, channel=channel)
+            self.bind_to(exchange.name, key, nowait=nowait, channel=channel)
 
 
 def _has_default_limit(channel: Any) -> bool:
@@ -104,7 +112,7 @@ def kombu_queues(body: model.Body, book: AddressBook, *, declare: bool) -> Itera
     for name in consumable_queues(body):
         queue = body.queues[name]
         if declare and (name not in hidden or book.is_task_queue(name)):
-            yield _declared_queue(body, name, book.of(name))
+            yield _declared_queue(body, name, book)
         else:
             arguments = {} if name in hidden else queue.declare_arguments()
             yield _existing_queue(name, book.of(name), arguments)
@@ -139,9 +147,10 @@ def _existing_queue(name: str, address: tuple[str, str, str], arguments: Mapping
     )
 
 
-def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) -> Queue:
+def _declared_queue(body: model.Body, name: str, book: AddressBook) -> Queue:
     queue = body.queues[name]
-    exchange, _, key = address
+    exchange, _, key = book.of(name)
+    delays = () if book.delay is None else book.delay.queue_bindings
     return FileQueue(
         name,
         _exchange(body, exchange),
@@ -153,6 +162,11 @@ def _declared_queue(body: model.Body, name: str, address: tuple[str, str, str]) 
         unlimited=queue.delivery_limit == UNLIMITED,
         file_bindings=[
             (_exchange(body, each.exchange), each.key, each.binding_arguments()) for each in queue.bindings
+        ],
+        delay_bindings=[
+            (_exchange(body, source), delayed_key)
+            for source, target, delayed_key in delays
+            if target == name and delayed_key != delayed.delayed_key(key)
         ],
     )
 
