@@ -60,7 +60,15 @@ class Console:
     def _write(self, text: str, *, err: bool = False) -> None:
         for secrets in self._secrets:
             text = secrets.hide(text)
-        click.echo(text, err=err, color=self.colored(err=err))
+        self._echo(text, err=err)
+
+    def _echo(self, text: str, *, err: bool = False) -> None:
+        try:
+            click.echo(text, err=err, color=self.colored(err=err))
+        except BrokenPipeError:
+            # The reader of our output, such as `head`, exited. What the command does does not depend on its readers.
+            stream = sys.stderr if err else sys.stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     @property
     def json(self) -> bool:
@@ -80,7 +88,7 @@ class Console:
 
     def document(self, document: dict[str, Any]) -> None:
         """Writes one JSON document to stdout."""
-        click.echo(json.dumps({"version": 1} | self.clean(document), indent=2, ensure_ascii=False))
+        self._echo(json.dumps({"version": 1} | self.clean(document), indent=2, ensure_ascii=False))
 
     def say(self, text: str) -> None:
         """Writes a note or a warning to stderr, unless `--quiet`."""
@@ -120,14 +128,10 @@ class Console:
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
         if isinstance(error, click.Abort) or _was_interrupted(error):
-            if isinstance(error, click.Abort):
-                click.echo(err=True)  # ends the line of the prompt
+            if isinstance(error, click.Abort) and error.__cause__ is None:
+                click.echo(err=True)  # ends the line of the prompt, as click does otherwise
             self._error("interrupted", "run the command again to finish")
             return 130
-        if isinstance(error, BrokenPipeError):
-            # The reader of our output, such as `head`, exited; without this, Python reports it again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         if isinstance(error, click.ClickException):
             error.show()
             return 2

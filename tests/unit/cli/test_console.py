@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from routectl.cli.console import Console
@@ -33,6 +35,39 @@ def test_an_interrupt_is_told_also_if_what_was_under_way_ends_with_an_error(
 def test_an_error_of_its_own_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     assert Console().fail(ConnectionError("the channel is closed")) == 2
     assert "ConnectionError: the channel is closed\nhint: this is a bug" in capsys.readouterr().err
+
+
+def test_an_interrupt_leaves_no_empty_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    prompt, elsewhere = click.Abort(), click.Abort()
+    elsewhere.__cause__ = KeyboardInterrupt()  # click has ended the line already
+    for error, expected in ((prompt, "\nerror: interrupted\n"), (elsewhere, "error: interrupted\n")):
+        assert Console().fail(error) == 130
+        assert capsys.readouterr().err.startswith(expected)
+
+
+def test_a_command_does_its_work_although_the_reader_of_its_output_has_gone() -> None:
+    program = (
+        "import sys\n"
+        "from routectl.cli.console import Console\n"
+        "console = Console()\n"
+        "sys.stdin.read()\n"
+        "console.result('x' * 1_000_000)\n"
+        "console.result('y')\n"
+        "sys.exit(7)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    process.stdin.close()
+    assert (process.wait(60), process.stderr.read()) == (7, "")
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

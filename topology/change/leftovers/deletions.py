@@ -127,15 +127,14 @@ def in_use(user: str, vhosts: Collection[str]) -> frozenset[Key]:
 
 
 def unreadable_notes(kinds: Collection[Kind]) -> list[str]:
-    """Notes on the kinds that could not be read, by the tag that is missing."""
-    by_tag: dict[str | None, list[str]] = {}
+    """A note on the kinds that could not be read, by the tag that is missing."""
+    by_tag: dict[str, list[str]] = {}
     for kind in sorted(kinds):
-        by_tag.setdefault(_TAGS.get(kind), []).append(_plural(kind))
-    return [
-        f"not shown, because this user may not read them: {', '.join(names)}"
-        + (f" (needs the tag `{tag}`)" if tag else "")
-        for tag, names in by_tag.items()
+        by_tag.setdefault(_TAGS.get(kind, ""), []).append(_plural(kind))
+    listed = [
+        ", ".join(names) + (f" (needs the tag `{tag}`)" if tag else "") for tag, names in by_tag.items()
     ]
+    return [f"not shown, because this user may not read them: {'; '.join(listed)}"] if listed else []
 
 
 def _unknown(text: str, word: str) -> UsageError:

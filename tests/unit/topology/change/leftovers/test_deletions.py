@@ -130,8 +130,8 @@ def test_what_may_not_be_read_is_not_said_to_be_missing(text: str, kind: Kind) -
 def test_missing_tags_are_noted_with_what_they_hide() -> None:
     why = "not shown, because this user may not read them"
     assert unreadable_notes([Kind.USER, Kind.PARAMETER, Kind.PERMISSION]) == [
-        f"{why}: shovels and federation upstreams (needs the tag `policymaker`)",
-        f"{why}: permissions, users (needs the tag `administrator`)",
+        f"{why}: shovels and federation upstreams (needs the tag `policymaker`); "
+        "permissions, users (needs the tag `administrator`)",
     ]
 
 
