@@ -186,6 +186,7 @@ class Configuration:
       annotations: The settings of `task_annotations` that a rule can express, by task name.
       annotations_for_all: The settings for all tasks.
       default_queue: The queue of tasks without a route; None if they are errors.
+      consumed: The queues of a worker without `-Q`: not those that Celery creates because something names them.
       beat_entries: Beat entries with their own publish options.
       zero_first: Whether messages with priority 0, or none, are served first, as on Redis.
       registered: The tasks of the app.
@@ -202,6 +203,7 @@ class Configuration:
     annotations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     annotations_for_all: Mapping[str, Any] = field(default_factory=dict)
     default_queue: str | None = "celery"
+    consumed: frozenset[str] = frozenset()
     beat_entries: tuple[BeatEntry, ...] = ()
     zero_first: bool = False
     registered: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from decimal import Decimal
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from ...topology.base.listing import listed
 from .configuration import Variable
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ _ROUTES = "Exact names are tried before patterns, and patterns from top to botto
 _UNMATCHED = "The queue of tasks that no rule matches (Celery's task_default_queue)."
 _NO_UNMATCHED = "Celery has no default queue: a task that no rule matches is an error."
 _WORKERS = (
-    "Consumes every queue above, as a Celery worker without `-Q` does{except_dead}. Split it into the workers that you "
-    "run, such as `high: {{queues: [{queue}], concurrency: 4}}`."
+    "Consumes every queue above{plain}. Split it into the workers that you run, such as "
+    "`high: {{queues: [{queue}], concurrency: 4}}`."
 )
 
 _ALLOW = "Without this entry, `routectl check --app` lists every task that no rule matches."
@@ -72,13 +73,23 @@ def file_text(document: FileDraft, *, workers: bool = True) -> str:
     lines += ["", *_comment([_NO_UNMATCHED if refused else _UNMATCHED])]
     lines.append(f"unmatched: {_text(document.unmatched)}")
     if workers and document.consumed:
-        except_dead = ", except those for dead letters" if document.dead_letters else ""
-        lines += ["", *_comment([_WORKERS.format(queue=document.consumed[0], except_dead=except_dead)])]
+        lines += ["", *_comment([_WORKERS.format(queue=document.consumed[0], plain=_plain_worker(document))])]
         lines += ["workers:", *_entry("default", {"queues": list(document.consumed)})]
     if document.relies_on_default:
         lines += ["", *_comment([_ALLOW]), "allow:"]
         lines.append(f"  - {_flow({'code': 'unmatched-task', 'reason': _ALLOW_REASON})}")
     return "\n".join(lines) + "\n"
+
+
+def _plain_worker(document: FileDraft) -> str:
+    """How the profile differs from a Celery worker that is started without `-Q`."""
+    plain = document.configuration.consumed
+    except_dead = ", except those for dead letters" if document.dead_letters else ""
+    if plain.issuperset(document.consumed):
+        return f", as a Celery worker without `-Q` does{except_dead}"
+    only = [name for name in document.consumed if name in plain]
+    queues = f"only {listed(only, quote='`')}" if only else "none of them"
+    return f"{except_dead}; a Celery worker without `-Q` consumes {queues}"
 
 
 def _rule(rule: NewRule) -> list[str]:

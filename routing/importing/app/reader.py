@@ -75,6 +75,7 @@ class _Reader:
         self._queues: dict[str, CeleryQueue] = {}
         self._secrets = SecretVariables()
         with self._reading("task_queues"):
+            self._consumed = frozenset(map(entity_name, app.amqp.queues.values()))
             self._declared = frozenset(app.amqp.queues) if app.conf.task_queues else frozenset()
         with self._reading("task_routes"):
             router = app_router(app, source)
@@ -114,6 +115,7 @@ class _Reader:
             annotations=annotated,
             annotations_for_all=annotations.for_all,
             default_queue=default_queue,
+            consumed=self._consumed,
             beat_entries=tuple(beat_entries),
             zero_first=broker in _REDIS,
             registered=frozenset(self._tasks),
@@ -302,5 +304,5 @@ def _secret_notes(names: Sequence[str]) -> Iterator[str]:
         variables, these = ("a variable", "it") if len(names) == 1 else ("variables", "them")
         yield (
             f"what looks like a secret in headers, options and arguments is written as {variables}: set {these} in the "
-            f"environment of workers, of producers and of `routectl`: {listed(names)}"
+            f"environment of workers, of producers and of `routectl`: {listed(names, quote='`')}"
         )

@@ -111,7 +111,7 @@ class DestinationResolver:
         if priority is None:
             # Celery's default stays in the app's settings, and applies to its tasks with the file as well.
             default = given.default_priority if task is None else given.default_if_registered(task)
-            return HIGHEST if default is None else None
+            return None if default else HIGHEST
         return HIGHEST - min(priority, HIGHEST) if isinstance(priority, int) else priority
 
     def _target(

@@ -46,6 +46,11 @@ _INVERTED = (
     f"priorities are inverted ({HIGHEST} minus Celery's value): Redis serves 0 first, as well as tasks without a "
     "priority; with the file, the highest priority is served first, and tasks without one last"
 )
+_BY_NAME = (
+    "Celery sets `task_default_priority` ({priority}) only on tasks that the app has; Redis serves others first, which "
+    "are sent by name and have no priority. With the file they are served last, unless a rule for their exact name has "
+    f"`priority: {HIGHEST}`"
+)
 
 
 def convert(configuration: Configuration) -> FileDraft:
@@ -114,6 +119,8 @@ def _publishing_notes(
         yield _WILDCARD
     if configuration.inverts_priorities:
         yield _INVERTED
+        if configuration.default_priority:
+            yield _BY_NAME.format(priority=configuration.default_priority)
 
 
 def _unsendable(configuration: Configuration) -> tuple[str, ...]:

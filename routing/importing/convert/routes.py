@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from ..configuration import CeleryRoutes, Configuration, RouteEntry
     from .destinations import DestinationResolver
 
-_TASK_ATTRIBUTES = "From the tasks themselves: a queue, key or priority set on a task overrides every route."
-_ANNOTATIONS = "From task_annotations, which do not change where a task goes."
+_TASK_ATTRIBUTES = (
+    "From the tasks themselves: what is set on a task, or on it by an annotation, overrides every route."
+)
+_ANNOTATIONS = (
+    "Tasks that task_annotations names: where Celery routes them, with the settings of their annotations."
+)
 _CODE = "code"
 _UNSUPPORTED = "a mapping with an expression that the file does not support"
 _SAMPLED = (

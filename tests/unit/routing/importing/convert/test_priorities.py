@@ -38,13 +38,29 @@ def test_on_redis_every_task_is_published_with_the_priority_that_it_had(
 ) -> None:
     app = Celery("app", broker="redis://localhost", set_as_current=False)
     app.conf.task_default_priority = default
-    app.conf.task_routes = {"alert.*": {"queue": "alert", "priority": 8}, "by_name": "alert"}
+    app.conf.task_routes = {
+        "alert.*": {"queue": "alert", "priority": 8},
+        "by_name": "alert",
+        "plain.*": "alert",
+    }
+    app.conf.task_annotations = {"plain.annotated": {"rate_limit": "1/s"}}
     found = imported(add_tasks(app, {"alert.send": {}, "other.x": {}, "own": {"priority": 3}}), tmp_path)
     after = Celery("after", broker="redis://localhost", set_as_current=False)
     after.conf.task_default_priority = default
     configure(add_tasks(after, {"alert.send": {}, "other.x": {}, "own": {}}), found.file)
-    published = {name: redis_priority(after, name) for name in ("alert.send", "other.x", "own", "by_name")}
-    assert published == {"alert.send": 8, "other.x": default or 0, "own": 3, "by_name": 0}
+    names = ("alert.send", "other.x", "own", "by_name", "plain.annotated", "plain.unknown", "unknown")
+    published = {name: redis_priority(after, name) for name in names}
+    unknown = 9 if default else 0
+    assert published == {
+        "alert.send": 8,
+        "other.x": default or 0,
+        "own": 3,
+        "by_name": 0,
+        "plain.annotated": 0,
+        "plain.unknown": unknown,
+        "unknown": unknown,
+    }
+    assert any("served last" in note for note in found.notes) == bool(default)
 
 
 def redis_priority(app: Celery, name: str) -> int:

@@ -14,7 +14,7 @@ from kombu.common import Broadcast
 from routectl.topology.file.load import load
 
 from ....imported import Imported, Importer, imported
-from ...task_routes.test_router_properties import by_celery
+from ...task_routes.test_router_properties import by_celery, celery_app
 
 pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
 
@@ -354,3 +354,33 @@ def test_queues_with_braces_are_declared_but_rules_that_would_read_a_capture_are
             for note in found.notes
         )
     assert len([note for note in found.notes if "braces" in note]) == 3
+
+
+@pytest.mark.parametrize(
+    ("conf", "comment"),
+    [
+        (
+            {"task_queues": [Queue("a"), Queue("b")], "task_routes": {"x": "b"}, "task_default_queue": "a"},
+            "Consumes every queue above, as a Celery worker without `-Q` does. Split it",
+        ),
+        (
+            {"task_queues": [Queue("a")], "task_routes": {"x": "b"}, "task_default_queue": "a"},
+            "Consumes every queue above; a Celery worker without `-Q` consumes only `a`. Split it",
+        ),
+        (
+            {"task_routes": {"x": "b"}},
+            "Consumes every queue above; a Celery worker without `-Q` consumes only `celery`. Split it",
+        ),
+        (
+            {"task_queues": [Queue("a")], "task_routes": {"x": Queue("b")}, "task_default_queue": "b"},
+            "Consumes every queue above; a Celery worker without `-Q` consumes only `a`. Split it",
+        ),
+    ],
+)
+def test_the_comment_on_the_profile_says_what_a_worker_without_q_consumes(
+    write: Importer, conf: dict[str, Any], comment: str
+) -> None:
+    found = write({"y": {}}, **conf)
+    lines = [line.removeprefix("# ") for line in found.text.splitlines()]
+    assert comment in " ".join(lines)
+    assert found.document.configuration.consumed == set(celery_app(**conf).amqp.queues.consume_from)
