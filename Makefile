@@ -16,7 +16,7 @@ TYPES := build/types
 OLD   := build/oldest
 # Live tests whose cases are random.
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
-	tests/live/test_regular_expressions.py
+	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 

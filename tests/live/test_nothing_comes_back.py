@@ -247,9 +247,10 @@ class Law:
         return True
 
     def settles(self, data: dict[str, Any]) -> None:
-        """An apply succeeds, and leaves nothing to do."""
+        """An apply is refused before anything is written, or succeeds and leaves nothing to do."""
         applied = self.routectl("apply", "--yes")
-        if "does not support" in applied.err:  # a version lacks something: refused beforehand
+        if applied.code and "Applied:" not in applied.out:  # such as by what a version lacks
+            event("refused beforehand")
             return
         assert applied.code == 0, (data, applied.out, applied.err)
         planned = self.routectl("plan", "--exit-code")

@@ -96,6 +96,9 @@ class PolicyCheck(VersionCheck):
         for field in federated[1:]:
             message = f"a policy cannot have both `{federated[0]}` and `{field}`"
             self._add((*inside, field), "conflict", message, "keep one", of_key=True)
+        if definition.queue_leader_locator == "min-masters":
+            message = "a policy cannot have `queue_leader_locator: min-masters`: RabbitMQ refuses it"
+            self._wrong((*inside, "queue_leader_locator"), message, "use `balanced`")
         mode = definition.ha_mode
         if mode in ("exactly", "nodes") and definition.ha_params is None:
             message = f"`ha_mode: {mode}` needs `ha_params`"

@@ -48,6 +48,11 @@ LIMITS = "set it under `policies:`; operator policies set limits, such as `max_l
             "2:45 missing-key: `ha_mode: exactly` needs `ha_params` | add `ha_params: …`",
         ),
         (
+            "{queue_leader_locator: min-masters}",
+            "2:45 wrong-argument: a policy cannot have `queue_leader_locator: min-masters`: RabbitMQ refuses it"
+            " | use `balanced`",
+        ),
+        (
             "{delayed_retry_type: all}",
             "2:45 missing-key: `delayed_retry_type` needs `delayed_retry_min` | add `delayed_retry_min: …`",
         ),
