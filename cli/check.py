@@ -86,7 +86,7 @@ def command(
         origin = parts[0].router.origin
         console.say(
             f"note: {app} is not set up from {origin} yet: the table shows where the file routes its tasks, and the "
-            "findings what differs now"
+            "findings show what differs now"
         )
     found, tasks = _found(loaded, parts, facts)
     tests = sum(len(part.body.tests) for part in parts)

@@ -37,6 +37,6 @@ def _unused(loaded: Loaded, unused: Sequence[Acceptance], with_app: bool) -> Ite
     for at, entry in enumerate(loaded.topology.allow):
         for acceptance in entry.acceptances:
             if acceptance in unused and (with_app or entry.code not in _ABOUT_APPS):
-                message = f"`{acceptance}` is accepted, and does not occur"
+                message = f"`{acceptance}` is accepted, but no longer occurs"
                 position = loaded.position(("allow", at))
                 yield make_finding("unused-allow", message, position, "remove it", object_=str(acceptance))

@@ -221,13 +221,14 @@ class AmqpSession:
     def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
         """Always refuses: only the management API knows the bindings to restore."""
         raise Refused(
-            f"{resource.key} is not replaced over AMQP alone", "pass the management API with `--management`"
+            f"{resource.key} cannot be replaced over AMQP alone",
+            "pass the management API with `--management`",
         )
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Always refuses: only the management API deletes objects."""
         raise Refused(
-            f"{resource.key} is not deleted over AMQP alone", "pass the management API with `--management`"
+            f"{resource.key} cannot be deleted over AMQP alone", "pass the management API with `--management`"
         )
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:

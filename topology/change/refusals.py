@@ -80,5 +80,5 @@ _WHEN_DELETED = {
     Kind.BINDING: ": messages would no longer be routed by it",
     Kind.TOPIC_PERMISSION: ": the user would no longer be restricted by it",
     Kind.PARAMETER: ": it would no longer move messages",
-    Kind.GLOBAL_PARAMETER: ": what reads it would no longer find it",
+    Kind.GLOBAL_PARAMETER: ": programs that read it would no longer find it",
 }

@@ -209,7 +209,7 @@ def _invalid_choice(
 
 def _given(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> str:
     """The invalid value, unless it is secret, interpolated, or not a scalar; messages about keys contain it already."""
-    if error["loc"][-1:] == ("[key]",):
+    if error["loc"][-1:] == ("[key]",) or error["type"].endswith("too_short"):
         return ""
     if path[:1] == ("users",) or any(is_secret_key(str(part)) or part in URI_KEYS for part in path):
         return ""
@@ -218,7 +218,7 @@ def _given(error: ErrorDetails, path: ValuePath, positions: SourcePositions) -> 
         return ""
     if "${" in raw or len(raw) > _MAX_SHOWN:
         return ""
-    return f", not `{raw}`" if raw else ", not empty"
+    return f", not `{raw}`" if raw else ", but is empty"
 
 
 def _literals(annotation: Any) -> list[Any]:

@@ -64,8 +64,8 @@ class Exchange(Model):
     )
     external: External = Field(
         False,
-        description="Whether the exchange is declared elsewhere: routectl never changes it, and it must exist, or "
-        "with `later` may still be missing.",
+        description="Whether the exchange is declared elsewhere: routectl never changes it. It must exist, "
+        "unless this is `later`.",
     )
 
     def declare_arguments(self) -> dict[str, Any]:

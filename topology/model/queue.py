@@ -243,8 +243,8 @@ class Queue(QueueSettings):
     )
     external: External = Field(
         False,
-        description="Whether the queue is declared elsewhere: routectl never changes it, and it must exist, or "
-        "with `later` may still be missing.",
+        description="Whether the queue is declared elsewhere: routectl never changes it. It must exist, "
+        "unless this is `later`.",
     )
 
     def declare_arguments(self, version: Version | None = None) -> dict[str, Any]:

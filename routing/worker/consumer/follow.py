@@ -66,7 +66,7 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
             added = wanted - self._known
             absent = _absent(consumer.app, added)
         except (UsageError, *consumer.connection_errors) as error:
-            _logger.error("cannot consume the queues that the file got: %s", error)
+            _logger.error("cannot consume the queues that were added to the file: %s", error)
             if not isinstance(error, UsageError):
                 self._table = None  # the broker may answer the next time
             return

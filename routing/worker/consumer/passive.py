@@ -20,7 +20,7 @@ _ANSWER_TIMEOUT, _NEXT_TIMEOUT = 3.0, 0.5
 _CONNECT_RETRIES = 3
 
 #: The reason if the broker gives none.
-NO_ANSWER = "the broker does not answer, as if its node was down, or most of the nodes of a quorum queue"
+NO_ANSWER = "the broker does not answer: its node, or most nodes of a quorum queue, may be down"
 
 
 @dataclass(frozen=True, slots=True)

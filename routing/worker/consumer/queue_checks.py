@@ -99,7 +99,9 @@ class QueueChecksMixin(ReconnectMixin):
             removed = set()
         for queue in sorted(removed):
             self.app.amqp.queues.deselect(queue)
-            _logger.info("no longer consumes `%s`, which the file and the broker do not have any more", queue)
+            _logger.info(
+                "no longer consumes `%s`, which is neither in the file nor on the broker any more", queue
+            )
         return [queue for queue in missing if queue not in removed]
 
     def _has_hidden_quorum_queues(self) -> bool:

@@ -28,7 +28,7 @@ def check_beat(name: str, profile: Profile, count: int, *, beat: bool) -> None:
       UsageError: Several would send them.
     """
     if (count > 1 or beat) and has_beat(profile):
-        others = f"{count} workers of it" if count > 1 else "it and the beat of its own"
+        others = f"{count} workers of it" if count > 1 else "it and the separate `celery beat`"
         raise UsageError(
             f"profile `{name}` has `--beat` in its `options`: {others} would each send every scheduled task",
             "remove it from the profile, and use `--beat` here",

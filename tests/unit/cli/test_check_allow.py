@@ -71,7 +71,7 @@ def test_what_no_longer_occurs_is_reported_at_its_entry(capsys: pytest.CaptureFi
     assert found(capsys) == [SHADOWED, LOST, ("unused-allow", "unreached-queue:gone")]
     assert run(["check"]) == 1
     out = capsys.readouterr().out
-    assert "warning[unused-allow]: `unreached-queue:gone` is accepted, and does not occur" in out
+    assert "warning[unused-allow]: `unreached-queue:gone` is accepted, but no longer occurs" in out
     assert "queues.yaml:6:5" in out
 
 

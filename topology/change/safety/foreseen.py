@@ -152,7 +152,7 @@ def _long_patterns(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]
             yield Problem(
                 f"{change.key} has a regular expression of more than {_MOST_BYTES} bytes, which RabbitMQ "
                 f"{'.'.join(map(str, facts.version))} refuses",
-                "shorten it, or make several of it",
+                "shorten it, or split it into several",
             )
 
 

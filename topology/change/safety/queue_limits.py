@@ -29,5 +29,5 @@ def exceeded_queue_limits(changes: Sequence[Change], wanted: State, live: State)
         if 0 <= most < existing[vhost] + number:
             yield Problem(
                 f"`max_queues` of vhost `{vhost}` is {most}: it has {existing[vhost]}, and the plan creates {number}",
-                "raise its `max_queues`, or delete queues that are not needed in an apply of its own",
+                "raise its `max_queues`, or first delete queues that are not needed, in a separate apply",
             )

@@ -186,7 +186,7 @@ f: [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]""",
     LintRule(
         "unused-allow",
         severity=Severity.WARNING,
-        summary="`allow` accepts a finding that does not occur any more",
+        summary="`allow` accepts a finding that no longer occurs",
         why="It would accept the same finding if it came back for another reason.",
         example="queues: {high: {}}\nunmatched: high\nallow:\n  - {code: unreached-queue, object: low, reason: old}",
         fix="Remove the entry.",

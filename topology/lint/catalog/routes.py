@@ -38,8 +38,8 @@ routes: [{tasks: billing.*, queue: high, key: low}]""",
         severity=Severity.WARNING,
         summary="A routing key would deliver delayed tasks to a second queue",
         why="Celery binds `#.KEY` for delayed tasks. To avoid duplicates, routectl uses the default exchange "
-        "instead, and a worker holds delayed tasks in memory. Of a queue's further keys, it leaves such bindings out: "
-        "delayed tasks with these keys then stay in `celery_delayed_0`.",
+        "instead, and a worker holds delayed tasks in memory. For the other keys of a queue, it leaves such bindings "
+        "out: delayed tasks with these keys then stay in `celery_delayed_0`.",
         example="""\
 exchanges: {tasks: {type: topic}}
 defaults: {queue: {type: quorum}}

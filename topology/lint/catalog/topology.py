@@ -62,7 +62,7 @@ RULES = (
     LintRule(
         "bad-argument",
         summary="RabbitMQ cannot store an argument or a header",
-        why="RabbitMQ's management API answers an error for `null`, also within lists and maps, or stores the text "
+        why="RabbitMQ's management API answers `null` with an error, also within lists and maps, or stores the text "
         "`undefined`; a name that is longer than 255 bytes cannot be sent.",
         example="queues: {high: {bindings: [{exchange: amq.headers, headers: {tier: null}}]}}",
         fix="Remove it, or give it another value.",

@@ -46,7 +46,7 @@ class LinkCheck(VersionCheck):
         for index, member in enumerate(members):
             self._since((*path, index), member)
             if member in members[:index]:
-                message = f"`{member.upstream}` is listed twice: every message would come twice"
+                message = f"`{member.upstream}` is listed twice: every message would arrive twice"
                 self._add((*path, index, "upstream"), "conflict", message, "remove one of the two")
 
     def shovel(self, path: ValuePath, shovel: Shovel) -> None:

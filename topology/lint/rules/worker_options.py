@@ -122,7 +122,7 @@ _REFUSED = {
     ),
     "--purge": (
         "every start of the worker, also after a crash, would delete all waiting tasks of its queues",
-        "pass it on the command line of the one start that is to do so",
+        "pass it on the command line of the one start that should do so",
     ),
     **dict.fromkeys(
         (

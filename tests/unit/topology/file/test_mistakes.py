@@ -122,7 +122,7 @@ def test_the_top_of_the_file(tmp_path: Path, text: str, mistake: str) -> None:
         ("{message_ttl: -5s}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `-5s`"),
         ("{message_ttl: 7D}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `7D`"),
         ("{message_ttl: 10:30}", f"2:27 wrong-value: `message_ttl` {DURATION}, not `10:30`"),
-        ("{message_ttl: ''}", f"2:27 wrong-value: `message_ttl` {DURATION}, not empty"),
+        ("{message_ttl: ''}", f"2:27 wrong-value: `message_ttl` {DURATION}, but is empty"),
         ("{message_ttl: 700w}", "2:27 wrong-value: `message_ttl` must be at most 315360000000, not `700w`"),
         ("{expires: 0s}", "2:23 wrong-value: `expires` must be at least 1, not `0s`"),
         (
@@ -173,6 +173,10 @@ def test_values_of_a_queue(tmp_path: Path, value: str, mistake: str) -> None:
         (
             "users: {u: {permissions: {/: {read: '['}}}}",
             "2:37 bad-pattern: `read` is not a valid regular expression",
+        ),
+        (
+            'queues: {high: }\nallow: [{code: unreached-queue, reason: ""}]\n',
+            "3:41 wrong-type: `reason` cannot be empty",
         ),
     ],
 )

@@ -153,7 +153,7 @@ class _Findings:
             message = f"`{policy.name}` applies to nothing in this file: {_names(others)} is a {kind}"
             if len(others) > 1:
                 message = (
-                    f"`{policy.name}` applies to nothing in this file: of {_names(others)}, none is included"
+                    f"`{policy.name}` applies to nothing in this file: `apply_to` excludes {_names(others)}"
                 )
             help_ = f"correct `apply_to: {policy.apply_to}`"
             self._warn(policy.name, "apply_to", "unused-policy", message, help_)

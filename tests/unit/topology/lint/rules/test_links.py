@@ -165,7 +165,7 @@ def test_what_came_later_is_known(tmp_path: Path, settings: str, version: str, s
         ),
         (
             "{upstreams: {u: {uri: 'amqp://h'}}, upstream_sets: {s: [{upstream: u}, {upstream: u}]}}",
-            "conflict: `u` is listed twice: every message would come twice",
+            "conflict: `u` is listed twice: every message would arrive twice",
         ),
         (
             "{upstreams: {u: {uri: 'amqp://h', arguments: {max-hops: 2}}}}",

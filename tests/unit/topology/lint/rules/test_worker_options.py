@@ -77,7 +77,7 @@ def test_options_that_a_worker_accepts(tmp_path: Path, options: str) -> None:
         (
             "[--purge]",
             "`--purge`: every start of the worker, also after a crash, would delete all waiting tasks of its queues",
-            "pass it on the command line of the one start that is to do so",
+            "pass it on the command line of the one start that should do so",
         ),
         (
             "[-A, shop]",
