@@ -12,7 +12,7 @@ import click
 
 from .celery_options import app_option, require_celery, vhost_option
 from .console import Console
-from .options import complete_code, file_option, output_options
+from .options import complete_code, file_option, load_quietly, output_options
 
 if TYPE_CHECKING:
     from ..routing.check.app.destination import Destination
@@ -69,13 +69,11 @@ def command(
     from ..routing.check.context import VhostContext
     from ..topology.base.finding import did_you_mean
     from ..topology.errors import FileError, UnreadableFile
-    from ..topology.file.load import collector_paused, load
     from ..topology.lint.acceptance import Acceptance, accept
     from ..topology.lint.registry import RULES
 
     try:
-        with collector_paused():
-            loaded = load(list(files))
+        loaded = load_quietly(console, files)
         vhosts = (vhost,) if vhost is not None else (None, *loaded.topology.vhosts)
         parts = [VhostContext.of(loaded, name) for name in vhosts]
     except FileError as error:

@@ -152,6 +152,29 @@ def complete_kind(_context: click.Context, _option: click.Parameter, incomplete:
     return [f"{kind}:" for kind in KIND_WORDS if kind.startswith(incomplete)]
 
 
+def load_quietly(
+    console: Console, files: tuple[Path, ...], *, only_routing: bool = False, require_secrets: bool = False
+) -> Loaded:
+    """Loads the files, and removes their secrets from all output from now on.
+
+    Parameters:
+      only_routing: As for `load`: for commands that only need queues, routes and workers.
+      require_secrets: As for `load`: for commands that write to a broker.
+
+    Raises:
+      FileError: The files have mistakes; it contains all of them.
+    """
+    # Imported here and below so that `--help` of a command answers without them.
+    from ..topology.file.load import collector_paused, load
+
+    with collector_paused():
+        loaded = load(list(files), only_routing=only_routing, require_secrets=require_secrets)
+        # The file's nodes live as long as the process: the collector need not traverse them.
+        gc.freeze()
+    console.protect(loaded.known_secrets())
+    return loaded
+
+
 def load_files(
     console: Console,
     files: tuple[Path, ...],
@@ -160,25 +183,15 @@ def load_files(
     require_secrets: bool = False,
     always: bool = False,
 ) -> Loaded:
-    """Loads the files, and says how many warnings they have, unless `--quiet`.
+    """Like `load_quietly`, but says how many warnings the files have, unless `--quiet`.
 
     Parameters:
-      only_routing: As for `load`: for commands that only need queues, routes and workers.
-      require_secrets: As for `load`: for commands that write to a broker.
+      only_routing: As for `load_quietly`, like the next.
       always: Show each warning, with `--quiet`, too: for commands whose result they are.
-
-    Raises:
-      FileError: The files have mistakes; it contains all of them.
     """
-    # Imported here and below so that `--help` of a command answers without them.
-    from ..topology.file.load import collector_paused, load
     from .text import finding_text
 
-    with collector_paused():
-        loaded = load(list(files), only_routing=only_routing, require_secrets=require_secrets)
-        # The file's nodes live as long as the process: the collector need not traverse them.
-        gc.freeze()
-    console.protect(loaded.known_secrets())
+    loaded = load_quietly(console, files, only_routing=only_routing, require_secrets=require_secrets)
     warnings = unaccepted_warnings(loaded)
     if always:
         for warning in warnings:

@@ -59,14 +59,16 @@ def make_plan(
     loaded = load_files(console, files, require_secrets=options["via"] != "amqp")
     address = address_of(options)
     passwords = {address.password.reveal(), address.management.password.reveal()}
-    names = {address.user, address.management.user, address.vhost or "", *loaded.source.literals()}
+    names = {address.user, address.management.user, address.vhost or "", *loaded.texts.public}
     console.protect(KnownSecrets(passwords, public=names))
     vhost = vhost_of(loaded, address)
     if options["via"] == "amqp":
-        yield plan_by_amqp(loaded, address, AmqpSession(address, vhost), cluster=options["cluster"])
+        planned = plan_by_amqp(loaded, address, AmqpSession(address, vhost), cluster=options["cluster"])
+        console.protect(planned.plan.secrets)
+        yield planned
         return
     with ManagementSession(address, timeout=options["timeout"]) as session:
-        yield plan_by_management(
+        planned = plan_by_management(
             loaded,
             address,
             session,
@@ -75,6 +77,8 @@ def make_plan(
             selected=options["deletions"],
             run=[*options["runs"], *(selector(key, vhost) for key in run)],
         )
+        console.protect(planned.plan.secrets)
+        yield planned
 
 
 def _refuse_over_amqp(given: Mapping[str, Any]) -> None:

@@ -16,11 +16,12 @@ RoutectlError                 message, hint
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .base.finding import Finding
 
@@ -41,6 +42,11 @@ class RoutectlError(Exception):
     def as_dict(self) -> dict[str, Any]:
         """The error as plain data for JSON."""
         return {"error": self.message, "hint": self.hint}
+
+    def rewrite(self, convert: Callable[[str], str]) -> None:
+        """Converts every text of the error, such as to remove secrets that its author did not know."""
+        self.message, self.hint = convert(self.message), self.hint and convert(self.hint)
+        self.args = tuple(convert(item) if isinstance(item, str) else item for item in self.args)
 
 
 class FileError(RoutectlError):
@@ -118,6 +124,11 @@ class Rejected(BrokerError):
         super().__init__(f"{message}: {reason}", hint)
         self.reason = reason
 
+    def rewrite(self, convert: Callable[[str], str]) -> None:
+        """Converts every text of the error."""
+        super().rewrite(convert)
+        self.reason = convert(self.reason)
+
 
 class Refused(RoutectlError):
     """routectl refuses an operation that would be unsafe.
@@ -152,3 +163,13 @@ class RoutingError(RoutectlError):
 
     def __str__(self) -> str:
         return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+@contextmanager
+def rewritten(convert: Callable[[str], str]) -> Iterator[None]:
+    """Converts the texts of the errors that are raised within the `with` block."""
+    try:
+        yield
+    except RoutectlError as error:
+        error.rewrite(convert)
+        raise

@@ -49,6 +49,12 @@ class VhostContext:
         prefix = select_vhost(self.loaded.topology, self.vhost)[1]
         return self.loaded.position((*prefix, *path), of_key=of_key)
 
+    def written(self, value: str, *path: str | int) -> str:
+        """A value as it may be shown: `${NAME}` instead of a value from the environment."""
+        prefix = select_vhost(self.loaded.topology, self.vhost)[1]
+        raw = self.loaded.source.raw((*prefix, *path))
+        return value if raw is None or "${" not in raw else raw
+
     def pattern(self, entry: PatternEntry) -> Position:
         """The position of a rule's pattern."""
         return self.position("routes", entry.index, "tasks", entry.route.tasks.index(entry.pattern.text))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ...topology.base.finding import Finding
-    from ...topology.model import RouteTest
     from ..rules.explanation import Explanation
     from .context import VhostContext
 
@@ -54,7 +53,7 @@ def failed_test(part: VhostContext, at: int) -> Finding | None:
     """
     test = part.body.tests[at]
     call = Call(test.args, test.kwargs, test.headers, test.options)
-    difference = _difference(part, test, explain(part.router.table, part.body, test.task, call, tried=False))
+    difference = _difference(part, at, explain(part.router.table, part.body, test.task, call, tried=False))
     if difference is None:
         return None
     field, message = difference
@@ -62,20 +61,25 @@ def failed_test(part: VhostContext, at: int) -> Finding | None:
     return make_finding("failed-test", message, part.position("tests", at, field), help_, task=test.task)
 
 
-def _difference(part: VhostContext, test: RouteTest, found: Explanation) -> tuple[str, str] | None:
+def _difference(part: VhostContext, at: int, found: Explanation) -> tuple[str, str] | None:
     """The field of a test whose expectation is not met, and why; None if the test passes."""
+    test = part.body.tests[at]
     decision, task = found.decision, f"task `{test.task}`"
+    queue, key = (
+        part.written(text, "tests", at, field)
+        for field, text in (("queue", test.queue), ("key", test.key or ""))
+    )
     if decision is None:
-        why = f"{task} is refused instead of going to `{test.queue}`: {found.error}"
+        why = f"{task} is refused instead of going to `{queue}`: {found.error}"
         return None if test.queue == REFUSE else ("queue", why)
     if test.queue == REFUSE and REFUSE not in part.body.queues:
         return "queue", f"{task} goes to `{decision.queue}` instead of being refused"
     if decision.queue not in part.body.shards.get(test.queue, (test.queue,)):
-        return "queue", f"{task} goes to `{decision.queue}`, not `{test.queue}`"
+        return "queue", f"{task} goes to `{decision.queue}`, not `{queue}`"
     if test.priority is not None and decision.priority != test.priority:
         return "priority", f"{task} has {priority_text(decision.priority)}, not {test.priority}"
     if test.key is not None and decision.routing_key != test.key:
-        return "key", f"{task} has the key `{decision.routing_key}`, not `{test.key}`"
+        return "key", f"{task} has the key `{decision.routing_key}`, not `{key}`"
     return None
 
 

@@ -71,6 +71,14 @@ class Command:
         assert "Traceback" not in printed.err
         return Result(code, printed.out, printed.err)
 
+    def local(self, *words: str) -> Result:
+        """Runs a command that contacts no broker."""
+        self._capsys.readouterr()
+        code = run([*words, "-f", str(self.path)])
+        printed = self._capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Result(code, printed.out, printed.err)
+
     def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
         """Starts a command in its own process."""
         program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]

@@ -176,7 +176,7 @@ def test_everything_is_created_and_found_again_unchanged(everything: Command) ->
         ("dest_exchange_key: x", "dest_exchange_key: y", "dest-exchange-key: x -> y"),
         ("max_length: 100000", "max_length: 99", "max-length: 100000 -> 99"),
         ("tags: [monitoring]", "tags: [management]", 'tags: ["monitoring"] -> ["management"]'),
-        ("All there is", "All there was", "description: All there is -> All there was"),
+        ("All there is", "All there was", "description: *** -> All there was"),
         ("s3cret-too", "another", "password: *** -> ***"),
     ],
     ids=[

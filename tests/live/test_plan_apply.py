@@ -111,8 +111,8 @@ exchanges: {tasks: {arguments: {x-note: new}}}
 queues: {plain: {arguments: {x-note: new}}}
 """)
     text = routectl("plan").out
-    assert "-/+ exchange  tasks  x-note: old -> new" in text
-    assert "-/+ queue     plain  x-note: old -> new" in text
+    assert "-/+ exchange  tasks  x-note: *** -> new" in text
+    assert "-/+ queue     plain  x-note: *** -> new" in text
 
 
 def test_what_is_external_must_exist_and_is_never_changed(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import heapq
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -85,6 +85,10 @@ class Finding:
     @property
     def _sentence(self) -> str:
         return f"{self.severity}[{self.code}]: {self.message}"
+
+    def rewritten(self, convert: Callable[[str], str]) -> Finding:
+        """The finding with its texts converted, such as to remove secrets from them."""
+        return replace(self, message=convert(self.message), help=self.help and convert(self.help))
 
     def render(self) -> str:
         """The finding as people read it: the sentence, the source line with a caret, and the help."""

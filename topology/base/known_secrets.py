@@ -24,6 +24,7 @@ MIN_LENGTH = 4
 _WHOLE_WORDS = 7
 
 _URI_PASSWORD = re.compile(r"://[^:@/?#]*:(?P<password>.*)@|[?&]password=(?P<option>[^&#]+)", re.DOTALL)
+_JSON_SCALAR = r"""(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)"""
 _SEPARATORS = re.compile(r"[/?#@:%]+")
 
 
@@ -33,29 +34,45 @@ class KnownSecrets:
     Parameters:
       values: The values; a URI also stands for the password in it.
       public: Texts that are printed anyway, such as names: a password that equals a name does not remove the name.
+      fields: The names of fields whose values are removed from JSON in texts, whatever they are, unless public.
       min_length: Shorter values are not removed.
     """
 
     def __init__(
-        self, values: Iterable[str], *, public: Iterable[str] = (), min_length: int = MIN_LENGTH
+        self,
+        values: Iterable[str],
+        *,
+        public: Iterable[str] = (),
+        fields: Iterable[str] = (),
+        min_length: int = MIN_LENGTH,
     ) -> None:
-        found = {part for value in values for part in _parts(value)} - set(public)
+        self._public = frozenset(public)
+        found = {part for value in values for part in _parts(value)} - self._public
         notations = {text for part in found if len(part) >= min_length for text in _notations(part)}
         self._texts = sorted(filter(None, notations), key=len, reverse=True)
+        names = "|".join(re.escape(json.dumps(name, ensure_ascii=False)) for name in sorted(fields))
+        self._fields = re.compile(rf"(?P<name>{names}): (?P<value>{_JSON_SCALAR})") if names else None
 
     def __repr__(self) -> str:
         return f"KnownSecrets({MASK})"
 
     def hide(self, text: str) -> str:
         """The text with a mask in place of every secret."""
+        if self._fields is not None:
+            text = self._fields.sub(self._field, text)
         present = [secret for secret in self._texts if secret in text]
         if not present:
             return text
         return re.sub("|".join(map(_pattern, present)), MASK, text)
 
+    def _field(self, found: re.Match[str]) -> str:
+        """A field in JSON, with a mask in place of a value that is not public."""
+        public = str(json.loads(found["value"])) in self._public
+        return found[0] if public else f'{found["name"]}: "{MASK}"'
+
     def hide_all(self, value: Any) -> Any:
         """Plain data with a mask in place of every secret in its texts and keys."""
-        if not self._texts:
+        if not self._texts and self._fields is None:
             return value
         if isinstance(value, str):
             return self.hide(value)
@@ -67,10 +84,15 @@ class KnownSecrets:
 NO_SECRETS = KnownSecrets(())
 
 
+def is_part_of(word: str, text: str) -> bool:
+    """Whether a secret would be removed from a text."""
+    return word in text and re.search(_pattern(word), text) is not None
+
+
 def secrets_in(value: Any) -> list[str]:
     """The values of all secrets in plain data."""
     if isinstance(value, Secret):
-        return [value.reveal()]
+        return [str(value.reveal())]
     if isinstance(value, Mapping):
         value = value.values()
     elif not isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .scalar import Interpolated, only_variables
+from .scalar import FromVariable, Interpolated, only_variables
 from .secret import MASK, Secret
 
 #: User and password of a URL, up to the last `@`: a password may contain unescaped `/` and `@`.
@@ -69,7 +69,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """Plain data with everything that looks like a secret masked; `${NAME}` is not a secret.
+    """Plain data with everything masked that looks like a secret or is from a variable; `${NAME}` is no secret.
 
     Parameters:
       value: The data.
@@ -80,6 +80,8 @@ def redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         items = [redacted(item, name) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, FromVariable):
+        return MASK
     if value is not None and is_secret_name(name) and not (isinstance(value, str) and only_variables(value)):
         return MASK
     if not isinstance(value, str):

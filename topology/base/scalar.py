@@ -42,6 +42,30 @@ class Interpolated(str):
         return self
 
 
+class FromVariable:
+    """Marks a value of free form that comes, at least in part, from the environment: it is never printed."""
+
+    __slots__ = ()
+
+
+class VariableText(str, FromVariable):
+    """Text from the environment."""
+
+    __slots__ = ()
+
+
+class VariableInt(int, FromVariable):
+    """A whole number from the environment."""
+
+    __slots__ = ()
+
+
+class VariableFloat(float, FromVariable):
+    """A number from the environment."""
+
+    __slots__ = ()
+
+
 class UnsetSecret(Interpolated):
     """A secret whose variable is not set: an empty text, enough for what does not contact a broker."""
 
@@ -107,6 +131,31 @@ def scalar(text: str, *, plain: bool, tag: str, environment: Mapping[str, str]) 
     if tag == _STRING or not plain:
         return text
     return typed(text)
+
+
+def marked(value: Interpolated) -> Any:
+    """An interpolated value with the type that YAML would give it, as a `FromVariable` if it is a text or number."""
+    found = typed(value) if value.plain else str(value)
+    match found:
+        case bool() | None:
+            return found
+        case int():
+            return VariableInt(found)
+        case float():
+            return VariableFloat(found)
+    return VariableText(found)
+
+
+def plain(value: Any) -> Any:
+    """A text or number without the mark that it is from the environment."""
+    match value:
+        case VariableText():
+            return str(value)
+        case VariableInt():
+            return int(value)
+        case VariableFloat():
+            return float(value)
+    return value
 
 
 def typed(text: str) -> Any:

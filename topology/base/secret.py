@@ -11,22 +11,23 @@ from typing import Any
 from pydantic_core import core_schema
 
 from .resources import map_leaves
+from .scalar import FromVariable, plain
 
 MASK = "***"
 
 
 class Secret:
-    """A password, a password hash or a URL with credentials.
+    """A password, a password hash, a URL with credentials, or any value from a variable.
 
     `str`, `repr`, formatting and JSON all return a mask; only `reveal()` returns the value.
     """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str | int | float) -> None:
         self._value = value
 
-    def reveal(self) -> str:
+    def reveal(self) -> Any:
         """The value; pass it to the broker only."""
         return self._value
 
@@ -36,10 +37,18 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        if not isinstance(other, Secret):
+            return False
+        mine, theirs = self._value, other._value
+        if isinstance(mine, str) and isinstance(theirs, str):
+            return hmac.compare_digest(mine.encode(), theirs.encode())
+        return mine == theirs and isinstance(mine, bool) == isinstance(theirs, bool)
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+    def __deepcopy__(self, _memo: object) -> Secret:
+        return self
 
     def __reduce__(self) -> Any:
         raise TypeError("a secret cannot be pickled")
@@ -63,6 +72,21 @@ def mask(value: Any) -> Any:
 def reveal(value: Any) -> Any:
     """Plain data with every secret in it in plain text; pass it to the broker only."""
     return map_leaves(value, lambda leaf: leaf.reveal() if isinstance(leaf, Secret) else leaf)
+
+
+def hidden(value: Any) -> Any:
+    """Plain data in which every text and number is a secret."""
+    return map_leaves(
+        value,
+        lambda leaf: (
+            Secret(leaf) if isinstance(leaf, str | int | float) and not isinstance(leaf, bool) else leaf
+        ),
+    )
+
+
+def variables_hidden(value: Any) -> Any:
+    """Plain data in which every text and number from a variable is a secret."""
+    return map_leaves(value, lambda leaf: hidden(plain(leaf)) if isinstance(leaf, FromVariable) else leaf)
 
 
 def secret_uris(value: Any, name: str = "") -> Any:

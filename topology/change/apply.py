@@ -12,7 +12,7 @@ from ..base.progress import Progress
 from ..base.resources import Key, Kind, Resource
 from ..broker.amqp.pipeline import Failure
 from ..broker.session import AMQP_KINDS
-from ..errors import BrokerError, Refused, RoutectlError, Unreachable
+from ..errors import BrokerError, Refused, RoutectlError, Unreachable, rewritten
 from .diff import diff
 from .plan import Change
 from .planner import Planned
@@ -88,9 +88,10 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
     if refused:
         raise refusal("plan refused, nothing was changed", refused)
     run = _Run(planned, progress, "data-loss" in set(allow))
-    run.apply()
-    if planned.session.complete:
-        run.verify()
+    with rewritten(planned.plan.secrets.hide):
+        run.apply()
+        if planned.session.complete:
+            run.verify()
     return ApplyReport(tuple(run.outcome(change) for change in planned.plan.changes))
 
 
@@ -124,7 +125,8 @@ class _Run:
         error = self._errors.get(change.key)
         if error is None:
             return Outcome(change, "done")
-        return Outcome(change, "failed", _reason(error, change.key), error.hint)
+        hide = self._planned.plan.secrets.hide
+        return Outcome(change, "failed", hide(_reason(error, change.key)), error.hint and hide(error.hint))
 
     def _put(self, changes: Sequence[Change]) -> None:
         todo = [change for change in changes if not self._skip_without_vhost(change)]

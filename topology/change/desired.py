@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..base.redaction import secret_values
@@ -17,6 +18,7 @@ from ..base.resources import (
     exchange_key,
     queue_resource,
 )
+from ..base.secret import variables_hidden
 from ..delivery.addresses import AddressBook
 from ..delivery.network import links
 from ..model import Body, Exchange, Queue, Topology, User
@@ -47,7 +49,7 @@ def desired_state(topology: Topology, vhost: str, version: Version | None = None
 
 def _add(state: State, resources: Iterable[Resource]) -> None:
     for resource in resources:
-        state[resource.key] = resource
+        state[resource.key] = replace(resource, properties=variables_hidden(resource.properties))
 
 
 def _vhost_properties(body: Body) -> dict[str, Any]:

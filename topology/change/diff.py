@@ -17,9 +17,7 @@ from ..base.resources import (
     State,
 )
 from ..base.secret import Secret, password_matches
-from ..model.exchange import FIELD_OF_ARGUMENT as FIELD_OF_EXCHANGE_ARGUMENT
-from ..model.queue import DEAD_LETTER_FIELD_OF_ARGUMENT
-from ..model.queue import FIELD_OF_ARGUMENT as FIELD_OF_QUEUE_ARGUMENT
+from .concealment import KNOWN_ARGUMENTS, concealed
 from .plan import Change, equal
 from .safety.problem import Problem
 
@@ -77,14 +75,15 @@ def _missing_external(key: Key) -> str:
 
 def _change(wanted: Resource, found: Resource) -> Change:
     key = wanted.key
+    before = concealed(found, _compared(wanted, found), wanted)
     if key.kind not in _IMMUTABLE:
         reason = f"the {key.kind} differs and is updated in place"
-        return Change("update", key, _compared(wanted, found), wanted.properties, "safe", reason)
+        return Change("update", key, before, wanted.properties, "safe", reason)
     reason = f"RabbitMQ cannot change an existing {key.kind}: it must be deleted and recreated"
     return Change(
         "replace",
         key,
-        _compared(wanted, found),
+        before,
         wanted.properties,
         "destructive",
         reason,
@@ -120,16 +119,9 @@ def _with_empty_maps(found: Any, wanted: Any) -> Any:
     return found
 
 
-#: The arguments that change what RabbitMQ does; clients may set any others.
-_KNOWN_ARGUMENTS = {
-    Kind.QUEUE: FIELD_OF_QUEUE_ARGUMENT.keys() | DEAD_LETTER_FIELD_OF_ARGUMENT.keys(),
-    Kind.EXCHANGE: FIELD_OF_EXCHANGE_ARGUMENT.keys(),
-}
-
-
 def _without_foreign_arguments(wanted: Resource, found: Resource) -> Mapping[str, Any]:
     """The live properties without arguments that neither RabbitMQ nor the file knows: redeclaring ignores them."""
-    compared = _KNOWN_ARGUMENTS[wanted.key.kind] | wanted.properties["arguments"].keys()
+    compared = KNOWN_ARGUMENTS[wanted.key.kind] | wanted.properties["arguments"].keys()
     arguments = {name: value for name, value in found.properties["arguments"].items() if name in compared}
     return {**found.properties, "arguments": arguments}
 
@@ -137,4 +129,5 @@ def _without_foreign_arguments(wanted: Resource, found: Resource) -> Mapping[str
 def _deletion(found: Resource) -> Change:
     reason = "its deletion was requested"
     counts = found.messages, found.consumers
-    return Change("delete", found.key, found.properties, None, "destructive", reason, *counts)
+    before = concealed(found, found.properties, None)
+    return Change("delete", found.key, before, None, "destructive", reason, *counts)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Literal, get_args
 
+from ..base.known_secrets import NO_SECRETS, KnownSecrets
 from ..base.resources import PARTIALLY_COMPARED, Key, Kind, Resource, map_leaves
 from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
@@ -151,7 +152,8 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Whether two values are equal in RabbitMQ: unlike in Python, `true` does not equal 1."""
+    """Whether two values are equal in RabbitMQ, secret or not: unlike in Python, `true` does not equal 1."""
+    left, right = (side.reveal() if isinstance(side, Secret) else side for side in (left, right))
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(equal(value, right[name]) for name, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
@@ -189,6 +191,7 @@ class Plan:
       leftovers: The objects on the broker that the file does not name; they are kept.
       files: The files that were read.
       policies: The queues and exchanges whose policies the plan affects.
+      secrets: What `as_dict` does not contain, such as values in the headers of bindings.
     """
 
     broker: str
@@ -200,6 +203,7 @@ class Plan:
     leftovers: tuple[Leftover, ...] = ()
     files: tuple[str, ...] = ()
     policies: tuple[PolicyEffect, ...] = ()
+    secrets: KnownSecrets = field(default=NO_SECRETS, repr=False, compare=False)
 
     @property
     def vhost(self) -> str:
@@ -243,7 +247,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data for JSON, without secrets."""
         counts = self.count()
-        return {
+        plain: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "broker": self.broker,
             "cluster": self.cluster,
@@ -256,6 +260,8 @@ class Plan:
             "policies": [effect.as_dict() for effect in self.policies],
             "summary": {action: counts[action] for action in get_args(Action)},
         }
+        shown: dict[str, Any] = self.secrets.hide_all(plain)
+        return shown
 
     @classmethod
     def from_dict(cls, data: Any) -> Plan:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec
 
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
 from ..broker.management.server import ServerInfo
 from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
-from ..errors import NotFound, UsageError
+from ..errors import NotFound, UsageError, rewritten
 from ..file.load import Loaded
 from ..model import Body
 from ..model.support import parse_version
@@ -19,7 +21,7 @@ from .counts import counted_changes, counted_leftovers
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
-from .leftovers.deletions import already_gone, gone_with, in_use, resolve, unreadable_notes
+from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .plan import Change, Plan
@@ -84,6 +86,23 @@ def vhost_of(loaded: Loaded, address: Address) -> str:
     return vhost
 
 
+P = ParamSpec("P")
+
+
+def _without_secrets(plan: Callable[P, Planned]) -> Callable[P, Planned]:
+    """A function whose errors do not contain the secrets of the file, its first parameter."""
+
+    @wraps(plan)
+    def make(*args: P.args, **kwargs: P.kwargs) -> Planned:
+        loaded = args[0] if args else kwargs["loaded"]
+        assert isinstance(loaded, Loaded)
+        with rewritten(loaded.known_secrets().hide):
+            return plan(*args, **kwargs)
+
+    return make
+
+
+@_without_secrets
 def plan_by_management(
     loaded: Loaded,
     address: Address,
@@ -114,34 +133,34 @@ def plan_by_management(
     """
     server = session.server
     _guard(loaded, address, server, cluster)
-    vhost = vhost_of(loaded, address)
-    version = (server.version[0], server.version[1])
+    vhost, version = vhost_of(loaded, address), (server.version[0], server.version[1])
     wanted = desired_state(loaded.topology, vhost, version)
-    vhosts = tuple(loaded.topology.bodies(vhost))
+    bodies = loaded.topology.bodies(vhost)
     guard_reading(wanted, address.management.user, server.tags)
-    live, unreadable = session.observe(wanted, _vhosts_to_read(vhosts, delete, selected, session))
+    live, unreadable = session.observe(wanted, _vhosts_to_read(bodies, delete, selected, session))
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
-    wanted = unlimited_by_policy(loaded.topology.bodies(vhost), wanted, live)
-    used = in_use(address.management.user, vhosts)
-    named, missing = resolve(selected, vhost, live, wanted, unreadable)
-    deletions = tuple(dict.fromkeys([*delete, *named]))
-    missing += already_gone(deletions, live)
-    guard_deletions(deletions, wanted, used)
+    wanted = unlimited_by_policy(bodies, wanted, live)
+    secrets = loaded.known_secrets(unnamed_headers(wanted, live))
+    used = in_use(address.management.user, bodies)
+    with rewritten(secrets.hide):
+        deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, unreadable, secrets)
+        guard_deletions(deletions, wanted, used)
     waiting, notes = not_started(wanted, live, run, vhost)
     found = diff(_without(wanted, waiting), live, delete=deletions)
     changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
     later = _without(live, gone_with(deletions, live))
-    harm = _harm(loaded.topology.bodies(vhost), wanted, later, server)
+    harm = _harm(bodies, wanted, later, server)
     plan = Plan(
         broker=str(address),
         cluster=server.cluster_name,
-        vhosts=vhosts,
+        vhosts=tuple(bodies),
         changes=counted_changes(changes, wanted, live, session),
         problems=(*found.problems, *hidden, *_foreseen(changes, wanted, live, address, session)),
         notes=(*missing, *notes, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
-        leftovers=counted_leftovers(leftover_keys(wanted, later, vhosts, used), harm, session),
+        leftovers=counted_leftovers(leftover_keys(wanted, later, bodies, used), harm, session),
         files=loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
+        secrets=secrets,
     )
     return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
 
@@ -207,6 +226,7 @@ def _vhosts_to_read(
     return {*vhosts, *others, *(key.vhost for key in delete if key.vhost)}
 
 
+@_without_secrets
 def plan_by_amqp(
     loaded: Loaded, address: Address, session: AmqpSession, *, cluster: str | None = None
 ) -> Planned:
@@ -239,5 +259,15 @@ def plan_by_amqp(
         notes.append(f"not supported over AMQP: {listed}")
     policies = {key: item for key, item in everything.items() if key.kind in _POLICIES and key.vhost == vhost}
     found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
-    plan = Plan(str(address), "", (vhost,), found.changes, found.problems, tuple(notes), (), loaded.files)
+    plan = Plan(
+        str(address),
+        "",
+        (vhost,),
+        found.changes,
+        found.problems,
+        tuple(notes),
+        (),
+        loaded.files,
+        secrets=loaded.known_secrets(),
+    )
     return Planned(plan, wanted, session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..base.finding import Finding, Position, Severity, ValuePath
-from ..base.known_secrets import KnownSecrets, secrets_in
-from ..base.redaction import secret_values
+from ..base.known_secrets import KnownSecrets
 from ..errors import FileError, UsageError
 from ..lint.context import MAX_FINDINGS
 from ..lint.names import DeclaredNames
@@ -27,6 +26,7 @@ from ..model import Topology
 from .defaults import prepare, source_path
 from .reader.include import ReadObserver
 from .reader.source import Source, read
+from .secrets import Texts, known_secrets
 from .validation import SourcePositions, findings_of
 
 #: Validation attempts without the invalid values, each of which may reveal further errors.
@@ -56,17 +56,18 @@ class Loaded:
         """The position of the value at a path such as `("routes", 3)` or `("queues", "high", "type")`."""
         return self.source.position(source_path(path, self.source.has), of_key=of_key)
 
-    def known_secrets(self) -> KnownSecrets:
-        """The secrets of the file, to be removed from what others write about it, such as a broker."""
-        topology = self.topology
-        values = self.source.secret_variables()
-        for user in topology.users.values():
-            values += secrets_in([user.password, user.password_hash])
-        for body in (topology, *topology.vhosts.values()):
-            links = (*body.federation.upstreams.values(), *body.shovels.values())
-            values += secrets_in([link.value() for link in links])
-        values += secrets_in(secret_values(topology.global_parameters))
-        return KnownSecrets(values, public=self.source.literals() if values else ())
+    def known_secrets(self, headers: Iterable[str] = ()) -> KnownSecrets:
+        """The secrets of the file, to be removed from what others write about it, such as a broker.
+
+        Parameters:
+          headers: More names of binding headers whose values are secret, unless the file writes them as they are.
+        """
+        return known_secrets(self.source, self.texts, headers)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts of the file: which are shown, and which are not."""
+        return Texts.of(self.topology)
 
 
 #: Sections that producers and workers do not need; their passwords are only set where `routectl apply` runs.
@@ -170,6 +171,9 @@ def _load(
         found += _check_valid_parts(source, errors)
     known = {str(finding.position) for finding in findings}
     findings += [finding for finding in found if str(finding.position) not in known]
+    if findings and source.has_variables:
+        secrets = known_secrets(source, Texts.of(source.data if topology is None else topology))
+        findings = [finding.rewritten(secrets.hide) for finding in findings]
     mistakes = [finding for finding in findings if finding.severity is Severity.ERROR]
     if mistakes:
         raise FileError(_sorted(mistakes, source.files)[:MAX_FINDINGS], more=len(mistakes) > MAX_FINDINGS)

@@ -84,6 +84,10 @@ class SourcePositions:
         """The scalar at `path` as written."""
         return self._source.raw(self.written(path))
 
+    def key(self, path: ValuePath) -> str:
+        """The last key of `path` as written."""
+        return self._source.key(self.written(path))
+
 
 def findings_of(errors: Sequence[ErrorDetails], positions: SourcePositions) -> list[Finding]:
     """The findings of a validation, one per position.
@@ -142,20 +146,21 @@ def _subject(kind: str, path: ValuePath, positions: SourcePositions) -> str:
             if path[end - 1] == "":
                 return ""
             entry = isinstance(path[-1], int) and kind in _KINDS and positions.has(path)
-            return f"an entry of `{path[end - 1]}` " if entry else f"`{path[end - 1]}` "
+            key = positions.key(path[:end])
+            return f"an entry of `{key}` " if entry else f"`{key}` "
     return ""
 
 
 def _missing(path: ValuePath, positions: SourcePositions) -> Finding:
     owner = path[-2] if len(path) > 1 else None
-    where = f" of `{owner}`" if isinstance(owner, str) else ""
+    where = f" of `{positions.key(path[:-1])}`" if isinstance(owner, str) else ""
     position = positions.position(path[:-1], of_key=True)
     help_ = "write `version: 1` at the top" if path == ("version",) else f"add `{path[-1]}: …`"
     return make_finding("missing-key", f"`{path[-1]}`{where} is missing", position, help_)
 
 
 def _unknown(path: ValuePath, positions: SourcePositions) -> Finding:
-    word = str(path[-1])
+    word = positions.key(path)
     model = model_at(path[:-1])
     known = list(model.model_fields) if model else []
     synonym = SYNONYMS.get(word)

@@ -26,6 +26,10 @@ class Locations(Protocol):
         """The text of the scalar at `path` in the file."""
         ...
 
+    def key(self, path: ValuePath) -> str:
+        """The last key of `path` as written in the file."""
+        ...
+
 
 class Reporter:
     """Collects findings, up to a maximum.
@@ -87,6 +91,10 @@ class Reporter:
         """A value as it may be shown: `${NAME}` instead of a value from the environment."""
         raw = self._places.raw(path)
         return value if raw is None or "${" not in raw else raw
+
+    def key(self, path: ValuePath) -> str:
+        """The last key of a path as it may be shown: with `${NAME}` instead of a value from the environment."""
+        return self._places.key(path)
 
     def is_text(self, path: ValuePath) -> bool:
         """Whether the file has a scalar at a path, and not a list or mapping."""

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..base.redaction import redacted
-from ..base.scalar import Interpolated
+from ..base.scalar import Interpolated, typed
 from ..base.secret import MASK
 from .types import (
     LIST_SCHEMA,
@@ -103,6 +103,8 @@ def _rate(value: str) -> str:
 
 
 def _scalar(value: Any) -> Any:
+    if isinstance(value, Interpolated):
+        value = typed(value) if value.plain else str(value)
     value = _plain(value)
     if isinstance(value, dict | list) or value is None:
         raise PydanticCustomError("scalar", "must be a string, a number, `true` or `false`")
@@ -218,6 +220,14 @@ class Condition(Model):
           path: The part of the call that is compared.
         """
         return redacted(self._written.get(comparison, getattr(self, comparison)), path)
+
+    def operands_from_variables(self) -> set[str]:
+        """The texts and numbers to compare with that are from the environment."""
+        operands = [getattr(self, comparison) for comparison in self._written]
+        listed = [
+            item for operand in operands for item in (operand if isinstance(operand, tuple) else [operand])
+        ]
+        return {str(item) for item in listed if not isinstance(item, bool)}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         return ((name, self.presentable(name, name)) for name in self.model_fields_set)

@@ -16,7 +16,7 @@ from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, Model, Name, PlainValue, Texts, Whole, _listed, no_literal_secret
+from .types import LIST_SCHEMA, FreeText, Model, Name, PlainValue, Texts, Whole, _listed, no_literal_secret
 from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.
@@ -111,7 +111,9 @@ def _numbered(binding: Binding, number: int, exchange: Exchange | None) -> Bindi
 class Body(Model):
     """The contents of a vhost, and the routing of tasks in it."""
 
-    description: str | None = Field(None, description="Description of the vhost. Left unchanged if not set.")
+    description: FreeText | None = Field(
+        None, description="Description of the vhost. Left unchanged if not set."
+    )
     tags: Tags | None = Field(
         None, description="Tags of the vhost; `[]` removes all. Left unchanged if not set."
     )

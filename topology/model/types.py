@@ -15,13 +15,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
 from ..base.duration import parse_duration
 from ..base.redaction import literal_secret, mask_urls, redacted
-from ..base.scalar import Interpolated, typed
+from ..base.scalar import Interpolated, VariableText, marked
 from ..matching.pcre import refusal
 
 MAX_NAME_BYTES = 255
@@ -145,6 +147,11 @@ def _age(value: Any) -> Any:
     return match[1] + match[2].replace("d", "D")
 
 
+def _marked_text(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    text = validated(value)
+    return VariableText(text) if isinstance(value, Interpolated) else text
+
+
 def _name(value: str) -> str:
     if not value:
         raise PydanticCustomError("name", "a name cannot be empty")
@@ -180,9 +187,9 @@ def _regex(value: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Arbitrary data, with unquoted values from the environment converted to the types that YAML would give them."""
+    """Arbitrary data, with values from the environment marked, and those without quotes typed as YAML would do."""
     if isinstance(value, Interpolated):
-        return typed(value) if value.plain else str(value)
+        return marked(value)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -256,6 +263,8 @@ ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, AfterValidator(_regex)]
 PlainValue = Annotated[Any, BeforeValidator(_plain)]
+#: Text of free form, unlike a name.
+FreeText = Annotated[str, WrapValidator(_marked_text)]
 #: Whether an exchange or queue is declared elsewhere, and whether it may be missing until then.
 External = bool | Literal["later"]
 #: Data of any kind, such as the call of a test, which may contain made-up secrets.

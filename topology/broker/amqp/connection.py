@@ -12,7 +12,9 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.compat import long
 
+from ...base.known_secrets import NO_SECRETS, KnownSecrets, secrets_in
 from ...base.resources import Key, Kind, Resource, binding_arguments, map_leaves
+from ...base.secret import reveal
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from ..address import Address
 from ..definitions.encode import queue_arguments
@@ -103,7 +105,8 @@ class Amqp:
           Rejected: It exists with other properties, or the broker rejects it; the error has its reason.
           NotFound: Something that it needs does not exist.
         """
-        self._call(f"create {resource.key}", lambda channel: declare(channel, resource))
+        secrets = secrets_of(resource)
+        self._call(f"create {resource.key}", lambda channel: declare(channel, resource), secrets)
 
     def unbind(self, binding: Resource) -> None:
         """Deletes a binding to a queue, if it exists."""
@@ -114,21 +117,23 @@ class Amqp:
             lambda channel: channel.queue_unbind(queue, source, routing_key, arguments),
         )
 
-    def _call(self, what: str, call: Callable[[BlockingChannel], Any]) -> Any:
+    def _call(
+        self, what: str, call: Callable[[BlockingChannel], Any], secrets: KnownSecrets = NO_SECRETS
+    ) -> Any:
         """Runs one call on a channel; tries again on a new connection if the old one has broken."""
         for last in (False, True):
             channel = self._opened()
             try:
                 return call(channel)
             except exceptions.ChannelClosedByBroker as error:
-                raise refusal(error.reply_code, error.reply_text, what) from None
+                raise refusal(error.reply_code, error.reply_text, what, secrets) from None
             except ENCODING_ERRORS as error:
                 raise encoding_failure(error, what) from None
             except (exceptions.AMQPError, OSError) as error:
                 self.close()
                 # 320 (CONNECTION_FORCED): the broker is shutting down.
                 if isinstance(error, exceptions.ConnectionClosedByBroker) and error.reply_code != 320:
-                    raise refusal(error.reply_code, error.reply_text, what) from None
+                    raise refusal(error.reply_code, error.reply_text, what, secrets) from None
                 if last:
                     raise _unreachable(self._address, error) from None
         raise AssertionError("the last attempt returns or raises")
@@ -180,6 +185,11 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
             raise ValueError(f"a {kind} cannot be declared over AMQP")
 
 
+def secrets_of(resource: Resource) -> KnownSecrets:
+    """The secrets of an object, whatever their length, which no error about it contains."""
+    return KnownSecrets(secrets_in(resource.properties), min_length=1)
+
+
 def as_int64(value: Any) -> Any:
     """Arguments with 64-bit integers, as the management API stores them.
 
@@ -190,12 +200,12 @@ def as_int64(value: Any) -> Any:
     def convert(leaf: Any) -> Any:
         return long(leaf) if isinstance(leaf, int) and not isinstance(leaf, bool) else leaf
 
-    return map_leaves(value, convert)
+    return map_leaves(reveal(value), convert)
 
 
-def refusal(code: int, text: str, what: str) -> BrokerError:
+def refusal(code: int, text: str, what: str, secrets: KnownSecrets = NO_SECRETS) -> BrokerError:
     """The error for the reply with which the broker closed a channel or a connection."""
-    reason = tidy_reason(text)
+    reason = tidy_reason(secrets.hide(text))
     if code == 403:
         return AccessRefused(f"cannot {what}: {reason}", "grant the permission, or use another user")
     if code == 404 and not is_unavailable(reason):

@@ -18,7 +18,7 @@ from ...base.resources import Kind, Resource
 from ...errors import BrokerError, Refused, RoutectlError, Unreachable
 from ..address import Address
 from .connect import parameters
-from .connection import ENCODING_ERRORS, as_int64, declare, encoding_failure, refusal
+from .connection import ENCODING_ERRORS, as_int64, declare, encoding_failure, refusal, secrets_of
 
 if TYPE_CHECKING:
     from pika.channel import Channel
@@ -127,7 +127,7 @@ class _Swap:
     def _refusal(self, code: int, text: str) -> BrokerError | Refused:
         if self._conditional and code == 406 and (" not empty" in text or " in use" in text):
             return in_use(self._new)
-        return refusal(code, text, self._what)
+        return refusal(code, text, self._what, secrets_of(self._new))
 
 
 def in_use(queue: Resource) -> Refused:

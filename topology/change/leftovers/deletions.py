@@ -6,7 +6,9 @@ import re
 from collections.abc import Collection
 
 from ...base.finding import did_you_mean
-from ...base.resources import Key, Kind, State, binding_ends
+from ...base.known_secrets import KnownSecrets
+from ...base.resources import Key, Kind, State, binding_arguments, binding_ends
+from ...base.secret import MASK
 from ...base.selectors import KIND_WORDS, kind_word, selector, selects, suggestion
 from ...errors import AccessRefused, UsageError
 
@@ -94,6 +96,52 @@ def gone_with(deletions: Collection[Key], live: State) -> set[Key]:
         ):
             gone.add(key)
     return gone
+
+
+def unnamed_headers(desired: State, live: State) -> set[str]:
+    """The headers and arguments of the bindings that the file does not name, whose values it does not know either."""
+    return {
+        name
+        for key in live
+        if key.kind is Kind.BINDING and key.name[4] != "{}" and key not in desired
+        for name in binding_arguments(key)
+    } - {"x-match"}
+
+
+def resolve_masked(
+    keys: Collection[Key],
+    texts: Collection[str],
+    vhost: str,
+    live: Collection[Key],
+    declared: Collection[Key],
+    unreadable: Collection[Kind],
+    secrets: KnownSecrets,
+) -> tuple[tuple[Key, ...], list[str]]:
+    """Like `resolve`, for texts and keys in which values may be masked, as in a plan.
+
+    Parameters:
+      keys: The objects to delete as keys, from a saved plan.
+      texts: More of them as text, such as `binding:jobs -> high "" {"token": "***"}`.
+      vhost: As for `resolve`, like the next three.
+      secrets: What a plan does not show.
+
+    Raises:
+      UsageError, AccessRefused: As for `resolve`; also if a mask stands for the values of several bindings.
+    """
+    masked = [key for key in keys if MASK in key.name[-1]]
+    texts = [*texts, *(selector(key, vhost) for key in masked)]
+    full = [_unmasked(text, vhost, live, secrets) if MASK in text else text for text in texts]
+    named, notes = resolve(full, vhost, live, declared, unreadable)
+    found = tuple(dict.fromkeys([*(key for key in keys if key not in masked), *named]))
+    return found, notes + already_gone(found, live)
+
+
+def _unmasked(text: str, vhost: str, live: Collection[Key], secrets: KnownSecrets) -> str:
+    found = {selector(key) for key in live if secrets.hide(selector(key, vhost)) == text}
+    if len(found) > 1:
+        hint = f"write their values instead of `{MASK}`"
+        raise UsageError(f"`--delete {text}` names {len(found)} objects that differ in secrets", hint)
+    return found.pop() if found else text
 
 
 def _parsed(text: str, unreadable: Collection[Kind]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ...base.scalar import Interpolated, Unset, UnsetSecret, scalar
-from .keys import UnsetKey
+from .keys import UnsetKey, written_key
 from .nodes import MAX_DEPTH, MERGE
 
 #: Values that aliases may repeat in total, to prevent exponential expansion ("billion laughs").
@@ -121,7 +121,8 @@ class Builder:
                 continue
             name = key.value
             if name in result:
-                self._report_error("duplicate-key", f"duplicate key `{name}`", key, "remove one of the two")
+                message = f"duplicate key `{written_key(key)}`"
+                self._report_error("duplicate-key", message, key, "remove one of the two")
             result[name] = self._node(value, depth + 1)
         for merged in merges:
             self._merge(result, merged, depth)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import yaml
 
 from ...base.scalar import Unset, scalar
-from .nodes import MERGE, copied
+from .nodes import MERGE
 
 
 class UnsetKey(yaml.ScalarNode):
@@ -21,6 +21,24 @@ class UnsetKey(yaml.ScalarNode):
     def __init__(self, key: yaml.ScalarNode, unset: Unset) -> None:
         super().__init__(key.tag, key.value, key.start_mark, key.end_mark, key.style)
         self.unset = unset
+
+
+class VariableKey(yaml.ScalarNode):
+    """A key whose variables have been replaced.
+
+    Parameters:
+      key: The key as written.
+      text: The key with its variables replaced.
+    """
+
+    def __init__(self, key: yaml.ScalarNode, text: str) -> None:
+        super().__init__(key.tag, text, key.start_mark, key.end_mark)
+        self.written: str = key.value
+
+
+def written_key(key: yaml.Node | None) -> str:
+    """A key as messages quote it: as it is written in the file."""
+    return key.written if isinstance(key, VariableKey) else str(key.value if key is not None else "")
 
 
 def replace_variables(root: yaml.Node, environment: Mapping[str, str]) -> None:
@@ -48,4 +66,4 @@ def _replaced(key: yaml.Node, environment: Mapping[str, str]) -> yaml.Node:
     if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE or "${" not in key.value:
         return key
     value = scalar(key.value, plain=False, tag=key.tag, environment=environment)
-    return UnsetKey(key, value) if isinstance(value, Unset) else copied(key, str(value))
+    return UnsetKey(key, value) if isinstance(value, Unset) else VariableKey(key, str(value))

@@ -14,12 +14,13 @@ import yaml
 
 from ...base.finding import Finding, Position, ValuePath
 from ...base.redaction import is_secret_name
-from ...base.scalar import variables_in
+from ...base.scalar import Interpolated, variables_in
 from ...errors import FileError
 from ...lint.registry import make_finding
 from .constructor import Builder, UnbuildableDocument
 from .document import Document
 from .include import Reader, ReadObserver
+from .keys import written_key
 from .nodes import Lookup, is_absent, merge, remove_children
 from .secret_spans import SecretSpans, operational_secrets
 
@@ -67,6 +68,11 @@ class Source:
         """The names of all files, in the order in which they were read."""
         return tuple(self._documents)
 
+    @property
+    def has_variables(self) -> bool:
+        """Whether the files refer to environment variables."""
+        return any("${" in document.text for document in self._documents.values())
+
     def position(self, path: ValuePath, *, of_key: bool = False) -> Position:
         """The position of the value at a path, or of its nearest ancestor in the file.
 
@@ -86,32 +92,38 @@ class Source:
         node = self._lookup.walk(self._root, path)[-1][1]
         return node.value if isinstance(node, yaml.ScalarNode) else None
 
+    def key(self, path: ValuePath) -> str:
+        """The last key of a path as written in the file, if it is there; otherwise as it is in the path."""
+        walked = self._lookup.walk(self._root, path)
+        key = walked[-1][0] if len(walked) > len(path) else None
+        return str(path[-1]) if key is None else written_key(key)
+
     def identity(self, path: ValuePath) -> int | None:
         """Identifies a value even after items before it are removed from its list."""
         walked = self._lookup.walk(self._root, path)
         return id(walked[-1][1]) if len(walked) > len(path) else None
 
-    def secret_variables(self) -> list[str]:
+    def secret_variables(self) -> set[str]:
         """The values of the environment variables in the files that look secret by their names."""
         names = {name for document in self._documents.values() for name in variables_in(document.text)}
-        return [
-            self._environment[name] for name in names if is_secret_name(name) and name in self._environment
-        ]
+        return self._values(name for name in names if is_secret_name(name))
 
-    def literals(self) -> set[str]:
-        """All keys, and all texts that are written in the files as they are."""
-        found: set[str] = set()
+    def variables_of(self, values: Collection[str]) -> set[str]:
+        """The values of the environment variables that these values of the file are made of."""
+        used: set[str] = set()
         pending = [self.data]
         while pending:
             value = pending.pop()
             if isinstance(value, dict):
-                found.update(value)
                 pending += value.values()
             elif isinstance(value, list):
                 pending += value
-            elif type(value) is str:
-                found.add(value)
-        return found
+            elif isinstance(value, Interpolated) and value in values:
+                used |= variables_in(value.written)
+        return self._values(used)
+
+    def _values(self, names: Iterable[str]) -> set[str]:
+        return {self._environment[name] for name in names if name in self._environment}
 
     def without(self, paths: Iterable[ValuePath]) -> Source:
         """The same source without the values at these paths; references to them may remain."""

@@ -99,7 +99,8 @@ class _Scope:
         for index, part in enumerate(route.shard_by):
             if part in route.shard_by[:index]:
                 place = (*path, "shard_by", index)
-                self._report.add(place, "conflict", f"`{part}` is listed twice", "remove one of the two")
+                message = f"`{self._report.written(place, part)}` is listed twice"
+                self._report.add(place, "conflict", message, "remove one of the two")
 
     def _when(self, path: ValuePath, route: Route) -> None:
         if route.rate_limit is not None:
@@ -107,15 +108,15 @@ class _Scope:
             help_ = "set `rate_limit` in a rule for the task without `when`"
             self._report.add((*path, "rate_limit"), "bad-route", message, help_, of_key=True)
         for part, condition in route.when.items():
-            wrong = contradiction(condition)
+            wrong, place = contradiction(condition), (*path, "when", part)
             if wrong is not None:
-                place = (*path, "when", part)
-                self._report.add(place, "wrong-value", f"`{part}`: {wrong}", "the rule would never match")
+                message = f"`{self._report.key(place)}`: {wrong}"
+                self._report.add(place, "wrong-value", message, "the rule would never match")
             elif found := comparison_operator(condition):
                 written, meant = found
-                message = f"`{part}` is compared with text that begins with `{written}`"
+                message = f"`{self._report.key(place)}` is compared with text that begins with `{written}`"
                 help_ = f"to compare numbers, write `{{{meant}: …}}`"
-                self._report.add((*path, "when", part), "odd-condition", message, help_)
+                self._report.add(place, "odd-condition", message, help_)
 
     def unmatched(self) -> None:
         """Checks the queue of tasks without a rule."""
@@ -169,7 +170,9 @@ class _Scope:
         """Checks the parts of the call in a rule's queue and key."""
         for part in pattern.call_parts(route.queue):
             if (problem := call_path_problem(part)) is not None:
-                self._report.add((*path, "queue"), "bad-pattern", f"`{{{part}}}` {problem}")
+                place = (*path, "queue")
+                shown = self._report.written(place, f"{{{part}}}")
+                self._report.add(place, "bad-pattern", f"`{shown}` {problem}")
         if route.key is not None and (pattern.call_parts(route.queue) or pattern.call_parts(route.key)):
             message = (
                 "`key` cannot be combined with a queue that the call names, nor contain a part of the call"

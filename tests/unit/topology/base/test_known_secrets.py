@@ -60,7 +60,7 @@ def test_a_secret_is_removed_in_every_notation(notation: str, secret: str) -> No
 @given(secret=SECRETS)
 @pytest.mark.parametrize("length", [1])
 def test_a_secret_of_any_length_is_removed_from_a_brokers_reply(length: int, secret: str) -> None:
-    assume(secret.strip('"<> '))
+    assume(secret.strip().strip('"<> '))  # which Erlang writes around every text
     known = KnownSecrets([secret], min_length=length)
     for echoed in (secret, html.escape(secret), erlang_string(secret)):
         reason = plain_reason({"error": "bad_request", "reason": f"not_base64: {echoed}"}, known)

@@ -77,17 +77,14 @@ def test_an_argument_that_rabbitmq_does_not_know_is_compared_only_if_the_file_se
     )
     assert diff(state(HIGH, exchange("tasks")), found).changes == ()
     ours = state(queue("high", arguments={"x-note": "ours"}), exchange("tasks", arguments={"x-note": "ours"}))
-    assert [change.differences() for change in diff(ours, found).changes] == [
-        [("x-note", "theirs", "ours")]
-    ] * 2
+    assert [change.differences() for change in diff(ours, found).changes] == [[("x-note", "***", "ours")]] * 2
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(True, 1), (0, False), ([1], [True]), ({"a": 1}, {"a": True})])
 def test_numbers_and_booleans_differ(wanted: Any, found: Any) -> None:
     one, other = (queue("high", arguments={"x-a": value}) for value in (wanted, found))
-    assert [change.differences() for change in diff(state(one), state(other)).changes] == [
-        [("x-a", found, wanted)]
-    ]
+    (change,) = diff(state(one), state(other)).changes
+    assert [name for name, _, _ in change.differences()] == ["x-a"]
 
 
 def test_only_named_objects_are_deleted() -> None:
@@ -184,7 +181,7 @@ def test_vhost_properties_that_the_file_does_not_set_are_ignored() -> None:
     live = state(Resource(key, {"description": "theirs", "tags": ["a"]}))
     assert actions(state(Resource(key)), live) == []
     change = diff(state(Resource(key, {"description": "ours"})), live).changes[0]
-    assert change.differences() == [("description", "theirs", "ours")]
+    assert change.differences() == [("description", "***", "ours")]
 
 
 def test_policy_properties_that_the_file_does_not_set_are_a_difference() -> None:

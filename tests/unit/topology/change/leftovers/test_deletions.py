@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from routectl.topology.base.known_secrets import KnownSecrets
 from routectl.topology.base.resources import Key, Kind, Resource, binding_key, exchange_key, queue_key
 from routectl.topology.base.selectors import selector
-from routectl.topology.change.leftovers.deletions import gone_with, in_use, resolve, unreadable_notes
+from routectl.topology.change.leftovers.deletions import (
+    gone_with,
+    in_use,
+    resolve,
+    resolve_masked,
+    unreadable_notes,
+)
 from routectl.topology.errors import AccessRefused, UsageError
 
 OLD = queue_key("/", "old")
@@ -141,3 +148,17 @@ def test_the_login_and_its_vhosts_are_in_use() -> None:
         Key(Kind.VHOST, "", ("/",)),
         Key(Kind.PERMISSION, "/", ("me",)),
     }
+
+
+def test_a_binding_is_named_as_the_plan_shows_it_with_masked_headers() -> None:
+    old, other = (binding_key("/", "jobs", "a", "", {"label": value}) for value in ("old", "other"))
+    shown, secrets = 'binding:jobs -> a "" {"label": "***"}', KnownSecrets((), fields=["label"])
+
+    def resolved(live: list[Key], *texts: str, keys: tuple[Key, ...] = ()) -> tuple[Key, ...]:
+        return resolve_masked(keys, texts, "/", live, [], [], secrets)[0]
+
+    assert resolved([old], shown) == (old,)
+    assert resolved([old], keys=(binding_key("/", "jobs", "a", "", {"label": "***"}),)) == (old,)
+    assert resolved([old, other], 'binding:jobs -> a "" {"label": "other"}') == (other,)
+    with pytest.raises(UsageError, match="names 2 objects that differ in secrets"):
+        resolved([old, other], shown)

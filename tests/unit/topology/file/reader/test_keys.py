@@ -60,7 +60,7 @@ def test_a_name_that_becomes_invalid_is_reported_at_its_key() -> None:
 def test_two_names_that_become_the_same_are_a_duplicate() -> None:
     Path("queues.yaml").write_text('version: 1\nqueues: {prod: {}, "${ENV}": {}}\n')
     assert mistakes("queues.yaml", ENV="prod") == [
-        "queues.yaml:2:20: error[duplicate-key]: duplicate key `prod`"
+        "queues.yaml:2:20: error[duplicate-key]: duplicate key `${ENV}`"
     ]
 
 
