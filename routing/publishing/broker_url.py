@@ -1,4 +1,4 @@
-"""Checks an app's broker URLs before kombu parses them, whose errors quote the password.
+"""Checks an app's broker URLs, and those of results, before kombu parses them: its errors quote the password.
 
 kombu parses a URL as one of HTTP, so that `amqp://user:pa#ss@host` has the port `pa`, and takes one without a scheme
 for a host name. Here the error says which character to encode, and quotes nothing of the URL but its scheme.
@@ -20,14 +20,17 @@ from ...topology.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_SETTINGS = ("broker_url", "broker_read_url", "broker_write_url")
+_SETTINGS = ("broker_url", "broker_read_url", "broker_write_url", "result_backend")
+#: The schemes of result backends whose URLs Celery parses as it does a broker's.
+_BACKENDS = ("redis://", "rediss://", "sentinel://")
+
 _METHODS = {"connection_for_read": "broker_read_url", "connection_for_write": "broker_write_url"}
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<authority>[^/?]*)(?P<rest>.*)", re.DOTALL)
 
 
 def check_app(app: Any) -> None:
-    """Checks the broker URLs that are known of an app, without loading its configuration.
+    """Checks the URLs of brokers and results that are known of an app, without loading its configuration.
 
     Parameters:
       app: The Celery app.
@@ -37,7 +40,9 @@ def check_app(app: Any) -> None:
     """
     for name in _SETTINGS:
         own = getattr(app.conf, name) if app.configured else app._preconf.get(name)
-        _check(app, name, os.environ.get(f"CELERY_{name.upper()}") or own)
+        value = os.environ.get(f"CELERY_{name.upper()}") or own
+        if name != "result_backend" or str(value).startswith(_BACKENDS):
+            _check(app, name, value)
 
 
 def wrap_connections(app: Any) -> None:

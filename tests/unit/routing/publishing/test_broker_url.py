@@ -86,6 +86,18 @@ def test_every_broker_of_a_list_is_checked(file: Path) -> None:
     assert_hidden(caught.value, expected)
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_a_result_backend_is_checked_if_celery_parses_its_url_likewise(used: bool) -> None:
+    app = Celery("shop", broker="memory://", backend="redis://:S3cr3t#Pw@h", set_as_current=False)
+    assert not used or app.conf.task_default_queue
+    with pytest.raises(UsageError) as caught:
+        check_app(app)
+    assert str(caught.value).startswith("`result_backend` of app `shop` must have `#` ")
+    assert_hidden(caught.value, "`%23`")
+    for backend in ("rpc://", "db+sqlite:///a#b.db", "file:///tmp/a#b", "proj.backends:Own", None):
+        check_app(Celery("shop", broker="memory://", backend=backend, set_as_current=False))
+
+
 @pytest.mark.parametrize("url", GOOD)
 def test_what_celery_can_parse_is_accepted(url: str) -> None:
     check_app(app_with(url))
