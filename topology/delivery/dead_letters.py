@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..matching import pattern
 from ..policies.of_file import applied_definitions
-from .addresses import concrete_keys, is_wildcard
-from .network import Network, links
+from .network import Network, concrete_keys, is_wildcard, links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
