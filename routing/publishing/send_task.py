@@ -64,15 +64,27 @@ def _sender(app: Any, own: Callable[..., Any] | None) -> Callable[..., Any]:
         try:
             return bound(*args, **options)
         except QueueNotFound as error:
-            router = app.amqp.__dict__.get("routectl_router")
-            if router is None or isinstance(error, UnknownQueue):
-                raise
             task = str(args[0] if args else options.get("name"))
-            queue = entity_name(options.get("queue")) or _queue_in(error)
-            raise unknown_queue(task, queue, router.body, router.origin, app.amqp.queues) from None
+            raise as_unknown_queue(app, task, options.get("queue"), error) from None
 
     send_task.wrapped_by_routectl = True  # type: ignore[attr-defined]
     return send_task
+
+
+def as_unknown_queue(app: Any, task: str, queue: Any, error: QueueNotFound) -> QueueNotFound:
+    """Returns the error for a task that an app sends to an unknown queue; Celery's own if the app uses no file.
+
+    Parameters:
+      app: The app.
+      task: The task's name.
+      queue: The caller's queue, by name or as a kombu object; None if a router of the app chose it.
+      error: Celery's error.
+    """
+    router = app.amqp.__dict__.get("routectl_router")
+    if router is None or isinstance(error, UnknownQueue):
+        return error
+    name = entity_name(queue) or _queue_in(error)
+    return unknown_queue(task, name, router.body, router.origin, app.amqp.queues)
 
 
 def _queue_in(error: QueueNotFound) -> str:

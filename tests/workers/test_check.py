@@ -136,7 +136,7 @@ def outcome(app: Celery, sender: Any) -> Any:
     except Undeliverable:
         return None, sender.sent.priority or 0
     except RoutingError as error:
-        return f"RoutingError: {error.message}"
+        return f"{type(error).__name__}: {error.message}"
     except Exception as error:  # noqa: BLE001 any error must be the reported one
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     with app.connection_for_read() as connection, connection.channel() as channel:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.app.routes import MapRoute, prepare
 from celery.beat import BeatLazyFunc, ScheduleEntry, Scheduler
+from celery.exceptions import QueueNotFound
 from celery.schedules import BaseSchedule
 from kombu.common import Broadcast
 
@@ -20,6 +21,7 @@ from ...publishing import transport
 from ...publishing.broker_url import check_app
 from ...publishing.rate_limits import RateLimits
 from ...publishing.router import PublishingRouter
+from ...publishing.send_task import as_unknown_queue
 from ...router import DEFAULT_SETTINGS, EARLY_OPTIONS, Router
 from ...rules.call import Call
 from ...rules.vhost import same_routing
@@ -203,6 +205,10 @@ def _sent(app: Any, name: str, passed: Mapping[str, Any], call: Call) -> Publish
         exchange, key, queue = _address(app, route)
         priority = route.get("priority")
         return PublishTarget(queue, exchange, key, None if priority is None else int(priority))
+    except QueueNotFound as error:
+        own = passed.get("queue")  # of several tasks, the error of a router is one finding
+        found = error if own is None else as_unknown_queue(app, name, own, error)
+        return PublishTarget(error=describe_exception(found))
     except (Exception, SystemExit) as error:  # noqa: BLE001 an app's own router may raise anything
         return PublishTarget(error=describe_exception(error))
 

@@ -48,7 +48,7 @@ def test_every_task_of_the_app_is_shown(folder: Path, capsys: pytest.CaptureFixt
         (', queue="low"', "task `billing.charge` sets `queue: low` itself and goes to `low`; ", "warning"),
         (
             ', queue="gone"',
-            "task `billing.charge` sets `queue: gone` itself and Celery raises QueueNotFound: ",
+            "task `billing.charge` sets `queue: gone` itself and Celery raises UnknownQueue: ",
             "error",
         ),
         (

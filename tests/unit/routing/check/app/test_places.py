@@ -55,7 +55,7 @@ app.conf.beat_schedule = {"nightly": entry, "daily": {"task": "alone", "schedule
         *("alone", "alone", None, ["alone"], []),
         [{"schedule": None, "queue": "alone"}],
     ]
-    assert tasks["billing.lost"]["error"].startswith("QueueNotFound: ")
+    assert tasks["billing.lost"]["error"].startswith("UnknownQueue: ")
     assert tasks["billing.keyed"]["error"] == (
         "it goes to exchange `tasks` with key `nothing`, which does not reach exactly one queue"
     )
