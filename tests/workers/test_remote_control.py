@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -207,3 +208,24 @@ def test_a_queue_that_is_recreated_with_another_type_is_consumed_again(
     until(lambda: taken(app, worker) == {"high"})
     project.delete("queues", "low")
     project.provision()
+
+
+def test_a_worker_at_a_connection_limit_waits_for_its_end(
+    app: Celery, project: Project, worker: WorkerProcess
+) -> None:
+    refused = re.compile(r"\[\S+ (\d+):(\d+):(\d+),.*Cannot connect .*limit")
+    limit = f"vhost-limits/{project.path}/max-connections"
+
+    def refusals() -> list[tuple[str, ...]]:
+        for each in project.management.get(f"vhosts/{project.path}/connections"):  # listed after some seconds
+            project.management.request("DELETE", f"connections/{quote(each['name'], safe='')}")
+        return refused.findall(worker.text)
+
+    project.management.put(limit, {"value": 0})
+    try:
+        times = until(lambda: len(found := refusals()) > 2 and found)
+    finally:
+        project.management.delete(limit)
+    hours, minutes, seconds = (int(last) - int(first) for first, last in zip(times[0], times[2], strict=True))
+    assert (hours * 3600 + minutes * 60 + seconds) % 86400 >= 3
+    assert until(lambda: app.send_task("report").get(timeout=60))[2] == "high"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Celery's step for remote control.
 CONTROL_STEP = "celery.worker.consumer.control:Control"
+
+#: Seconds between two attempts to connect to a broker that refuses, such as at a connection limit.
+_REFUSED_INTERVAL = 2.0
 
 
 def reconnecting_class(base: Any) -> Any:
@@ -71,6 +75,11 @@ class ReconnectMixin:
         if transport.of(connection.transport.driver_type).amqp:
             connection.drain_events = partial(_drain, connection)
         return connection
+
+    def on_connection_error_before_connected(self, error: Exception) -> None:
+        """Logs the error, and pauses: Celery by itself only does so if no broker answers."""
+        super().on_connection_error_before_connected(error)  # type: ignore[misc]
+        time.sleep(_REFUSED_INTERVAL)
 
     def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
         """The connection for the worker's events, without publisher confirms, and read without waiting.
