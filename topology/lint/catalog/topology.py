@@ -89,7 +89,7 @@ RULES = (
         severity=Severity.WARNING,
         summary="RabbitMQ does not evaluate an argument, or does not know a policy key",
         why="It accepts an unknown argument silently and ignores it, so a misspelt limit does not limit anything. It "
-        "refuses an unknown policy key.",
+        "refuses an unknown key of a policy, and an unknown parameter of a shovel or an upstream.",
         example="queues: {high: {arguments: {x-max-lenght: 1000}}}",
         fix="Use the field that the help names, or remove the argument if no plugin evaluates it.",
     ),
