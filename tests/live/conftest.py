@@ -73,9 +73,9 @@ class Command:
 
     def local(self, *words: str) -> Result:
         """Runs a command that contacts no broker."""
-        self._capsys.readouterr()
+        self.capsys.readouterr()
         code = run([*words, "-f", str(self.path)])
-        printed = self._capsys.readouterr()
+        printed = self.capsys.readouterr()
         assert "Traceback" not in printed.err
         return Result(code, printed.out, printed.err)
 

@@ -82,16 +82,19 @@ shovels:
     dest_publish_properties: {{message_id: "${{A12}}"}}
 """
 
-#: What the broker refuses, and so quotes.
-REFUSED = """\
-  refused:
-    src_uri: "amqp://app:${{U1}}@localhost:1"
-    src_queue: q
-    src_consumer_args: {{x-note: "${{A10}}"}}
-    dest_uri: "amqp://localhost:1?password=${{U2}}"
-    dest_publish_properties: {{headers: {{label: "${{A11}}"}}, unknown: "${{A11}}"}}
+#: What is refused beforehand.
+FORESEEN = """
 policies: {{p: {{pattern: q, apply_to: queues, definition: {{arguments: {{note: "${{A20}}"}}}}}}}}
 operator_policies: {{o: {{pattern: q, apply_to: queues, definition: {{arguments: {{note: "${{A21}}"}}}}}}}}
+"""
+
+#: What the broker refuses.
+REFUSED = """\
+  refused:
+    src_uri: "amqp://app:${{U1}}@/none"
+    src_queue: q
+    dest_uri: "amqp://localhost:1?password=${{U2}}"
+    dest_publish_properties: {{correlation_id: "${{A11}}"}}
 """
 _TEXT_PLACES, _DIGIT_PLACES, _URL_PLACES = 22, 4, 3
 _VALUES = st.lists(
@@ -151,9 +154,12 @@ def test_no_value_of_a_variable_is_shown_at_any_time(
     try:
         with caplog.at_level(logging.DEBUG, "routectl"):
             used.use(*first)
-            routectl.write(whole)
+            routectl.write(whole + FORESEEN.format(vhost=vhost))
             _show_everything(used)
-            assert "3 failed" in used.run("apply", "--yes", "-v")
+            assert "1 problem" in used.run("plan")
+            used.run("apply", "--yes", "-v")
+            routectl.write(whole)
+            assert "1 failed" in used.run("apply", "--yes", "-v")
             used.run("apply", "--yes", "--format", "json", "--debug")
             routectl.write(ACCEPTED.format(vhost=vhost))
             assert "No changes" in used.run("plan")
