@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 import time
@@ -30,6 +31,9 @@ from .children.sitecustomize import CONNECT_TIMEOUT
 
 _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
 
+#: Bytes that the brokers of a run may take.
+_MEMORY = 4 << 30
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Creates the folder that the processes of this run share; xdist workers inherit its name."""
@@ -39,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     brokers.share_ports()
     _wait_for_busy_brokers()
     if not hasattr(config, "workerinput"):
-        os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-")
+        os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-", dir=_in_memory())
         os.environ[_PID] = str(os.getpid())
 
 
@@ -48,6 +52,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         brokers.release(Path(os.environ.pop(_RUN)))
         del os.environ[_PID]
+
+
+def _in_memory() -> str | None:
+    """A folder in memory for the run's brokers, if there is enough; None for the usual one, or if TMPDIR names it.
+
+    RabbitMQ writes each change through to the disk, and a disk that others keep busy makes it wait for seconds.
+    """
+    folder = "/dev/shm"
+    if "TMPDIR" in os.environ or not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    return folder if shutil.disk_usage(folder).free > _MEMORY else None
 
 
 def _wait_for_busy_brokers() -> None:
