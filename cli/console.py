@@ -68,7 +68,8 @@ class Console:
         except BrokenPipeError:
             # The reader of our output, such as `head`, exited. What the command does does not depend on its readers.
             stream = sys.stderr if err else sys.stdout
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            with open(os.devnull, "w") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())
 
     @property
     def json(self) -> bool:

@@ -209,7 +209,8 @@ def _count_warnings(warnings: Sequence[Finding], files: list[str]) -> str:
     options = [] if files == [_DEFAULT_FILE] else [word for name in files for word in ("-f", name)]
     codes = listed(dict.fromkeys(warning.code for warning in warnings), 3)
     about = f"{count_text(len(warnings), 'warning')} about {' + '.join(files)} ({codes})"
-    return printable(f"note: {about}: `{shlex.join(['routectl', 'lint', *options])}` shows them")
+    what = "it" if len(warnings) == 1 else "them"
+    return printable(f"note: {about}: `{shlex.join(['routectl', 'lint', *options])}` shows {what}")
 
 
 def unaccepted_warnings(loaded: Loaded) -> list[Finding]:

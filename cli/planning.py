@@ -123,11 +123,12 @@ def how_to_apply(planned: Planned, path: Path) -> str:
         name = parameter.name or ""
         if name not in _REPEATED or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        value = str(context.params[name]).removesuffix(".0")
-        if mask_urls(value) != value:
+        option, value = max(parameter.opts, key=len), context.params[name]
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if mask_urls(text) != text:
             variables.append(str(parameter.envvar))
         else:
-            words += [max(parameter.opts, key=len)] + ([] if value == "True" else [value])
+            words += [option] if value is True else [option, text]
     risks = dict.fromkeys(risk for change in planned.plan.changes for risk in change.risks)
     words += [word for risk in risks for word in ("--allow", risk)]
     given = (

@@ -200,13 +200,24 @@ def _deliver(console: Console, files: dict[str, str], shown: str, options: dict[
     for name, text in files.items():
         write_file(folder / name, f"{header}{text.rstrip()}\n")
         console.say(f"wrote {folder / name}")
+    suffixes = {Path(name).suffix for name in files}  # of this format
     for name in sorted(
-        path.name for path in folder.iterdir() if path.name not in files and _begins(path, header)
+        path.name
+        for path in _files(folder)
+        if path.name not in files and path.suffix in suffixes and _begins(path, header)
     ):
         stop = f"systemctl disable --now {name}" if name.endswith(".service") else f"kubectl delete -f {name}"
         console.say(
             f"{folder / name} is left from an earlier run: stop what it runs (`{stop}`), and delete it"
         )
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files in a folder; none if it cannot be listed."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _begins(path: Path, header: str) -> bool:

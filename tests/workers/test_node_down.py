@@ -87,7 +87,7 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
         two.start()
         for worker in (running, started):
             for queue in ("low", "safe"):
-                worker.wait_for(f"queue `{queue}` is available again")
+                worker.wait_for(rf"(?s)queue `{queue}` is available again.*Started consuming from {queue}")
         for task in ("low:resize", "billing.charge"):
             sent = [app.send_task(task) for _ in range(20)]
             assert {result.get(timeout=60)[0] for result in sent} == {"all", "low"}

@@ -67,7 +67,10 @@ class KnownSecrets:
 
     def _field(self, found: re.Match[str]) -> str:
         """A field in JSON, with a mask in place of a value that is not public."""
-        public = str(json.loads(found["value"])) in self._public
+        try:
+            public = str(json.loads(found["value"])) in self._public
+        except ValueError:  # it only looks like JSON
+            public = False
         return found[0] if public else f'{found["name"]}: "{MASK}"'
 
     def hide_all(self, value: Any) -> Any:

@@ -21,7 +21,12 @@ _AUTHORIZATION = re.compile(r"(?P<scheme>bearer|basic|token)\s+\S+", re.IGNORECA
 
 _SCHEME = re.compile(r"(bearer|basic|token)\s+", re.IGNORECASE)
 _BEARER = re.compile(r"bearer\s+(?P<token>\S+)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"://[^/?\s]*?:(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)")
+_URL_PASSWORD = re.compile(
+    r"://[^/?\s]*?:(?!\d{1,5}[/?,])(?P<password>[^\s]+)@|[?&]password=(?P<option>[^&\s]+)"
+)
+
+#: Letters from which on a text without digits is taken for a token.
+_LONG = 16
 
 Span = tuple[int, int]
 
@@ -121,7 +126,9 @@ def has_password(written: str) -> bool:
 def is_bearer_token(written: str) -> bool:
     """Whether a text is the value of an `Authorization` header with its token written out."""
     found = _BEARER.fullmatch(written)
-    return found is not None and not only_variables(found["token"])
+    if found is None or only_variables(found["token"]):
+        return False
+    return len(found["token"]) >= _LONG or any(letter.isdigit() for letter in found["token"])
 
 
 def literal_secret(value: Any, name: str = "") -> str | None:

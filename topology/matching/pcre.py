@@ -16,13 +16,14 @@ _CLASSES = frozenset(
         *("space", "word", "xdigit"),
     }
 )
-#: Text with rules of its own: quotes, free spacing, verbs, a repeat that only PCRE2 knows, and the end of text in PCRE.
-_OTHER_RULES = re.compile(r"\\[QE]|\(\?[a-zA-Z^-]*x|\(\*[A-Za-z:]|\{,|\x00")
+#: Text with rules of its own: quotes, free spacing, verbs, alternatives with the same groups, a repeat that only PCRE2
+#: knows, and the end of text in PCRE.
+_OTHER_RULES = re.compile(r"\\[QE]|\(\?\||\(\?[a-zA-Z^-]*x|\(\*[A-Za-z:]|\{,|\x00")
 #: What Python reads differently, each as one token.
 _TOKENS = re.compile(
     r"(?P<escape>\\(?:[pP]\{\^?\w+\}|c[ -~]|[xo]\{\w+\}|.))"
     r"|(?P<set>\[\^?\]?(?:\[:[^\]:]*:\]|\\.|[^\]\\])*\])"
-    r"|(?P<repeat>\{\d+(?:,\d*)?\})|(?P<comment>\(\?#[^)]*\))|(?P<branch>\(\?\|)|(?P<name>\(\?<(?![=!]))"
+    r"|(?P<repeat>\{\d+(?:,\d*)?\})|(?P<comment>\(\?#[^)]*\))|(?P<name>\(\?<(?![=!]))"
     r"|(?P<flags>\(\?[aimsx]*[uL])|(?P<behind>\(\?<[=!][^()|\[\\]*[*+])",
     re.DOTALL,
 )
@@ -88,8 +89,6 @@ def _as_python(token: re.Match[str]) -> str:
     match token.lastgroup:
         case "name":
             return "(?P<"
-        case "branch":
-            return "(?:"
         case "comment":
             return ""
         case "set":

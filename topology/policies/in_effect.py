@@ -214,7 +214,7 @@ def _override(policy: AppliedPolicy, match: Match, target: Target) -> _Override:
         settings = effective(target.queue_type, target.arguments or {}, settings)
     tied = tuple(other.name for other in (match.applied, *match.tied) if other and other is not policy)
     hidden = () if tied else tuple(lower.name for lower in match.hidden)
-    return _Override(settings_text(settings), hidden, tied if match.tied else ())
+    return _Override(settings_text(settings), hidden, tied)
 
 
 def _by_vhost(state: State, version: Version) -> dict[str, _Vhost]:

@@ -9,6 +9,7 @@ from amqp.exceptions import RecoverableConnectionError
 from celery import bootsteps
 from celery.utils.log import get_logger
 
+from ...publishing.router import router_of
 from .passive import NO_ANSWER, absent_queues, missing_queues_message
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Seconds until the first attempt to consume an unavailable queue, and at most between two.
 _FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
+
+#: The least delivery limit of a queue that is probed. All workers of a queue may probe its first task.
+_SAFE_LIMIT = 10
 
 _logger = get_logger(__name__)
 
@@ -88,8 +92,19 @@ class UnavailableQueues:
     def _retry(self, connection: Any) -> None:
         if self._is_current(connection):
             # In a thread, or a greenlet of a green pool: tasks continue meanwhile.
-            questions = (connection, tuple(self._reasons), frozenset(self._refused))
+            probed = frozenset(filter(self._can_be_probed, self._refused))
+            questions = (connection, tuple(self._reasons), probed)
             threading.Thread(target=self._ask, args=questions, daemon=True).start()
+
+    def _can_be_probed(self, name: str) -> bool:
+        """Whether a queue's tasks survive that each of its workers gets one and gives it back.
+
+        Before RabbitMQ 4.3, that counts as a delivery.
+        """
+        router = router_of(self._consumer.app)
+        queue = None if router is None else router.body.queues.get(name)
+        limit = None if queue is None else queue.delivery_limit
+        return not isinstance(limit, int) or not 0 <= limit < _SAFE_LIMIT
 
     def _ask(self, connection: Any, names: tuple[str, ...], refused: frozenset[str]) -> None:
         found = None
@@ -97,7 +112,8 @@ class UnavailableQueues:
             found = absent_queues(connection, names, refused)
         except (*connection.connection_errors, *connection.channel_errors) as error:
             _logger.debug("cannot ask for unavailable queues: %s", error)
-        self._consumer.call_soon(self._answered, connection, found)
+        finally:
+            self._consumer.call_soon(self._answered, connection, found)
 
     def _answered(self, connection: Any, found: AbsentQueues | None) -> None:
         if not self._is_current(connection):
@@ -124,6 +140,8 @@ class UnavailableQueues:
         """
         _logger.info("queue `%s` is available again", name)
         self.discard(name)
+        queues = self._consumer.app.amqp.queues
+        queues.select_add(queues[name])  # before 5.7, Celery does not consume it after a reconnect
         try:
             self._consumer.add_task_queue(name)
         except connection.channel_errors as error:

@@ -74,6 +74,9 @@ def test_units_of_an_earlier_run_are_named_and_those_of_others_are_not(
     [line] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("wrote ")]
     assert line == f"units/{left} is left from an earlier run: stop what it runs (`{stop}`), and delete it"
     assert (folder / "units" / left).exists()
+    other = "kubernetes" if kind == "systemd" else "systemd"
+    assert workers("--format", other, "--out", "units", *USER[other]) == 0
+    assert "earlier run" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def _long_patterns(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]
                 f"{change.key} has a regular expression of more than {_MOST_BYTES} bytes, which RabbitMQ "
                 f"{'.'.join(map(str, facts.version))} refuses",
                 "shorten it, or split it into several",
+                change.key,
             )
 
 

@@ -33,7 +33,7 @@ def missing_plugins(
             found.setdefault(problem, {})[change.key] = None
     for (message, hint), keys in found.items():
         one = next(iter(keys)) if len(keys) == 1 else None
-        yield Problem(f"{listed(map(str, keys))} cannot be created: {message}", hint, one)
+        yield Problem(f"{listed(map(str, keys))} cannot be applied: {message}", hint, one)
 
 
 def _missing(

@@ -30,4 +30,5 @@ def exceeded_queue_limits(changes: Sequence[Change], wanted: State, live: State)
             yield Problem(
                 f"`max_queues` of vhost `{vhost}` is {most}: it has {existing[vhost]}, and the plan creates {number}",
                 "raise its `max_queues`, or first delete queues that are not needed, in a separate apply",
+                key,
             )

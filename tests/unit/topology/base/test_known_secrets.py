@@ -121,3 +121,10 @@ def test_documents_are_cleaned_in_keys_and_values() -> None:
 def test_secrets_are_found_in_plain_data_and_not_shown() -> None:
     assert secrets_in({"a": [Secret("x"), {"b": (Secret("y"), "z")}], "c": 1}) == ["x", "y"]
     assert "S3cr3t#1" not in repr(KnownSecrets(["S3cr3t#1"]))
+
+
+@pytest.mark.parametrize("value", ["2024-01-01", "007", '"a\\x41b"', '"eu"', "1e5"])
+def test_a_field_is_hidden_also_where_its_value_is_not_json(value: str) -> None:
+    known = KnownSecrets([], public={"us"}, fields={"region"})
+    assert known.hide(f'{{"region": {value}, "zone": "us"}}').startswith('{"region": "***"')
+    assert known.hide('{"region": "us"}') == '{"region": "us"}'

@@ -235,6 +235,17 @@ def test_headers_options_and_arguments_have_no_literal_secret(
     assert WORD not in everything_shown(error)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://h:8443/users/@me", "redis://cache:6379/0,worker@%h", "Bearer bonds", "amqp://h:5672,u@other"],
+)
+def test_a_port_is_no_password_and_a_word_no_token(tmp_path: Path, text: str) -> None:
+    headers = (
+        f"queues: {{q: {{}}}}\nroutes: [{{tasks: a, queue: q, headers: {{note: '{text}'}}}}]\nunmatched: q"
+    )
+    assert Folder(tmp_path).load(body(headers)).topology.routes[0].headers == {"note": text}
+
+
 def test_a_profile_has_no_url_with_a_password_in_its_options(tmp_path: Path) -> None:
     text = f"queues: {{q: {{}}}}\nworkers: {{w: {{queues: [q], options: '--statedb redis://u:{WORD}@h'}}}}"
     error = refused(tmp_path, body(text))

@@ -35,7 +35,8 @@ ACCEPTED = re.findall(
     r"\S+",
     r"""
 ^$ .* ^(?!amq\.) a*+ a{2}+ (?>a) (?<n>a)\k<n> (?P<n>a)(?P=n) \p{L} \h \e [[:alpha:]-] [\w.-] []a] [^]] (?i)x (?-i)x
-(?|a|b) (a)(?1) \1(a) \12 (?#a()b (*UTF8)a a(*F) \Q(\E (?<=a|bc)d a{,3} a{ } a] \x{41} \z é|😀 (?(?=a)b|c)
+(?|a|b) (?|(?<n>a)|(?<n>b)) (a)(?1) \1(a) \12 (?#a()b (*UTF8)a a(*F) \Q(\E (?<=a|bc)d a{,3} a{ } a] \x{41}
+\z é|😀 (?(?=a)b|c)
 """,
 )
 #: Accepted by some versions of Erlang alone.

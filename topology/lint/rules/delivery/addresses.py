@@ -145,13 +145,14 @@ def _unbound(base: ValuePath, body: Body, book: AddressBook, report: Reporter) -
         why = (
             f"it would mix them with those of {mixed}"
             if others
-            else "RabbitMQ takes at most two `#` in a key"
+            else "RabbitMQ takes at most two `#` in a key, from 4.3.5 on"
         )
         message = (
             f"delayed tasks for `{name}` with the key `{key}` do not arrive: the binding `{delayed_key(key)}` that "
             f"Celery needs for them is left out, since {why}"
         )
-        help_ = "use no key that is the end of another; or remove this one once no task is sent with it"
+        other = "use no key that is the end of another" if others else "use a key with at most one `#`"
+        help_ = f"{other}; or remove this one once no task is sent with it"
         report.add(path, "delay-key", message, help_)
 
 

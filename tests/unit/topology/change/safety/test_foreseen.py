@@ -72,7 +72,7 @@ def test_missing_plugins_are_named_unless_they_are_unknown() -> None:
     desired = state(SHOVEL)
     assert problems(desired, ADMIN) == [
         (
-            "parameter shovel s cannot be created: the broker lacks the plugin for `shovel`",
+            "parameter shovel s cannot be applied: the broker lacks the plugin for `shovel`",
             "enable it with `rabbitmq-plugins enable rabbitmq_shovel`",
         ),
     ]
@@ -84,12 +84,12 @@ def test_keys_of_policies_need_their_plugin_too() -> None:
     federated = [policy(name, **{"federation-upstream-set": "all"}) for name in ("a", "b")]
     desired = state(*federated, policy("c", **{"max-length": 1, "shards-per-node": 2}))
     sharding = (
-        "policy c cannot be created: the broker lacks the plugin for the policy key `shards-per-node`",
+        "policy c cannot be applied: the broker lacks the plugin for the policy key `shards-per-node`",
         "enable it with `rabbitmq-plugins enable rabbitmq_sharding`",
     )
     assert problems(desired, ADMIN) == [
         (
-            "policy a, policy b cannot be created: the broker lacks the plugin for the policy key "
+            "policy a, policy b cannot be applied: the broker lacks the plugin for the policy key "
             "`federation-upstream-set`",
             "enable it with `rabbitmq-plugins enable rabbitmq_federation`",
         ),
@@ -103,7 +103,7 @@ def test_only_a_plugin_that_rabbitmq_does_not_come_with_may_define_more_keys() -
     desired = state(policy("p", **{"max-lenght": 1}))
     assert problems(desired, ADMIN) == [
         (
-            "policy p cannot be created: RabbitMQ does not know the policy key `max-lenght`",
+            "policy p cannot be applied: RabbitMQ does not know the policy key `max-lenght`",
             "correct it, or enable the plugin that defines it",
         )
     ]
