@@ -26,6 +26,7 @@ _TEXTS = st.text(
     min_size=6,
     max_size=24,
 ).filter(lambda text: text.strip() == text)
+_TEXTS = _TEXTS.map(lambda text: f"s3{text}")  # no word of the output, which a value may be
 _DIGITS = st.integers(min_value=100_000, max_value=2**53).map(str)
 
 #: Where a value, and not a name, can come from a variable; each place has its own. The broker accepts all of it.
