@@ -15,7 +15,7 @@ from celery import bootsteps
 from ...publishing import transport
 
 #: Seconds that the broker has to confirm a consumer; and another one, once a queue is unavailable.
-_CONFIRM_TIMEOUT, _NEXT_TIMEOUT = 5.0, 1.0
+_CONFIRM_TIMEOUT, _NEXT_TIMEOUT = 10.0, 1.0
 
 
 class StartConsuming(bootsteps.StartStopStep):  # type: ignore[misc]
