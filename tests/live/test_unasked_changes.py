@@ -87,9 +87,9 @@ def test_arguments_that_rabbitmq_does_not_know_stay(
     assert "No changes" in routectl("plan").out
     routectl.write("exchanges: {e: {arguments: {x-owner: shop}}}\nqueues: {q: {max_length: 6}}")
     shown = routectl("plan").out
-    assert "x-owner: billing -> shop" in shown
+    assert shown.count("x-owner") == 1
+    assert "x-owner: *** -> shop" in shown  # the old value may be from a variable
     assert "x-max-length: 5 -> 6" in shown
-    assert "x-owner: billing -> unset" not in shown
 
 
 @pytest.mark.parametrize(
