@@ -107,8 +107,17 @@ def broker(run_folder: Path) -> Broker:
 def management(broker: Broker) -> Iterator[Management]:
     """Raw calls to the shared broker's management API."""
     client = Management(broker.management)
+    _wait_for_statistics(client)
     yield client
     client.close()
+
+
+def _wait_for_statistics(management: Management) -> None:
+    """Waits until the broker says which plugins it runs, which takes it some seconds after its start."""
+    deadline = time.monotonic() + 60
+    while not all("enabled_plugins" in node for node in management.get("nodes?columns=enabled_plugins")):
+        assert time.monotonic() < deadline, "the broker does not report its plugins"
+        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ Uri = Annotated[Secret, BeforeValidator(_uri)]
 Uris = Annotated[tuple[Uri, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_URI_SCHEMA)]
 Protocol = Literal["amqp091", "amqp10", "local"]
 MessageCount = Annotated[Whole, Field(ge=0)]
+#: An Erlang timer takes 32 bits of milliseconds; more than that ends all links of a broker.
+_LONGEST_DELAY = (2**32 - 1) // 1000
 AckMode = Literal["on-confirm", "on-publish", "no-ack"]
 
 
@@ -115,7 +117,7 @@ class _UpstreamOptions(_Parameter):
         None, ge=0, description="Maximum number of unacknowledged messages on a link."
     )
     reconnect_delay: WholeSeconds | None = Field(
-        None, description="Delay before a link reconnects, in seconds."
+        None, le=_LONGEST_DELAY, description="Delay before a link reconnects, in seconds."
     )
     ack_mode: AckMode | None = Field(None, description="When the link acknowledges messages to the upstream.")
     max_hops: Whole | None = Field(
@@ -250,7 +252,7 @@ class Shovel(_Parameter):
         description="When the shovel acknowledges messages to the source; `on-confirm`, the default, is the safest.",
     )
     reconnect_delay: WholeSeconds | None = Field(
-        None, description="Delay before the shovel reconnects, in seconds."
+        None, le=_LONGEST_DELAY, description="Delay before the shovel reconnects, in seconds."
     )
     arguments: Arguments = Field(
         default_factory=dict, description="Additional parameters, passed through unchanged."

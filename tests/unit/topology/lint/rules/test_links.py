@@ -47,6 +47,10 @@ def test_shovels_that_work(tmp_path: Path, settings: str) -> None:
             f"{ENDS}, src_protocol: local, dest_queue: b",
             "missing-key: a shovel needs a source: `src_queue` or `src_exchange`",
         ),
+        (
+            f"{PLAIN}, reconnect_delay: 50d",
+            "wrong-value: `reconnect_delay` must be at most 4294967, not `50d`",
+        ),
         (f"{PLAIN}, src_exchange: x", "conflict: the source of a shovel is a queue or an exchange, not both"),
         (
             f"{PLAIN}, dest_exchange: x",
