@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amqp.exceptions import RecoverableConnectionError
+from amqp.exceptions import NotAllowed, RecoverableConnectionError
 from celery.utils.imports import symbol_by_name
 
 from ...publishing import transport
@@ -80,6 +80,12 @@ class ReconnectMixin:
         """Logs the error, and pauses: Celery by itself only does so if no broker answers."""
         super().on_connection_error_before_connected(error)  # type: ignore[misc]
         time.sleep(_REFUSED_INTERVAL)
+
+    def on_connection_error_after_connected(self, error: Exception) -> None:
+        """Does the same for a refused connection while Celery has the lost one: 5.5 keeps it until it has another."""
+        super().on_connection_error_after_connected(error)  # type: ignore[misc]
+        if isinstance(error, NotAllowed):
+            self.on_connection_error_before_connected(error)
 
     def connection_for_write(self, url: Any = None, heartbeat: Any = None) -> Any:
         """The connection for the worker's events, without publisher confirms, and read without waiting.
