@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from .validation import SourcePositions, findings_of
 _MAX_ROUNDS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loaded:
     """A valid file.
 
@@ -64,7 +64,7 @@ class Loaded:
         """
         return known_secrets(self.source, self.texts, headers)
 
-    @property
+    @cached_property
     def texts(self) -> Texts:
         """The texts of the file: which are shown, and which are not."""
         return Texts.of(self.topology)

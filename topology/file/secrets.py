@@ -71,7 +71,8 @@ class Texts:
             case Mapping():
                 self.public.update(map(str, value))
                 for item in value.values():
-                    self._add(item)
+                    if item is not None:  # most of the fields of most models
+                        self._add(item)
             case list() | tuple():
                 for item in value:
                     self._add(item)
