@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 CHARACTERS = st.characters(exclude_categories=["C", "Z"], exclude_characters="\ufeff")
 NAMES = st.text(CHARACTERS, min_size=1, max_size=8).filter(
-    lambda name: name not in (".", "..")
+    lambda name: name not in (".", "..") and not name.startswith("amq.")
 ) | st.sampled_from(
     [
         "a/b",
