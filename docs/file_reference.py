@@ -87,6 +87,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Size, "size (bytes)"),
     (types.Age, "age"),
     (types.Whole, "whole number"),
+    (types.Positive, "whole number"),
     (delivery_limit.DeliveryLimit, "whole number from -1, or `none`"),
     (links.MessageCount, "whole number"),
     (types.Name, "name"),

@@ -31,6 +31,7 @@ USERS = {
         "routing.publishing.producer",
         "routing.publishing.undeliverable",
         "routing.worker.consumer.",
+        "routing.worker.scheduling.",
     ),
     "celery": (
         "routing.app_loader",

@@ -28,6 +28,7 @@ from .types import (
     Name,
     Names,
     PlainMapping,
+    Positive,
     RoutingKey,
     Seconds,
     Texts,
@@ -352,8 +353,18 @@ class Profile(Model):
         description="Number of workers among which the shards are divided: `routectl workers` starts this many, each "
         "with its own `--share`.",
     )
-    order: Literal["fair"] = Field(
-        "fair", description="`fair`: round-robin between queues, Celery's default."
+    order: Literal["fair", "strict", "weighted"] = Field(
+        "fair",
+        description="Which task starts next: `fair`, of the queues in turn as Celery does; `strict`, of the first "
+        "queue in `queues` that has one; `weighted`, in the proportions of `weights`.",
+    )
+    weights: dict[Name, Positive] = Field(
+        default_factory=dict,
+        description="With `order: weighted`: each queue's share of the tasks that start.",
+    )
+    reserve: dict[Name, Positive] = Field(
+        default_factory=dict,
+        description="Slots of the worker that only this queue and those before it in `queues` use. Not with `fair`.",
     )
     concurrency: Whole | None = Field(None, ge=1, description="Number of concurrent tasks (`-c`).")
     prefetch_multiplier: Whole | None = Field(

@@ -228,6 +228,7 @@ _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
+Positive = Annotated[Whole, Field(ge=1)]
 Milliseconds = Annotated[
     int,
     BeforeValidator(_in_milliseconds),

@@ -1,0 +1,1 @@
+"""Workers that start tasks in the order of their profile: strict or weighted."""

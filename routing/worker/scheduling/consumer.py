@@ -1,0 +1,197 @@
+"""Takes the place of kombu's consumer in Celery's worker: consumes by a scheduler."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from kombu import Consumer
+from kombu.utils.text import version_string_as_tuple
+
+from .channel import AsynchronousChannel
+from .scheduler import Scheduler
+from .slots import QUEUE, WorkerSlots
+from .wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .order import Order
+
+#: Channels for gets. A quorum queue answers one get of a channel after the other.
+_CHANNELS = 4
+
+#: Since this version, a message that is given back does not count towards the delivery limit of a quorum queue.
+_FREE_RETURNS = (4, 3)
+
+#: Seconds in which a worker that ends waits for messages that are under way to it.
+_LAST_ANSWERS = 1.0
+
+#: Seconds between two looks at the slots: Celery does not report the end of a task that was revoked in time.
+_LOOK_INTERVAL = 1.0
+
+
+class OrderedConsumer(Consumer):  # type: ignore[misc]
+    """Has the interface of kombu's consumer as far as Celery's worker uses it.
+
+    Parameters:
+      worker: Celery's consumer, which owns the connection.
+      order: The order of the worker's profile.
+      quorum: The queues of the file that are quorum queues.
+      channel: As for kombu's consumer, like the other parameters.
+    """
+
+    def __init__(
+        self, worker: Any, order: Order, quorum: frozenset[str], channel: Any, **options: Any
+    ) -> None:
+        self.channel: Any
+        super().__init__(channel, **options)
+        self._worker, self._order, self._quorum = worker, order, quorum
+        self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
+        self._scheduler: Scheduler | None = None
+        self._calls: deque[Callable[[Scheduler], None]] = deque()
+        self._channels: list[AsynchronousChannel] = []
+        self._next_channel, self._next_tag = count(), count()
+        self._tags: dict[str, str] = {}  # of the consumers, by queue
+        self._listened: dict[str, str] = {}  # queues by consumer tag, also of cancelled ones
+        self._look: Any = None
+
+    # What Celery calls
+
+    def consume(self, no_ack: Any = None) -> None:
+        """Starts, or takes up queues that were added."""
+        if self._scheduler is None:
+            self._open()
+        queues = tuple(self._queues)
+        self._do(lambda scheduler: scheduler.consume(queues))
+
+    def _open(self) -> None:
+        worker = self._worker
+        self._channels = [AsynchronousChannel(worker.connection.connection, self) for _ in range(_CHANNELS)]
+        for channel in self._channels:
+            channel.open()
+            channel.basic_qos(0, 1, False)
+        slots = WorkerSlots(worker, self.start, reserves=bool(self._order.reserve))
+        self._scheduler = Scheduler(self._order, self, slots, time.monotonic, self._wake_at)
+        self._wakeup.open()
+        worker.pool.on_task_end = self._wakeup.task_ended
+        self._look = worker.timer.call_repeatedly(_LOOK_INTERVAL, self._wakeup)
+
+    def cancel(self) -> None:
+        """Stops: what has not started is ready for other workers at once."""
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is None:
+            return
+        self._worker.pool.on_task_end = None
+        self._worker.timer.cancel(self._look)
+        self._wakeup.close()
+        scheduler.close()
+        end = time.monotonic() + _LAST_ANSWERS
+        while any(channel.unanswered for channel in self._channels) and time.monotonic() < end:
+            with suppress(TimeoutError):
+                self._worker.connection.drain_events(timeout=_LAST_ANSWERS / 10)
+
+    close = cancel
+
+    def cancel_by_queue(self, queue: Any) -> None:
+        """Takes no more tasks of a queue."""
+        self._queues.pop(getattr(queue, "name", queue), None)
+        queues = tuple(self._queues)
+        self._do(lambda scheduler: scheduler.consume(queues))
+
+    def consuming_from(self, queue: Any) -> bool:
+        """Whether tasks of a queue are taken."""
+        return self._scheduler is not None and getattr(queue, "name", queue) in self._queues
+
+    def qos(self, *_: Any, **__: Any) -> None:
+        """Does nothing: no task is fetched before it can start."""
+
+    # What the scheduler asks of the broker
+
+    def get(self, queue: str) -> None:
+        """Sends a get by the next channel."""
+        self._channels[next(self._next_channel) % _CHANNELS].get(queue)
+
+    def listen(self, queue: str) -> None:
+        """Starts a consumer with a window of one message."""
+        tag = self._tags[queue] = f"{self.tag_prefix}{queue}/{next(self._next_tag)}"
+        self._listened[tag] = queue
+        self._channels[0].listen(queue, tag, self._queues[queue].consumer_arguments or {})
+
+    def stop_listening(self, queue: str) -> None:
+        """Cancels the consumer."""
+        self._channels[0].stop_listening(self._tags.pop(queue))
+
+    def can_get(self, queue: str) -> bool:
+        """Not from a queue that goes with its last consumer, or that serves a single one."""
+        found = self._queues[queue]
+        return not found.auto_delete and not (found.queue_arguments or {}).get("x-single-active-consumer")
+
+    def can_give_back(self, queue: str) -> bool:
+        """Whether the broker counts no delivery limit down by it."""
+        version = self._worker.connection.connection.server_properties.get("version", "0")
+        return queue not in self._quorum or version_string_as_tuple(version)[:2] >= _FREE_RETURNS
+
+    def give_back(self, queue: str, message: Any) -> None:
+        """Makes a message ready again."""
+        message.channel.give_back(message)
+
+    def start(self, queue: str, message: Any) -> None:
+        """Gives a task to Celery, which acknowledges it on the channel that it came from."""
+        message.delivery_info[QUEUE] = queue
+        mine = self.channel
+        self.channel = message.channel
+        try:
+            self._receive_callback(message)
+        finally:
+            self.channel = mine
+
+    # What the channels report
+
+    def got(self, queue: str, message: Any) -> None:
+        """A get was answered."""
+        if not self._do(lambda scheduler: scheduler.received(queue, message)):
+            self.give_back(queue, message)
+
+    def got_nothing(self, queue: str) -> None:
+        """A get found nothing."""
+        self._do(lambda scheduler: scheduler.found_empty(queue))
+
+    def got_pushed(self, tag: str, message: Any) -> None:
+        """A consumer got a message."""
+        queue, late = self._listened[tag], self._acknowledged_late(message)
+        if not self._do(lambda scheduler: scheduler.pushed(queue, message, acknowledged=not late)):
+            self.give_back(queue, message)
+
+    def _do(self, call: Callable[[Scheduler], None]) -> bool:
+        """Calls the scheduler, unless the consumer is cancelled.
+
+        In green pools, another greenlet may call while one waits for the network: the first one makes both calls.
+        """
+        if self._scheduler is None:
+            return False
+        self._calls.append(call)
+        if len(self._calls) == 1:
+            try:
+                while self._calls and self._scheduler is not None:
+                    self._calls[0](self._scheduler)
+                    self._calls.popleft()
+            finally:
+                self._calls.clear()
+        return True
+
+    def _acknowledged_late(self, message: Any) -> bool:
+        name = (message.properties.get("application_headers") or {}).get("task")
+        task = self._worker.app.tasks.get(name)
+        return task is None or bool(task.acks_late)
+
+    # When
+
+    def _turn(self, ended: bool) -> None:
+        self._do(Scheduler.slot_freed if ended else Scheduler.woken)
+
+    def _wake_at(self, at: float) -> None:
+        self._worker.timer.call_after(max(at - time.monotonic(), 0), self._wakeup)

@@ -1,0 +1,63 @@
+"""Sets up a worker whose profile has an order."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from amqp.exceptions import NotFound, PreconditionFailed
+from celery.concurrency import get_implementation
+from celery.utils.imports import symbol_by_name
+from celery.utils.log import get_logger
+from kombu import Consumer
+
+from ...publishing import transport
+from .consumer import OrderedConsumer
+from .pool import reporting_class
+
+if TYPE_CHECKING:
+    from .order import Order
+
+_logger = get_logger(__name__)
+
+
+def obey(worker: Any, order: Order, quorum: frozenset[str]) -> None:
+    """Has a worker start tasks in an order.
+
+    Parameters:
+      worker: Celery's worker, before its pool and its consumer are made.
+      order: The order of its profile.
+      quorum: The queues of the file that are quorum queues.
+    """
+    worker.pool_cls = reporting_class(get_implementation(worker.pool_cls))
+    base = symbol_by_name(worker.consumer_cls)
+    worker.consumer_cls = type("Consumer", (OrderMixin, base), {"order": order, "quorum": quorum})
+
+
+class OrderMixin:
+    """Mixed in before Celery's consumer."""
+
+    app: Any
+    order: Order
+    quorum: frozenset[str]
+    connection_errors: tuple[type[BaseException], ...]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # A get of a deleted queue, or a task that was not acknowledged in time, costs a channel: Celery connects again.
+        self.connection_errors = (*self.connection_errors, NotFound, PreconditionFailed)
+
+    def connect(self) -> Any:
+        """Connects, and has Celery's next step make our consumer for the connection."""
+        connection = super().connect()  # type: ignore[misc]
+        if transport.of(connection.transport.driver_type).amqp:
+            connection.routectl_consumer = partial(OrderedConsumer, self, self.order, self.quorum)
+            self.app.amqp.Consumer = _consumer
+        else:
+            _logger.warning("only RabbitMQ has an order: this worker takes tasks of its queues in turn")
+        return connection
+
+
+def _consumer(channel: Any, **options: Any) -> Any:
+    """The consumer of a worker's connection, and kombu's of any other."""
+    return getattr(channel, "routectl_consumer", Consumer)(channel, **options)

@@ -1,0 +1,115 @@
+"""The order of a worker profile, and the choice of the next queue by it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ....topology.model import Body, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """In which order a worker starts the tasks of its queues.
+
+    Parameters:
+      queues: The queues by name, the highest first.
+      weights: Under `weighted`, each queue's share of the tasks that start; None under `strict`.
+      reserve: Slots by queue that only this queue and higher ones use.
+    """
+
+    queues: tuple[str, ...]
+    weights: Mapping[str, int] | None = None
+    reserve: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def strict(self) -> bool:
+        """Whether no task starts while a higher queue has one."""
+        return self.weights is None
+
+    def higher(self, queue: str) -> tuple[str, ...]:
+        """The queues above one, the highest first."""
+        return self.queues[: self.queues.index(queue)]
+
+    def including(self, queues: Iterable[str]) -> Order:
+        """The order with further queues, as the lowest."""
+        added = tuple(queue for queue in queues if queue not in self.queues)
+        return replace(self, queues=(*self.queues, *added)) if added else self
+
+    def reserved_above(self, queue: str) -> int:
+        """The slots that a queue cannot use."""
+        return sum(self.reserve.get(each, 0) for each in self.higher(queue)) if self.reserve else 0
+
+
+class Choice(Protocol):
+    """Chooses the queue that is asked for a task next."""
+
+    def next(self, candidates: Sequence[str]) -> str:
+        """One of the candidates, which are in the profile's order."""
+        ...
+
+    def was_empty(self, queue: str) -> None:
+        """The broker had no task for the last choice of a queue."""
+        ...
+
+
+def choice_by(order: Order) -> Choice:
+    """The choice that a profile's order makes."""
+    return HighestFirst() if order.weights is None else SmoothShares(order.weights)
+
+
+class HighestFirst:
+    """Chooses the highest candidate."""
+
+    def next(self, candidates: Sequence[str]) -> str:
+        """The first of the candidates."""
+        return candidates[0]
+
+    def was_empty(self, queue: str) -> None:
+        """Has no influence."""
+
+
+class SmoothShares:
+    """Chooses by weight: smooth weighted round-robin, as nginx spreads requests over servers.
+
+    Every choice gives each candidate its weight as credit and takes the sum from the one with the most. A queue
+    without tasks is no candidate, so that its share goes to the others in proportion.
+
+    Parameters:
+      weights: By queue; a queue without one has 1.
+    """
+
+    def __init__(self, weights: Mapping[str, int]) -> None:
+        self._weights = weights
+        self._credit: dict[str, int] = {}
+
+    def next(self, candidates: Sequence[str]) -> str:
+        """The candidate with the most credit; of several, the first."""
+        credit = self._credit
+        for queue in candidates:
+            credit[queue] = credit.get(queue, 0) + self._weight(queue)
+        best = max(candidates, key=credit.__getitem__)
+        credit[best] -= sum(map(self._weight, candidates))
+        return best
+
+    def was_empty(self, queue: str) -> None:
+        """Forgets the queue's credit: it would owe the others tasks that it did not start, or save up while empty."""
+        self._credit[queue] = 0
+
+    def _weight(self, queue: str) -> int:
+        return self._weights.get(queue, 1)
+
+
+def order_of(body: Body, profile: Profile) -> Order | None:
+    """The order of a worker profile, for all shards of its queues; None if it is Celery's own."""
+    if profile.order == "fair":
+        return None
+
+    def by_shard(values: Mapping[str, int]) -> dict[str, int]:
+        return {shard: value for name, value in values.items() for shard in body.shards.get(name, (name,))}
+
+    weights = by_shard(profile.weights) if profile.order == "weighted" else None
+    return Order(body.consumed(profile), weights, by_shard(profile.reserve))

@@ -1,0 +1,354 @@
+"""Which task a worker asks for and starts next: a state machine without I/O.
+
+While there is work, the scheduler gets tasks one by one, from the queue that the order chooses. While there is none,
+it listens: the broker pushes the first task of whatever queue. It never waits: the answers of the broker and the ends
+of tasks are calls of its methods.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .order import choice_by
+from .room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .order import Order
+
+#: Seconds for which a queue counts as empty once it was found empty.
+EMPTY_FOR = 0.01
+
+#: Seconds within which a task that is fetched ahead of a free slot should start, at least; a round trip if it is more.
+AHEAD_FOR = 0.01
+
+#: Seconds after which a task that was fetched in vain is given back, for another worker to start.
+HOLD_FOR = 0.05
+
+#: Most tasks fetched ahead of free slots.
+_MOST_AHEAD = 32
+
+#: Most gets of a queue under way.
+_MOST_ASKED = 64
+
+#: Part of the newest value in a moving average.
+_SMOOTHING = 0.2
+
+
+class Broker(Protocol):
+    """What the scheduler asks of the broker."""
+
+    def get(self, queue: str) -> None:
+        """Asks for a task. The answer is a call of `received` or `found_empty`."""
+        ...
+
+    def can_get(self, queue: str) -> bool:
+        """Whether the queue can be asked, and be listened to for a while only."""
+        ...
+
+    def listen(self, queue: str) -> None:
+        """Has the broker push tasks, one at a time until it is acknowledged, each by a call of `pushed`."""
+        ...
+
+    def stop_listening(self, queue: str) -> None:
+        """Ends that. A task that is on its way may still be pushed."""
+        ...
+
+    def can_give_back(self, queue: str) -> bool:
+        """Whether giving back a task of the queue counts towards no delivery limit."""
+        ...
+
+    def give_back(self, queue: str, message: Any) -> None:
+        """Makes a task ready again, at its old place."""
+        ...
+
+
+class Slots(Protocol):
+    """The worker's pool: each slot runs one task at a time."""
+
+    def total(self) -> int:
+        """How many there are."""
+        ...
+
+    def busy(self) -> Mapping[str, int]:
+        """How many have a task, by the queue that it came from."""
+        ...
+
+    def start(self, queue: str, message: Any) -> None:
+        """Gives a slot a task."""
+        ...
+
+
+@dataclass(slots=True)
+class _Source:
+    """What is known about a queue.
+
+    Parameters:
+      empty_at: When it was last found empty.
+      listening: Whether the broker pushes its tasks.
+      silent: Whether nothing was pushed since it was found empty while listening, so that it is empty still.
+      asked: When gets were sent that have no answer yet.
+      window: Most gets at a time: one for a queue that was empty, and twice as many after each task.
+      only_pushed: Whether gets are impossible, so that it listens all the time.
+    """
+
+    empty_at: float = float("-inf")
+    listening: bool = False
+    silent: bool = False
+    asked: deque[float] = field(default_factory=deque)
+    window: int = 1
+    only_pushed: bool = False
+
+
+@dataclass(slots=True)
+class _Held:
+    """A task that is here and has not started.
+
+    Parameters:
+      queue: Where it came from.
+      message: The broker's message.
+      since: When it came.
+    """
+
+    queue: str
+    message: Any
+    since: float
+
+
+class Scheduler:
+    """Decides for one worker. All methods are called by one thread.
+
+    Parameters:
+      order: The profile's order.
+      broker: The worker's broker.
+      slots: The worker's pool.
+      clock: The time in seconds.
+      wake: Has `woken` called once at a time of the clock.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        broker: Broker,
+        slots: Slots,
+        clock: Callable[[], float],
+        wake: Callable[[float], None],
+    ) -> None:
+        self._order, self._broker, self._slots = order, broker, slots
+        self._clock, self._wake = clock, wake
+        self._choice = choice_by(order)
+        self._sources: dict[str, _Source] = {}
+        self._held: list[_Held] = []
+        self._woken = False
+        self._now = self._last_end = clock()
+        self._interval = 1.0  # between two ends of tasks, in seconds
+        self._round_trip = 0.0  # of a get, in seconds
+
+    # What happens
+
+    def consume(self, queues: tuple[str, ...]) -> None:
+        """Takes tasks of these queues from now on, and of no others."""
+        for queue in self._sources.keys() - set(queues):
+            self._drop(queue)
+        self._order = self._order.including(queues)
+        self._sources = {
+            queue: self._sources.get(queue) or _Source(only_pushed=not self._broker.can_get(queue))
+            for queue in self._order.queues
+            if queue in queues
+        }
+        self.step()
+
+    def received(self, queue: str, message: Any) -> None:
+        """The broker answered a get with a task."""
+        self._answered(queue)
+        if source := self._sources.get(queue):
+            source.window = min(2 * source.window, _MOST_ASKED)
+        self._take(queue, message)
+
+    def found_empty(self, queue: str) -> None:
+        """The broker answered a get with nothing: whatever comes from now on is pushed, if it listens."""
+        self._answered(queue)
+        if source := self._sources.get(queue):
+            source.empty_at, source.silent, source.window = self._clock(), source.listening, 1
+            self._choice.was_empty(queue)
+        self.step()
+
+    def pushed(self, queue: str, message: Any, *, acknowledged: bool) -> None:
+        """The broker pushed a task.
+
+        Parameters:
+          queue: Where it came from.
+          message: The broker's message.
+          acknowledged: Whether it is acknowledged when it starts; otherwise no other is pushed before its end.
+        """
+        if source := self._sources.get(queue):
+            source.silent = False
+            if source.listening and not acknowledged and not source.only_pushed:
+                self._stop_listening(queue)
+        self._take(queue, message)
+
+    def slot_freed(self) -> None:
+        """A task has ended."""
+        now = self._clock()
+        self._interval += _SMOOTHING * (min(now - self._last_end, 1.0) - self._interval)
+        self._last_end = now
+        self.step()
+
+    def woken(self) -> None:
+        """The time has come for which `wake` was called."""
+        self._woken = False
+        self.step()
+
+    def close(self) -> None:
+        """Ends: nothing starts any more, and what has not started goes back."""
+        for queue in tuple(self._sources):
+            self._drop(queue)
+        self._sources = {}
+
+    @property
+    def awaited(self) -> int:
+        """Gets whose answer has not come."""
+        return sum(len(source.asked) for source in self._sources.values())
+
+    # What to do
+
+    def step(self) -> None:
+        """Does whatever can be done now."""
+        self._now = self._clock()
+        room = self._start_held()
+        expected = Counter(held.queue for held in self._held)
+        expected.update({queue: len(source.asked) for queue, source in self._sources.items()})
+        rest = room.without(expected)
+        self._ask(rest)
+        self._check_higher(room)
+        self._listen(room, rest)
+        self._give_back(room)
+
+    def _take(self, queue: str, message: Any) -> None:
+        if queue in self._sources:
+            self._held.append(_Held(queue, message, self._clock()))
+            self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
+        else:
+            self._broker.give_back(queue, message)
+        self.step()
+
+    def _rank(self, held: _Held) -> int:
+        return self._order.queues.index(held.queue) if self._order.strict else 0
+
+    def _start_held(self) -> Room:
+        """Starts what is here and can start, unless a higher queue may have a task; returns the room that is left."""
+        room = self._room()
+        for held in tuple(self._held):
+            if room.of(held.queue) > 0 and not self._uncertain(self._above(held.queue), 2 * EMPTY_FOR):
+                self._held.remove(held)
+                self._slots.start(held.queue, held.message)
+                self._now = self._clock()  # a pool without processes or threads has run it
+                room = self._room()  # Celery does not run every task, such as a revoked one
+        return room
+
+    def _ask(self, rest: Room) -> None:
+        """Gets as many tasks as can start now, or so soon that they should be here by then.
+
+        Parameters:
+          rest: What is left for them; it is used up.
+        """
+        ahead = self._ahead()
+        while candidates := self._candidates(rest, ahead):
+            queue = self._choice.next(candidates)
+            rest.take(queue)
+            self._get(queue)
+
+    def _candidates(self, rest: Room, ahead: int) -> list[str]:
+        """The queues that can be asked for one more task."""
+        uncertain = self._uncertain(self._sources, EMPTY_FOR)
+        return [
+            queue
+            for queue in (uncertain[:1] if self._order.strict else uncertain)
+            if len(self._sources[queue].asked) < self._sources[queue].window and rest.of(queue) + ahead > 0
+        ]
+
+    def _check_higher(self, room: Room) -> None:
+        """Asks the higher queue for whose news a task waits."""
+        if self._held and not self.awaited and room.of(self._held[0].queue) > 0:
+            for queue in self._uncertain(self._above(self._held[0].queue), EMPTY_FOR)[:1]:
+                self._get(queue)
+
+    def _get(self, queue: str) -> None:
+        self._sources[queue].asked.append(self._now)
+        self._broker.get(queue)
+
+    def _listen(self, room: Room, rest: Room) -> None:
+        """Listens to empty queues whose next task can start, and not to those whose task cannot."""
+        for queue, source in self._sources.items():
+            if source.only_pushed:
+                if not source.listening:
+                    source.listening = True
+                    self._broker.listen(queue)
+            elif source.listening and room.of(queue) <= 0:
+                self._stop_listening(queue)
+            elif not source.listening and self._is_empty(source, EMPTY_FOR) and rest.of(queue) > 0:
+                source.listening = source.silent = True
+                self._broker.listen(queue)
+
+    def _stop_listening(self, queue: str) -> None:
+        source = self._sources[queue]
+        source.listening = source.silent = False
+        self._broker.stop_listening(queue)
+
+    def _give_back(self, room: Room) -> None:
+        """Gives back what could not start for a while, where that costs nothing."""
+        in_vain = [
+            held
+            for held in self._held
+            if room.of(held.queue) <= 0
+            and self._broker.can_give_back(held.queue)
+            and not self._sources[held.queue].only_pushed
+        ]
+        for held in in_vain:
+            if held.since + HOLD_FOR <= self._now:
+                self._held.remove(held)
+                self._broker.give_back(held.queue, held.message)
+            elif not self._woken:
+                self._woken = True
+                self._wake(held.since + HOLD_FOR)
+
+    def _drop(self, queue: str) -> None:
+        if self._sources[queue].listening:
+            self._stop_listening(queue)
+        for held in [held for held in self._held if held.queue == queue]:
+            self._held.remove(held)
+            self._broker.give_back(queue, held.message)
+
+    # What is known
+
+    def _answered(self, queue: str) -> None:
+        source = self._sources.get(queue)
+        if source and source.asked:
+            took = self._clock() - source.asked.popleft()
+            self._round_trip += _SMOOTHING * (took - self._round_trip)
+
+    def _is_empty(self, source: _Source, seconds: float) -> bool:
+        """Whether a queue is known to be empty, or was found empty at most so many seconds ago.
+
+        One whose tasks are only pushed counts as empty: whatever it has that may start is here.
+        """
+        return source.only_pushed or source.silent or self._now - source.empty_at <= seconds
+
+    def _uncertain(self, queues: Iterable[str], seconds: float) -> list[str]:
+        """Those of the queues that are not known to be empty."""
+        return [queue for queue in queues if not self._is_empty(self._sources[queue], seconds)]
+
+    def _above(self, queue: str) -> list[str]:
+        """The queues whose tasks start before those of a queue."""
+        higher = self._order.higher(queue) if self._order.strict else ()
+        return [each for each in higher if each in self._sources]
+
+    def _room(self) -> Room:
+        return Room(self._order, self._slots.total(), self._slots.busy())
+
+    def _ahead(self) -> int:
+        """How many tasks end before a task that is asked for now is here."""
+        return min(_MOST_AHEAD, int(max(AHEAD_FOR, self._round_trip) / max(self._interval, 1e-4)))

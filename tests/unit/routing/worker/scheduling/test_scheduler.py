@@ -1,0 +1,104 @@
+"""A scheduler starts tasks by its order, wastes no slot, and leaves an idle broker alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routectl.routing.worker.scheduling.order import Order
+
+from .simulation import Simulation, Task, inversions
+
+QUEUES = ("high", "normal", "low")
+
+#: Seconds between the publication of a task and the start of a lower one that nobody would call an inversion.
+GRACE = 0.05
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from(QUEUES),
+        st.floats(0, 2, allow_nan=False),
+        st.sampled_from([0.0005, 0.005, 0.05, 0.3]),
+    ),
+    max_size=120,
+)
+pools = st.lists(st.integers(1, 8), min_size=1, max_size=3)
+
+
+def run(
+    order: Order, tasks: list[tuple[str, float, float]], pools: list[int], **options: bool
+) -> tuple[Simulation, list[Task]]:
+    simulation = Simulation()
+    published = [simulation.publish(*task) for task in tasks]
+    for number, slots in enumerate(pools):
+        simulation.worker(order, slots, name=str(number), **options)
+    simulation.run()
+    return simulation, published
+
+
+@given(arrivals, pools, st.booleans(), st.booleans())
+@settings(max_examples=150)
+def test_every_task_starts_once_and_none_while_a_higher_one_waits(
+    tasks: list[tuple[str, float, float]], pools: list[int], late: bool, returnable: bool
+) -> None:
+    simulation, published = run(Order(QUEUES), tasks, pools, late=late, returnable=returnable)
+    assert Counter(start.task for start in simulation.starts) == Counter(published)
+    assert not inversions(simulation.starts, QUEUES, GRACE)
+
+
+@given(arrivals, st.integers(1, 8), st.booleans())
+@settings(max_examples=150)
+def test_no_task_waits_for_long_while_a_slot_is_free(
+    tasks: list[tuple[str, float, float]], slots: int, late: bool
+) -> None:
+    simulation, _ = run(Order(QUEUES), tasks, [slots], late=late)
+    ends = [(start.at + start.task.duration, start) for start in simulation.starts]
+    for start in simulation.starts:
+        # a slot is free since the last moment at which all were in use
+        busy_until = max(
+            (
+                end
+                for end, other in ends
+                if end <= start.at and sum(o.at < end <= e for e, o in ends) >= slots
+            ),
+            default=0.0,
+        )
+        assert start.at - max(busy_until, start.task.published) < 0.03
+
+
+def test_an_idle_worker_asks_the_broker_nothing() -> None:
+    simulation, _ = run(Order(QUEUES), [("low", 0.5, 0.01)], [4])
+    before = len(simulation.operations)
+    simulation.run(until=100)
+    assert len(simulation.operations) == before
+    assert [start.wait < 0.003 for start in simulation.starts] == [True]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_weights_are_the_shares_of_saturated_queues(late: bool) -> None:
+    order = Order(QUEUES, {"high": 5, "normal": 3, "low": 2})
+    simulation, _ = run(order, [(queue, 0, 0.005) for queue in QUEUES * 600], [3], late=late)
+    shares = Counter(start.task.queue for start in simulation.starts[:1000])
+    assert shares["high"] == pytest.approx(500, abs=10)
+    assert shares["normal"] == pytest.approx(300, abs=10)
+
+
+def test_the_share_of_an_idle_queue_goes_to_the_others() -> None:
+    order = Order(QUEUES, {"high": 5, "normal": 3, "low": 2})
+    tasks = [(queue, 0, 0.005) for queue in ("high", "low") * 600]
+    simulation, _ = run(order, tasks, [3])
+    shares = Counter(start.task.queue for start in simulation.starts[:700])
+    assert shares["high"] == pytest.approx(500, abs=10)
+
+
+def test_reserved_slots_take_only_tasks_of_this_queue_and_higher_ones() -> None:
+    order = Order(("high", "low"), reserve={"high": 1})
+    tasks = [("low", 0, 1.0)] * 10 + [("high", 0.25 + 0.37 * number, 0.02) for number in range(20)]
+    simulation, _ = run(order, tasks, [2])
+    assert max(start.wait for start in simulation.starts if start.task.queue == "high") < 0.05
+    starts = sorted(start.at for start in simulation.starts if start.task.queue == "low")
+    assert all(later - earlier > 0.99 for earlier, later in pairwise(starts))
