@@ -41,10 +41,13 @@ class Deadline:
         """Whether no time is left."""
         return self._end is not None and time.monotonic() >= self._end
 
-    def within(self, seconds: float | None) -> float | None:
-        """Returns the shorter of a time limit and what is left."""
+    def within(self, seconds: float | None, attempts: int = 1) -> float | None:
+        """Returns the shorter of a time limit and what is left for each of several attempts."""
         left = self.left()
-        return seconds if left is None else left if seconds is None else min(seconds, left)
+        if left is None:
+            return seconds
+        left /= attempts
+        return left if seconds is None else min(seconds, left)
 
 
 class Guard:
@@ -106,6 +109,8 @@ class Guard:
 def connect(client: Any, deadline: Deadline) -> None:
     """Connects to the first broker of a failover list that accepts.
 
+    Each may take its part of the time that is left, so that one that does not answer leaves time for the others.
+
     Parameters:
       client: A kombu connection that is not connected.
       deadline: When to give up.
@@ -114,9 +119,9 @@ def connect(client: Any, deadline: Deadline) -> None:
       Unconnected: None accepts.
     """
     failed: list[tuple[str, Exception]] = []
-    for _ in range(max(len(client.alt or ()), 1)):
+    for left_to_try in range(max(len(client.alt or ()), 1), 0, -1):
         own = client.connect_timeout
-        client.connect_timeout = deadline.within(own or None)
+        client.connect_timeout = deadline.within(own or None, left_to_try)
         try:
             client.ensure_connection(max_retries=0, reraise_as_library_errors=False)
         except client.recoverable_connection_errors as error:

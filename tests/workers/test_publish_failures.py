@@ -199,7 +199,7 @@ def test_the_next_broker_of_a_failover_list_gets_the_task(project: Project, prox
     with proxy.stalled():
         error, _ = failure(app)
         assert f"broker {error.broker} did not answer" in str(error)
-        send(app)
+        send(app)  # though the next to be tried may be the one that does not answer
 
 
 def test_a_login_that_fails_and_a_vhost_that_is_missing_are_explained(project: Project) -> None:
