@@ -83,6 +83,7 @@ queues:
     "Queue": """
 queues:
   high: {type: quorum, delivery_limit: 20, message_ttl: 7d}
+  low: {type: quorum, max_wait: 1m}
   thumbs: {max_length: 10000, overflow: reject-publish, max_priority: 3}
   audit: {type: stream, max_age: 30D, max_length_bytes: 20GiB}
   once: {arguments: {x-message-deduplication: true}} # evaluated by a plugin
@@ -161,5 +162,6 @@ queues: {high: , low: }
 workers:
   high: {queues: high, concurrency: 8, prefetch_multiplier: 1, acks_late: true}
   low: {queues: [low, high], pool: threads, time_limit: 5m, options: [--without-gossip]}
+  all: {queues: [high, low], order: weighted, weights: {high: 4, low: 1}, reserve: {high: 1}, concurrency: 4}
 """,
 }

@@ -133,7 +133,7 @@ def _unsupported_by(queue_type: str) -> frozenset[str]:
         return frozenset()
     unsupported = {name for name, support in support_of(Queue).items() if support.on(queue_type) is None}
     if queue_type == "stream":
-        unsupported |= {"dead_letter", "shards"}
+        unsupported |= {"dead_letter", "shards", "max_wait"}
     return frozenset(unsupported if queue_type == "classic" else unsupported | {"durable", "auto_delete"})
 
 

@@ -17,6 +17,7 @@ from .types import (
     Model,
     PositiveMilliseconds,
     RoutingKey,
+    Seconds,
     Size,
     Whole,
 )
@@ -235,6 +236,11 @@ class Queue(QueueSettings):
         description="Number of shards: declares the queues `NAME.0`, `NAME.1`, … instead of one. If the exchange "
         "matches keys, the shard number is appended to each binding key. A route selects the shard with `shard_by`. "
         "Bindings to fanout or headers exchanges are rejected, as every shard would receive every message.",
+    )
+    max_wait: Seconds | None = Field(
+        None,
+        description="Time after which a task that waits in the queue starts next, whatever the `order` of the worker's "
+        "profile; not with `fair`. For a queue with `shards`, in each of them. RabbitMQ does not see it (seconds).",
     )
     bindings: tuple[Binding, ...] = Field((), description="Bindings from exchanges to this queue.")
     arguments: Arguments = Field(

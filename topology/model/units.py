@@ -22,6 +22,8 @@ def _units() -> dict[str, Unit]:
         supports = support_of(model)
         for field, unit in duration_fields(model).items():
             support = supports.get(field)
+            if model is Queue and support is None:
+                continue  # a setting of workers
             found[(support and support.key) or field.replace("_", "-")] = unit
     return found
 

@@ -19,11 +19,14 @@ class Order:
       queues: The queues by name, the highest first.
       weights: Under `weighted`, each queue's share of the tasks that start; None under `strict`.
       reserve: Slots by queue that only this queue and higher ones use.
+      max_wait: Seconds by queue after which a waiting task is started next; also of queues that are not in `queues`,
+        which may be added later.
     """
 
     queues: tuple[str, ...]
     weights: Mapping[str, int] | None = None
     reserve: Mapping[str, int] = field(default_factory=dict)
+    max_wait: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def strict(self) -> bool:
@@ -112,4 +115,5 @@ def order_of(body: Body, profile: Profile) -> Order | None:
         return {shard: value for name, value in values.items() for shard in body.shards.get(name, (name,))}
 
     weights = by_shard(profile.weights) if profile.order == "weighted" else None
-    return Order(body.consumed(profile), weights, by_shard(profile.reserve))
+    max_wait = {name: queue.max_wait for name, queue in body.queues.items() if queue.max_wait is not None}
+    return Order(body.consumed(profile), weights, by_shard(profile.reserve), max_wait)

@@ -107,6 +107,11 @@ class ArgumentCheck(VersionCheck):
         elif dead_letter is not None and dead_letter.strategy is not None and queue.type == "classic":
             message = "a classic queue does not support a dead-letter strategy"
             self._wrong((*path, "dead_letter", "strategy"), message, "use `type: quorum`")
+        if queue.max_wait is not None and queue.type == "stream":
+            message = (
+                "a stream cannot have `max_wait`: it is for tasks, and Celery workers cannot consume streams"
+            )
+            self._wrong((*path, "max_wait"), message, "remove it")
         if queue.type == "quorum" and queue.overflow == "reject-publish-dlx":
             ignored = "a quorum queue ignores `overflow: reject-publish-dlx`"
             message, help_ = (

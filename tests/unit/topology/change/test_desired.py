@@ -54,6 +54,11 @@ def test_a_vhost_with_settings_is_created() -> None:
     assert found == {vhost_key("shop"): Resource(vhost_key("shop"), properties)}
 
 
+def test_settings_of_workers_are_not_declared() -> None:
+    plain, waiting = (wanted(queues={"low": queue}) for queue in ({}, {"max_wait": "30s"}))
+    assert plain == waiting != {}
+
+
 def test_limits_of_users_and_global_parameters_are_objects_of_their_own() -> None:
     token = Interpolated("x", plain=False, written="${TOKEN}")
     found = wanted(

@@ -61,6 +61,11 @@ def test_a_queue_with_shards_and_its_shards_can_be_named(tmp_path: Path, text: s
             "consume streams | use `type: quorum`",
         ),
         (
+            "queues: {q: {max_wait: 30s, type: stream}}",
+            "2:14 wrong-argument: a stream cannot have `max_wait`: it is for tasks, and Celery workers cannot consume "
+            "streams | remove it",
+        ),
+        (
             "queues: {q: {shards: 2}, q.1: }",
             "2:26 conflict: `q.1` is also the name of a shard of `q` | rename one of the two queues",
         ),
@@ -126,7 +131,9 @@ def test_shards_of_an_external_queue_are_external_queues(tmp_path: Path) -> None
 
 
 def test_streams_take_no_shards_from_the_defaults(tmp_path: Path) -> None:
-    text = body("defaults: {queue: {shards: 2}}\nqueues: {q: , log: {type: stream}, one: {shards: null}}")
+    text = body(
+        "defaults: {queue: {shards: 2, max_wait: 30s}}\nqueues: {q: , log: {type: stream}, one: {shards: null}}"
+    )
     assert list(Folder(tmp_path).load(text).topology.queues) == ["q.0", "q.1", "log", "one"]
 
 

@@ -1,0 +1,55 @@
+"""The order of a worker, from its profile and the queues of the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from routectl.routing.worker.scheduling.order import Order, order_of
+from routectl.topology.model import Topology
+
+
+def order(profile: dict[str, Any], **queues: dict[str, Any]) -> Order | None:
+    topology = Topology.model_validate({"version": 1, "queues": queues, "workers": {"w": profile}})
+    return order_of(topology, topology.workers["w"])
+
+
+def test_a_fair_profile_has_no_order() -> None:
+    assert order({"queues": ["high", "low"]}, high={}, low={"max_wait": "30s"}) is None
+
+
+def test_a_strict_order_is_that_of_the_profiles_queues() -> None:
+    found = order({"queues": ["high", "low"], "order": "strict"}, low={}, high={})
+    assert found == Order(("high", "low"))
+    assert found.strict
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("30s", 30), ("1500ms", 1.5), ("5m", 300), (30, 30), (0.5, 0.5)]
+)
+def test_the_longest_wait_is_in_seconds(written: Any, seconds: float) -> None:
+    found = order({"queues": ["high", "low"], "order": "strict"}, high={}, low={"max_wait": written})
+    assert found == Order(("high", "low"), max_wait={"low": seconds})
+
+
+def test_what_holds_for_a_queue_holds_for_each_of_its_shards() -> None:
+    profile = {
+        "queues": ["orders", "low"],
+        "order": "weighted",
+        "weights": {"orders": 3},
+        "reserve": {"orders": 1},
+    }
+    shards = ("orders.0", "orders.1")
+    assert order(profile, orders={"shards": 2, "max_wait": "5s"}, low={}) == Order(
+        (*shards, "low"),
+        weights=dict.fromkeys(shards, 3),
+        reserve=dict.fromkeys(shards, 1),
+        max_wait=dict.fromkeys(shards, 5),
+    )
+
+
+def test_queues_that_may_be_added_later_keep_their_longest_wait() -> None:
+    found = order({"queues": "high", "order": "strict"}, high={}, low={"max_wait": "1m"})
+    assert found is not None
+    assert found.including(["low"]) == Order(("high", "low"), max_wait={"low": 60})
