@@ -17,25 +17,39 @@ class Order:
 
     Parameters:
       queues: The queues by name, the highest first.
-      weights: Under `weighted`, each queue's share of the tasks that start; None under `strict`.
-      reserve: Slots by queue that only this queue and higher ones use.
+      weights: Under `weighted`, each tier's share of the tasks that start; None under `strict`.
+      reserve: Slots by tier that only this tier and higher ones use.
       max_wait: Seconds by queue after which a waiting task is started next; also of queues that are not in `queues`,
         which may be added later.
+      sharded: By shard, the queue that it belongs to: all shards of a queue are one tier. Every other queue is a tier
+        of its own.
     """
 
     queues: tuple[str, ...]
     weights: Mapping[str, int] | None = None
     reserve: Mapping[str, int] = field(default_factory=dict)
     max_wait: Mapping[str, float] = field(default_factory=dict)
+    sharded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def strict(self) -> bool:
         """Whether no task starts while a higher queue has one."""
         return self.weights is None
 
+    def tier(self, queue: str) -> str:
+        """The tier of a queue."""
+        return self.sharded.get(queue, queue)
+
     def higher(self, queue: str) -> tuple[str, ...]:
         """The queues above one, the highest first."""
-        return self.queues[: self.queues.index(queue)]
+        above = self.queues[: self.queues.index(queue)]
+        return tuple(
+            each for each in above if each not in self.sharded or self.tier(each) != self.tier(queue)
+        )
+
+    def highest(self, queues: Sequence[str]) -> list[str]:
+        """Those of the queues, which are in this order, that are in the tier of the first."""
+        return [queue for queue in queues if self.tier(queue) == self.tier(queues[0])]
 
     def including(self, queues: Iterable[str]) -> Order:
         """The order with further queues, as the lowest."""
@@ -44,7 +58,9 @@ class Order:
 
     def reserved_above(self, queue: str) -> int:
         """The slots that a queue cannot use."""
-        return sum(self.reserve.get(each, 0) for each in self.higher(queue)) if self.reserve else 0
+        if not self.reserve:
+            return 0
+        return sum(self.reserve.get(tier, 0) for tier in {self.tier(each) for each in self.higher(queue)})
 
 
 class Choice(Protocol):
@@ -61,7 +77,8 @@ class Choice(Protocol):
 
 def choice_by(order: Order) -> Choice:
     """The choice that a profile's order makes."""
-    return HighestFirst() if order.weights is None else SmoothShares(order.weights)
+    choice = HighestFirst() if order.weights is None else SmoothShares(order.weights)
+    return InTurn(choice, order) if order.sharded else choice
 
 
 class HighestFirst:
@@ -73,6 +90,31 @@ class HighestFirst:
 
     def was_empty(self, queue: str) -> None:
         """Has no influence."""
+
+
+class InTurn:
+    """Chooses a tier, and of its queues the one whose turn it is.
+
+    Parameters:
+      choice: Chooses the tier.
+      order: The profile's order.
+    """
+
+    def __init__(self, choice: Choice, order: Order) -> None:
+        self._choice, self._order = choice, order
+        self._turns: dict[str, int] = {}
+
+    def next(self, candidates: Sequence[str]) -> str:
+        """The candidate that was chosen the longest ago, of those in the chosen tier."""
+        tier = self._choice.next(list(dict.fromkeys(map(self._order.tier, candidates))))
+        queues = [queue for queue in candidates if self._order.tier(queue) == tier]
+        queue = min(queues, key=lambda queue: self._turns.get(queue, 0))
+        self._turns[queue] = max(self._turns.values(), default=0) + 1
+        return queue
+
+    def was_empty(self, queue: str) -> None:
+        """The choice of its tier was in vain."""
+        self._choice.was_empty(self._order.tier(queue))
 
 
 class SmoothShares:
@@ -107,13 +149,10 @@ class SmoothShares:
 
 
 def order_of(body: Body, profile: Profile) -> Order | None:
-    """The order of a worker profile, for all shards of its queues; None if it is Celery's own."""
+    """The order of a worker profile; None if it is Celery's own."""
     if profile.order == "fair":
         return None
-
-    def by_shard(values: Mapping[str, int]) -> dict[str, int]:
-        return {shard: value for name, value in values.items() for shard in body.shards.get(name, (name,))}
-
-    weights = by_shard(profile.weights) if profile.order == "weighted" else None
+    weights = profile.weights if profile.order == "weighted" else None
     max_wait = {name: queue.max_wait for name, queue in body.queues.items() if queue.max_wait is not None}
-    return Order(body.consumed(profile), weights, by_shard(profile.reserve), max_wait)
+    sharded = {shard: name for name in profile.queues for shard in body.shards.get(name, ())}
+    return Order(body.consumed(profile), weights, profile.reserve, max_wait, sharded)

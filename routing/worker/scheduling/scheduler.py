@@ -236,7 +236,7 @@ class Scheduler:
         self.step()
 
     def _rank(self, held: _Held) -> int:
-        return self._order.queues.index(held.queue) if self._order.strict else 0
+        return len(self._order.higher(held.queue)) if self._order.strict else 0
 
     def _start_held(self) -> Room:
         """Starts what is here and can start, unless a higher queue may have a task; returns the room that is left."""
@@ -266,7 +266,7 @@ class Scheduler:
         uncertain = self._uncertain(self._sources, EMPTY_FOR)
         return [
             queue
-            for queue in (uncertain[:1] if self._order.strict else uncertain)
+            for queue in (self._order.highest(uncertain) if self._order.strict else uncertain)
             if len(self._sources[queue].asked) < self._sources[queue].window and rest.of(queue) + ahead > 0
         ]
 

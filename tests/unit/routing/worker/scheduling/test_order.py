@@ -33,7 +33,7 @@ def test_the_longest_wait_is_in_seconds(written: Any, seconds: float) -> None:
     assert found == Order(("high", "low"), max_wait={"low": seconds})
 
 
-def test_what_holds_for_a_queue_holds_for_each_of_its_shards() -> None:
+def test_the_shards_of_a_queue_are_one_tier() -> None:
     profile = {
         "queues": ["orders", "low"],
         "order": "weighted",
@@ -43,10 +43,22 @@ def test_what_holds_for_a_queue_holds_for_each_of_its_shards() -> None:
     shards = ("orders.0", "orders.1")
     assert order(profile, orders={"shards": 2, "max_wait": "5s"}, low={}) == Order(
         (*shards, "low"),
-        weights=dict.fromkeys(shards, 3),
-        reserve=dict.fromkeys(shards, 1),
+        weights={"orders": 3},
+        reserve={"orders": 1},
         max_wait=dict.fromkeys(shards, 5),
+        sharded=dict.fromkeys(shards, "orders"),
     )
+
+
+def test_single_shards_of_a_queue_are_tiers_of_their_own() -> None:
+    profile = {"queues": ["orders.1", "low", "orders.0"], "order": "strict"}
+    assert order(profile, orders={"shards": 2}, low={}) == Order(("orders.1", "low", "orders.0"))
+
+
+def test_no_shard_is_higher_than_another() -> None:
+    found = Order(("a.0", "a.1", "b", "c"), reserve={"a": 2}, sharded={"a.0": "a", "a.1": "a"})
+    assert [found.higher(queue) for queue in found.queues] == [(), (), ("a.0", "a.1"), ("a.0", "a.1", "b")]
+    assert [found.reserved_above(queue) for queue in found.queues] == [0, 0, 2, 2]
 
 
 def test_queues_that_may_be_added_later_keep_their_longest_wait() -> None:

@@ -102,3 +102,13 @@ def test_reserved_slots_take_only_tasks_of_this_queue_and_higher_ones() -> None:
     assert max(start.wait for start in simulation.starts if start.task.queue == "high") < 0.05
     starts = sorted(start.at for start in simulation.starts if start.task.queue == "low")
     assert all(later - earlier > 0.99 for earlier, later in pairwise(starts))
+
+
+def test_the_shards_of_a_queue_take_turns_and_share_its_weight() -> None:
+    queues = ("orders.0", "orders.1", "low")
+    sharded = dict.fromkeys(queues[:2], "orders")
+    tasks = [(queue, 0, 0.005) for queue in queues * 400]
+    for weights, expected in ((None, (300, 300, 0)), ({"orders": 2, "low": 1}, (200, 200, 200))):
+        simulation, _ = run(Order(queues, weights, sharded=sharded), tasks, [3])
+        shares = Counter(start.task.queue for start in simulation.starts[:600])
+        assert [shares[queue] for queue in queues] == pytest.approx(expected, abs=10)
