@@ -19,6 +19,7 @@ from kombu.exceptions import LimitExceeded
 
 from ...topology.base.resources import BUILT_IN_EXCHANGES
 from ...topology.delivery.delayed import LEVELS, level_name
+from ..published import stamped
 from ..router import DEFAULT_SETTINGS, EARLY_OPTIONS
 from ..task_routes.address import exchange_name
 from . import transport as transports
@@ -97,6 +98,8 @@ def _wrap_send(send: Callable[..., Any], amqp: Any) -> Callable[..., Any]:
             prioritised = any(route.priority is not None for route in router.body.routes)
             return send(producer, name, message, **transports.adapt(options, found, prioritised=prioritised))
         options.setdefault("mandatory", True)
+        metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
+        options = stamped(options, metadata["eta"])
         if transport.driver_name != "py-amqp":
             return send(producer, name, message, **options)
         limited = TaskProducer(
@@ -117,7 +120,6 @@ def _wrap_send(send: Callable[..., Any], amqp: Any) -> Callable[..., Any]:
             vhost = producer.connection.virtual_host
             reason = f"exchange `{sent.exchange}` does not exist in vhost `{vhost}`"
             raise _undeliverable(name, reason, sent.exchange, sent.routing_key, router) from None
-        metadata = message.body if isinstance(message.body, dict) else message.headers  # protocol 1 or 2
         returned = _current.returned and _take_returned(metadata["id"])
         if returned:
             sent = _sent(name, options, router)

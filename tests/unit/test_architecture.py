@@ -114,6 +114,7 @@ LAYERS = (
     "routing.task_routes",
     "routing.router",
     "routing.app_loader",
+    "routing.published",
     "routing.publishing",
     "routing.check",
     "routing.check.app",
