@@ -25,7 +25,6 @@ from .consumer.follow import FollowFile
 from .consumer.queue_checks import consumer_class
 from .consumer.reconnect import reconnecting_class
 from .consumer.start_consuming import StartConsuming
-from .scheduling.order import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +110,7 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
                 _queues_of_profile, router, options.get("profile"), share, excluded
             )
             queues = _profile_queues(router, options.get("profile"))
-        if profile := router.body.workers.get(options.get("profile") or ""):
-            instance.routectl_order = order_of(router.body, profile)
+        instance.routectl_profile = options.get("profile")
         queues = sharing.queues_of_share(router.body, queues, share)
     except UsageError as error:
         _fail(error.message, error.hint)
@@ -140,11 +138,11 @@ def replace_consumer(sender: Any, **_: Any) -> None:
         sender.app.steps["consumer"].update((StartConsuming, FollowFile))
     adapt = reconnecting_class if router.declare else consumer_class
     sender.consumer_cls = adapt(sender.consumer_cls)
-    if order := getattr(sender, "routectl_order", None):
+    profile = router.body.workers.get(getattr(sender, "routectl_profile", None) or "")
+    if profile and profile.order != "fair":
         from .scheduling.install import obey  # imports Celery's worker, which producers do not need
 
-        quorum = frozenset(name for name, queue in router.body.queues.items() if queue.type == "quorum")
-        obey(sender, order, quorum)
+        obey(sender, router, sender.routectl_profile)
 
 
 def _queues_of_profile(

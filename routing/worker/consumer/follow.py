@@ -84,6 +84,7 @@ class FollowFile(bootsteps.StartStopStep):  # type: ignore[misc]
             queues.select_add(queues[name])  # so that it is consumed after a reconnect, too
         for name in found:
             consumer.add_task_queue(name)  # logs it
+        consumer.task_consumer.consume()  # the order of the profile may have changed
 
 
 def _absent(app: Any, queues: Iterable[str]) -> AbsentQueues:

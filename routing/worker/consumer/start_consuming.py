@@ -24,8 +24,9 @@ class StartConsuming(bootsteps.StartStopStep):  # type: ignore[misc]
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        """Makes the task consumer wait for the confirm of each queue, within a limit."""
-        if transport.of(consumer.connection.transport.driver_type).amqp:
+        """Makes the task consumer wait for the confirm of each queue, within a limit; one with an order never waits."""
+        ordered = hasattr(consumer.connection, "routectl_consumer")
+        if transport.of(consumer.connection.transport.driver_type).amqp and not ordered:
             tasks = consumer.task_consumer
             heartbeat = consumer.connection.get_heartbeat_interval()
             # py-amqp waits anew after each heartbeat, which the broker sends twice per interval.

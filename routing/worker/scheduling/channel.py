@@ -31,7 +31,7 @@ class Listener(Protocol):
 class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     """Sends gets, consumers and cancels at once, and reports the answers to a listener.
 
-    py-amqp's own methods wait for each answer, while nothing else is read. RabbitMQ answers the gets of a channel in
+    py-amqp's own methods wait for each answer, while nothing else is read. RabbitMQ answers the methods of a channel in
     their order.
 
     Parameters:
@@ -42,13 +42,15 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     def __init__(self, connection: Any, listener: Listener) -> None:
         super().__init__(connection)
         self._listener = listener
+        #: The queues of the methods that have no answer.
         self._asked: deque[str] = deque()
-        self._cancelled: set[str] = set()
-        handlers: dict[Any, Callable[..., None]] = {
+        self._looks = 0  # without an answer
+        handlers: dict[Any, Callable[..., Any]] = {
             spec.Basic.GetOk: self._on_get_ok,
             spec.Basic.GetEmpty: self._on_get_empty,
             spec.Basic.Deliver: self._on_deliver,
-            spec.Basic.CancelOk: self._cancelled.discard,
+            spec.Basic.ConsumeOk: self._answered,
+            spec.Basic.CancelOk: self._answered,
         }
         self._callbacks.update(handlers)
 
@@ -59,13 +61,14 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
 
     def listen(self, queue: str, tag: str, arguments: Mapping[str, Any]) -> None:
         """Starts a consumer."""
-        # Local messages, too; acknowledged; not exclusive; without an answer.
-        flags = (False, False, False, True)
+        self._asked.append(queue)
+        # Local messages, too; acknowledged; not exclusive; with an answer.
+        flags = (False, False, False, False)
         self.send_method(spec.Basic.Consume, "BssbbbbF", (0, queue, tag, *flags, dict(arguments)))
 
-    def stop_listening(self, tag: str) -> None:
+    def stop_listening(self, queue: str, tag: str) -> None:
         """Cancels a consumer."""
-        self._cancelled.add(tag)
+        self._asked.append(queue)
         self.send_method(spec.Basic.Cancel, "sb", (tag, False))
 
     def give_back(self, message: Any) -> None:
@@ -75,16 +78,28 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     @property
     def unanswered(self) -> bool:
         """Whether messages may still come in answer to what was asked for."""
-        return bool(self._asked or self._cancelled)
+        return bool(self._asked)
+
+    def silent(self, looks: int) -> str | None:
+        """The queue that has kept the broker from answering since at least so many calls of this method.
+
+        Calls are counted, not seconds, in which this process may have been stopped.
+        """
+        self._looks = self._looks + 1 if self._asked else 0
+        return self._asked[0] if self._looks > looks else None
+
+    def _answered(self, *_: Any) -> str:
+        self._looks = 0
+        return self._asked.popleft()
 
     def _on_get_ok(
         self, tag: int, redelivered: bool, exchange: str, key: str, _left: int, message: Any
     ) -> None:
         message = self._complete(message, tag, redelivered, exchange, key)
-        self._listener.got(self._asked.popleft(), message)
+        self._listener.got(self._answered(), message)
 
     def _on_get_empty(self, *_: Any) -> None:
-        self._listener.got_nothing(self._asked.popleft())
+        self._listener.got_nothing(self._answered())
 
     def _on_deliver(
         self, consumer: str, tag: int, redelivered: bool, exchange: str, key: str, message: Any

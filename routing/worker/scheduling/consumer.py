@@ -8,18 +8,18 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from amqp.exceptions import RecoverableConnectionError
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
 from .channel import AsynchronousChannel
+from .order import Order
 from .scheduler import Scheduler
 from .slots import QUEUE, WorkerSlots
 from .wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .order import Order
 
 #: Channels for gets. A quorum queue answers one get of a channel after the other.
 _CHANNELS = 4
@@ -33,23 +33,32 @@ _LAST_ANSWERS = 1.0
 #: Seconds between two looks at the slots: Celery does not report the end of a task that was revoked in time.
 _LOOK_INTERVAL = 1.0
 
+#: Looks at a channel without an answer after which its queue is unavailable; and once another one is.
+_SILENT_LOOKS, _NEXT_SILENT_LOOKS = 10, 2
+
 
 class OrderedConsumer(Consumer):  # type: ignore[misc]
     """Has the interface of kombu's consumer as far as Celery's worker uses it.
 
     Parameters:
       worker: Celery's consumer, which owns the connection.
-      order: The order of the worker's profile.
-      quorum: The queues of the file that are quorum queues.
+      order: Returns the order of the worker's profile as the file is now; None if it has none any more.
+      quorum: Returns whether a queue of the file is a quorum queue.
       channel: As for kombu's consumer, like the other parameters.
     """
 
     def __init__(
-        self, worker: Any, order: Order, quorum: frozenset[str], channel: Any, **options: Any
+        self,
+        worker: Any,
+        order: Callable[[], Order | None],
+        quorum: Callable[[str], bool],
+        channel: Any,
+        **options: Any,
     ) -> None:
         self.channel: Any
         super().__init__(channel, **options)
-        self._worker, self._order, self._quorum = worker, order, quorum
+        self._worker, self._read_order, self._quorum = worker, order, quorum
+        self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
         self._calls: deque[Callable[[Scheduler], None]] = deque()
@@ -57,16 +66,20 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._next_channel, self._next_tag = count(), count()
         self._tags: dict[str, str] = {}  # of the consumers, by queue
         self._listened: dict[str, str] = {}  # queues by consumer tag, also of cancelled ones
-        self._look: Any = None
+        self._looks: Any = None
 
     # What Celery calls
 
     def consume(self, no_ack: Any = None) -> None:
-        """Starts, or takes up queues that were added."""
+        """Starts, or takes up queues that were added, or another order."""
         if self._scheduler is None:
             self._open()
+        self._take_up()
+
+    def _take_up(self) -> None:
         queues = tuple(self._queues)
-        self._do(lambda scheduler: scheduler.consume(queues))
+        self._order = order = self._read_order() or self._order
+        self._do(lambda scheduler: scheduler.consume(queues, order))
 
     def _open(self) -> None:
         worker = self._worker
@@ -74,11 +87,11 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         for channel in self._channels:
             channel.open()
             channel.basic_qos(0, 1, False)
-        slots = WorkerSlots(worker, self.start, reserves=bool(self._order.reserve))
-        self._scheduler = Scheduler(self._order, self, slots, time.monotonic, self._wake_at)
+        slots = WorkerSlots(worker, self.start)
+        self._scheduler = Scheduler(self, slots, time.monotonic, self._wake_at)
         self._wakeup.open()
         worker.pool.on_task_end = self._wakeup.task_ended
-        self._look = worker.timer.call_repeatedly(_LOOK_INTERVAL, self._wakeup)
+        self._looks = worker.timer.call_repeatedly(_LOOK_INTERVAL, self._look)
 
     def cancel(self) -> None:
         """Stops: what has not started is ready for other workers at once."""
@@ -86,7 +99,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         if scheduler is None:
             return
         self._worker.pool.on_task_end = None
-        self._worker.timer.cancel(self._look)
+        self._worker.timer.cancel(self._looks)
         self._wakeup.close()
         scheduler.close()
         end = time.monotonic() + _LAST_ANSWERS
@@ -99,8 +112,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     def cancel_by_queue(self, queue: Any) -> None:
         """Takes no more tasks of a queue."""
         self._queues.pop(getattr(queue, "name", queue), None)
-        queues = tuple(self._queues)
-        self._do(lambda scheduler: scheduler.consume(queues))
+        self._take_up()
 
     def consuming_from(self, queue: Any) -> bool:
         """Whether tasks of a queue are taken."""
@@ -123,7 +135,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def stop_listening(self, queue: str) -> None:
         """Cancels the consumer."""
-        self._channels[0].stop_listening(self._tags.pop(queue))
+        self._channels[0].stop_listening(queue, self._tags.pop(queue))
 
     def can_get(self, queue: str) -> bool:
         """Not from a queue that goes with its last consumer, or that serves a single one."""
@@ -133,7 +145,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     def can_give_back(self, queue: str) -> bool:
         """Whether the broker counts no delivery limit down by it."""
         version = self._worker.connection.connection.server_properties.get("version", "0")
-        return queue not in self._quorum or version_string_as_tuple(version)[:2] >= _FREE_RETURNS
+        return not self._quorum(queue) or version_string_as_tuple(version)[:2] >= _FREE_RETURNS
 
     def give_back(self, queue: str, message: Any) -> None:
         """Makes a message ready again."""
@@ -191,7 +203,28 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     # When
 
     def _turn(self, ended: bool) -> None:
-        self._do(Scheduler.slot_freed if ended else Scheduler.woken)
+        try:
+            self._do(Scheduler.slot_freed if ended else Scheduler.woken)
+        except self._worker.connection_errors:
+            if self._worker.hub is not None:
+                raise
+            # In green pools, Celery's loop notices it in another greenlet.
+
+    def _look(self) -> None:
+        """Looks at the slots, and at channels that a queue blocks: a quorum queue without a majority does not answer.
+
+        Raises:
+          RecoverableConnectionError: Celery restarts its consumer, without the queue.
+        """
+        unavailable = getattr(self._worker, "unavailable", None)
+        if unavailable is not None:
+            looks = _NEXT_SILENT_LOOKS if unavailable else _SILENT_LOOKS
+            for channel in self._channels:
+                if queue := channel.silent(looks):
+                    unavailable.refused(queue)
+                    self._worker.connection.collect()  # so that green pools notice, too: they only log errors of timers
+                    raise RecoverableConnectionError(f"reconnecting without queue `{queue}`")
+        self._wakeup()
 
     def _wake_at(self, at: float) -> None:
         self._worker.timer.call_after(max(at - time.monotonic(), 0), self._wakeup)

@@ -13,33 +13,35 @@ from kombu import Consumer
 
 from ...publishing import transport
 from .consumer import OrderedConsumer
+from .order import order_of
 from .pool import reporting_class
 
 if TYPE_CHECKING:
+    from ...router import Router
     from .order import Order
 
 _logger = get_logger(__name__)
 
 
-def obey(worker: Any, order: Order, quorum: frozenset[str]) -> None:
+def obey(worker: Any, router: Router, profile: str) -> None:
     """Has a worker start tasks in an order.
 
     Parameters:
       worker: Celery's worker, before its pool and its consumer are made.
-      order: The order of its profile.
-      quorum: The queues of the file that are quorum queues.
+      router: The router of its app.
+      profile: The name of its profile, which has an order.
     """
     worker.pool_cls = reporting_class(get_implementation(worker.pool_cls))
     base = symbol_by_name(worker.consumer_cls)
-    worker.consumer_cls = type("Consumer", (OrderMixin, base), {"order": order, "quorum": quorum})
+    worker.consumer_cls = type("Consumer", (OrderMixin, base), {"router": router, "profile": profile})
 
 
 class OrderMixin:
     """Mixed in before Celery's consumer."""
 
     app: Any
-    order: Order
-    quorum: frozenset[str]
+    router: Router
+    profile: str
     connection_errors: tuple[type[BaseException], ...]
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -51,11 +53,20 @@ class OrderMixin:
         """Connects, and has Celery's next step make our consumer for the connection."""
         connection = super().connect()  # type: ignore[misc]
         if transport.of(connection.transport.driver_type).amqp:
-            connection.routectl_consumer = partial(OrderedConsumer, self, self.order, self.quorum)
+            connection.routectl_consumer = partial(OrderedConsumer, self, self._order, self._is_quorum)
             self.app.amqp.Consumer = _consumer
         else:
             _logger.warning("only RabbitMQ has an order: this worker takes tasks of its queues in turn")
         return connection
+
+    def _order(self) -> Order | None:
+        """The order as the file is now; None if the profile has none any more."""
+        profile = self.router.body.workers.get(self.profile)
+        return None if profile is None else order_of(self.router.body, profile)
+
+    def _is_quorum(self, queue: str) -> bool:
+        found = self.router.body.queues.get(queue)
+        return found is not None and found.type == "quorum"
 
 
 def _consumer(channel: Any, **options: Any) -> Any:

@@ -11,13 +11,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .order import choice_by
+from .order import Order, choice_by
 from .room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from .order import Order
 
 #: Seconds for which a queue counts as empty once it was found empty.
 EMPTY_FOR = 0.01
@@ -73,8 +71,8 @@ class Slots(Protocol):
         """How many there are."""
         ...
 
-    def busy(self) -> Mapping[str, int]:
-        """How many have a task, by the queue that it came from."""
+    def busy(self, *, by_queue: bool) -> Mapping[str, int]:
+        """How many have a task, by the queue that it came from if that matters."""
         ...
 
     def start(self, queue: str, message: Any) -> None:
@@ -122,7 +120,6 @@ class Scheduler:
     """Decides for one worker. All methods are called by one thread.
 
     Parameters:
-      order: The profile's order.
       broker: The worker's broker.
       slots: The worker's pool.
       clock: The time in seconds.
@@ -131,15 +128,14 @@ class Scheduler:
 
     def __init__(
         self,
-        order: Order,
         broker: Broker,
         slots: Slots,
         clock: Callable[[], float],
         wake: Callable[[float], None],
     ) -> None:
-        self._order, self._broker, self._slots = order, broker, slots
+        self._order, self._broker, self._slots = Order(()), broker, slots
         self._clock, self._wake = clock, wake
-        self._choice = choice_by(order)
+        self._choice = choice_by(self._order)
         self._sources: dict[str, _Source] = {}
         self._held: list[_Held] = []
         self._woken = False
@@ -149,11 +145,18 @@ class Scheduler:
 
     # What happens
 
-    def consume(self, queues: tuple[str, ...]) -> None:
-        """Takes tasks of these queues from now on, and of no others."""
+    def consume(self, queues: tuple[str, ...], order: Order) -> None:
+        """Takes tasks of these queues from now on, and of no others.
+
+        Parameters:
+          queues: The queues by name. Those that are not in the order are the lowest.
+          order: The profile's order.
+        """
         for queue in self._sources.keys() - set(queues):
             self._drop(queue)
-        self._order = self._order.including(queues)
+        order = order.including(queues)
+        if order != self._order:
+            self._order, self._choice = order, choice_by(order)
         self._sources = {
             queue: self._sources.get(queue) or _Source(only_pushed=not self._broker.can_get(queue))
             for queue in self._order.queues
@@ -347,7 +350,7 @@ class Scheduler:
         return [each for each in higher if each in self._sources]
 
     def _room(self) -> Room:
-        return Room(self._order, self._slots.total(), self._slots.busy())
+        return Room(self._order, self._slots.total(), self._slots.busy(by_queue=bool(self._order.reserve)))
 
     def _ahead(self) -> int:
         """How many tasks end before a task that is asked for now is here."""

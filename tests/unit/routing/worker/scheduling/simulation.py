@@ -134,8 +134,8 @@ class Worker:
     _unacknowledged: dict[Task, _Listener] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.order, self, self, clock=lambda: self.simulation.now, wake=self._wake)
-        self.scheduler.consume(self.order.queues)
+        self.scheduler = Scheduler(self, self, clock=lambda: self.simulation.now, wake=self._wake)
+        self.scheduler.consume(self.order.queues, self.order)
 
     def _wake(self, at: float) -> None:
         self.simulation.at(at, self.scheduler.woken)
@@ -203,7 +203,7 @@ class Worker:
     def total(self) -> int:
         return self.slots
 
-    def busy(self) -> Counter[str]:
+    def busy(self, *, by_queue: bool) -> Counter[str]:
         return self.running
 
     def start(self, queue: str, message: Task) -> None:
