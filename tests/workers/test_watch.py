@@ -15,7 +15,7 @@ from celery.exceptions import QueueNotFound
 
 from routectl.routing.celery import Undeliverable, configure
 
-from .conftest import QUICK, Project, until
+from .conftest import CELERY, QUICK, Project, until
 from .places import messages
 
 FILE = """
@@ -198,6 +198,63 @@ def test_a_worker_follows_the_queues_of_its_profile(app: Celery, fresh_project: 
         worker.wait_for("no longer consumes `third`")
         app.send_task("forward", queue=app.amqp.Queues({})["jobs"], ignore_result=True)
         until(lambda: messages(app, "first"))
+
+
+#: A worker with an order.
+ORDERED = """
+version: 1
+queues: {one: {}, two: {}}
+unmatched: one
+workers: {all: {queues: [one, two], order: strict, pool: POOL, concurrency: 1}}
+"""
+
+#: A task that waits for a file, and one that notes where it came from.
+NOTES = """
+import os, time
+from celery import Celery
+from routectl.routing.celery import configure
+
+app = Celery("proj", broker=os.environ["PROJ_BROKER"])
+app.conf.update(task_ignore_result=True)
+configure(app, "queues.yaml", watch=True)
+
+@app.task(name="hold")
+def hold():
+    print("held", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.05)
+
+@app.task(name="note", bind=True)
+def note(self):
+    with open("notes", "a") as notes:
+        print(self.request.delivery_info["routing_key"], file=notes)
+"""
+
+
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+def test_a_worker_follows_the_order_of_its_profile(app: Celery, fresh_project: Project, pool: str) -> None:
+    project = fresh_project
+    ordered = ORDERED.replace("POOL", pool)
+    (project.folder / "queues.yaml").write_text(ordered)
+    (project.folder / "proj.py").write_text(NOTES)
+    project.provision()
+    program = (*CELERY, "-A", "proj", "worker")
+    with project.worker(*QUICK, "-P", pool, "--profile", "all", program=program) as worker:
+        worker.wait_for("starts tasks in strict order: `one`, `two`")
+
+        def send(name: str, queue: str) -> None:
+            app.send_task(name, queue=app.amqp.Queues({})[queue])
+
+        send("hold", "one")
+        worker.wait_for("held")
+        for _ in range(3):
+            send("note", "one")
+            send("note", "two")
+        change(project, ordered.replace("[one, two]", "[two, one]"))
+        worker.wait_for("starts tasks in strict order: `two`, `one`")
+        (project.folder / "go").touch()
+        until(lambda: (project.folder / "notes").exists() and len(lines(project, "notes")) == 6)
+    assert lines(project, "notes") == ["two"] * 3 + ["one"] * 3
 
 
 def lines(project: Project, name: str) -> list[str]:

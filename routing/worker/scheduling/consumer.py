@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import RecoverableConnectionError
+from celery.utils.log import get_logger
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
@@ -20,6 +21,8 @@ from .wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_logger = get_logger(__name__)
 
 #: Channels for gets. A quorum queue answers one get of a channel after the other.
 _CHANNELS = 4
@@ -78,7 +81,10 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def _take_up(self) -> None:
         queues = tuple(self._queues)
-        self._order = order = self._read_order() or self._order
+        order = self._read_order() or self._order
+        if order != self._order:
+            _logger.info("starts tasks in %s", order)
+            self._order = order
         self._do(lambda scheduler: scheduler.consume(queues, order))
 
     def _open(self) -> None:

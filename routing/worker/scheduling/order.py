@@ -36,6 +36,14 @@ class Order:
         """Whether no task starts while a higher queue has one."""
         return self.weights is None
 
+    def __str__(self) -> str:
+        weights = self.weights or {}
+        tiers = dict.fromkeys(map(self.tier, self.queues))
+        listed = ", ".join(
+            f"`{tier}`" if self.strict else f"`{tier}` {weights.get(tier, 1)}" for tier in tiers
+        )
+        return f"strict order: {listed}" if self.strict else f"the proportions {listed}"
+
     def tier(self, queue: str) -> str:
         """The tier of a queue."""
         return self.sharded.get(queue, queue)
