@@ -83,7 +83,6 @@ queues:
     "Queue": """
 queues:
   high: {type: quorum, delivery_limit: 20, message_ttl: 7d}
-  low: {type: quorum, max_wait: 1m}
   thumbs: {max_length: 10000, overflow: reject-publish, max_priority: 3}
   audit: {type: stream, max_age: 30D, max_length_bytes: 20GiB}
   once: {arguments: {x-message-deduplication: true}} # evaluated by a plugin
@@ -158,7 +157,7 @@ allow:
   - {code: unreached-queue, object: legacy, reason: the old shop names it in its calls until May}
 """,
     "Profile": """
-queues: {high: , low: }
+queues: {high: , low: {max_wait: 1m}}
 workers:
   high: {queues: high, concurrency: 8, prefetch_multiplier: 1, acks_late: true}
   low: {queues: [low, high], pool: threads, time_limit: 5m, options: [--without-gossip]}

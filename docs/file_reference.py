@@ -88,6 +88,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Age, "age"),
     (types.Whole, "whole number"),
     (types.Positive, "whole number"),
+    (types.Weight, "whole number up to 1000"),
     (delivery_limit.DeliveryLimit, "whole number from -1, or `none`"),
     (links.MessageCount, "whole number"),
     (types.Name, "name"),

@@ -12,7 +12,7 @@ from .registry import RULES, make_finding
 MAX_FINDINGS = 200
 
 #: Codes that may be a consequence of another mistake in the same object.
-_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "ambiguous-queue"})
+_CONSEQUENCES = frozenset({"wrong-argument", "wrong-version", "missing-key", "ambiguous-queue", "bad-order"})
 
 
 class Locations(Protocol):
@@ -86,6 +86,10 @@ class Reporter:
         entry = rest[2] if rest[1:2] == ["tasks"] and len(rest) > 2 else 0
         candidates = ((*base, "tasks", entry), (*base, "tasks"), (*base, "task"))
         return next(filter(None, map(self._places.raw, candidates)), None)
+
+    def position(self, path: ValuePath) -> Position:
+        """The position of a value: the same for all that have it from the defaults."""
+        return self._places.position(path)
 
     def written(self, path: ValuePath, value: str) -> str:
         """A value as it may be shown: `${NAME}` instead of a value from the environment."""

@@ -23,7 +23,7 @@ from .rules.references import References, check_users
 from .rules.routes import check_routes
 from .rules.shards import check_shards
 from .rules.storable import check_storable
-from .rules.workers import check_workers
+from .rules.workers.profiles import check_workers
 
 
 class Locate(Protocol):

@@ -32,6 +32,7 @@ from .types import (
     RoutingKey,
     Seconds,
     Texts,
+    Weight,
     Whole,
     _listed,
     _plain,
@@ -358,9 +359,10 @@ class Profile(Model):
         description="Which task starts next: `fair`, of the queues in turn as Celery does; `strict`, of the first "
         "queue in `queues` that has one; `weighted`, in the proportions of `weights`.",
     )
-    weights: dict[Name, Positive] = Field(
+    weights: dict[Name, Weight] = Field(
         default_factory=dict,
-        description="With `order: weighted`: each queue's share of the tasks that start.",
+        description="With `order: weighted`: each queue's share of the tasks that start while all queues have some; "
+        "a queue without a weight has 1.",
     )
     reserve: dict[Name, Positive] = Field(
         default_factory=dict,

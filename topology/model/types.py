@@ -229,6 +229,7 @@ LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
 Positive = Annotated[Whole, Field(ge=1)]
+Weight = Annotated[Whole, Field(ge=1, le=1000)]
 Milliseconds = Annotated[
     int,
     BeforeValidator(_in_milliseconds),

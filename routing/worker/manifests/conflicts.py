@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....topology.errors import UsageError
-from ....topology.lint.rules.worker_options import parsed
+from ....topology.lint.rules.workers.options import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ....topology.lint.rules.worker_options import parsed
+from ....topology.lint.rules.workers.options import parsed
 from .. import profile as profiles
 from ..share import queues_of_share, shares
 from . import conflicts

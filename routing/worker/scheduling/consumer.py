@@ -13,6 +13,7 @@ from celery.utils.log import get_logger
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
+from ....topology.delivery.pushed import push_reason
 from .channel import AsynchronousChannel
 from .order import Order
 from .scheduler import Scheduler
@@ -144,9 +145,9 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._channels[0].stop_listening(queue, self._tags.pop(queue))
 
     def can_get(self, queue: str) -> bool:
-        """Not from a queue that goes with its last consumer, or that serves a single one."""
+        """Not from a queue that needs a consumer all the time."""
         found = self._queues[queue]
-        return not found.auto_delete and not (found.queue_arguments or {}).get("x-single-active-consumer")
+        return push_reason(found.auto_delete, found.queue_arguments or {}) is None
 
     def can_give_back(self, queue: str) -> bool:
         """Whether the broker counts no delivery limit down by it."""

@@ -110,6 +110,54 @@ RULES = (
         fix="List classic and quorum queues only, and no more `shares` than there are shards.",
     ),
     LintRule(
+        "bad-order",
+        summary="The `order` of a profile, its weights or its reserved slots cannot be followed",
+        why="Weights of an order that does not use them, or of queues that the worker does not take, would be ignored "
+        "without a word. If all slots are reserved for higher queues, tasks of the lower ones never start.",
+        example="queues: {high: {}, low: {}}\nworkers: {all: {queues: [high, low], weights: {high: 4}}}",
+        fix="Write `order: weighted` with `weights`, name queues of the profile, and reserve fewer slots than it has.",
+    ),
+    LintRule(
+        "ineffective-order",
+        severity=Severity.WARNING,
+        summary="A setting for the order of tasks has no effect",
+        why="Only profiles with `order: strict` or `weighted` use `max_wait`. Their workers do not prefetch, and tasks "
+        "of a single queue start in its own order.",
+        example="queues: {high: {}, low: {max_wait: 1m}}\nworkers: {all: {queues: [high, low]}}",
+        fix="Remove it, or set the `order` of a profile that takes the queue.",
+    ),
+    LintRule(
+        "starving-queue",
+        severity=Severity.WARNING,
+        summary="Tasks of a queue may wait for ever",
+        why="With `order: strict`, no task starts while a higher queue has one. When there is more work in the higher "
+        "queues than the workers can do, the lower ones stand still.",
+        example="queues: {high: {}, low: {}}\nworkers: {all: {queues: [high, low], order: strict}}",
+        fix="Give the queue a `max_wait`, or list it first in another profile, or with `order: weighted`.",
+    ),
+    LintRule(
+        "pushed-queue",
+        severity=Severity.WARNING,
+        summary="A queue of a profile with an order needs a consumer all the time",
+        why="Of other queues, workers fetch a task when it can start. Tasks of this one are pushed: each worker holds "
+        "one until its turn, which no other worker can start meanwhile. With `acks_late`, a worker runs one of its "
+        "tasks at a time; with a single active consumer, one at a time runs in all.",
+        example="queues: {high: {}, low: {max_wait: 1m, single_active_consumer: true}}\n"
+        "workers: {all: {queues: [high, low], order: strict}}",
+        fix="Remove the setting, or take the queue in a profile of its own; accept it if a held task does no harm.",
+    ),
+    LintRule(
+        "expiring-queue",
+        severity=Severity.WARNING,
+        summary="A policy deletes a queue while the workers of a profile with an order are busy",
+        why="A worker whose slots all run tasks has no consumer of its queues, and asks for no task. RabbitMQ deletes "
+        "a queue that is not used for the time in `expires`, with its messages.",
+        example="queues: {high: {}, low: {max_wait: 1m}}\n"
+        "policies: {tidy: {pattern: low, definition: {expires: 10m}}}\n"
+        "workers: {all: {queues: [high, low], order: strict}}",
+        fix="Set `expires` at the queue instead, of which workers then keep a consumer, or exclude it from the policy.",
+    ),
+    LintRule(
         "dead-end",
         severity=Severity.WARNING,
         summary="Dead letters, or messages for an alternate exchange, reach no queue",

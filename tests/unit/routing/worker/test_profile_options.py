@@ -7,7 +7,7 @@ from celery.bin.worker import worker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.topology.lint.rules.worker_options import OPTIONS, parsed
+from routectl.topology.lint.rules.workers.options import OPTIONS, parsed
 
 WORDS = st.sampled_from(
     [name for names in OPTIONS for name in names] + ["4", "x", "-EB", "-linfo", "--umask=7"]

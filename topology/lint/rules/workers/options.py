@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...base.finding import ValuePath
-from ...model import Profile
-from ..context import Reporter
+from ....base.finding import ValuePath
+from ....model import Profile
+from ...context import Reporter
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ...base.finding import ValuePath
-from ...model import Body, Profile
-from ..context import Reporter
-from ..names import DeclaredNames, QueueNames
-from .worker_options import check_options
+from ....base.finding import ValuePath
+from ....model import Body, Profile
+from ...context import Reporter
+from ...names import DeclaredNames, QueueNames
+from .options import check_options
+from .order import check_order
+from .waiting import check_waiting
 
 
 def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Reporter) -> None:
-    """Checks the queues, shares and options of every worker profile of one vhost.
+    """Checks the queues, shares, options and order of every worker profile of one vhost.
 
     Parameters:
       base: The path of the vhost's body.
@@ -22,6 +24,7 @@ def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Rep
     for name, profile in body.workers.items():
         path = (*base, "workers", name)
         check_options(path, profile, report)
+        check_order(path, profile, body, report)
         valid = True
         for index, queue in enumerate(profile.queues):
             place = (*path, "queues", index)
@@ -29,6 +32,7 @@ def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Rep
             _queue(place, index, profile, body, body.shard_parents.get(queue), report)
         if valid and profile.shares and profile.shares > 1:
             _shares((*path, "shares"), profile.shares, body.consumed(profile), body, report)
+    check_waiting(base, body, report)
 
 
 def _queue(

@@ -1,0 +1,147 @@
+"""Queues of workers with an order: those whose tasks may wait for ever, and those that need a consumer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ....base.duration import duration_text
+from ....base.finding import Position, ValuePath
+from ....base.listing import listed
+from ....delivery.pushed import push_reason
+from ....model import Body, Profile, Queue
+from ....policies.of_file import policy_set, targets
+from ...context import Reporter
+from ...names import declared_queues
+
+#: Why a queue needs a consumer all the time, by the setting.
+_NEEDS_CONSUMER = {
+    "auto_delete": "without a consumer it is deleted",
+    "expires": "without a consumer it is deleted",
+    "single_active_consumer": "it serves only its active consumer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A queue in a profile with an order.
+
+    Parameters:
+      path: The path of its name in the profile.
+      queue: Its name, as it may be shown.
+      profile: The profile's name, as it may be shown.
+      shards: Its shards, or the queue itself.
+      declared: The queue, or its first shard.
+    """
+
+    path: ValuePath
+    queue: str
+    profile: str
+    shards: tuple[str, ...]
+    declared: Queue
+
+
+def check_waiting(base: ValuePath, body: Body, report: Reporter) -> None:
+    """Checks the queues of the profiles with an order, and `max_wait`.
+
+    Parameters:
+      base: The path of the vhost's body.
+      body: The vhost's body.
+      report: Collects the findings.
+    """
+    ordered = {name: profile for name, profile in body.workers.items() if profile.order != "fair"}
+    served = {queue for profile in body.workers.values() for queue in _served(body, profile)}
+    expiring = _expiring(body) if ordered else {}
+    for name, profile in ordered.items():
+        uses = tuple(_uses((*base, "workers", name), profile, body, report))
+        if profile.order == "strict":
+            _starving(uses, served, report)
+        for use in uses if len(profile.queues) > 1 else ():
+            _consumers(use, expiring, report)
+    _max_wait(base, body, {queue for profile in ordered.values() for queue in body.consumed(profile)}, report)
+
+
+def _uses(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> Iterator[_Use]:
+    """The queues of a profile that are declared."""
+    for index, queue in enumerate(profile.queues):
+        place = (*path, "queues", index)
+        shards = body.shards.get(queue, (queue,))
+        if declared := body.queues.get(shards[0]):
+            yield _Use(place, report.written(place, queue), report.key(path), shards, declared)
+
+
+def _served(body: Body, profile: Profile) -> tuple[str, ...]:
+    """The queues that have their turn in workers of a profile, whatever waits in others."""
+    if profile.order != "strict":
+        return body.consumed(profile)
+    return body.shards.get(profile.queues[0], profile.queues[:1])
+
+
+def _starving(uses: tuple[_Use, ...], served: set[str], report: Reporter) -> None:
+    """Reports queues that only strict workers take, and none of them first, unless they have a `max_wait`."""
+    for index, use in enumerate(uses):
+        if use.declared.max_wait is not None or served.issuperset(use.shards):
+            continue
+        served.update(use.shards)  # reported once
+        higher = [each.queue for each in uses[:index]]
+        verb = "is" if len(higher) == 1 else "are"
+        names = listed(higher, 3, last=" and ", quote="`")
+        message = f"tasks of `{use.queue}` may never start: they wait as long as {names} {verb} not empty"
+        help_ = "give the queue a `max_wait`, such as `max_wait: 1m`, or a profile that takes it first"
+        report.add(use.path, "starving-queue", message, help_)
+
+
+def _expiring(body: Body) -> dict[str, tuple[str, int]]:
+    """The queues that a policy deletes when they are not used: the policy, and the time in milliseconds."""
+    policies = policy_set(body.policies)
+    found = {}
+    for target in targets(body) if body.policies else ():
+        policy = policies.match(target).applied if target.kind == "queue" else None
+        if policy is not None and "expires" in policy.definition:
+            found[target.name] = policy.name, int(policy.definition["expires"])
+    return found
+
+
+def _consumers(use: _Use, expiring: Mapping[str, tuple[str, int]], report: Reporter) -> None:
+    """Reports a queue that needs a consumer all the time."""
+    reason = push_reason(use.declared.auto_delete, use.declared.declare_arguments())
+    if reason is not None:
+        message = (
+            f"RabbitMQ pushes tasks of `{use.queue}` to workers of `{use.profile}`, each of which holds one until its "
+            f"turn: {_NEEDS_CONSUMER[reason]} (`{reason}`)"
+        )
+        help_ = f"remove `{reason}`, or take the queue in a profile of its own"
+        report.add(use.path, "pushed-queue", message, help_)
+    elif use.shards[0] in expiring:
+        policy, time = expiring[use.shards[0]]
+        message = (
+            f"policy `{policy}` deletes `{use.queue}` with its tasks if workers of `{use.profile}` are busy for "
+            f"{duration_text(time)}: they have no consumer of it then"
+        )
+        help_ = (
+            "set `expires` at the queue, of which workers then keep a consumer, or exclude it from the policy"
+        )
+        report.add(use.path, "expiring-queue", message, help_)
+
+
+def _max_wait(base: ValuePath, body: Body, ordered: set[str], report: Reporter) -> None:
+    """Reports each `max_wait` that has no effect; one of the defaults, if it has none on any queue."""
+    by_position: dict[Position, list[tuple[ValuePath, str]]] = defaultdict(list)
+    for name, queue in declared_queues(body):
+        path = (*base, "queues", name, "max_wait")
+        if queue.max_wait is None:
+            continue
+        by_position[report.position(path)].append((path, name))
+        if queue.message_ttl is not None and queue.message_ttl <= queue.max_wait * 1000:
+            time = duration_text(queue.message_ttl)
+            message = f"`max_wait` has no effect: RabbitMQ removes tasks after {time} (`message_ttl`)"
+            report.add(path, "ineffective-order", message, "shorten or remove it", of_key=True)
+    for queues in by_position.values():
+        shards = {shard for _, name in queues for shard in body.shards.get(name, (name,))}
+        if shards.isdisjoint(ordered):
+            message = (
+                "`max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue"
+            )
+            help_ = "remove it, or set the `order` of a profile"
+            report.add(queues[0][0], "ineffective-order", message, help_, of_key=True)
