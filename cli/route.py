@@ -16,6 +16,7 @@ from .options import file_option, load_files, output_options
 if TYPE_CHECKING:
     from ..routing import Call, Decision
     from ..routing.rules.explanation import Attempt, Explanation
+    from ..routing.rules.turns import Turn
 
 _EXAMPLES = """\b
 Examples:
@@ -57,8 +58,9 @@ def command(
     """Shows where a task goes, and why.
 
     Shows the queue, the path to it through the broker, the workers that consume it, and the rule that matched, with its
-    position in the file. For one task, or with `--verbose`, it also shows what the rule sets on the message, and why
-    earlier rules did not match. Does not connect to the broker. Exits with 1 if a task has no destination.
+    position in the file. For one task, or with `--verbose`, it also shows what the rule sets on the message, when
+    workers whose profile has an order start the task, and why earlier rules did not match. Does not connect to the
+    broker. Exits with 1 if a task has no destination.
     """
     # Imported here so that `--help` answers at once.
     from ..routing import Router
@@ -147,6 +149,7 @@ def _details(found: Explanation, *, verbose: bool) -> Iterator[str]:
             ("path", _path(found)),
             ("message", _message(decision)),
             ("workers", _workers(found)),
+            *_starts(found),
             ("note", _followed(found)),
         ]
     skipped = _skipped(found, verbose)
@@ -197,6 +200,45 @@ def _workers(found: Explanation) -> str:
     if found.workers == ("",):
         return "any worker without a profile and `-Q`"
     return ", ".join(found.workers) or "none: no worker profile consumes the queue"
+
+
+def _starts(found: Explanation) -> list[tuple[str, str]]:
+    """When each profile's workers start the task, if one of them has an order."""
+    if all(turn.order == "fair" for turn in found.turns):
+        return []
+    texts = [f"{turn.profile}: {_turn_text(turn)}" for turn in found.turns]
+    return [("" if number else "starts", text) for number, text in enumerate(texts)]
+
+
+def _turn_text(turn: Turn) -> str:
+    """When workers of a profile start a task: "while `high` is empty, or once it has waited for 30s"."""
+    from ..topology.base.duration import duration_text
+    from ..topology.base.listing import listed
+
+    if turn.order == "fair":
+        return "in turn with tasks of its other queues"
+    if turn.order == "weighted":
+        text = f"as {turn.share} of {turn.out_of} tasks while all its queues have some"
+    elif turn.after:
+        verb = "is" if len(turn.after) == 1 else "are"
+        text = f"while {listed(turn.after, 3, last=' and ', quote='`')} {verb} empty"
+    else:
+        text = "before tasks of its other queues"
+    if turn.max_wait is not None:
+        text += f", or once it has waited for {duration_text(round(turn.max_wait * 1000))}"
+    if turn.reserved or turn.withheld:
+        text += f"; in {_slots_text(turn)}"
+    return text
+
+
+def _slots_text(turn: Turn) -> str:
+    """The slots that a task can use: "3 of 4 slots, 1 of them reserved"."""
+    text = "all slots"
+    if turn.withheld and turn.slots is not None:
+        text = f"{turn.slots - turn.withheld} of {turn.slots} slots"
+    elif turn.withheld:
+        text = f"all slots but {turn.withheld}"
+    return f"{text}, {turn.reserved} of them reserved" if turn.reserved else text
 
 
 def _skipped(found: Explanation, verbose: bool) -> Iterator[str]:

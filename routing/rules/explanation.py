@@ -9,6 +9,7 @@ from ...topology.errors import RoutingError
 from .decision import Decision
 from .default_queues import consuming_profiles
 from .overrides import apply_caller_options
+from .turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .decision import PatternEntry
     from .table import Table
+    from .turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Explanation:
       path: The bindings that the message follows, from the exchange to the queue.
       error: Why it has no destination.
       hint: How to fix that.
+      turns: When the workers of each profile start it.
       outranked: The pattern above the deciding rule that would match if exact names did not come first.
     """
 
@@ -75,6 +78,7 @@ class Explanation:
     path: tuple[Link, ...] = ()
     error: str | None = None
     hint: str | None = None
+    turns: tuple[Turn, ...] = ()
     outranked: Attempt | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,6 +89,7 @@ class Explanation:
         else:
             document |= self.decision.as_dict()
             document["workers"] = list(self.workers)
+            document["turns"] = [turn.as_dict() for turn in self.turns]
             document["path"] = [
                 {"exchange": link.source, "key": link.key, "to": link.destination} for link in self.path
             ]
@@ -113,9 +118,8 @@ def explain(table: Table, body: Body, name: str, call: Call, *, tried: bool = Tr
     attempts = tuple(_attempts(table, name, call, decision)) if tried else ()
     path = table.addresses.path(decision.exchange, decision.routing_key, decision.queue)
     outranked = _outranked(table, name, call, decision) if tried else None
-    return Explanation(
-        name, decision, attempts, consuming_profiles(body, decision.queue), path, outranked=outranked
-    )
+    workers, when = consuming_profiles(body, decision.queue), turns(body, decision.queue)
+    return Explanation(name, decision, attempts, workers, path, turns=when, outranked=outranked)
 
 
 def _attempts(table: Table, name: str, call: Call, decision: Decision | None) -> Iterator[Attempt]:

@@ -52,7 +52,7 @@ class Destination:
     def as_dict(self) -> dict[str, Any]:
         """The destination as plain data for JSON."""
         document = (self.itself or self.explanation).as_dict()
-        for name in ("tried", "outranked"):  # they describe one call
+        for name in ("tried", "outranked", "turns"):  # they describe one call
             document.pop(name, None)
         return document | {
             "queues": list(self.queues),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,101 @@ def test_names_and_patterns_that_do_not_match_are_counted_apart(
         assert lines(capsys)[-1] == f"  skipped   {expected}"
     assert run(["route", "acme.push", "--verbose"]) == 0
     assert lines(capsys)[-1] == "  skipped   queues.yaml:5  acme.mail: does not match"
+
+
+ORDERS = """\
+version: 1
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+  normal: {max_wait: 1500ms, bindings: [{exchange: tasks, key: normal}]}
+  low: {bindings: [{exchange: tasks, key: low}]}
+  orders: {shards: 2, max_wait: 1m}
+routes:
+  - {tasks: billing.*, queue: high}
+  - {tasks: reports.*, queue: low}
+  - {tasks: orders.*, queue: orders.1}
+unmatched: normal
+workers:
+  strict: {queues: [high, normal, low], order: strict, reserve: {high: 1, normal: 2}, concurrency: 4}
+  open: {queues: [normal, low, orders], order: strict, reserve: {normal: 1}, options: [--autoscale, "8,2"]}
+  cpus: {queues: [high, low, normal], order: strict, reserve: {high: 2}}
+  shares: {queues: [normal, low, orders], order: weighted, weights: {normal: 6, orders: 3}}
+  fair: {queues: [low, normal]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (
+            "billing.charge",
+            [
+                "starts    strict: before tasks of its other queues; in all slots, 1 of them reserved",
+                "          cpus: before tasks of its other queues; in all slots, 2 of them reserved",
+            ],
+        ),
+        (
+            "shop.welcome",
+            [
+                "starts    strict: while `high` is empty, or once it has waited for 1.5s; in 3 of 4 slots, 2 of them "
+                "reserved",
+                "          open: before tasks of its other queues, or once it has waited for 1.5s; in all slots, 1 of "
+                "them reserved",
+                "          cpus: while `high` and `low` are empty, or once it has waited for 1.5s; in all slots but 2",
+                "          shares: as 6 of 10 tasks while all its queues have some, or once it has waited for 1.5s",
+                "          fair: in turn with tasks of its other queues",
+            ],
+        ),
+        (
+            "reports.daily",
+            [
+                "starts    strict: while `high` and `normal` are empty; in 1 of 4 slots",
+                "          open: while `normal` is empty; in 7 of 8 slots",
+                "          cpus: while `high` is empty; in all slots but 2",
+                "          shares: as 1 of 10 tasks while all its queues have some",
+                "          fair: in turn with tasks of its other queues",
+            ],
+        ),
+        (
+            "orders.place",
+            [
+                "starts    open: while `normal` and `low` are empty, or once it has waited for 1m; in 7 of 8 slots",
+                "          shares: as 3 of 10 tasks while all its queues have some, or once it has waited for 1m",
+            ],
+        ),
+    ],
+)
+def test_when_workers_start_a_task_by_their_orders(
+    task: str, expected: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "queues.yaml").write_text(ORDERS)
+    assert run(["route", task]) == 0
+    shown = dropwhile(lambda line: not line.startswith("  starts"), lines(capsys))
+    turns = takewhile(lambda line: line.startswith(("  starts", "   ")), shown)
+    assert [line[2:] for line in turns] == expected
+
+
+def test_the_turns_of_a_task_as_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "queues.yaml").write_text(ORDERS)
+    assert run(["route", "orders.place", "--format", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["routes"]
+    nothing = {"after": [], "share": None, "reserved_slots": 0, "withheld_slots": 0, "slots": None}
+    assert found["turns"] == [
+        nothing
+        | {
+            "profile": "open",
+            "order": "strict",
+            "after": ["normal", "low"],
+            "max_wait": 60,
+            "withheld_slots": 1,
+            "slots": 8,
+        },
+        nothing
+        | {"profile": "shares", "order": "weighted", "share": {"weight": 3, "of": 10}, "max_wait": 60},
+    ]
+
+
+def test_nothing_is_said_of_turns_without_an_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "export.run"]) == 0
+    assert not any(line.startswith("  starts") for line in lines(capsys))

@@ -213,6 +213,17 @@ def parsed(words: tuple[str, ...]) -> Iterator[Option]:
             yield Option(index, name, written, next(rest, (0, None))[1])
 
 
+def slots_of(profile: Profile) -> tuple[int, str] | None:
+    """How many tasks a worker runs at a time, and the setting that says so; None if the file does not say."""
+    if profile.pool == "solo":
+        return 1, "pool: solo"
+    for option in parsed(profile.options):
+        most = (option.value or "").partition(",")[0]
+        if option.name == "--autoscale" and most.isdecimal():
+            return int(most), "--autoscale"
+    return None if profile.concurrency is None else (profile.concurrency, "concurrency")
+
+
 def _unknown(path: ValuePath, word: str, report: Reporter) -> None:
     shown = report.written(path, word)
     name = word.partition("=")[0].partition(" ")[0]

@@ -7,7 +7,7 @@ from itertools import accumulate
 from ....base.finding import ValuePath, did_you_mean
 from ....model import Body, Profile
 from ...context import Reporter
-from .options import parsed
+from .options import slots_of
 
 
 def check_order(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> None:
@@ -68,7 +68,7 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
     reserved = tuple(accumulate(profile.reserve.get(queue, 0) for queue in higher))
     if not reserved or not reserved[-1]:
         return
-    slots = _slots(path[:-1], profile, report)
+    slots = slots_of(profile)
     if slots is None:
         cpus = f"{reserved[-1]} CPUs or fewer" if reserved[-1] > 1 else "one CPU"
         shown = report.written((*path[:-1], "queues", len(higher)), last)
@@ -79,6 +79,8 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
         report.add(path, "starving-queue", message, "set `concurrency`", of_key=True)
         return
     count, setting = slots
+    if setting == "concurrency":
+        setting = f"concurrency: {report.written((*path[:-1], setting), str(count))}"
     for index, kept in enumerate(reserved, 1):
         if kept >= count:
             shown = report.written((*path[:-1], "queues", index), profile.queues[index])
@@ -89,20 +91,6 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
             help_ = "reserve fewer slots, or use a pool with more"
             report.add(path, "bad-order", message, help_, of_key=True)
             return
-
-
-def _slots(path: ValuePath, profile: Profile, report: Reporter) -> tuple[int, str] | None:
-    """How many tasks a worker runs at a time, with the setting that says so; None if the file does not say."""
-    if profile.pool == "solo":
-        return 1, "pool: solo"
-    for option in parsed(profile.options):
-        most = (option.value or "").partition(",")[0]
-        if option.name == "--autoscale" and most.isdecimal():
-            return int(most), "--autoscale"
-    if profile.concurrency is None:
-        return None
-    written = report.written((*path, "concurrency"), str(profile.concurrency))
-    return profile.concurrency, f"concurrency: {written}"
 
 
 def _without_effect(path: ValuePath, profile: Profile, report: Reporter) -> None:
