@@ -14,6 +14,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
+SUITE := build/celery
 # Live tests whose cases are random.
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
 	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
@@ -29,7 +30,7 @@ export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit live matrix proof oldest pythons lint types bench docs clean
+.PHONY: help install demo test unit live matrix proof celery oldest pythons lint types bench docs clean
 
 help: ## list the targets and variables
 	@echo 'Targets:'
@@ -57,7 +58,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## an end-to-end demo on a throwaway RabbitMQ, in two minutes
-	$(BIN)/python demo/run.py $(ARGS)
+	$(BIN)/python -m demo.run $(ARGS)
 
 test: $(STAMP) ## all tests, on a real RabbitMQ
 	$(BIN)/pytest -n $(JOBS) tests $(ARGS)
@@ -74,13 +75,19 @@ matrix: $(STAMP) ## `make live` on each RabbitMQ version
 		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 
-proof: $(STAMP) ## random cases in numbers: a million patterns, and files on each RabbitMQ version
+proof: $(STAMP) ## random cases in numbers: a million patterns, files on each RabbitMQ version; and `make celery`
 	ROUTECTL_TEST_FUZZ=1000000 $(BIN)/pytest tests/unit/routing/test_fuzz.py $(ARGS)
 	@failed=''; for version in $(VERSIONS); do \
 		echo "== RabbitMQ $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest -n $(JOBS) $(RANDOM) $(ARGS) \
 			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
+	@$(MAKE) celery ARGS=
+
+celery: ## Celery's own integration tests of tasks and canvas, on workers with each order
+	@test -x $(SUITE)/bin/pip || $(PYTHON) -m venv $(SUITE)
+	$(SUITE)/bin/pip install --quiet --editable '.[test]' pytest-rerunfailures pytest-timeout
+	ROUTECTL_TEST_RABBITMQ=4.3 $(SUITE)/bin/python -m tests.celery_suite $(ARGS)
 
 oldest: ## the tests with Celery workers, and of routing, on the oldest Celery
 	@test -x $(OLD)/bin/pip || $(PYTHON) -m venv $(OLD)
