@@ -9,10 +9,11 @@ from routectl.topology.lint.registry import FAMILIES
 #: What the Python examples are checked with.
 FILE = """\
 version: 1
-queues: {high: {}, low: {}}
+queues: {high: {}, low: {max_wait: 1m}}
 routes:
   - {tasks: billing.*, queue: high}
   - {tasks: reports.*, queue: low}
+workers: {all: {queues: [high, low], order: strict}}
 """
 
 #: The module that the Python examples are added to.

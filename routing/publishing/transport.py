@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: What becomes of the order of a worker profile on these brokers.
+NO_ORDER = "only RabbitMQ has orders, workers take tasks of their queues in turn"
+
 #: The highest priority of kombu's virtual transports; the lowest is 0.
 HIGHEST = 9
 

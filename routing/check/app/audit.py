@@ -9,6 +9,7 @@ from ....topology.base.listing import listed
 from ....topology.lint.registry import make_finding
 from ...rules.builtin_tasks import BUILTIN_TASKS
 from .consumers import unconsumed_own_queues
+from .orders import lost_orders
 from .priorities import lost_priorities
 from .publish_target import resolve_queue
 from .senders import is_covered_by_task, mismatches, own_rate_limits
@@ -65,6 +66,7 @@ def app_findings(part: VhostContext, app: AppFacts, found: Sequence[Destination]
         yield from own_rate_limits(part, app)
     yield from unconsumed_own_queues(part, app, by_task)
     yield from lost_priorities(part, app, by_task)
+    yield from lost_orders(part, app)
     yield from _ineffective_settings(part, app)
     yield from _lost_rate_limits(part, app)
     yield from _unused_rules(part, found)

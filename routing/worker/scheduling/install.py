@@ -56,7 +56,7 @@ class OrderMixin:
             connection.routectl_consumer = partial(OrderedConsumer, self, self._order, self._is_quorum)
             self.app.amqp.Consumer = _consumer
         else:
-            _logger.warning("only RabbitMQ has an order: this worker takes tasks of its queues in turn")
+            _logger.warning("the order of profile %s has no effect: %s", self.profile, transport.NO_ORDER)
         return connection
 
     def _order(self) -> Order | None:

@@ -95,4 +95,23 @@ def add_routes(sender, **_):
         example='app.conf.broker_transport_options = {"confirm_publish": False}',
         fix="Set `confirm_publish` to `True`, or remove it: `configure` sets it.",
     ),
+    LintRule(
+        "undated-tasks",
+        severity=Severity.WARNING,
+        summary="The app publishes tasks without the time, from which a `max_wait` counts",
+        why="Celery's messages do not say when they were published. `configure` and `settings` add it; for the tasks "
+        "of other apps, `max_wait` counts from the time when a worker first sees them.",
+        example="""\
+app = Celery("billing", broker="amqp://")
+app.conf.task_routes = {"billing.*": "high", "reports.*": "low"}""",
+        fix="Set up the app with `configure` or `settings`, or set the AMQP property `timestamp` of its messages.",
+    ),
+    LintRule(
+        "broker-without-order",
+        severity=Severity.WARNING,
+        summary="The app's broker is not RabbitMQ, so that the order of a profile has no effect",
+        why="Its workers take tasks of their queues in turn, as Celery does.",
+        example='app.conf.broker_url = "redis://"',
+        fix="Use RabbitMQ, or a worker for each queue.",
+    ),
 )
