@@ -17,15 +17,20 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celery.exceptions import TimeoutError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from . import waits
+from .tasks import TASKS, TIERS
+
 ROOT = Path(__file__).resolve().parent.parent
-WORKERS = ("high", "normal", "low")
+WORKERS = TIERS  # each tier has a profile of its name
 COUNT = 300
 #: One in DELAYED tasks is sent with a countdown of COUNTDOWN seconds.
 DELAYED, COUNTDOWN = 30, 2
@@ -53,8 +58,9 @@ def main() -> int:
             os.environ["DEMO_RESULTS"] = str(folder / "results")
             stack.enter_context(sandbox())
             show_topology()
-            stack.enter_context(workers(folder))
-            publish()
+            with workers(folder):
+                publish()
+            compare(folder)
             title("Stopping everything")
     except KeyboardInterrupt:
         console.print("interrupted; everything was stopped", style="yellow")
@@ -96,8 +102,6 @@ def show_topology() -> None:
     show(again)
     if "No changes" not in again:
         raise Failed("the second plan has changes")
-    from app import TASKS
-
     title("Routes of ten tasks", "route " + " ".join(TASKS))
     show(routectl("route", *TASKS))
 
@@ -106,31 +110,20 @@ def show_topology() -> None:
 def workers(folder: Path) -> Iterator[None]:
     """A worker for each profile, ready to run tasks."""
     title("Starting three workers", *(f"worker {name} -A demo.app" for name in WORKERS))
-    running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
-    try:
-        for name in WORKERS:
-            log = folder / f"{name}.log"
-            with log.open("wb") as out:
-                process = subprocess.Popen(
-                    [*ROUTECTL, "worker", name, "-A", "demo.app", "--", "-l", "INFO"],
-                    cwd=ROOT,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C must only reach the demo, which stops the workers
-                )
-            running[name] = process, log
-        for name, (process, log) in running.items():
-            until_ready(name, process, log)
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(worker(name, folder, *ROUTECTL, "worker", name, "-A", "demo.app", "--"))
+            for name in WORKERS
+        ]
+        for started in running:
+            started.wait()
         console.print("All three are ready.")
         yield
-    finally:
-        with uninterrupted():
-            stop([process for process, _ in running.values()])
 
 
 def publish() -> None:
     """Sends the tasks, waits for them, and shows which worker ran them."""
-    from app import TASKS, app, router
+    from .app import app, router  # needs the broker's address
 
     title(f"Sending {COUNT} tasks")
     shuffled = random.Random(1)
@@ -185,26 +178,73 @@ def check(ran: list[tuple[str, dict[str, str]]], router: Any) -> None:
             )
 
 
-def until_ready(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits for a worker."""
-    deadline = time.monotonic() + 60
-    while " ready." not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise Failed(f"worker {name} did not start:\n{log.read_text()[-2000:]}")
-        time.sleep(0.1)
+def compare(folder: Path) -> None:
+    """Sends more than a worker can run, by order and by Celery's own, and shows how long tasks waited."""
+    from .app import app, router
+
+    title("One worker, more tasks than it can run", "worker low -A demo.app")
+    stock = ("-A", "demo.stock", "worker", "-Q", ",".join(TIERS), "-c", "2", "--prefetch-multiplier", "1")
+    console.print(f"$ celery {shlex.join(stock)}", style="cyan", markup=False, soft_wrap=True)
+    found = []
+    for name, command in (
+        ("low", (*ROUTECTL, "worker", "low", "-A", "demo.app", "--")),
+        ("stock", (sys.executable, "-m", "celery", *stock)),
+    ):
+        with worker(name, folder, *command) as running:
+            running.wait()
+            try:
+                found.append(waits.measure(app, router, 60))
+            except TimeoutError:
+                raise Failed(f"worker {name} has not run all tasks") from None
+    console.print(waits.table(*found))
+    console.print(waits.SUMMARY, soft_wrap=True)
 
 
-def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Stops the workers: they finish their tasks, or are killed after ten seconds."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+@contextlib.contextmanager
+def worker(name: str, folder: Path, *command: str) -> Iterator[Worker]:
+    """A worker, which ends with the block: it finishes its tasks, or is killed after ten seconds."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "-l", "INFO"],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C must only reach the demo, which stops the workers
+        )
+    try:
+        yield Worker(name, process, log)
+    finally:
+        with uninterrupted():
+            stop(process)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker and its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait(self) -> None:
+        """Waits until it is ready."""
+        deadline = time.monotonic() + 60
+        while " ready." not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"worker {self.name} did not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stops a worker."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextlib.contextmanager
