@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amqp import spec
+from amqp.exceptions import ResourceLocked
 from kombu.transport import pyamqp
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ class Listener(Protocol):
 
     def got_nothing(self, queue: str) -> None:
         """A get was answered with nothing."""
+        ...
+
+    def get_refused(self, queue: str) -> None:
+        """The queue answers no gets; the broker closes the channel."""
         ...
 
     def got_pushed(self, tag: str, message: Any) -> None:
@@ -107,6 +112,11 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
         message = self._complete(message, tag, redelivered, exchange, key)
         message.delivery_info["consumer_tag"] = consumer
         self._listener.got_pushed(consumer, message)
+
+    def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
+        if reply_code == ResourceLocked.code and (class_id, method_id) == spec.Basic.Get:
+            self._listener.get_refused(self._asked[0])
+        super()._on_close(reply_code, reply_text, class_id, method_id)
 
     def _complete(self, message: Any, tag: int, redelivered: bool, exchange: str, key: str) -> Any:
         """Sets what py-amqp's own methods set."""

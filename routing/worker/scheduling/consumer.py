@@ -13,7 +13,6 @@ from celery.utils.log import get_logger
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
-from ....topology.delivery.pushed import push_reason
 from .channel import AsynchronousChannel
 from .order import Order
 from .scheduler import Scheduler
@@ -48,6 +47,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
       worker: Celery's consumer, which owns the connection.
       order: Returns the order of the worker's profile as the file is now; None if it has none any more.
       quorum: Returns whether a queue of the file is a quorum queue.
+      pushed: Returns whether a queue needs a consumer all the time.
       channel: As for kombu's consumer, like the other parameters.
     """
 
@@ -56,12 +56,13 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         worker: Any,
         order: Callable[[], Order | None],
         quorum: Callable[[str], bool],
+        pushed: Callable[[str], bool],
         channel: Any,
         **options: Any,
     ) -> None:
         self.channel: Any
         super().__init__(channel, **options)
-        self._worker, self._read_order, self._quorum = worker, order, quorum
+        self._worker, self._read_order, self._quorum, self._pushed = worker, order, quorum, pushed
         self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
@@ -146,8 +147,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def can_get(self, queue: str) -> bool:
         """Not from a queue that needs a consumer all the time."""
-        found = self._queues[queue]
-        return push_reason(found.auto_delete, found.queue_arguments or {}) is None
+        return not self._pushed(queue)
 
     def can_give_back(self, queue: str) -> bool:
         """Whether the broker counts no delivery limit down by it."""
@@ -178,6 +178,10 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     def got_nothing(self, queue: str) -> None:
         """A get found nothing."""
         self._do(lambda scheduler: scheduler.found_empty(queue))
+
+    def get_refused(self, queue: str) -> None:
+        """A queue answers no gets: the worker connects again."""
+        self._worker.get_refused(queue)
 
     def got_pushed(self, tag: str, message: Any) -> None:
         """A consumer got a message."""

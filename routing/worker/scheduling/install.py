@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amqp.exceptions import NotFound, PreconditionFailed
+from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
 from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 from kombu import Consumer
 
+from ....topology.delivery.pushed import push_reason
 from ...publishing import transport
 from .consumer import OrderedConsumer
 from .order import order_of
@@ -46,14 +47,18 @@ class OrderMixin:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A get of a deleted queue, or a task that was not acknowledged in time, costs a channel: Celery connects again.
-        self.connection_errors = (*self.connection_errors, NotFound, PreconditionFailed)
+        # What costs a channel has Celery connect again: a get of a queue that is deleted or refuses it, and a task that
+        # was not acknowledged in time.
+        self.connection_errors = (*self.connection_errors, NotFound, PreconditionFailed, ResourceLocked)
+        self._refusing_gets: set[str] = set()
 
     def connect(self) -> Any:
         """Connects, and has Celery's next step make our consumer for the connection."""
         connection = super().connect()  # type: ignore[misc]
         if transport.of(connection.transport.driver_type).amqp:
-            connection.routectl_consumer = partial(OrderedConsumer, self, self._order, self._is_quorum)
+            connection.routectl_consumer = partial(
+                OrderedConsumer, self, self._order, self._is_quorum, self._is_pushed
+            )
             self.app.amqp.Consumer = _consumer
         else:
             _logger.warning("the order of profile %s has no effect: %s", self.profile, transport.NO_ORDER)
@@ -67,6 +72,23 @@ class OrderMixin:
     def _is_quorum(self, queue: str) -> bool:
         found = self.router.body.queues.get(queue)
         return found is not None and found.type == "quorum"
+
+    def _is_pushed(self, queue: str) -> bool:
+        """Whether a queue needs a consumer all the time, by the file, by the app's own queues, or as it turned out."""
+        found, own = self.router.body.queues.get(queue), self.app.amqp.queues[queue]
+        by_file = found and push_reason(found.auto_delete, found.declare_arguments())
+        return (
+            bool(by_file or push_reason(own.auto_delete, own.queue_arguments or {}))
+            or queue in self._refusing_gets
+        )
+
+    def get_refused(self, queue: str) -> None:
+        """Has the broker push the tasks of a queue from the next connection on: it has a single active consumer."""
+        self._refusing_gets.add(queue)
+        _logger.warning(
+            "queue `%s` has a single active consumer, which the file does not say: its tasks are pushed to this worker",
+            queue,
+        )
 
 
 def _consumer(channel: Any, **options: Any) -> Any:
