@@ -18,6 +18,8 @@ SUITE := build/celery
 # Live tests whose cases are random.
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
 	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
+# Traces of workers, which other tests would disturb.
+TRACES := tests/workers/scheduling/test_traces.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
@@ -80,6 +82,8 @@ proof: $(STAMP) ## random cases in numbers: a million patterns, files on each Ra
 	@failed=''; for version in $(VERSIONS); do \
 		echo "== RabbitMQ $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest -n $(JOBS) $(RANDOM) $(ARGS) \
+			|| failed="$$failed $$version"; \
+		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest $(TRACES) $(ARGS) \
 			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 	@$(MAKE) celery ARGS=

@@ -24,7 +24,7 @@ EMPTY_FOR = 0.01
 AHEAD_FOR = 0.01
 
 #: Seconds after which a task that was fetched in vain is given back, for another worker to start.
-HOLD_FOR = 0.05
+HOLD_FOR = 0.03
 
 #: Most tasks fetched ahead of free slots.
 _MOST_AHEAD = 32
@@ -91,6 +91,7 @@ class _Source:
       asked: When gets were sent that have no answer yet.
       window: Most gets at a time: one for a queue that was empty, and twice as many after each task.
       only_pushed: Whether gets are impossible, so that it listens all the time.
+      returnable: Whether its tasks can be given back; otherwise none is fetched before a slot is free for it.
     """
 
     empty_at: float = float("-inf")
@@ -99,6 +100,7 @@ class _Source:
     asked: deque[float] = field(default_factory=deque)
     window: int = 1
     only_pushed: bool = False
+    returnable: bool = True
 
 
 @dataclass(slots=True)
@@ -158,11 +160,15 @@ class Scheduler:
         if order != self._order:
             self._order, self._choice = order, choice_by(order)
         self._sources = {
-            queue: self._sources.get(queue) or _Source(only_pushed=not self._broker.can_get(queue))
+            queue: self._sources.get(queue) or self._source(queue)
             for queue in self._order.queues
             if queue in queues
         }
         self.step()
+
+    def _source(self, queue: str) -> _Source:
+        only_pushed, returnable = not self._broker.can_get(queue), self._broker.can_give_back(queue)
+        return _Source(only_pushed=only_pushed, returnable=returnable)
 
     def received(self, queue: str, message: Any) -> None:
         """The broker answered a get with a task."""
@@ -267,11 +273,13 @@ class Scheduler:
     def _candidates(self, rest: Room, ahead: int) -> list[str]:
         """The queues that can be asked for one more task."""
         uncertain = self._uncertain(self._sources, EMPTY_FOR)
-        return [
-            queue
-            for queue in (self._order.highest(uncertain) if self._order.strict else uncertain)
-            if len(self._sources[queue].asked) < self._sources[queue].window and rest.of(queue) + ahead > 0
-        ]
+        found = []
+        for queue in self._order.highest(uncertain) if self._order.strict else uncertain:
+            source = self._sources[queue]
+            room = rest.of(queue) + (ahead if source.returnable else 0)
+            if len(source.asked) < source.window and room > 0:
+                found.append(queue)
+        return found
 
     def _check_higher(self, room: Room) -> None:
         """Asks the higher queue for whose news a task waits."""
@@ -307,7 +315,7 @@ class Scheduler:
             held
             for held in self._held
             if room.of(held.queue) <= 0
-            and self._broker.can_give_back(held.queue)
+            and self._sources[held.queue].returnable
             and not self._sources[held.queue].only_pushed
         ]
         for held in in_vain:

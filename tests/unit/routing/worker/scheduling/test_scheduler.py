@@ -112,3 +112,16 @@ def test_the_shards_of_a_queue_take_turns_and_share_its_weight() -> None:
         simulation, _ = run(Order(queues, weights, sharded=sharded), tasks, [3])
         shares = Counter(start.task.queue for start in simulation.starts[:600])
         assert [shares[queue] for queue in queues] == pytest.approx(expected, abs=10)
+
+
+@pytest.mark.parametrize("returnable", [True, False])
+def test_a_worker_whose_tasks_become_long_leaves_the_others_to_another(returnable: bool) -> None:
+    simulation = Simulation()
+    for seconds in [0.0005] * 200 + [100.0] * 12:
+        simulation.publish("high", 0, seconds)
+    simulation.worker(Order(QUEUES), 4, returnable=returnable)
+    simulation.at(
+        1, lambda: simulation.worker(Order(QUEUES), 8, name="later", returnable=returnable) and None
+    )
+    simulation.run(until=2)
+    assert len(simulation.starts) == 212

@@ -1,0 +1,1 @@
+"""Traces of real workers: which task was ready when, and when it started. Used by tests, benchmarks and plots."""

@@ -1,0 +1,87 @@
+"""Traces of real workers obey their order, while workers without routectl do not under the same load.
+
+In full, as in `make proof`, no lower task starts while a higher one has been ready for 50 ms, apart from times in which
+the machine let the processes wait.
+In short, no figure depends on the speed of the machine: the order in which a backlog starts, and a comparison with a
+worker without routectl that runs beside.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from contextlib import ExitStack
+from itertools import groupby
+
+import pytest
+
+from ...traces.lab import Lab
+from ...traces.trace import inversions
+from .conftest import POOLS, NewLab
+
+FULL = "ROUTECTL_TEST_CASES" in os.environ
+
+#: Queue type, pool, and whether tasks are acknowledged late.
+SETUPS = [("classic", "threads", False), ("quorum", "prefork", True)]
+if FULL:
+    SETUPS += [("classic", "prefork", False), ("quorum", "threads", True)]
+
+LOWS, HIGHS = (1000, 200) if FULL else (150, 60)
+
+#: Most high tasks at a time.
+_BURST = 12
+
+
+@pytest.mark.parametrize(("kind", "pool", "late"), SETUPS)
+def test_a_backlog_starts_with_the_highest_queue(new_lab: NewLab, kind: str, pool: str, late: bool) -> None:
+    ours, stock = (new_lab(kind, late=late, stock=stock, everything=True) for stock in (False, True))
+    for lab in (ours, stock):
+        lab.publish("low", 60)
+        lab.publish("high", 60)
+        with lab.worker("strict", *POOLS[pool]):
+            lab.until_started()
+    assert [queue for queue, _ in groupby(ours.received())] == ["high", "low"]
+    assert len([queue for queue, _ in groupby(stock.received())]) > 10
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3] if FULL else [2])
+@pytest.mark.parametrize(("kind", "pool", "late"), SETUPS)
+def test_no_lower_task_starts_while_a_higher_one_is_ready(
+    new_lab: NewLab, kind: str, pool: str, late: bool, workers: int
+) -> None:
+    ours, stock = (new_lab(kind, late=late, stock=stock, everything=True) for stock in (False, True))
+    labs = (ours, stock)
+    for _ in range(LOWS):
+        publish(labs, "low")
+    with ExitStack() as stack:
+        started = []
+        for lab in labs:
+            stack.enter_context(lab.watched())
+            for number in range(workers):
+                worker = lab.starting("strict", *POOLS[pool], name=f"worker{number}")
+                started.append(stack.enter_context(worker))
+        for each in started:
+            each.until_ready()
+        rest = HIGHS
+        while rest:
+            time.sleep(random.uniform(0, 2 * LOWS / HIGHS * _BURST / 2 * 0.04 / 4 / workers))
+            burst = min(random.randint(1, _BURST), rest)
+            rest -= burst
+            for _ in range(burst):
+                publish(labs, "high")
+        for lab in labs:
+            lab.until_started()
+    found, beside = (inversions(lab.starts(), ("high", "low"), stalls=lab.stalls()) for lab in labs)
+    assert len(beside) > LOWS / 50
+    assert not found if FULL else len(found) <= len(beside) / 4
+    for lab in labs:
+        assert set(Counter((start.queue, start.number) for start in lab.starts()).values()) == {1}
+
+
+def publish(labs: tuple[Lab, ...], queue: str) -> None:
+    """Publishes the same task in each lab."""
+    seconds = random.uniform(0.02, 0.06)
+    for lab in labs:
+        lab.publish(queue, 1, seconds)
