@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec
@@ -15,7 +15,7 @@ from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
 from ..errors import NotFound, UsageError, rewritten
 from ..file.load import Loaded
 from ..model import Body
-from ..model.support import parse_version
+from ..model.support import Version, parse_version
 from ..policies.in_effect import overriding_policies, policy_effects, uncertain_policies
 from .counts import counted_changes, counted_leftovers
 from .delivery_limits import unlimited_by_policy
@@ -24,6 +24,7 @@ from .diff import diff
 from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
+from .orders import order_notes
 from .plan import Change, Plan
 from .safety.down import bound_queues, hidden_bindings
 from .safety.foreseen import Facts, foreseen, guard_reading
@@ -156,7 +157,7 @@ def plan_by_management(
         vhosts=tuple(bodies),
         changes=counted_changes(changes, wanted, live, session),
         problems=(*found.problems, *hidden, *_foreseen(changes, wanted, live, address, session)),
-        notes=(*missing, *notes, *unreadable_notes(unreadable), *uncertain_policies(wanted, live, version)),
+        notes=(*missing, *notes, *unreadable_notes(unreadable), *_notes(bodies, wanted, live, version)),
         leftovers=counted_leftovers(leftover_keys(wanted, later, bodies, used), harm, session),
         files=loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
@@ -167,6 +168,11 @@ def plan_by_management(
 
 def _without(state: State, keys: Collection[Key]) -> State:
     return {key: resource for key, resource in state.items() if key not in keys} if keys else state
+
+
+def _notes(bodies: Mapping[str, Body], wanted: State, live: State, version: Version) -> Iterator[str]:
+    yield from uncertain_policies(wanted, live, version)
+    yield from order_notes(bodies, live)
 
 
 def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: ServerInfo) -> dict[Key, str]:
