@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amqp import spec
@@ -36,8 +36,8 @@ class Listener(Protocol):
 class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     """Sends gets, consumers and cancels at once, and reports the answers to a listener.
 
-    py-amqp's own methods wait for each answer, while nothing else is read. RabbitMQ answers the methods of a channel in
-    their order.
+    py-amqp's own methods wait for each answer, while nothing else is read. RabbitMQ answers the gets of a channel in
+    their order. The answers to consumers and cancels of a classic queue come from the queue, and so may come later.
 
     Parameters:
       connection: The connection of py-amqp.
@@ -47,33 +47,33 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     def __init__(self, connection: Any, listener: Listener) -> None:
         super().__init__(connection)
         self._listener = listener
-        #: The queues of the methods that have no answer.
-        self._asked: deque[str] = deque()
+        #: The methods that have no answer: which one, its consumer tag if any, and the queue.
+        self._asked: list[tuple[Any, str, str]] = []
         self._looks = 0  # without an answer
         handlers: dict[Any, Callable[..., Any]] = {
             spec.Basic.GetOk: self._on_get_ok,
             spec.Basic.GetEmpty: self._on_get_empty,
             spec.Basic.Deliver: self._on_deliver,
-            spec.Basic.ConsumeOk: self._answered,
-            spec.Basic.CancelOk: self._answered,
+            spec.Basic.ConsumeOk: partial(self._answered, spec.Basic.Consume),
+            spec.Basic.CancelOk: partial(self._answered, spec.Basic.Cancel),
         }
         self._callbacks.update(handlers)
 
     def get(self, queue: str) -> None:
         """Asks for a message."""
-        self._asked.append(queue)
+        self._asked.append((spec.Basic.Get, "", queue))
         self.send_method(spec.Basic.Get, "Bsb", (0, queue, False))
 
     def listen(self, queue: str, tag: str, arguments: Mapping[str, Any]) -> None:
         """Starts a consumer."""
-        self._asked.append(queue)
+        self._asked.append((spec.Basic.Consume, tag, queue))
         # Local messages, too; acknowledged; not exclusive; with an answer.
         flags = (False, False, False, False)
         self.send_method(spec.Basic.Consume, "BssbbbbF", (0, queue, tag, *flags, dict(arguments)))
 
     def stop_listening(self, queue: str, tag: str) -> None:
         """Cancels a consumer."""
-        self._asked.append(queue)
+        self._asked.append((spec.Basic.Cancel, tag, queue))
         self.send_method(spec.Basic.Cancel, "sb", (tag, False))
 
     def give_back(self, message: Any) -> None:
@@ -91,20 +91,23 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
         Calls are counted, not seconds, in which this process may have been stopped.
         """
         self._looks = self._looks + 1 if self._asked else 0
-        return self._asked[0] if self._looks > looks else None
+        return self._asked[0][-1] if self._looks > looks else None
 
-    def _answered(self, *_: Any) -> str:
+    def _answered(self, method: Any, tag: str = "") -> str:
+        """The queue of a method, which has an answer now."""
         self._looks = 0
-        return self._asked.popleft()
+        asked = next(each for each in self._asked if each[:2] == (method, tag))
+        self._asked.remove(asked)  # the first that is equal
+        return asked[-1]
 
     def _on_get_ok(
         self, tag: int, redelivered: bool, exchange: str, key: str, _left: int, message: Any
     ) -> None:
         message = self._complete(message, tag, redelivered, exchange, key)
-        self._listener.got(self._answered(), message)
+        self._listener.got(self._answered(spec.Basic.Get), message)
 
     def _on_get_empty(self, *_: Any) -> None:
-        self._listener.got_nothing(self._answered())
+        self._listener.got_nothing(self._answered(spec.Basic.Get))
 
     def _on_deliver(
         self, consumer: str, tag: int, redelivered: bool, exchange: str, key: str, message: Any
@@ -115,7 +118,7 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
 
     def _on_close(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
         if reply_code == ResourceLocked.code and (class_id, method_id) == spec.Basic.Get:
-            self._listener.get_refused(self._asked[0])
+            self._listener.get_refused(self._answered(spec.Basic.Get))
         super()._on_close(reply_code, reply_text, class_id, method_id)
 
     def _complete(self, message: Any, tag: int, redelivered: bool, exchange: str, key: str) -> Any:

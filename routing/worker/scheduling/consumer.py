@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import RecoverableConnectionError
 from celery.utils.log import get_logger
+from celery.worker.request import Request
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
+from . import kept
 from .channel import AsynchronousChannel
 from .order import Order
 from .scheduler import Scheduler
-from .slots import QUEUE, WorkerSlots
+from .slots import QUEUE, WorkerSlots, queue_of
 from .wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _logger = get_logger(__name__)
 
@@ -46,7 +48,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     Parameters:
       worker: Celery's consumer, which owns the connection.
       order: Returns the order of the worker's profile as the file is now; None if it has none any more.
-      quorum: Returns whether a queue of the file is a quorum queue.
+      classic: Returns whether a queue is a classic one for certain.
       pushed: Returns whether a queue needs a consumer all the time.
       channel: As for kombu's consumer, like the other parameters.
     """
@@ -55,14 +57,16 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self,
         worker: Any,
         order: Callable[[], Order | None],
-        quorum: Callable[[str], bool],
+        classic: Callable[[str], bool],
         pushed: Callable[[str], bool],
         channel: Any,
         **options: Any,
     ) -> None:
         self.channel: Any
         super().__init__(channel, **options)
-        self._worker, self._read_order, self._quorum, self._pushed = worker, order, quorum, pushed
+        self._worker, self._read_order, self._classic, self._pushed = worker, order, classic, pushed
+        #: Tasks that are kept until their rate limit allows them, by queue.
+        self.limited: Counter[str] = Counter()
         self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
@@ -72,6 +76,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._tags: dict[str, str] = {}  # of the consumers, by queue
         self._listened: dict[str, str] = {}  # queues by consumer tag, also of cancelled ones
         self._looks: Any = None
+        self._kept: list[Any] = []  # tasks for later, when the worker ends
 
     # What Celery calls
 
@@ -95,7 +100,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         for channel in self._channels:
             channel.open()
             channel.basic_qos(0, 1, False)
-        slots = WorkerSlots(worker, self.start)
+        slots = WorkerSlots(worker, self.start, self.limited)
         self._scheduler = Scheduler(self, slots, time.monotonic, self._wake_at)
         self._wakeup.open()
         worker.pool.on_task_end = self._wakeup.task_ended
@@ -110,6 +115,8 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker.timer.cancel(self._looks)
         self._wakeup.close()
         scheduler.close()
+        for request in self._kept:
+            self.give_back(queue_of(request), request)
         end = time.monotonic() + _LAST_ANSWERS
         while any(channel.unanswered for channel in self._channels) and time.monotonic() < end:
             with suppress(TimeoutError):
@@ -137,9 +144,12 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def listen(self, queue: str) -> None:
         """Starts a consumer with a window of one message."""
-        tag = self._tags[queue] = f"{self.tag_prefix}{queue}/{next(self._next_tag)}"
+        before, tag = self._tags.get(queue), f"{self.tag_prefix}{queue}/{next(self._next_tag)}"
         self._listened[tag] = queue
         self._channels[0].listen(queue, tag, self._queues[queue].consumer_arguments or {})
+        if before is not None:
+            self.stop_listening(queue)  # only now, or an auto-delete queue would be deleted
+        self._tags[queue] = tag
 
     def stop_listening(self, queue: str) -> None:
         """Cancels the consumer."""
@@ -152,14 +162,20 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     def can_give_back(self, queue: str) -> bool:
         """Whether the broker counts no delivery limit down by it."""
         version = self._worker.connection.connection.server_properties.get("version", "0")
-        return not self._quorum(queue) or version_string_as_tuple(version)[:2] >= _FREE_RETURNS
+        return version_string_as_tuple(version)[:2] >= _FREE_RETURNS or self._classic(queue)
 
     def give_back(self, queue: str, message: Any) -> None:
-        """Makes a message ready again."""
+        """Makes a message ready again, or that of a task that was kept for later."""
+        if isinstance(message, Request):
+            kept.forget(message)
+            message = message.message
         message.channel.give_back(message)
 
     def start(self, queue: str, message: Any) -> None:
         """Gives a task to Celery, which acknowledges it on the channel that it came from."""
+        if isinstance(message, Request):
+            kept.start(self._worker, message)
+            return
         message.delivery_info[QUEUE] = queue
         mine = self.channel
         self.channel = message.channel
@@ -167,6 +183,18 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
             self._receive_callback(message)
         finally:
             self.channel = mine
+
+    def take_kept(self) -> None:
+        """Takes the tasks from Celery that it keeps for later."""
+        self._kept += kept.take(self._worker, self._channels)
+
+    def due(self, request: Any) -> None:
+        """A task's time has come, or its rate limit allows it: starts it by the order."""
+        queue = queue_of(request)
+        if request.message.channel not in self._channels:  # has been lost
+            kept.start(self._worker, request)
+        elif not self._do(lambda scheduler: scheduler.due(queue, request)):
+            self.give_back(queue, request)
 
     # What the channels report
 
@@ -185,8 +213,12 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def got_pushed(self, tag: str, message: Any) -> None:
         """A consumer got a message."""
-        queue, late = self._listened[tag], self._acknowledged_late(message)
-        if not self._do(lambda scheduler: scheduler.pushed(queue, message, acknowledged=not late)):
+        queue, task = self._listened[tag], self._task_of(message)
+        options = {
+            "acknowledged": task is not None and not task.acks_late,
+            "kept": self._is_kept(message, task),
+        }
+        if not self._do(lambda scheduler: scheduler.pushed(queue, message, **options)):
             self.give_back(queue, message)
 
     def _do(self, call: Callable[[Scheduler], None]) -> bool:
@@ -206,10 +238,15 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
                 self._calls.clear()
         return True
 
-    def _acknowledged_late(self, message: Any) -> bool:
-        name = (message.properties.get("application_headers") or {}).get("task")
-        task = self._worker.app.tasks.get(name)
-        return task is None or bool(task.acks_late)
+    def _task_of(self, message: Any) -> Any:
+        """The task of a message; None if the worker does not have it."""
+        return self._worker.app.tasks.get(_headers(message).get("task"))
+
+    def _is_kept(self, message: Any, task: Any) -> bool:
+        """Whether a task does not start when it can."""
+        return bool(_headers(message).get("eta")) or (
+            task is not None and self._worker.task_buckets[task.name] is not None
+        )
 
     # When
 
@@ -239,3 +276,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def _wake_at(self, at: float) -> None:
         self._worker.timer.call_after(max(at - time.monotonic(), 0), self._wakeup)
+
+
+def _headers(message: Any) -> Mapping[str, Any]:
+    return message.properties.get("application_headers") or {}

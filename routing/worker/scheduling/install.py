@@ -16,6 +16,7 @@ from ...publishing import transport
 from .consumer import OrderedConsumer
 from .order import order_of
 from .pool import reporting_class
+from .slots import queue_of
 
 if TYPE_CHECKING:
     from ...router import Router
@@ -38,12 +39,14 @@ def obey(worker: Any, router: Router, profile: str) -> None:
 
 
 class OrderMixin:
-    """Mixed in before Celery's consumer."""
+    """Mixed in before Celery's consumer, which has all attributes but the first two."""
 
-    app: Any
     router: Router
     profile: str
+    app: Any
     connection_errors: tuple[type[BaseException], ...]
+    qos: Any
+    task_consumer: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -57,7 +60,7 @@ class OrderMixin:
         connection = super().connect()  # type: ignore[misc]
         if transport.of(connection.transport.driver_type).amqp:
             connection.routectl_consumer = partial(
-                OrderedConsumer, self, self._order, self._is_quorum, self._is_pushed
+                OrderedConsumer, self, self._order, self._is_classic, self._is_pushed
             )
             self.app.amqp.Consumer = _consumer
         else:
@@ -69,9 +72,43 @@ class OrderMixin:
         profile = self.router.body.workers.get(self.profile)
         return None if profile is None else order_of(self.router.body, profile)
 
-    def _is_quorum(self, queue: str) -> bool:
+    def on_close(self) -> None:
+        """Forgets the tasks that it keeps; they go back to the broker when the consumer is cancelled."""
+        if isinstance(self.task_consumer, OrderedConsumer):
+            self.task_consumer.take_kept()
+        super().on_close()  # type: ignore[misc]
+
+    def apply_eta_task(self, request: Any) -> None:
+        """Starts a task whose time has come, by the order."""
+        if isinstance(self.task_consumer, OrderedConsumer):
+            self.qos.decrement_eventually()
+            self.task_consumer.due(request)
+        else:
+            super().apply_eta_task(request)  # type: ignore[misc]
+
+    def _limit_task(self, request: Any, bucket: Any, tokens: int) -> Any:
+        self._count_limited(request, 1)
+        return super()._limit_task(request, bucket, tokens)  # type: ignore[misc]
+
+    def _limit_post_eta(self, request: Any, bucket: Any, tokens: int) -> Any:
+        self._count_limited(request, 1)
+        return super()._limit_post_eta(request, bucket, tokens)  # type: ignore[misc]
+
+    def _limit_move_to_pool(self, request: Any) -> None:
+        """Starts a task that its rate limit allows, by the order."""
+        self._count_limited(request, -1)
+        if isinstance(self.task_consumer, OrderedConsumer):
+            self.task_consumer.due(request)
+        else:
+            super()._limit_move_to_pool(request)  # type: ignore[misc]
+
+    def _count_limited(self, request: Any, change: int) -> None:
+        if isinstance(self.task_consumer, OrderedConsumer):
+            self.task_consumer.limited[queue_of(request)] += change
+
+    def _is_classic(self, queue: str) -> bool:
         found = self.router.body.queues.get(queue)
-        return found is not None and found.type == "quorum"
+        return found is not None and found.type == "classic" and not found.external
 
     def _is_pushed(self, queue: str) -> bool:
         """Whether a queue needs a consumer all the time, by the file, by the app's own queues, or as it turned out."""

@@ -1,4 +1,4 @@
-"""Pools that report the end of each task."""
+"""Pools that report the end of each task, and which of their processes take none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,30 @@ def reporting_class(base: Any) -> Any:
     if issubclass(base, ReportMixin):
         return base
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+    if hasattr(base, "Pool"):  # prefork
+        names["Pool"] = type("AsynPool", (RetireMixin, base.Pool), {"__module__": base.Pool.__module__})
     return type(base.__name__, (ReportMixin, base), names)
 
 
 class ReportMixin:
     """Mixed in before a pool of Celery."""
 
+    num_processes: int
+
     #: Called after each end of a task, in whatever thread or greenlet the pool reports it.
     on_task_end: Callable[[], None] | None = None
+
+    @property
+    def absent(self) -> int:
+        """Processes that take no task now: they have reached their limit or have just been started."""
+        pool = getattr(self, "_pool", None)
+        return max(self.num_processes - pool.available(), 0) if isinstance(pool, RetireMixin) else 0
+
+    def on_start(self) -> None:
+        """Starts the pool."""
+        super().on_start()  # type: ignore[misc]
+        if isinstance(pool := getattr(self, "_pool", None), RetireMixin):
+            pool.on_available = self._on_end
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Runs a task."""
@@ -39,7 +55,44 @@ class ReportMixin:
             try:
                 return callback(*args, **options)
             finally:
-                if self.on_task_end is not None:
-                    self.on_task_end()
+                self._on_end()
 
         return report
+
+    def _on_end(self) -> None:
+        if self.on_task_end is not None:
+            self.on_task_end()
+
+
+class RetireMixin:
+    """Mixed in before Celery's pool of processes: gives no task to one that ends for `--max-tasks-per-child`.
+
+    It would wait there until the process has ended and another one has started.
+    """
+
+    _fileno_to_inq: dict[int, Any]
+    _maxtasksperchild: int | None
+    _on_ready_counters: dict[int, Any]
+
+    #: Called when a process can take tasks.
+    on_available: Callable[[], None] | None = None
+
+    def available(self) -> int:
+        """How many processes take tasks."""
+        return sum(not self._retires(process, 0) for process in self._fileno_to_inq.values())
+
+    def on_job_ready(self, job: int, i: int, obj: Any, inqW_fd: int) -> None:
+        """Has the process take another task, unless it was its last one."""
+        process = self._fileno_to_inq.get(inqW_fd)
+        if process is None or not self._retires(process, 1):  # the pool counts this one after this call
+            super().on_job_ready(job, i, obj, inqW_fd)  # type: ignore[misc]
+
+    def on_process_alive(self, pid: int) -> None:
+        """A process has started."""
+        super().on_process_alive(pid)  # type: ignore[misc]
+        if self.on_available is not None:
+            self.on_available()
+
+    def _retires(self, process: Any, uncounted: int) -> bool:
+        most, done = self._maxtasksperchild, self._on_ready_counters.get(process.pid)
+        return most is not None and done is not None and done.value + uncounted >= most

@@ -48,7 +48,10 @@ class Broker(Protocol):
         ...
 
     def listen(self, queue: str) -> None:
-        """Has the broker push tasks, one at a time until it is acknowledged, each by a call of `pushed`."""
+        """Has the broker push tasks, one at a time until it is acknowledged, each by a call of `pushed`.
+
+        Called again, it does so without waiting for the acknowledgement of the last one.
+        """
         ...
 
     def stop_listening(self, queue: str) -> None:
@@ -77,6 +80,10 @@ class Slots(Protocol):
 
     def start(self, queue: str, message: Any) -> None:
         """Gives a slot a task."""
+        ...
+
+    def crowded(self, queue: str) -> bool:
+        """Whether so many tasks of the queue are kept for later that no more should be taken."""
         ...
 
 
@@ -111,11 +118,13 @@ class _Held:
       queue: Where it came from.
       message: The broker's message.
       since: When it came.
+      kept: Whether it was kept for later and is due, and so is not given back when it has to wait.
     """
 
     queue: str
     message: Any
     since: float
+    kept: bool = False
 
 
 class Scheduler:
@@ -185,19 +194,27 @@ class Scheduler:
             self._choice.was_empty(queue)
         self.step()
 
-    def pushed(self, queue: str, message: Any, *, acknowledged: bool) -> None:
+    def pushed(self, queue: str, message: Any, *, acknowledged: bool, kept: bool = False) -> None:
         """The broker pushed a task.
 
         Parameters:
           queue: Where it came from.
           message: The broker's message.
           acknowledged: Whether it is acknowledged when it starts; otherwise no other is pushed before its end.
+          kept: Whether it is kept for later.
         """
         if source := self._sources.get(queue):
             source.silent = False
-            if source.listening and not acknowledged and not source.only_pushed:
+            if source.listening and source.only_pushed and kept and not self._slots.crowded(queue):
+                self._broker.listen(queue)  # anew, as no other is pushed before this one is acknowledged
+            elif source.listening and not source.only_pushed and (kept or not acknowledged):
                 self._stop_listening(queue)
         self._take(queue, message)
+
+    def due(self, queue: str, message: Any) -> None:
+        """The time of a task has come that was kept for later."""
+        self._hold(_Held(queue, message, self._clock(), kept=True))
+        self.step()
 
     def slot_freed(self) -> None:
         """A task has ended."""
@@ -215,7 +232,9 @@ class Scheduler:
         """Ends: nothing starts any more, and what has not started goes back."""
         for queue in tuple(self._sources):
             self._drop(queue)
-        self._sources = {}
+        for held in self._held:  # due, of a queue that was given up
+            self._broker.give_back(held.queue, held.message)
+        self._held, self._sources = [], {}
 
     @property
     def awaited(self) -> int:
@@ -238,11 +257,14 @@ class Scheduler:
 
     def _take(self, queue: str, message: Any) -> None:
         if queue in self._sources:
-            self._held.append(_Held(queue, message, self._clock()))
-            self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
+            self._hold(_Held(queue, message, self._clock()))
         else:
             self._broker.give_back(queue, message)
         self.step()
+
+    def _hold(self, held: _Held) -> None:
+        self._held.append(held)
+        self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
 
     def _rank(self, held: _Held) -> int:
         return len(self._order.higher(held.queue)) if self._order.strict else 0
@@ -298,8 +320,9 @@ class Scheduler:
                 if not source.listening:
                     source.listening = True
                     self._broker.listen(queue)
-            elif source.listening and room.of(queue) <= 0:
-                self._stop_listening(queue)
+            elif self._slots.crowded(queue) or room.of(queue) <= 0:
+                if source.listening:
+                    self._stop_listening(queue)
             elif not source.listening and self._is_empty(source, EMPTY_FOR) and rest.of(queue) > 0:
                 source.listening = source.silent = True
                 self._broker.listen(queue)
@@ -314,7 +337,8 @@ class Scheduler:
         in_vain = [
             held
             for held in self._held
-            if room.of(held.queue) <= 0
+            if not held.kept
+            and room.of(held.queue) <= 0
             and self._sources[held.queue].returnable
             and not self._sources[held.queue].only_pushed
         ]
@@ -349,8 +373,12 @@ class Scheduler:
         return source.only_pushed or source.silent or self._now - source.empty_at <= seconds
 
     def _uncertain(self, queues: Iterable[str], seconds: float) -> list[str]:
-        """Those of the queues that are not known to be empty."""
-        return [queue for queue in queues if not self._is_empty(self._sources[queue], seconds)]
+        """Those of the queues that may have a task to take."""
+        return [
+            queue
+            for queue in queues
+            if not self._is_empty(self._sources[queue], seconds) and not self._slots.crowded(queue)
+        ]
 
     def _above(self, queue: str) -> list[str]:
         """The queues whose tasks start before those of a queue."""

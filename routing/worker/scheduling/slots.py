@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: The queue that a message came from, in its `delivery_info`.
 QUEUE = "queue"
 
+#: Most tasks of a queue that a worker keeps until their rate limit allows them, per slot.
+_LIMITED_PER_SLOT = 10
+
 
 class WorkerSlots:
     """The slots of a worker's pool.
@@ -20,20 +23,35 @@ class WorkerSlots:
     Parameters:
       worker: Celery's consumer.
       start: Gives Celery a task of a queue.
+      limited: The tasks that the worker keeps until their rate limit allows them, by queue.
     """
 
-    def __init__(self, worker: Any, start: Callable[[str, Any], None]) -> None:
-        self._worker, self.start = worker, start
+    def __init__(self, worker: Any, start: Callable[[str, Any], None], limited: Counter[str]) -> None:
+        self._worker, self.start, self._limited = worker, start, limited
 
     def total(self) -> int:
-        """The size of the pool; with autoscaling, its maximum, to which Celery lets it grow by the tasks it has."""
-        return self._worker.controller.max_concurrency or self._worker.pool.num_processes  # type: ignore[no-any-return]
+        """The size of the pool; with autoscaling, its maximum, to which Celery lets it grow by the tasks it has.
+
+        Processes that are being replaced do not count: a task would wait for the new one.
+        """
+        size = self._worker.controller.max_concurrency or self._worker.pool.num_processes
+        return size - self._worker.pool.absent  # type: ignore[no-any-return]
 
     def busy(self, *, by_queue: bool) -> dict[str, int]:
         """The tasks that Celery has."""
-        limited = sum(len(bucket.contents) for bucket in self._worker.task_buckets.values() if bucket)
-        waiting = {"": max(limited - self.total(), 0)}  # so that not all tasks with a rate limit are fetched
         if not by_queue:
-            return waiting | {"any": len(state.reserved_requests)}
-        requests = tuple(state.reserved_requests)
-        return waiting | dict(Counter(request.message.delivery_info.get(QUEUE, "") for request in requests))
+            return {"any": len(state.reserved_requests)}
+        return dict(Counter(map(queue_of, tuple(state.reserved_requests))))
+
+    def crowded(self, queue: str) -> bool:
+        """Whether the worker keeps so many tasks for later that it takes no more: other workers may start them."""
+        most = self._worker.app.conf.get("worker_eta_task_limit")
+        if most is not None and len(state.scheduled_requests) >= most:
+            return True
+        limited = self._limited[queue]
+        return limited > 0 and limited >= _LIMITED_PER_SLOT * self._worker.pool.num_processes
+
+
+def queue_of(request: Any) -> str:
+    """The queue that a task came from."""
+    return request.message.delivery_info.get(QUEUE, "")  # type: ignore[no-any-return]

@@ -214,6 +214,9 @@ class Worker:
             self._acknowledge(message)
         self.simulation.after(message.duration, lambda: self._end(message))
 
+    def crowded(self, queue: str) -> bool:
+        return False
+
     def _end(self, task: Task) -> None:
         self.running[task.queue] -= 1
         if self.late:

@@ -1,0 +1,116 @@
+"""Tasks that a worker keeps for their ETA or a rate limit: they hold no slot, and obey the order when due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ...brokers import Broker
+from ..conftest import QUICK, Project, WorkerProcess, until, until_it_hears
+from .lab import Lab, lab_of
+
+FILE = """
+version: 1
+delayed_delivery: never
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {type: quorum, delivery_limit: 3, bindings: [{exchange: tasks, key: high}]}
+  normal: {type: quorum, single_active_consumer: true, bindings: [{exchange: tasks, key: normal}]}
+  low: {type: classic, bindings: [{exchange: tasks, key: low}]}
+routes: [{tasks: "{queue}.*", queue: "{queue}"}]
+unmatched: refuse
+workers:
+  tiers: {queues: [high, normal, low], order: strict, concurrency: 2}
+"""
+
+QUEUES = ("high", "normal", "low")
+
+HOUR = 3600
+
+
+@pytest.fixture(params=["prefork", "threads", "gevent"])
+def pool(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def lab(fresh_project: Project) -> Iterator[Lab]:
+    with lab_of(fresh_project) as made:
+        yield made
+
+
+@pytest.fixture
+def worker(lab: Lab, pool: str) -> Iterator[WorkerProcess]:
+    with lab.project.worker("--profile", "tiers", "-P", pool, *QUICK) as started:
+        until_it_hears(lab.app, started)
+        yield started
+
+
+@pytest.mark.parametrize("late", ["early", "late"])
+def test_kept_tasks_keep_no_others_from_running(lab: Lab, worker: WorkerProcess, late: str) -> None:
+    # one alone, which an idle worker gets pushed, and then many
+    for number in range(5):
+        for queue in QUEUES:
+            lab.send(f"{queue}.{late}", f"eta {number}", countdown=HOUR)
+            lab.send(f"{queue}.{late}.limited", f"{queue} limited {number}")
+            lab.send(f"{queue}.{late}", f"{queue} {number}")
+            lab.wait("end", f"{queue} {number}")
+    lab.wait("end", *[f"{queue} limited 0" for queue in QUEUES])
+    assert not [label for label in lab.trace() if label.startswith("eta")]
+    assert len(lab.ask(worker, "scheduled")) == 15
+
+    # Other workers could start what is limited on this one: it does not take them all.
+    for name in [f"{queue}.{late}.limited" for queue in QUEUES] * 100:
+        lab.send(name, "limited")
+    until(lambda: min(lab.counts(*QUEUES).values()) > 40)
+
+
+def test_what_is_due_obeys_the_order(lab: Lab, worker: WorkerProcess) -> None:
+    for gate in ("first", "second"):
+        lab.send("low.late", gate, gate=gate)
+    lab.wait("start", "first", "second")
+    due = datetime.now(UTC) + timedelta(seconds=3)
+    for number in range(5):
+        lab.send("low.late", f"low {number}", eta=due)
+        lab.send("low.late.limited", "limited")
+    lab.open("first")  # so that the slot takes what is to come later
+    until(lambda: len(lab.ask(worker, "scheduled")) == 5)
+    lab.send("low.late", "third", gate="third")
+    lab.wait("start", "third")
+    until(lambda: datetime.now(UTC) > due)
+    for number in range(5):
+        lab.send("high.late", f"high {number}")
+    until(lambda: not lab.ask(worker, "scheduled"))
+    lab.open("second")
+    lab.open("third")
+    lab.wait("end", *[f"{queue} {number}" for queue in ("high", "low") for number in range(5)])
+    started = [label for label in lab.trace() if label[-1].isdigit()]
+    assert sorted(started[:5]) == [f"high {number}" for number in range(5)]
+
+
+def test_a_worker_that_ends_gives_back_at_once_what_it_keeps(
+    lab: Lab, worker: WorkerProcess, broker: Broker
+) -> None:
+    for queue in QUEUES:
+        for late in ("early", "late"):
+            lab.send(f"{queue}.{late}", "eta", countdown=HOUR)
+    until(lambda: len(lab.ask(worker, "scheduled")) == 6)
+    lab.send("high.early.limited", "now")
+    lab.wait("end", "now")
+    lab.send("high.early.limited", "limited")
+    lab.send("low.early", "running", gate="done")
+    lab.wait("start", "running")
+    until(lambda: lab.counts(*QUEUES) == {"high": 0, "normal": 0, "low": 0})
+    worker.process.terminate()
+    until(lambda: lab.counts(*QUEUES) == {"high": 3, "normal": 2, "low": 2})
+    assert worker.process.poll() is None
+    lab.open("done")
+    worker.process.wait(60)
+    assert lab.trace("end") == ["now", "running"]
+    returns_are_free = broker.version >= (4, 3)
+    assert [message.get("x-delivery-count", 0) for message in lab.take("high")] == (
+        [0, 0, 0] if returns_are_free else [1, 1, 1]
+    )

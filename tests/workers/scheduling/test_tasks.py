@@ -1,0 +1,61 @@
+"""Under an order, every way in which a task can end is Celery's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from ..conftest import QUICK, Project, WorkerProcess, until, until_it_hears
+from .lab import Lab, lab_of
+
+FILE = """
+version: 1
+exchanges: {tasks: {type: topic}, dead: {type: fanout}}
+queues:
+  high: {type: quorum, delivery_limit: 3, dead_letter: {exchange: dead}, bindings: [{exchange: tasks, key: high}]}
+  low: {type: classic, dead_letter: {exchange: dead}, bindings: [{exchange: tasks, key: low}]}
+  dead: {bindings: [{exchange: dead}]}
+routes: [{tasks: "{queue}.*", queue: "{queue}"}]
+unmatched: refuse
+workers:
+  tiers: {queues: [high, low], order: strict, concurrency: 2}
+"""
+
+
+@pytest.fixture(scope="module", params=["prefork", "threads", "solo", "gevent"])
+def pool(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def lab(project: Project) -> Iterator[Lab]:
+    with lab_of(project) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def worker(lab: Lab, pool: str) -> Iterator[WorkerProcess]:
+    with lab.project.worker("--profile", "tiers", "-P", pool, *QUICK) as started:
+        until_it_hears(lab.app, started)
+        yield started
+
+
+@pytest.mark.parametrize("late", ["late", "early"])
+@pytest.mark.parametrize("queue", ["high", "low"])
+def test_tasks_end_as_on_any_worker(
+    lab: Lab, worker: WorkerProcess, pool: str, queue: str, late: str
+) -> None:
+    name = f"{queue}.{late}.again"
+    runs = {"done": 1, "fail": 1, "reject": 1, "retry": 2, "requeue": 2 if late == "late" else 1}
+    if pool == "prefork" and late == "late":
+        runs["kill"] = 2  # with `reject_on_worker_lost`
+    for kind in runs:
+        lab.send(name, f"{name} {kind} {pool}", kind=kind)
+    expected = Counter({f"{name} {kind} {pool}": times for kind, times in runs.items()})
+    until(lambda: Counter(label for label in lab.trace() if label in expected) == expected)
+    until(lambda: lab.counts("high", "low") == {"high": 0, "low": 0})
+    rejected = [message["task"] for message in lab.take("dead")]
+    assert rejected == ([name] if late == "late" else [])
