@@ -158,6 +158,20 @@ RULES = (
         fix="Set `expires` at the queue instead, of which workers then keep a consumer, or exclude it from the policy.",
     ),
     LintRule(
+        "short-consumer-timeout",
+        severity=Severity.WARNING,
+        summary="RabbitMQ takes tasks back from a worker with an order while they may still run",
+        why="With `acks_late`, a task is acknowledged at its end. If that takes longer than the queue's "
+        "`consumer_timeout`, RabbitMQ closes the worker's channel, and the task starts a second time.",
+        example="""\
+exchanges: {tasks: {type: topic}}
+queues:
+  high: {}
+  low: {type: quorum, consumer_timeout: 10m, max_wait: 1m, bindings: [{exchange: tasks, key: low}]}
+workers: {all: {queues: [high, low], order: strict, acks_late: true, time_limit: 1h}}""",
+        fix="Raise `consumer_timeout` above `time_limit`, lower `time_limit`, or set `acks_late: false`.",
+    ),
+    LintRule(
         "dead-end",
         severity=Severity.WARNING,
         summary="Dead letters, or messages for an alternate exchange, reach no queue",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ....base.duration import duration_text
@@ -11,6 +11,7 @@ from ....base.finding import Position, ValuePath
 from ....base.listing import listed
 from ....delivery.pushed import push_reason
 from ....model import Body, Profile, Queue
+from ....policies.matching import AppliedPolicy
 from ....policies.of_file import policy_set, targets
 from ...context import Reporter
 from ...names import declared_queues
@@ -52,13 +53,17 @@ def check_waiting(base: ValuePath, body: Body, report: Reporter) -> None:
     """
     ordered = {name: profile for name, profile in body.workers.items() if profile.order != "fair"}
     served = {queue for profile in body.workers.values() for queue in _served(body, profile)}
-    expiring = _expiring(body) if ordered else {}
+    policies = _policies(body) if ordered else {}
     for name, profile in ordered.items():
         uses = tuple(_uses((*base, "workers", name), profile, body, report))
         if profile.order == "strict":
             _starving(uses, served, report)
-        for use in uses if len(profile.queues) > 1 else ():
-            _consumers(use, expiring, report)
+        for use in uses:
+            policy = policies.get(use.shards[0])
+            if len(profile.queues) > 1:
+                _consumers(use, policy, report)
+            if use.declared.type == "quorum" and profile.acks_late and profile.time_limit is not None:
+                _consumer_timeout(use, round(profile.time_limit * 1000), policy, report)
     _max_wait(base, body, {queue for profile in ordered.values() for queue in body.consumed(profile)}, report)
 
 
@@ -92,18 +97,14 @@ def _starving(uses: tuple[_Use, ...], served: set[str], report: Reporter) -> Non
         report.add(use.path, "starving-queue", message, help_)
 
 
-def _expiring(body: Body) -> dict[str, tuple[str, int]]:
-    """The queues that a policy deletes when they are not used: the policy, and the time in milliseconds."""
+def _policies(body: Body) -> dict[str, AppliedPolicy]:
+    """The policy of the file that applies to each queue."""
     policies = policy_set(body.policies)
-    found = {}
-    for target in targets(body) if body.policies else ():
-        policy = policies.match(target).applied if target.kind == "queue" else None
-        if policy is not None and "expires" in policy.definition:
-            found[target.name] = policy.name, int(policy.definition["expires"])
-    return found
+    queues = [target for target in targets(body) if target.kind == "queue"] if body.policies else []
+    return {target.name: found for target in queues if (found := policies.match(target).applied) is not None}
 
 
-def _consumers(use: _Use, expiring: Mapping[str, tuple[str, int]], report: Reporter) -> None:
+def _consumers(use: _Use, policy: AppliedPolicy | None, report: Reporter) -> None:
     """Reports a queue that needs a consumer all the time."""
     reason = push_reason(use.declared.auto_delete, use.declared.declare_arguments())
     if reason is not None:
@@ -113,16 +114,36 @@ def _consumers(use: _Use, expiring: Mapping[str, tuple[str, int]], report: Repor
         )
         help_ = f"remove `{reason}`, or take the queue in a profile of its own"
         report.add(use.path, "pushed-queue", message, help_)
-    elif use.shards[0] in expiring:
-        policy, time = expiring[use.shards[0]]
+    elif policy is not None and "expires" in policy.definition:
         message = (
-            f"policy `{policy}` deletes `{use.queue}` with its tasks if workers of `{use.profile}` are busy for "
-            f"{duration_text(time)}: they have no consumer of it then"
+            f"policy `{policy.name}` deletes `{use.queue}` with its tasks if workers of `{use.profile}` are busy for "
+            f"{duration_text(policy.definition['expires'])}: they have no consumer of it then"
         )
         help_ = (
             "set `expires` at the queue, of which workers then keep a consumer, or exclude it from the policy"
         )
         report.add(use.path, "expiring-queue", message, help_)
+
+
+def _consumer_timeout(use: _Use, time_limit: int, policy: AppliedPolicy | None, report: Reporter) -> None:
+    """Reports a quorum queue from which RabbitMQ takes tasks back that may still run.
+
+    Parameters:
+      use: The queue in a profile that acknowledges late.
+      time_limit: Milliseconds for which a task may run.
+      policy: The policy of the queue.
+      report: Collects the findings.
+    """
+    timeouts = [use.declared.consumer_timeout, policy.definition.get("consumer-timeout") if policy else None]
+    timeout = min((each for each in timeouts if each is not None), default=time_limit)
+    if timeout < time_limit:
+        message = (
+            f"workers of `{use.profile}` may run a task of `{use.queue}` for {duration_text(time_limit)} "
+            f"(`time_limit`), but RabbitMQ gives it to another worker after {duration_text(timeout)} "
+            "(`consumer_timeout`)"
+        )
+        help_ = "raise `consumer_timeout` above `time_limit`, or set `acks_late: false`"
+        report.add(use.path, "short-consumer-timeout", message, help_)
 
 
 def _max_wait(base: ValuePath, body: Body, ordered: set[str], report: Reporter) -> None:

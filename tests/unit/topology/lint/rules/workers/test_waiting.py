@@ -155,3 +155,32 @@ def test_a_queue_that_a_policy_deletes_while_its_workers_are_busy(tmp_path: Path
 )
 def test_a_longest_wait_without_effect(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert warnings(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "policy", "expected"),
+    [
+        ("acks_late: true, time_limit: 1h", "", "10m"),
+        ("acks_late: true, time_limit: 1h", "consumer_timeout: 5m", "5m"),
+        ("acks_late: true, time_limit: 10m", "", None),
+        ("acks_late: true", "", None),
+        ("time_limit: 1h", "", None),
+        ("acks_late: false, time_limit: 1h", "", None),
+    ],
+)
+def test_tasks_that_rabbitmq_takes_back_while_they_may_run(
+    tmp_path: Path, fields: str, policy: str, expected: str | None
+) -> None:
+    queues = "high: , low: {type: quorum, max_wait: 1m, consumer_timeout: 10m}"
+    policies = f"policies: {{p: {{pattern: low, definition: {{{policy}}}}}}}" if policy else ""
+    rest = f"delayed_delivery: never\n{policies}"
+    found_ = found(tmp_path, queues, f"all: {{queues: [high, low], order: strict, {fields}}}", rest)
+    assert found_ == (
+        [
+            "3:32 short-consumer-timeout: workers of `all` may run a task of `low` for 1h (`time_limit`), but RabbitMQ "
+            f"gives it to another worker after {expected} (`consumer_timeout`) | raise `consumer_timeout` above "
+            "`time_limit`, or set `acks_late: false`"
+        ]
+        if expected
+        else []
+    )
