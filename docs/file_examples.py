@@ -160,7 +160,7 @@ allow:
 queues: {high: , low: {max_wait: 1m}}
 workers:
   high: {queues: high, concurrency: 8, prefetch_multiplier: 1, acks_late: true}
-  low: {queues: [low, high], pool: threads, time_limit: 5m, options: [--without-gossip]}
+  low: {queues: low, prefetch_multiplier: 1, pool: threads, time_limit: 5m, options: [--without-gossip]}
   all: {queues: [high, low], order: weighted, weights: {high: 4, low: 1}, reserve: {high: 1}, concurrency: 4}
 """,
 }

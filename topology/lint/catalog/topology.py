@@ -158,6 +158,19 @@ RULES = (
         fix="Set `expires` at the queue instead, of which workers then keep a consumer, or exclude it from the policy.",
     ),
     LintRule(
+        "prefetched-queue",
+        severity=Severity.WARNING,
+        summary="Workers without an order hold tasks that workers with an order could start",
+        why="RabbitMQ pushes tasks to Celery's own consumer ahead, four for each slot by default. They wait in a busy "
+        "worker while others are idle, and lower tasks start before them.",
+        example="queues: {high: {}, low: {}}\n"
+        "workers:\n"
+        "  high: {queues: [high], concurrency: 2}\n"
+        "  low: {queues: [low, high], order: strict}",
+        fix="Give the profile an `order`, also with a single queue: its workers hold no tasks. With "
+        "`prefetch_multiplier: 1` they hold at most one for each slot.",
+    ),
+    LintRule(
         "short-consumer-timeout",
         severity=Severity.WARNING,
         summary="RabbitMQ takes tasks back from a worker with an order while they may still run",

@@ -28,7 +28,10 @@ def check_order(path: ValuePath, profile: Profile, body: Body, report: Reporter)
     elif known and profile.reserve:
         _reserve((*path, "reserve"), profile, report)
     if profile.order != "fair":
-        _without_effect(path, profile, report)
+        shared = any(
+            other is not profile and _overlap(body, profile, other) for other in body.workers.values()
+        )
+        _without_effect(path, profile, shared, report)
 
 
 def _names(path: ValuePath, values: dict[str, int], profile: Profile, body: Body, report: Reporter) -> bool:
@@ -93,10 +96,22 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
             return
 
 
-def _without_effect(path: ValuePath, profile: Profile, report: Reporter) -> None:
-    """Reports an order of one queue, and prefetching, which a worker with an order does not do."""
+def _overlap(body: Body, one: Profile, other: Profile) -> bool:
+    """Whether two profiles have queues in common."""
+    return not set(body.consumed(one)).isdisjoint(body.consumed(other))
+
+
+def _without_effect(path: ValuePath, profile: Profile, shared: bool, report: Reporter) -> None:
+    """Reports an order of one queue, and prefetching, which a worker with an order does not do.
+
+    Parameters:
+      path: The path of the profile.
+      profile: The profile.
+      shared: Whether other workers take its queues, for which those with an order leave what they cannot start.
+      report: Collects the findings.
+    """
     setting = f"`order: {profile.order}`"
-    if len(profile.queues) == 1:
+    if len(profile.queues) == 1 and not shared:
         message = f"{setting} has no effect: the profile takes a single queue"
         report.add((*path, "order"), "ineffective-order", message, "remove it, or add queues")
     if profile.prefetch_multiplier is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ....base.duration import duration_text
@@ -22,6 +22,9 @@ _NEEDS_CONSUMER = {
     "expires": "without a consumer it is deleted",
     "single_active_consumer": "it serves only its active consumer",
 }
+
+#: Celery's default `worker_prefetch_multiplier`.
+_PREFETCHED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ def check_waiting(base: ValuePath, body: Body, report: Reporter) -> None:
                 _consumers(use, policy, report)
             if use.declared.type == "quorum" and profile.acks_late and profile.time_limit is not None:
                 _consumer_timeout(use, round(profile.time_limit * 1000), policy, report)
-    _max_wait(base, body, {queue for profile in ordered.values() for queue in body.consumed(profile)}, report)
+    taken = {queue: name for name, profile in ordered.items() for queue in body.consumed(profile)}
+    for name, profile in body.workers.items():
+        if profile.order == "fair":
+            _prefetched((*base, "workers", name), profile, body, taken, report)
+    _max_wait(base, body, taken.keys(), report)
 
 
 def _uses(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> Iterator[_Use]:
@@ -146,7 +153,32 @@ def _consumer_timeout(use: _Use, time_limit: int, policy: AppliedPolicy | None, 
         report.add(use.path, "short-consumer-timeout", message, help_)
 
 
-def _max_wait(base: ValuePath, body: Body, ordered: set[str], report: Reporter) -> None:
+def _prefetched(
+    path: ValuePath, profile: Profile, body: Body, taken: Mapping[str, str], report: Reporter
+) -> None:
+    """Reports a profile without an order whose workers hold tasks that others could start.
+
+    Parameters:
+      path: The path of the profile.
+      profile: The profile.
+      body: The vhost's body.
+      taken: The queues that workers with an order take, each with one of their profiles.
+      report: Collects the findings.
+    """
+    shared = [use for use in _uses(path, profile, body, report) if not taken.keys().isdisjoint(use.shards)]
+    if not shared or profile.prefetch_multiplier == 1:
+        return
+    first = shared[0]
+    queues = listed([use.queue for use in shared], 3, last=" and ", quote="`")
+    multiplier = _PREFETCHED if profile.prefetch_multiplier is None else profile.prefetch_multiplier
+    count = f"{multiplier} for each slot" if multiplier else "without limit"
+    other = report.key((*path[:-1], next(taken[shard] for shard in first.shards if shard in taken)))
+    message = f"workers of `{first.profile}` prefetch tasks of {queues}, {count}, that workers of `{other}` could start"
+    help_ = "set an `order`, with which they hold none, or `prefetch_multiplier: 1`"
+    report.add(first.path, "prefetched-queue", message, help_)
+
+
+def _max_wait(base: ValuePath, body: Body, ordered: Collection[str], report: Reporter) -> None:
     """Reports each `max_wait` that has no effect; one of the defaults, if it has none on any queue."""
     by_position: dict[Position, list[tuple[ValuePath, str]]] = defaultdict(list)
     for name, queue in declared_queues(body):
@@ -160,7 +192,7 @@ def _max_wait(base: ValuePath, body: Body, ordered: set[str], report: Reporter) 
             report.add(path, "ineffective-order", message, "shorten or remove it", of_key=True)
     for queues in by_position.values():
         shards = {shard for _, name in queues for shard in body.shards.get(name, (name,))}
-        if shards.isdisjoint(ordered):
+        if not any(shard in ordered for shard in shards):
             message = (
                 "`max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue"
             )

@@ -12,6 +12,7 @@ from .....loading import Folder, body, warnings
 HERE = """\
 queues:
   high: {max_wait: 1m}
+  alone: {}
   normal: {max_wait: 1m}
   low: {max_wait: 1m}
   orders: {shards: 4, max_wait: 1m}
@@ -44,66 +45,66 @@ def test_an_order_that_can_be(tmp_path: Path, fields: str) -> None:
     [
         (
             "weights: {high: 4}",
-            "7:49 bad-order: `weights` need `order: weighted`, but the order is `fair` | "
+            "8:49 bad-order: `weights` need `order: weighted`, but the order is `fair` | "
             "write `order: weighted`, or remove `weights`",
         ),
         (
             "order: strict, weights: {high: 4}",
-            "7:64 bad-order: `weights` need `order: weighted`, but the order is `strict` | "
+            "8:64 bad-order: `weights` need `order: weighted`, but the order is `strict` | "
             "write `order: weighted`, or remove `weights`",
         ),
         (
             "order: weighted",
-            "7:56 bad-order: `order: weighted` needs `weights` | "
+            "8:56 bad-order: `order: weighted` needs `weights` | "
             "add `weights: {high: 4}`: a queue without a weight has 1",
         ),
         (
             "order: weighted, weights: {hihg: 4}",
-            "7:76 bad-order: `hihg` is not one of the profile's `queues` | did you mean `high`?",
+            "8:76 bad-order: `hihg` is not one of the profile's `queues` | did you mean `high`?",
         ),
         (
             "order: weighted, weights: {low: 4}",
-            "7:76 bad-order: `low` is not one of the profile's `queues` | add it there, or remove it here",
+            "8:76 bad-order: `low` is not one of the profile's `queues` | add it there, or remove it here",
         ),
         (
             "order: weighted, weights: {orders.1: 4}",
-            "7:76 bad-order: `orders.1` is not one of the profile's `queues` | write `orders`, for all its shards",
+            "8:76 bad-order: `orders.1` is not one of the profile's `queues` | write `orders`, for all its shards",
         ),
         (
             "order: strict, reserve: {low: 4}",
-            "7:74 bad-order: `low` is not one of the profile's `queues` | add it there, or remove it here",
+            "8:74 bad-order: `low` is not one of the profile's `queues` | add it there, or remove it here",
         ),
         (
             "order: weighted, weights: {high: 0}",
-            "7:82 wrong-value: `high` must be at least 1, not `0`",
+            "8:82 wrong-value: `high` must be at least 1, not `0`",
         ),
         (
             "order: weighted, weights: {high: 1001}",
-            "7:82 wrong-value: `high` must be at most 1000, not `1001`",
+            "8:82 wrong-value: `high` must be at most 1000, not `1001`",
         ),
         (
             "reserve: {high: 1}",
-            "7:49 bad-order: `reserve` needs `order: strict` or `order: weighted`, but the order is `fair` | "
+            "8:49 bad-order: `reserve` needs `order: strict` or `order: weighted`, but the order is `fair` | "
             "set `order`, or remove `reserve`",
         ),
         (
             "order: strict, reserve: {high: 1}, concurrency: 1",
-            "7:64 bad-order: with `concurrency: 1`, tasks of `normal` never start: 1 slot is reserved for higher "
+            "8:64 bad-order: with `concurrency: 1`, tasks of `normal` never start: 1 slot is reserved for higher "
             "queues | reserve fewer slots, or use a pool with more",
         ),
         (
             "order: strict, reserve: {high: 1, normal: 2}, concurrency: 3",
-            "7:64 bad-order: with `concurrency: 3`, tasks of `orders` never start: 3 slots are reserved for higher "
+            "8:64 bad-order: with `concurrency: 3`, tasks of `orders` never start: 3 slots are reserved for higher "
             "queues | reserve fewer slots, or use a pool with more",
         ),
         (
             "order: strict, reserve: {high: 1}, pool: solo",
-            "7:64 bad-order: with `pool: solo`, tasks of `normal` never start: 1 slot is reserved for higher queues | "
+            "8:64 bad-order: with `pool: solo`, tasks of `normal` never start: 1 slot is reserved for higher queues | "
             "reserve fewer slots, or use a pool with more",
         ),
         (
             "order: strict, reserve: {high: 2}, options: [--autoscale, '2,1']",
-            "7:64 bad-order: with `--autoscale`, tasks of `normal` never start: 2 slots are reserved for higher queues "
+            "8:64 bad-order: with `--autoscale`, tasks of `normal` never start: 2 slots are reserved for higher queues "
             "| reserve fewer slots, or use a pool with more",
         ),
     ],
@@ -116,33 +117,33 @@ def test_an_order_that_cannot_be(tmp_path: Path, fields: str, mistake: str) -> N
     ("queues", "fields", "warning"),
     [
         (
-            "high",
+            "alone",
             "order: strict",
-            "7:40 ineffective-order: `order: strict` has no effect: the profile takes a single queue | "
+            "8:41 ineffective-order: `order: strict` has no effect: the profile takes a single queue | "
             "remove it, or add queues",
         ),
         (
             "high, normal",
             "order: strict, prefetch_multiplier: 4",
-            "7:56 ineffective-order: `prefetch_multiplier` has no effect with `order: strict`: workers fetch a task "
+            "8:56 ineffective-order: `prefetch_multiplier` has no effect with `order: strict`: workers fetch a task "
             "when it can start | remove it",
         ),
         (
             "high, normal",
             "order: strict, reserve: {normal: 1}, concurrency: 2",
-            "7:66 ineffective-order: `normal` reserves slots in vain: it is the last of the queues, all of which may "
+            "8:66 ineffective-order: `normal` reserves slots in vain: it is the last of the queues, all of which may "
             "use them | remove it, or reserve slots for a higher queue",
         ),
         (
             "high, normal",
             "order: strict, reserve: {high: 2}",
-            "7:56 starving-queue: on a machine with 2 CPUs or fewer, tasks of `normal` never start: a worker without "
+            "8:56 starving-queue: on a machine with 2 CPUs or fewer, tasks of `normal` never start: a worker without "
             "`concurrency` has a slot for each CPU, and all would be reserved for higher queues | set `concurrency`",
         ),
         (
             "high, normal",
             "order: strict, reserve: {high: 1}",
-            "7:56 starving-queue: on a machine with one CPU, tasks of `normal` never start: a worker without "
+            "8:56 starving-queue: on a machine with one CPU, tasks of `normal` never start: a worker without "
             "`concurrency` has a slot for each CPU, and all would be reserved for higher queues | set `concurrency`",
         ),
     ],

@@ -40,7 +40,7 @@ GIVE = "give the queue a `max_wait`, such as `max_wait: 1m`, or a profile that t
         ),
         (
             "high: , orders: {shards: 2}",
-            "all: {queues: [high, orders], order: strict}, one: {queues: [orders.0]}",
+            "all: {queues: [high, orders], order: strict}, one: {queues: [orders.0], prefetch_multiplier: 1}",
             [
                 "3:32 starving-queue: tasks of `orders` may never start: they wait as long as `high` is not empty | "
                 f"{GIVE}"
@@ -57,7 +57,11 @@ GIVE = "give the queue a `max_wait`, such as `max_wait: 1m`, or a profile that t
             "a: {queues: [high, low], order: strict}, b: {queues: [low, high], order: strict}",
             [],
         ),
-        ("high: , low: ", "a: {queues: [high, low], order: strict}, b: {queues: low}", []),
+        (
+            "high: , low: ",
+            "a: {queues: [high, low], order: strict}, b: {queues: low, prefetch_multiplier: 1}",
+            [],
+        ),
         (
             "high: , low: ",
             "a: {queues: [high, low], order: strict}, "
@@ -183,4 +187,31 @@ def test_tasks_that_rabbitmq_takes_back_while_they_may_run(
         ]
         if expected
         else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ("", "4 for each slot"),
+        (", prefetch_multiplier: 8", "8 for each slot"),
+        (", prefetch_multiplier: 0", "without limit"),
+        (", prefetch_multiplier: 1", None),
+        (", order: strict", None),
+    ],
+)
+def test_tasks_that_workers_without_an_order_hold(tmp_path: Path, fields: str, count: str | None) -> None:
+    workers = f"a: {{queues: [low, high], order: strict}}, b: {{queues: [low, high]{fields}}}"
+    message = f"workers of `b` prefetch tasks of `low` and `high`, {count}, that workers of `a` could start"
+    help_ = "set an `order`, with which they hold none, or `prefetch_multiplier: 1`"
+    expected = [f"3:65 prefetched-queue: {message} | {help_}"] if count else []
+    assert found(tmp_path, "high: {max_wait: 1m}, low: ", workers) == expected
+
+
+def test_a_single_queue_has_an_order_if_other_workers_take_it(tmp_path: Path) -> None:
+    single = "b: {queues: high, order: strict}"
+    assert found(tmp_path, "high: , low: ", f"a: {{queues: [low, high], order: strict}}, {single}") == []
+    (alone,) = found(tmp_path, "high: , low: ", f"a: {{queues: low}}, {single}")
+    assert alone.startswith(
+        "3:54 ineffective-order: `order: strict` has no effect: the profile takes a single queue"
     )
