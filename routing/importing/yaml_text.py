@@ -36,7 +36,8 @@ _UNMATCHED = "The queue of tasks that no rule matches (Celery's task_default_que
 _NO_UNMATCHED = "Celery has no default queue: a task that no rule matches is an error."
 _WORKERS = (
     "Consumes every queue above{plain}. Split it into the workers that you run, such as "
-    "`high: {{queues: [{queue}], concurrency: 4}}`."
+    "`high: {{queues: [{queue}], concurrency: 4}}`. With `order: strict`, tasks of the first queues in the "
+    "list start first."
 )
 
 _ALLOW = "Without this entry, `routectl check --app` lists every task that no rule matches."

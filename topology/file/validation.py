@@ -64,6 +64,12 @@ SYNONYMS = {
     "upstream": "upstreams",
 }
 
+#: Keys for the order of tasks, which some expect at the queue and others at the worker, with their sections.
+ELSEWHERE = {
+    "max_wait": "queues",
+    **dict.fromkeys(("order", "weights", "reserve", "concurrency", "prefetch_multiplier"), "workers"),
+}
+
 
 class SourcePositions:
     """The values of a topology as written in the file, including those under `defaults:`."""
@@ -168,6 +174,8 @@ def _unknown(path: ValuePath, positions: SourcePositions) -> Finding:
         help_: str | None = f"write `{synonym}` here"
     else:
         help_ = did_you_mean(word, known)
+    if help_ is None and word in ELSEWHERE:
+        help_ = f"write it at an entry of `{ELSEWHERE[word]}`"
     if help_ is None and word.startswith("x-") and "arguments" in known:
         help_ = f"put it under `arguments:` to pass it through unchanged: `arguments: {{{word}: …}}`"
     if help_ is None and known:

@@ -30,6 +30,14 @@ def only(tmp_path: Path, text: str) -> str:
             "queues: {a: {x-message-ttl: 5}}",
             "2:14 unknown-key: unknown key `x-message-ttl` | did you mean `message_ttl`?",
         ),
+        (
+            "queues: {a: }\nworkers: {w: {queues: a, max_wait: 1m}}",
+            "3:26 unknown-key: unknown key `max_wait` | write it at an entry of `queues`",
+        ),
+        (
+            "queues: {a: {order: strict}}",
+            "2:14 unknown-key: unknown key `order` | write it at an entry of `workers`",
+        ),
         ("queues: {a: {ttl: 5}}", "2:14 unknown-key: unknown key `ttl` | write `message_ttl` here"),
         (
             "queues: {a: {x-dead-letter-exchange: b}}",
