@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: The header with the time, in seconds since 1970 with a fraction.
 HEADER = "x-published-at"
 
 #: The AMQP property with the same time in whole seconds.
 _PROPERTY = "timestamp"
+
+#: Tasks without a time that are remembered.
+_MOST_REMEMBERED = 1000
 
 
 def stamped(options: Mapping[str, Any], eta: str | None) -> dict[str, Any]:
@@ -47,6 +50,45 @@ def time_of(properties: Mapping[str, Any]) -> float | None:
         return None
     exact = (properties.get("application_headers") or {}).get(HEADER)
     return exact if isinstance(exact, float) and seconds <= exact < seconds + 1 else float(seconds)
+
+
+class PublicationTimes:
+    """Converts the time that a message says to the clock of a scheduler, and remembers when others were first seen.
+
+    Parameters:
+      clock: The scheduler's time in seconds.
+      wall: The time in seconds since 1970.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._clock, self._wall = clock, wall
+        self._first_seen: dict[str, float] = {}
+
+    def of(self, properties: Mapping[str, Any]) -> float:
+        """When a task was published, or became due.
+
+        Without a time, or with one in the future, it counts from when this worker first saw it. The future is where
+        the publisher's clock is ahead, or where Celery's worker waits for an ETA.
+
+        Parameters:
+          properties: The properties of its message, as py-amqp has them.
+        """
+        now, published = self._clock(), time_of(properties)
+        age = -1.0 if published is None else self._wall() - published
+        return now - age if age >= 0 else self._since_seen(properties, now)
+
+    def _since_seen(self, properties: Mapping[str, Any], now: float) -> float:
+        headers = properties.get("application_headers") or {}
+        task = str(
+            headers.get("id") or properties.get("message_id") or properties.get("correlation_id") or ""
+        )
+        if not task:
+            return now
+        while len(self._first_seen) >= _MOST_REMEMBERED and task not in self._first_seen:
+            del self._first_seen[next(iter(self._first_seen))]
+        return self._first_seen.setdefault(task, now)
 
 
 def _due(eta: str | None) -> float:

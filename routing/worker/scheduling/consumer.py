@@ -14,6 +14,7 @@ from celery.worker.request import Request
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
 
+from ...published import PublicationTimes
 from . import kept
 from .channel import AsynchronousChannel
 from .order import Order
@@ -70,6 +71,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
+        self._published = PublicationTimes()
         self._calls: deque[Callable[[Scheduler], None]] = deque()
         self._channels: list[AsynchronousChannel] = []
         self._next_channel, self._next_tag = count(), count()
@@ -190,17 +192,18 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def due(self, request: Any) -> None:
         """A task's time has come, or its rate limit allows it: starts it by the order."""
-        queue = queue_of(request)
+        queue, published = queue_of(request), self._published.of(request.message.properties)
         if request.message.channel not in self._channels:  # has been lost
             kept.start(self._worker, request)
-        elif not self._do(lambda scheduler: scheduler.due(queue, request)):
+        elif not self._do(lambda scheduler: scheduler.due(queue, request, published)):
             self.give_back(queue, request)
 
     # What the channels report
 
     def got(self, queue: str, message: Any) -> None:
         """A get was answered."""
-        if not self._do(lambda scheduler: scheduler.received(queue, message)):
+        published = self._published.of(message.properties)
+        if not self._do(lambda scheduler: scheduler.received(queue, message, published)):
             self.give_back(queue, message)
 
     def got_nothing(self, queue: str) -> None:
@@ -218,7 +221,8 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
             "acknowledged": task is not None and not task.acks_late,
             "kept": self._is_kept(message, task),
         }
-        if not self._do(lambda scheduler: scheduler.pushed(queue, message, **options)):
+        published = self._published.of(message.properties)
+        if not self._do(lambda scheduler: scheduler.pushed(queue, message, published, **options)):
             self.give_back(queue, message)
 
     def _do(self, call: Callable[[Scheduler], None]) -> bool:

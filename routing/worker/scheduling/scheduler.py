@@ -7,15 +7,19 @@ of tasks are calls of its methods.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING, Any
 
+from .deadlines import Deadlines
 from .order import Order, choice_by
+from .parts import Held, Source
 from .room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+
+    from .parts import Broker, Slots
 
 #: Seconds for which a queue counts as empty once it was found empty.
 EMPTY_FOR = 0.01
@@ -32,99 +36,11 @@ _MOST_AHEAD = 32
 #: Most gets of a queue under way.
 _MOST_ASKED = 64
 
+#: Seconds for which others wait for the answer of a queue that may have a task that is due.
+_PATIENCE = 0.2
+
 #: Part of the newest value in a moving average.
 _SMOOTHING = 0.2
-
-
-class Broker(Protocol):
-    """What the scheduler asks of the broker."""
-
-    def get(self, queue: str) -> None:
-        """Asks for a task. The answer is a call of `received` or `found_empty`."""
-        ...
-
-    def can_get(self, queue: str) -> bool:
-        """Whether the queue can be asked, and be listened to for a while only."""
-        ...
-
-    def listen(self, queue: str) -> None:
-        """Has the broker push tasks, one at a time until it is acknowledged, each by a call of `pushed`.
-
-        Called again, it does so without waiting for the acknowledgement of the last one.
-        """
-        ...
-
-    def stop_listening(self, queue: str) -> None:
-        """Ends that. A task that is on its way may still be pushed."""
-        ...
-
-    def can_give_back(self, queue: str) -> bool:
-        """Whether giving back a task of the queue counts towards no delivery limit."""
-        ...
-
-    def give_back(self, queue: str, message: Any) -> None:
-        """Makes a task ready again, at its old place."""
-        ...
-
-
-class Slots(Protocol):
-    """The worker's pool: each slot runs one task at a time."""
-
-    def total(self) -> int:
-        """How many there are."""
-        ...
-
-    def busy(self, *, by_queue: bool) -> Mapping[str, int]:
-        """How many have a task, by the queue that it came from if that matters."""
-        ...
-
-    def start(self, queue: str, message: Any) -> None:
-        """Gives a slot a task."""
-        ...
-
-    def crowded(self, queue: str) -> bool:
-        """Whether so many tasks of the queue are kept for later that no more should be taken."""
-        ...
-
-
-@dataclass(slots=True)
-class _Source:
-    """What is known about a queue.
-
-    Parameters:
-      empty_at: When it was last found empty.
-      listening: Whether the broker pushes its tasks.
-      silent: Whether nothing was pushed since it was found empty while listening, so that it is empty still.
-      asked: When gets were sent that have no answer yet.
-      window: Most gets at a time: one for a queue that was empty, and twice as many after each task.
-      only_pushed: Whether gets are impossible, so that it listens all the time.
-      returnable: Whether its tasks can be given back; otherwise none is fetched before a slot is free for it.
-    """
-
-    empty_at: float = float("-inf")
-    listening: bool = False
-    silent: bool = False
-    asked: deque[float] = field(default_factory=deque)
-    window: int = 1
-    only_pushed: bool = False
-    returnable: bool = True
-
-
-@dataclass(slots=True)
-class _Held:
-    """A task that is here and has not started.
-
-    Parameters:
-      queue: Where it came from.
-      message: The broker's message.
-      since: When it came.
-      kept: Whether it was kept for later and is due, and so is not given back when it has to wait.
-    """
-
-    queue: str
-    message: Any
-    since: float
-    kept: bool = False
 
 
 class Scheduler:
@@ -147,8 +63,9 @@ class Scheduler:
         self._order, self._broker, self._slots = Order(()), broker, slots
         self._clock, self._wake = clock, wake
         self._choice = choice_by(self._order)
-        self._sources: dict[str, _Source] = {}
-        self._held: list[_Held] = []
+        self._deadlines = Deadlines(self._order.max_wait)
+        self._sources: dict[str, Source] = {}
+        self._held: list[Held] = []
         self._woken = False
         self._now = self._last_end = clock()
         self._interval = 1.0  # between two ends of tasks, in seconds
@@ -168,6 +85,7 @@ class Scheduler:
         order = order.including(queues)
         if order != self._order:
             self._order, self._choice = order, choice_by(order)
+            self._deadlines.max_wait = order.max_wait
         self._sources = {
             queue: self._sources.get(queue) or self._source(queue)
             for queue in self._order.queues
@@ -175,31 +93,45 @@ class Scheduler:
         }
         self.step()
 
-    def _source(self, queue: str) -> _Source:
+    def _source(self, queue: str) -> Source:
         only_pushed, returnable = not self._broker.can_get(queue), self._broker.can_give_back(queue)
-        return _Source(only_pushed=only_pushed, returnable=returnable)
+        self._deadlines.begin(queue, self._clock(), look=returnable)
+        return Source(only_pushed=only_pushed, returnable=returnable)
 
-    def received(self, queue: str, message: Any) -> None:
-        """The broker answered a get with a task."""
+    def received(self, queue: str, message: Any, published: float) -> None:
+        """The broker answered a get with a task.
+
+        Parameters:
+          queue: Where it came from.
+          message: The broker's message.
+          published: When it was published, or became due, by the clock.
+        """
         self._answered(queue)
+        looked_at = False
         if source := self._sources.get(queue):
             source.window = min(2 * source.window, _MOST_ASKED)
-        self._take(queue, message)
+            looked_at, source.looks = source.looks > 0, max(source.looks - 1, 0)
+        self._take(queue, message, published, looked_at=looked_at)
 
     def found_empty(self, queue: str) -> None:
         """The broker answered a get with nothing: whatever comes from now on is pushed, if it listens."""
-        self._answered(queue)
+        asked_at = self._answered(queue)
         if source := self._sources.get(queue):
             source.empty_at, source.silent, source.window = self._clock(), source.listening, 1
+            source.looks = max(source.looks - 1, 0)
             self._choice.was_empty(queue)
+            self._deadlines.empty(queue, asked_at)
         self.step()
 
-    def pushed(self, queue: str, message: Any, *, acknowledged: bool, kept: bool = False) -> None:
+    def pushed(
+        self, queue: str, message: Any, published: float, *, acknowledged: bool, kept: bool = False
+    ) -> None:
         """The broker pushed a task.
 
         Parameters:
           queue: Where it came from.
           message: The broker's message.
+          published: When it was published, or became due, by the clock.
           acknowledged: Whether it is acknowledged when it starts; otherwise no other is pushed before its end.
           kept: Whether it is kept for later.
         """
@@ -209,11 +141,12 @@ class Scheduler:
                 self._broker.listen(queue)  # anew, as no other is pushed before this one is acknowledged
             elif source.listening and not source.only_pushed and (kept or not acknowledged):
                 self._stop_listening(queue)
-        self._take(queue, message)
+        self._take(queue, message, published)
 
-    def due(self, queue: str, message: Any) -> None:
+    def due(self, queue: str, message: Any, published: float) -> None:
         """The time of a task has come that was kept for later."""
-        self._hold(_Held(queue, message, self._clock(), kept=True))
+        due = self._deadlines.due(queue, published)
+        self._held.append(Held(queue, message, self._clock(), due, kept=True))
         self.step()
 
     def slot_freed(self) -> None:
@@ -246,39 +179,76 @@ class Scheduler:
     def step(self) -> None:
         """Does whatever can be done now."""
         self._now = self._clock()
-        room = self._start_held()
+        due = self._may_be_due()
+        room = self._start_held(due)
         expected = Counter(held.queue for held in self._held)
         expected.update({queue: len(source.asked) for queue, source in self._sources.items()})
         rest = room.without(expected)
+        self._ask_first(due, room, rest)
         self._ask(rest)
         self._check_higher(room)
         self._listen(room, rest)
         self._give_back(room)
 
-    def _take(self, queue: str, message: Any) -> None:
-        if queue in self._sources:
-            self._hold(_Held(queue, message, self._clock()))
+    def _take(self, queue: str, message: Any, published: float, *, looked_at: bool = False) -> None:
+        if source := self._sources.get(queue):
+            now = self._clock()
+            due = self._deadlines.seen(queue, published, now)
+            if looked_at and not source.returnable:
+                due = min(due, now)
+            self._held.append(Held(queue, message, now, due, looked_at))
         else:
             self._broker.give_back(queue, message)
         self.step()
 
-    def _hold(self, held: _Held) -> None:
-        self._held.append(held)
+    def _rank(self, held: Held) -> tuple[float, int]:
+        level = len(self._order.higher(held.queue)) if self._order.strict else 0
+        return (held.due, 0) if held.due <= self._now else (inf, level)
+
+    def _start_held(self, due: list[str]) -> Room:
+        """Starts what is here and can start, unless another task may come first; returns the room that is left.
+
+        Parameters:
+          due: The queues that may have a task that is due.
+        """
         self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
-
-    def _rank(self, held: _Held) -> int:
-        return len(self._order.higher(held.queue)) if self._order.strict else 0
-
-    def _start_held(self) -> Room:
-        """Starts what is here and can start, unless a higher queue may have a task; returns the room that is left."""
         room = self._room()
         for held in tuple(self._held):
-            if room.of(held.queue) > 0 and not self._uncertain(self._above(held.queue), 2 * EMPTY_FOR):
+            if room.of(held.queue) > 0 and not self._is_behind(held, due, room):
                 self._held.remove(held)
                 self._slots.start(held.queue, held.message)
                 self._now = self._clock()  # a pool without processes or threads has run it
                 room = self._room()  # Celery does not run every task, such as a revoked one
         return room
+
+    def _is_behind(self, held: Held, due: list[str], room: Room) -> bool:
+        """Whether a task that starts before this one may be in a queue."""
+        longer = (queue for queue in due if self._deadlines.earliest(queue) < held.due)
+        if any(room.of(queue) > 0 for queue in longer):
+            return True
+        return held.due > self._now and bool(self._uncertain(self._above(held.queue), 2 * EMPTY_FOR))
+
+    def _ask_first(self, due: list[str], room: Room, rest: Room) -> None:
+        """Asks queues that may have a task that is due, whatever the order.
+
+        A task that can be given back may turn out not to be due. Any other is asked for only if it can start.
+
+        Parameters:
+          due: Those queues.
+          room: What they can use: whatever else is here or asked for waits.
+          rest: What is left for other queues; it is used up.
+        """
+        for queue in due:
+            source = self._sources[queue]
+            ahead = self._ahead() if source.returnable else 0
+            while len(source.asked) < (source.window if source.returnable else 1):
+                rivals = (queue,) if source.returnable else due
+                asked = {each: len(self._sources[each].asked) for each in rivals}
+                if room.without(asked).of(queue) + ahead <= 0:
+                    break
+                source.looks += 1
+                rest.take(queue)
+                self._get(queue)
 
     def _ask(self, rest: Room) -> None:
         """Gets as many tasks as can start now, or so soon that they should be here by then.
@@ -329,6 +299,8 @@ class Scheduler:
 
     def _stop_listening(self, queue: str) -> None:
         source = self._sources[queue]
+        if source.silent:
+            self._deadlines.empty(queue, self._clock())
         source.listening = source.silent = False
         self._broker.stop_listening(queue)
 
@@ -343,9 +315,13 @@ class Scheduler:
             and not self._sources[held.queue].only_pushed
         ]
         for held in in_vain:
-            if held.since + HOLD_FOR <= self._now:
+            premature = held.looked_at and held.due > self._now
+            if premature or held.since + HOLD_FOR <= self._now:
                 self._held.remove(held)
                 self._broker.give_back(held.queue, held.message)
+                self._deadlines.given_back(held.queue, held.due, self._now)
+                if premature:
+                    self._sources[held.queue].window = 1
             elif not self._woken:
                 self._woken = True
                 self._wake(held.since + HOLD_FOR)
@@ -359,13 +335,17 @@ class Scheduler:
 
     # What is known
 
-    def _answered(self, queue: str) -> None:
+    def _answered(self, queue: str) -> float:
+        """Takes note of an answer of a queue, and returns when it was asked."""
+        now = self._clock()
         source = self._sources.get(queue)
-        if source and source.asked:
-            took = self._clock() - source.asked.popleft()
-            self._round_trip += _SMOOTHING * (took - self._round_trip)
+        if not source or not source.asked:
+            return now
+        asked_at = source.asked.popleft()
+        self._round_trip += _SMOOTHING * (now - asked_at - self._round_trip)
+        return asked_at
 
-    def _is_empty(self, source: _Source, seconds: float) -> bool:
+    def _is_empty(self, source: Source, seconds: float) -> bool:
         """Whether a queue is known to be empty, or was found empty at most so many seconds ago.
 
         One whose tasks are only pushed counts as empty: whatever it has that may start is here.
@@ -384,6 +364,12 @@ class Scheduler:
         """The queues whose tasks start before those of a queue."""
         higher = self._order.higher(queue) if self._order.strict else ()
         return [each for each in higher if each in self._sources]
+
+    def _may_be_due(self) -> list[str]:
+        """The queues that may have a task that is due, without those that do not answer."""
+        passed = self._deadlines.passed(self._sources, self._now)
+        sources = ((queue, self._sources[queue].asked) for queue in self._uncertain(passed, 0))
+        return [queue for queue, asked in sources if not asked or asked[0] + _PATIENCE >= self._now]
 
     def _room(self) -> Room:
         return Room(self._order, self._slots.total(), self._slots.busy(by_queue=bool(self._order.reserve)))

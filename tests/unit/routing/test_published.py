@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from routectl.routing.published import HEADER, stamped, time_of
+from routectl.routing.published import HEADER, PublicationTimes, stamped, time_of
 
 
 def published(options: dict[str, Any], eta: str | None = None) -> float | None:
@@ -73,3 +73,51 @@ def test_a_time_is_believed_only_if_both_parts_agree(
     properties: dict[str, Any], expected: float | None
 ) -> None:
     assert time_of(properties) == expected
+
+
+class Clocks:
+    """A monotonic clock, and a wall clock that is 5,000 seconds ahead of it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.times = PublicationTimes(lambda: self.now, lambda: self.now + 5_000)
+
+
+def message(task: str = "1", **properties: Any) -> dict[str, Any]:
+    return {"application_headers": {"id": task}, **properties}
+
+
+def test_a_time_of_publication_is_converted_to_the_workers_clock() -> None:
+    clocks = Clocks()
+    assert clocks.times.of(message(timestamp=5_040)) == 40
+    exact = {"id": "1", HEADER: 5_040.25}
+    assert clocks.times.of({"timestamp": 5_040, "application_headers": exact}) == 40.25
+
+
+@pytest.mark.parametrize("properties", [{}, {"timestamp": 9_000}, {"timestamp": 1 << 62}])
+def test_a_task_without_a_time_or_from_the_future_counts_from_when_it_was_first_seen(
+    properties: dict[str, Any],
+) -> None:
+    clocks = Clocks()
+    assert clocks.times.of(message("1", **properties)) == 100
+    clocks.now = 130
+    assert clocks.times.of(message("2", **properties)) == 130
+    assert clocks.times.of(message("1", **properties)) == 100
+
+
+def test_a_message_that_nothing_identifies_is_always_new() -> None:
+    clocks = Clocks()
+    assert clocks.times.of({}) == 100
+    clocks.now = 130
+    assert clocks.times.of({}) == 130
+
+
+def test_what_was_seen_first_is_forgotten_first() -> None:
+    clocks = Clocks()
+    for number in range(2_000):
+        clocks.now += 1
+        clocks.times.of(message(str(number)))
+    first_kept = clocks.times.of(message("1500"))
+    clocks.now += 1
+    assert first_kept == 1601
+    assert clocks.times.of(message("0")) == clocks.now

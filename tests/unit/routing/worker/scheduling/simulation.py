@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import TYPE_CHECKING, Any
 
 from routectl.routing.worker.scheduling.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from routectl.routing.worker.scheduling.order import Order
 
@@ -75,10 +75,15 @@ class Simulation:
         self.at(at, lambda: self.add(task))
         return task
 
-    def add(self, task: Task, *, first: bool = False) -> None:
+    def add(self, task: Task, *, again: bool = False) -> None:
         ready = self.ready.setdefault(task.queue, deque())
-        (ready.appendleft if first else ready.append)(task)
+        place = sum(each.published <= task.published for each in ready) if again else len(ready)
+        ready.insert(place, task)
         self.push()
+
+    def flood(self, queue: str, durations: Iterable[float]) -> None:
+        """Has a queue always have one more task."""
+        self.ready[queue] = _Endless(Task(queue, next(self._numbers), 0, each) for each in cycle(durations))
 
     def push(self) -> None:
         """Delivers what listeners wait for."""
@@ -98,6 +103,23 @@ class Simulation:
 
     def worker(self, order: Order, slots: int, **options: Any) -> Worker:
         return Worker(self, order, slots, **options)
+
+
+class _Endless(deque[Task]):
+    """A queue that gets a task whenever its last one goes.
+
+    Parameters:
+      tasks: Its tasks, without an end.
+    """
+
+    def __init__(self, tasks: Iterator[Task]) -> None:
+        super().__init__([next(tasks)])
+        self._tasks = tasks
+
+    def popleft(self) -> Task:
+        if len(self) == 1:
+            self.append(next(self._tasks))
+        return super().popleft()
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +176,7 @@ class Worker:
             ready = self.simulation.ready.get(queue)
             if ready:
                 task = ready.popleft()
-                self._reply(lambda: self.scheduler.received(queue, task))
+                self._reply(lambda: self.scheduler.received(queue, task, task.published))
             else:
                 self._reply(lambda: self.scheduler.found_empty(queue))
 
@@ -163,7 +185,9 @@ class Worker:
     def listen(self, queue: str) -> None:
         def deliver(task: Task) -> None:
             self._unacknowledged[task] = listener
-            self._reply(lambda: self.scheduler.pushed(queue, task, acknowledged=not self.late))
+            self._reply(
+                lambda: self.scheduler.pushed(queue, task, task.published, acknowledged=not self.late)
+            )
 
         def start() -> None:
             self.simulation.listeners.append(listener)
@@ -187,7 +211,7 @@ class Worker:
     def give_back(self, queue: str, message: Task) -> None:
         self.simulation.returned[queue] += 1
         self._unacknowledged.pop(message, None)
-        self._send("give back", queue, lambda: self.simulation.add(message, first=True))
+        self._send("give back", queue, lambda: self.simulation.add(message, again=True))
 
     def _acknowledge(self, task: Task) -> None:
         if listener := self._unacknowledged.pop(task, None):

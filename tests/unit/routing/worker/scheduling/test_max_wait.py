@@ -1,0 +1,178 @@
+"""A task that has waited for the `max_wait` of its queue starts next, whatever the order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import accumulate, pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routectl.routing.worker.scheduling.order import Order
+
+from .simulation import Simulation, Start, Task
+
+#: Seconds after which a task of `low` starts next.
+MAX_WAIT = 1.0
+
+#: Seconds by which a worker may be late or early: some round trips, and the pause after a look at a task.
+GRACE = 0.15
+
+
+STRICT = Order(("high", "low"), max_wait={"low": MAX_WAIT})
+
+durations = st.lists(st.sampled_from([0.005, 0.02, 0.1, 0.4]), min_size=1, max_size=8)
+pools = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+gaps = st.lists(st.floats(0.01, 1.5, allow_nan=False), min_size=1, max_size=8)
+
+
+def flooded(
+    order: Order, lows: list[tuple[float, float]], highs: list[float], pools: list[int], **options: bool
+) -> tuple[Simulation, list[Task], list[Start]]:
+    """Workers that always have a high task, and the starts of the low ones, which are (published, duration)."""
+    simulation = Simulation()
+    simulation.flood("high", highs)
+    published = [simulation.publish("low", *low) for low in lows]
+    for number, slots in enumerate(pools):
+        simulation.worker(order, slots, name=str(number), **options)
+    simulation.run(until=max(at for at, _ in lows) + MAX_WAIT + 3)
+    return simulation, published, [start for start in simulation.starts if start.task.queue == "low"]
+
+
+@given(durations, durations, gaps, pools, st.booleans(), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_under_a_flood_a_low_task_waits_for_its_time_and_the_end_of_one_task(
+    highs: list[float],
+    lows: list[float],
+    gaps: list[float],
+    pools: list[int],
+    late: bool,
+    returnable: bool,
+) -> None:
+    longest = max(highs + lows)
+    times = accumulate(longest + gap for gap in gaps)  # so that one ends before the next one is due
+    tasks = [(at, lows[number % len(lows)]) for number, at in enumerate(times)]
+    _, published, starts = flooded(STRICT, tasks, highs, pools, late=late, returnable=returnable)
+    assert Counter(start.task for start in starts) == Counter(published)
+    assert max(start.wait for start in starts) < MAX_WAIT + longest + GRACE
+
+
+@given(durations, st.lists(st.floats(0, 4, allow_nan=False), min_size=1, max_size=30), pools, st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_under_a_flood_no_low_task_starts_before_its_time(
+    highs: list[float], times: list[float], pools: list[int], late: bool
+) -> None:
+    _, _, starts = flooded(STRICT, [(at, 0.01) for at in times], highs, pools, late=late)
+    assert [start for start in starts if start.wait < MAX_WAIT] == []
+
+
+@given(durations, st.lists(st.floats(0, 4, allow_nan=False), min_size=1, max_size=30), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_where_looking_counts_as_a_delivery_a_low_task_starts_once_the_one_before_it_is_due(
+    highs: list[float], times: list[float], late: bool
+) -> None:
+    simulation, _, starts = flooded(
+        STRICT, [(at, 0.01) for at in times], highs, [2], late=late, returnable=False
+    )
+    for earlier, later in pairwise(starts):
+        assert later.at >= earlier.task.published + MAX_WAIT
+    assert starts[0].at >= MAX_WAIT
+    assert not simulation.returned
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("low", "lower")), st.floats(0, 3, allow_nan=False)),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(1, 3),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_of_several_that_are_overdue_the_longest_overdue_one_starts_first(
+    tasks: list[tuple[str, float]], slots: int, late: bool
+) -> None:
+    waits = {"low": 0.5, "lower": 1.5}
+    simulation = Simulation()
+    simulation.flood("high", [0.02])
+    for queue, at in tasks:
+        simulation.publish(queue, at, 0.1)
+    simulation.worker(Order(("high", "low", "lower"), max_wait=waits), slots, late=late)
+    simulation.run(until=12)
+    starts = [start for start in simulation.starts if start.task.queue in waits]
+    due = [start.task.published + waits[start.task.queue] for start in starts]
+    assert len(starts) == len(tasks)
+    for number, start in enumerate(starts):
+        overtaken = [each for each in due[number + 1 :] if each < due[number] and each < start.at - GRACE]
+        assert not overtaken
+        assert start.at - due[number] >= 0
+
+
+@pytest.mark.parametrize("returnable", [True, False])
+@pytest.mark.parametrize("lows", [[(0.05, 0.01)], [(100.0, 0.01)]])
+def test_while_nothing_is_due_a_queue_is_hardly_asked(
+    lows: list[tuple[float, float]], returnable: bool
+) -> None:
+    order = Order(("high", "low"), max_wait={"low": 5})
+    simulation = Simulation()
+    simulation.flood("high", [0.005])
+    for at, duration in lows:
+        simulation.publish("low", at, duration)
+    simulation.worker(order, 4, returnable=returnable)
+    simulation.run(until=20)
+    asked = [at for at, operation, queue in simulation.operations if (operation, queue) == ("get", "low")]
+    assert len(asked) <= 8  # at the start, once in five seconds, and at a task that may be due
+    assert simulation.returned["low"] <= 1
+
+
+def test_a_worker_with_max_wait_that_is_idle_asks_the_broker_nothing() -> None:
+    simulation = Simulation()
+    simulation.publish("low", 0.5, 0.01)
+    simulation.worker(STRICT, 2)
+    simulation.run(until=5)
+    before = len(simulation.operations)
+    simulation.run(until=100)
+    assert len(simulation.operations) == before
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_weights_are_kept_while_nothing_is_due(late: bool) -> None:
+    order = Order(("high", "low"), {"high": 4, "low": 1}, max_wait={"low": 60})
+    simulation = Simulation()
+    for queue in ("high", "low"):
+        simulation.flood(queue, [0.005])
+    simulation.worker(order, 3, late=late)
+    simulation.run(until=2)
+    shares = Counter(start.task.queue for start in simulation.starts[:1000])
+    assert shares["low"] == pytest.approx(200, abs=10)
+
+
+def test_under_weights_too_a_task_that_is_due_starts_next() -> None:
+    order = Order(("high", "low"), {"high": 99, "low": 1}, max_wait={"low": MAX_WAIT})
+    tasks = [(0.2 * number, 0.02) for number in range(20)]
+    _, published, starts = flooded(order, tasks, [0.1], [2])
+    assert len(starts) == len(published)
+    assert max(start.wait for start in starts) < MAX_WAIT + 0.1 + GRACE
+
+
+def test_a_task_that_is_due_does_not_use_a_reserved_slot() -> None:
+    order = Order(("high", "low"), reserve={"high": 1}, max_wait={"low": MAX_WAIT})
+    simulation = Simulation()
+    for at in range(6):
+        simulation.publish("high", at + 0.7, 0.01)
+        simulation.publish("low", 0, 3.0)
+    simulation.worker(order, 2)
+    simulation.run(until=30)
+    assert max(start.wait for start in simulation.starts if start.task.queue == "high") < 0.05
+    starts = [start.at for start in simulation.starts if start.task.queue == "low"]
+    assert all(later - earlier > 2.99 for earlier, later in pairwise(starts))
+
+
+@pytest.mark.parametrize("only_pushed", [{"low"}, {"high"}])
+def test_a_queue_that_is_only_pushed_has_a_longest_wait_too(only_pushed: set[str]) -> None:
+    tasks = [(0.5 * number, 0.01) for number in range(6)]
+    _, published, starts = flooded(STRICT, tasks, [0.1], [1], only_pushed=frozenset(only_pushed))
+    assert len(starts) == len(published)
+    assert max(start.wait for start in starts) < MAX_WAIT + 0.1 + GRACE
