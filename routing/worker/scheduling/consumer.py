@@ -68,6 +68,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker, self._read_order, self._classic, self._pushed = worker, order, classic, pushed
         #: Tasks that are kept until their rate limit allows them, by queue.
         self.limited: Counter[str] = Counter()
+        self._slots = WorkerSlots(worker, self.start, self.limited)
         self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
@@ -94,6 +95,13 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         if order != self._order:
             _logger.info("starts tasks in %s", order)
             self._order = order
+            slots = self._slots.total()
+            for tier in order.without_slots(slots):
+                _logger.warning(
+                    "tasks of `%s` never start: the worker has %d slots, all reserved for higher queues",
+                    tier,
+                    slots,
+                )
         self._do(lambda scheduler: scheduler.consume(queues, order))
 
     def _open(self) -> None:
@@ -102,8 +110,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         for channel in self._channels:
             channel.open()
             channel.basic_qos(0, 1, False)
-        slots = WorkerSlots(worker, self.start, self.limited)
-        self._scheduler = Scheduler(self, slots, time.monotonic, self._wake_at)
+        self._scheduler = Scheduler(self, self._slots, time.monotonic, self._wake_at)
         self._wakeup.open()
         worker.pool.on_task_end = self._wakeup.task_ended
         self._looks = worker.timer.call_repeatedly(_LOOK_INTERVAL, self._look)

@@ -70,6 +70,11 @@ class Order:
             return 0
         return sum(self.reserve.get(tier, 0) for tier in {self.tier(each) for each in self.higher(queue)})
 
+    def without_slots(self, slots: int) -> tuple[str, ...]:
+        """The tiers that can use none of a worker's slots, since all are reserved for higher ones."""
+        tiers = {self.tier(queue): self.reserved_above(queue) for queue in self.queues}
+        return tuple(tier for tier, reserved in tiers.items() if reserved >= slots)
+
 
 class Choice(Protocol):
     """Chooses the queue that is asked for a task next."""

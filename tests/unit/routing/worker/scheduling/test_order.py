@@ -65,3 +65,11 @@ def test_queues_that_may_be_added_later_keep_their_longest_wait() -> None:
     found = order({"queues": "high", "order": "strict"}, high={}, low={"max_wait": "1m"})
     assert found is not None
     assert found.including(["low"]) == Order(("high", "low"), max_wait={"low": 60})
+
+
+@pytest.mark.parametrize(
+    ("slots", "stuck"), [(1, ("b", "c")), (2, ("b", "c")), (3, ("c",)), (4, ("c",)), (5, ())]
+)
+def test_tiers_that_reserved_slots_leave_none(slots: int, stuck: tuple[str, ...]) -> None:
+    found = Order(("a.0", "a.1", "b", "c"), reserve={"a": 2, "b": 2}, sharded={"a.0": "a", "a.1": "a"})
+    assert found.without_slots(slots) == stuck

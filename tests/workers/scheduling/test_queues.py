@@ -1,4 +1,7 @@
-"""Queues that a worker with an order cannot ask for tasks: it keeps a consumer of each, and their tasks run in turn."""
+"""Queues that a worker with an order serves in another way, or not at all.
+
+It keeps a consumer of those that it cannot ask for a task.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from amqp.exceptions import NotFound
 from celery import Celery
 
-from .conftest import QUICK, Project, publisher, until
+from ..conftest import QUICK, Project, publisher, until
 
 FILE = """
 version: 1
@@ -18,6 +21,7 @@ queues:
   quorum: {type: quorum, single_active_consumer: true}
   leaving: {auto_delete: true}
   unused: {expires: 2m}
+  bare: {max_wait: 1m}
   elsewhere: {type: quorum, external: true} # with a single active consumer, which the file does not say
 routes:
   - {tasks: "{queue}:*", queue: "{queue}"}
@@ -26,7 +30,7 @@ delayed_delivery: never
 workers:
   all: {queues: [high, single, quorum, leaving, unused], order: strict, concurrency: 1, pool: threads}
   other: {queues: [high, elsewhere], order: strict, concurrency: 1, pool: threads}
-  single: {queues: [single, quorum]}
+  full: {queues: [high, bare], order: strict, reserve: {high: 2}}
 """
 
 #: A task that ends when the file `go` exists, and one for each queue.
@@ -91,3 +95,12 @@ def test_a_queue_that_turns_out_to_refuse_gets_is_pushed(fresh_project: Project)
         for queue in ("elsewhere", "high", "elsewhere"):
             assert app.send_task(f"{queue}:run").get(timeout=60)[0] == "other"
         worker.wait_for("queue `elsewhere` has a single active consumer, which the file does not say")
+
+
+def test_a_worker_without_slots_for_a_queue_says_so(fresh_project: Project) -> None:
+    fresh_project.provision()
+    with fresh_project.worker("--profile", "full", "-P", "threads", "-c", "2", *QUICK) as worker:
+        worker.wait_for("tasks of `bare` never start: the worker has 2 slots, all reserved for higher queues")
+    with fresh_project.worker("--profile", "full", "-P", "threads", "-c", "3", *QUICK) as worker:
+        worker.wait_for("starts tasks in strict order")
+        assert "never start" not in worker.text
