@@ -224,6 +224,8 @@ def _turn_text(turn: Turn) -> str:
         text = f"while {listed(turn.after, 3, last=' and ', quote='`')} {verb} empty"
     else:
         text = "before tasks of its other queues"
+        if turn.overtaken_by:
+            text += f", except overdue ones of {listed(turn.overtaken_by, 3, last=' and ', quote='`')}"
     if turn.max_wait is not None:
         text += f", or once it has waited for {duration_text(round(turn.max_wait * 1000))}"
     if turn.reserved or turn.withheld:

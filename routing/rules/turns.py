@@ -24,6 +24,7 @@ class Turn:
       share: Under `weighted`, how many of `out_of` tasks that start are of this queue, while all queues have some.
       out_of: The sum of the weights.
       max_wait: Seconds after which a waiting task starts next; None if it may wait longer, or the order is `fair`.
+      overtaken_by: The other queues of the profile with a `max_wait`: their overdue tasks start before.
       reserved: Slots that only this queue and higher ones use.
       withheld: Slots that only higher queues use.
       slots: All slots of a worker; None if the file does not say.
@@ -35,6 +36,7 @@ class Turn:
     share: int | None = None
     out_of: int | None = None
     max_wait: float | None = None
+    overtaken_by: tuple[str, ...] = ()
     reserved: int = 0
     withheld: int = 0
     slots: int | None = None
@@ -48,6 +50,7 @@ class Turn:
             "after": list(self.after),
             "share": share,
             "max_wait": self.max_wait,
+            "overtaken_by": list(self.overtaken_by),
             "reserved_slots": self.reserved,
             "withheld_slots": self.withheld,
             "slots": self.slots,
@@ -90,7 +93,12 @@ def _turn(body: Body, queue: str, name: str, profile: Profile, place: int) -> Tu
         share,
         out_of,
         body.queues[queue].max_wait,
+        tuple(each for each in profile.queues if each != here and _has_max_wait(body, each)),
         reserved=profile.reserve.get(here, 0),
         withheld=sum(profile.reserve.get(each, 0) for each in above),
         slots=count,
     )
+
+
+def _has_max_wait(body: Body, name: str) -> bool:
+    return body.queues[body.shards.get(name, (name,))[0]].max_wait is not None

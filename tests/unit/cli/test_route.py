@@ -295,8 +295,10 @@ workers:
         (
             "billing.charge",
             [
-                "starts    strict: before tasks of its other queues; in all slots, 1 of them reserved",
-                "          cpus: before tasks of its other queues; in all slots, 2 of them reserved",
+                "starts    strict: before tasks of its other queues, except overdue ones of `normal`; in all slots, 1 "
+                "of them reserved",
+                "          cpus: before tasks of its other queues, except overdue ones of `normal`; in all slots, 2 of "
+                "them reserved",
             ],
         ),
         (
@@ -304,8 +306,8 @@ workers:
             [
                 "starts    strict: while `high` is empty, or once it has waited for 1.5s; in 3 of 4 slots, 2 of them "
                 "reserved",
-                "          open: before tasks of its other queues, or once it has waited for 1.5s; in all slots, 1 of "
-                "them reserved",
+                "          open: before tasks of its other queues, except overdue ones of `orders`, or once it has "
+                "waited for 1.5s; in all slots, 1 of them reserved",
                 "          cpus: while `high` and `low` are empty, or once it has waited for 1.5s; in all slots but 2",
                 "          shares: as 6 of 10 tasks while all its queues have some, or once it has waited for 1.5s",
                 "          fair: in turn with tasks of its other queues",
@@ -344,7 +346,14 @@ def test_the_turns_of_a_task_as_data(folder: Path, capsys: pytest.CaptureFixture
     (folder / "queues.yaml").write_text(ORDERS)
     assert run(["route", "orders.place", "--format", "json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["routes"]
-    nothing = {"after": [], "share": None, "reserved_slots": 0, "withheld_slots": 0, "slots": None}
+    nothing = {
+        "after": [],
+        "share": None,
+        "overtaken_by": ["normal"],
+        "reserved_slots": 0,
+        "withheld_slots": 0,
+        "slots": None,
+    }
     assert found["turns"] == [
         nothing
         | {
