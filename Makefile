@@ -19,7 +19,7 @@ SUITE := build/celery
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
 	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
 # Traces of workers, which other tests would disturb.
-TRACES := tests/workers/scheduling/test_traces.py
+TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_max_wait.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
