@@ -176,3 +176,13 @@ def test_a_queue_that_is_only_pushed_has_a_longest_wait_too(only_pushed: set[str
     _, published, starts = flooded(STRICT, tasks, [0.1], [1], only_pushed=frozenset(only_pushed))
     assert len(starts) == len(published)
     assert max(start.wait for start in starts) < MAX_WAIT + 0.1 + GRACE
+
+
+def test_a_changed_max_wait_holds_for_the_tasks_that_wait() -> None:
+    simulation = Simulation()
+    simulation.flood("high", [0.02])
+    simulation.publish("low", 0.5, 0.01)
+    worker = simulation.worker(Order(("high", "low"), max_wait={"low": 60}), 2)
+    simulation.at(3, lambda: worker.scheduler.consume(("high", "low"), STRICT))
+    simulation.run(until=5)
+    assert [start.at < 3.1 for start in simulation.starts if start.task.queue == "low"] == [True]
