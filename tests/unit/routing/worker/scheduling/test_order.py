@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routectl.routing.worker.scheduling.order import Order, order_of
+from routectl.topology.errors import FileError
+from routectl.topology.file.load import load
 from routectl.topology.model import Topology
 
 
@@ -73,3 +78,30 @@ def test_queues_that_may_be_added_later_keep_their_longest_wait() -> None:
 def test_tiers_that_reserved_slots_leave_none(slots: int, stuck: tuple[str, ...]) -> None:
     found = Order(("a.0", "a.1", "b", "c"), reserve={"a": 2, "b": 2}, sharded={"a.0": "a", "a.1": "a"})
     assert found.without_slots(slots) == stuck
+
+
+@given(
+    slots=st.integers(1, 6),
+    reserve=st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 3)),
+    order=st.sampled_from(["order: strict", "order: weighted, weights: {a: 2}"]),
+)
+@settings(max_examples=30)
+def test_a_file_loads_if_and_only_if_each_queue_has_slots(
+    slots: int, reserve: dict[str, int], order: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = Path(tmp_path_factory.getbasetemp() / "slots.yaml")
+    path.write_text(
+        "version: 1\nqueues: {a: , b: {shards: 2}, c: {max_wait: 1m}}\nworkers: {w: {queues: [a, b, c], "
+        f"{order}, concurrency: {slots}, reserve: {{{', '.join(f'{name}: {n}' for name, n in reserve.items())}}}}}}}"
+    )
+    sharded = {"b.0": "b", "b.1": "b"}
+    stuck = Order(("a", "b.0", "b.1", "c"), reserve=reserve, sharded=sharded).without_slots(slots)
+    try:
+        topology = load(path).topology
+    except FileError as error:
+        (finding,) = error.findings
+        assert finding.message.startswith(f"with `concurrency: {slots}`, tasks of `{stuck[0]}` never start")
+    else:
+        found = order_of(topology, topology.workers["w"])
+        assert found is not None
+        assert found.without_slots(slots) == stuck == ()
