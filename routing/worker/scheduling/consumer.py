@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import RecoverableConnectionError
 from celery.utils.log import get_logger
+from celery.worker import state
 from celery.worker.request import Request
 from kombu import Consumer
 from kombu.utils.text import version_string_as_tuple
@@ -79,7 +80,6 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._tags: dict[str, str] = {}  # of the consumers, by queue
         self._listened: dict[str, str] = {}  # queues by consumer tag, also of cancelled ones
         self._looks: Any = None
-        self._kept: list[Any] = []  # tasks for later, when the worker ends
 
     # What Celery calls
 
@@ -124,8 +124,6 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker.timer.cancel(self._looks)
         self._wakeup.close()
         scheduler.close()
-        for request in self._kept:
-            self.give_back(queue_of(request), request)
         end = time.monotonic() + _LAST_ANSWERS
         while any(channel.unanswered for channel in self._channels) and time.monotonic() < end:
             with suppress(TimeoutError):
@@ -193,9 +191,16 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         finally:
             self.channel = mine
 
-    def take_kept(self) -> None:
-        """Takes the tasks from Celery that it keeps for later."""
-        self._kept += kept.take(self._worker, self._channels)
+    def return_unstarted(self, ids: set[str]) -> None:
+        """Gives back the tasks that Celery keeps for later, that it has not given to the pool, and these."""
+        reserved = [
+            request
+            for request in tuple(state.reserved_requests)
+            if request.id in ids or (request.time_start is None and request._apply_result is None)
+        ]
+        for request in (*kept.take(self._worker), *reserved):
+            if request.message.channel in self._channels:
+                self.give_back(queue_of(request), request)
 
     def due(self, request: Any) -> None:
         """A task's time has come, or its rate limit allows it: starts it by the order."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
+from celery import bootsteps
 from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
@@ -13,6 +14,7 @@ from kombu import Consumer
 
 from ....topology.delivery.pushed import push_reason
 from ...publishing import transport
+from . import kept
 from .consumer import OrderedConsumer
 from .order import order_of
 from .pool import reporting_class
@@ -45,6 +47,8 @@ class OrderMixin:
     profile: str
     app: Any
     connection_errors: tuple[type[BaseException], ...]
+    controller: Any
+    pool: Any
     qos: Any
     task_consumer: Any
 
@@ -73,9 +77,13 @@ class OrderMixin:
         return None if profile is None else order_of(self.router.body, profile)
 
     def on_close(self) -> None:
-        """Forgets the tasks that it keeps; they go back to the broker when the consumer is cancelled."""
+        """Forgets the tasks that have not started. If the worker ends, they go back to the broker at once."""
         if isinstance(self.task_consumer, OrderedConsumer):
-            self.task_consumer.take_kept()
+            if self.controller.blueprint.state == bootsteps.RUN:
+                kept.take(self)
+            else:
+                self.task_consumer.cancel()  # before Celery's step does, so that no other task starts meanwhile
+                self.task_consumer.return_unstarted(set(self.pool.end()))
         super().on_close()  # type: ignore[misc]
 
     def apply_eta_task(self, request: Any) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery.worker import state
 from celery.worker.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Container
 
 
 def start(worker: Any, request: Any) -> None:
@@ -28,17 +25,16 @@ def forget(request: Any) -> None:
     getattr(state, "scheduled_requests", set()).discard(request)  # since 5.7
 
 
-def take(worker: Any, channels: Container[Any]) -> list[Any]:
-    """Takes from Celery whatever it keeps of some channels.
+def take(worker: Any) -> list[Any]:
+    """Takes from Celery whatever it keeps.
 
     Parameters:
       worker: Celery's consumer.
-      channels: The channels that the messages came from.
     """
     found = []
     for scheduled in tuple(worker.timer.schedule.queue):
         request = next(iter(scheduled.entry.args or ()), None)
-        if isinstance(request, Request) and request.message.channel in channels:
+        if isinstance(request, Request):
             worker.timer.cancel(scheduled.entry)
             found.append(request)
     for bucket in filter(None, tuple(worker.task_buckets.values())):

@@ -18,7 +18,7 @@ def reporting_class(base: Any) -> Any:
         return base
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     if hasattr(base, "Pool"):  # prefork
-        names["Pool"] = type("AsynPool", (RetireMixin, base.Pool), {"__module__": base.Pool.__module__})
+        names["Pool"] = type("AsynPool", (ProcessesMixin, base.Pool), {"__module__": base.Pool.__module__})
     return type(base.__name__, (ReportMixin, base), names)
 
 
@@ -34,12 +34,17 @@ class ReportMixin:
     def absent(self) -> int:
         """Processes that take no task now: they have reached their limit or have just been started."""
         pool = getattr(self, "_pool", None)
-        return max(self.num_processes - pool.available(), 0) if isinstance(pool, RetireMixin) else 0
+        return max(self.num_processes - pool.available(), 0) if isinstance(pool, ProcessesMixin) else 0
+
+    def end(self) -> list[str]:
+        """Prepares the pool for the worker's end; returns the ids of the tasks that do not start any more."""
+        pool = getattr(self, "_pool", None)
+        return pool.end() if isinstance(pool, ProcessesMixin) else []
 
     def on_start(self) -> None:
         """Starts the pool."""
         super().on_start()  # type: ignore[misc]
-        if isinstance(pool := getattr(self, "_pool", None), RetireMixin):
+        if isinstance(pool := getattr(self, "_pool", None), ProcessesMixin):
             pool.on_available = self._on_end
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
@@ -64,18 +69,42 @@ class ReportMixin:
             self.on_task_end()
 
 
-class RetireMixin:
-    """Mixed in before Celery's pool of processes: gives no task to one that ends for `--max-tasks-per-child`.
+class ProcessesMixin:
+    """Mixed in before Celery's pool of processes.
 
-    It would wait there until the process has ended and another one has started.
+    It gives no task to a process that ends for `--max-tasks-per-child`, where it would wait for the next process. And
+    when the worker ends, it waits for the tasks that a process has: Celery forgets those whose start has not been
+    reported, does not acknowledge them though they run, and then waits half a minute for the process.
     """
 
+    _cache: dict[int, Any]
     _fileno_to_inq: dict[int, Any]
     _maxtasksperchild: int | None
     _on_ready_counters: dict[int, Any]
 
     #: Called when a process can take tasks.
     on_available: Callable[[], None] | None = None
+
+    _ends = False
+
+    def end(self) -> list[str]:
+        """Prepares for `flush` at the worker's end; returns the ids of the tasks that no process has."""
+        self._ends = True
+        return [job.correlation_id for job in self._unreported() if job._write_to is None]
+
+    def flush(self) -> None:
+        """Forgets the tasks whose start has not been reported; at the worker's end, only those that no process has."""
+        kept = [job for job in self._unreported() if job._write_to is not None] if self._ends else []
+        for job in kept:
+            job._accepted = True
+        try:
+            super().flush()  # type: ignore[misc]
+        finally:
+            for job in kept:
+                job._accepted = False
+
+    def _unreported(self) -> list[Any]:
+        return [job for job in self._cache.values() if not job._accepted]
 
     def available(self) -> int:
         """How many processes take tasks."""
