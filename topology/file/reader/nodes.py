@@ -91,7 +91,11 @@ def remove_children(node: yaml.Node, parts: Iterable[str | int]) -> None:
     """Removes the children with these keys or indices from a node."""
     removed = set(parts)
     if isinstance(node, yaml.MappingNode):
-        node.value = [pair for pair in node.value if getattr(pair[0], "value", None) not in removed]
+        node.value = [
+            (key, value)
+            for key, value in node.value
+            if not (isinstance(key, yaml.ScalarNode) and key.value in removed)
+        ]
     elif isinstance(node, yaml.SequenceNode):
         node.value = [item for index, item in enumerate(node.value) if index not in removed]
 
