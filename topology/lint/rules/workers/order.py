@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 
 from ....base.finding import ValuePath, did_you_mean
@@ -10,13 +11,14 @@ from ...context import Reporter
 from .options import slots_of
 
 
-def check_order(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> None:
+def check_order(path: ValuePath, profile: Profile, body: Body, uses: Counter[str], report: Reporter) -> None:
     """Checks `order`, `weights` and `reserve` of a profile.
 
     Parameters:
       path: The path of the profile.
       profile: The profile.
       body: The vhost's body.
+      uses: How many profiles take each queue.
       report: Collects the findings.
     """
     known = _names((*path, "weights"), profile.weights, profile, body, report)
@@ -28,9 +30,7 @@ def check_order(path: ValuePath, profile: Profile, body: Body, report: Reporter)
     elif known and profile.reserve:
         _reserve((*path, "reserve"), profile, report)
     if profile.order != "fair":
-        shared = any(
-            other is not profile and _overlap(body, profile, other) for other in body.workers.values()
-        )
+        shared = any(uses[queue] > 1 for queue in body.consumed(profile))
         _without_effect(path, profile, shared, report)
 
 
@@ -94,11 +94,6 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
             help_ = "reserve fewer slots, or use a pool with more"
             report.add(path, "bad-order", message, help_, of_key=True)
             return
-
-
-def _overlap(body: Body, one: Profile, other: Profile) -> bool:
-    """Whether two profiles have queues in common."""
-    return not set(body.consumed(one)).isdisjoint(body.consumed(other))
 
 
 def _without_effect(path: ValuePath, profile: Profile, shared: bool, report: Reporter) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ....base.finding import ValuePath
 from ....model import Body, Profile
 from ...context import Reporter
@@ -21,10 +23,11 @@ def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Rep
       report: Collects the findings.
     """
     queues = QueueNames(base, body, names, report)
+    uses = Counter(queue for profile in body.workers.values() for queue in body.consumed(profile))
     for name, profile in body.workers.items():
         path = (*base, "workers", name)
         check_options(path, profile, report)
-        check_order(path, profile, body, report)
+        check_order(path, profile, body, uses, report)
         valid = True
         for index, queue in enumerate(profile.queues):
             place = (*path, "queues", index)
