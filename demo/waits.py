@@ -60,7 +60,7 @@ def table(ours: Waits, stock: Waits) -> Table:
 
 
 SUMMARY = (
-    f"{sum(RATES.values())} tasks of {TASK_SECONDS} s each second, for {SECONDS} s, on two processes. With "
-    "`order: strict`, payments start first, and `max_wait: 5s` bounds how long a report waits. Celery takes the "
-    "queues in turn, however many payments wait."
+    f"{sum(RATES.values())} tasks of {TASK_SECONDS} s each second, for {SECONDS} s, on two processes: some must wait. "
+    "With `order: strict`, payments start first, reports after at most `max_wait: 5s`, and mail waits. Celery takes "
+    "the queues in turn, so that payments wait."
 )
