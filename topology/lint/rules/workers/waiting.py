@@ -180,21 +180,33 @@ def _prefetched(
 
 def _max_wait(base: ValuePath, body: Body, ordered: Collection[str], report: Reporter) -> None:
     """Reports each `max_wait` that has no effect; one of the defaults, if it has none on any queue."""
-    by_position: dict[Position, list[tuple[ValuePath, str]]] = defaultdict(list)
+    by_position: dict[Position, list[tuple[ValuePath, bool]]] = defaultdict(list)
     for name, queue in declared_queues(body):
-        path = (*base, "queues", name, "max_wait")
-        if queue.max_wait is None:
-            continue
-        by_position[report.position(path)].append((path, name))
-        if queue.message_ttl is not None and queue.message_ttl <= queue.max_wait * 1000:
-            time = duration_text(queue.message_ttl)
-            message = f"`max_wait` has no effect: RabbitMQ removes tasks after {time} (`message_ttl`)"
-            report.add(path, "ineffective-order", message, "shorten or remove it", of_key=True)
+        if queue.max_wait is not None:
+            path = (*base, "queues", name, "max_wait")
+            taken = any(shard in ordered for shard in body.shards.get(name, (name,)))
+            by_position[report.position(path)].append((path, taken))
+            if taken:
+                _unkept(path, queue, queue.max_wait, report)
     for queues in by_position.values():
-        shards = {shard for _, name in queues for shard in body.shards.get(name, (name,))}
-        if not any(shard in ordered for shard in shards):
+        if not any(taken for _, taken in queues):
             message = (
                 "`max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue"
             )
             help_ = "remove it, or set the `order` of a profile"
             report.add(queues[0][0], "ineffective-order", message, help_, of_key=True)
+
+
+def _unkept(path: ValuePath, queue: Queue, max_wait: float, report: Reporter) -> None:
+    """Reports a `max_wait` that the broker does not wait for, or that some tasks of the queue do not have."""
+    if queue.message_ttl is not None and queue.message_ttl <= max_wait * 1000:
+        time = duration_text(queue.message_ttl)
+        message = f"`max_wait` has no effect: RabbitMQ removes tasks after {time} (`message_ttl`)"
+        report.add(path, "ineffective-order", message, "shorten or remove it", of_key=True)
+    elif queue.max_priority:
+        message = (
+            "tasks with a low priority may wait longer than `max_wait`: workers only see the first task of the queue, "
+            "which is one of the highest priority (`max_priority`)"
+        )
+        help_ = "use a queue for each priority, or remove `max_priority`"
+        report.add(path, "starving-queue", message, help_, of_key=True)

@@ -151,6 +151,15 @@ def test_a_queue_that_a_policy_deletes_while_its_workers_are_busy(tmp_path: Path
             [],
         ),
         (
+            "queues: {high: , low: {max_wait: 1m, max_priority: 9}}\n"
+            "workers: {all: {queues: [high, low], order: strict}}",
+            [
+                "2:24 starving-queue: tasks with a low priority may wait longer than `max_wait`: workers only see the "
+                "first task of the queue, which is one of the highest priority (`max_priority`) | use a queue for each "
+                "priority, or remove `max_priority`"
+            ],
+        ),
+        (
             "queues: {high: , orders: {shards: 2, max_wait: 1m}}\n"
             "workers: {all: {queues: [high, orders.1], order: strict}, rest: {queues: [orders.0]}}",
             [],
