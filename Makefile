@@ -32,7 +32,7 @@ export ROUTECTL_TEST_BROKER := $(BROKER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit live matrix proof celery oldest pythons lint types bench docs clean
+.PHONY: help install demo test unit live matrix proof celery oldest pythons lint types bench plot docs clean
 
 help: ## list the targets and variables
 	@echo 'Targets:'
@@ -114,6 +114,9 @@ types: ## strict types, on an installed copy
 
 bench: $(STAMP) ## the ratios that routectl promises
 	$(BIN)/python -m benchmarks $(ARGS)
+
+plot: $(STAMP) ## trace workers with and without an order, and draw docs/orders.svg
+	$(BIN)/python -m benchmarks.plot $(ARGS)
 
 docs: $(STAMP) ## regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate $(ARGS)

@@ -8,11 +8,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from routectl.topology.broker.sandbox.lock import locked
 
-from . import apply, plan, publish, routing, startup
+from . import apply, plan, publish, routing, startup, worker
 from .installed import Installed
 from .nodes import node
 from .ratio import Figure
@@ -21,11 +22,11 @@ from .table import machine, table
 #: The state of the nodes; if a run is killed, the next one finds and removes them.
 _FOLDER = Path(__file__).parent.parent / ".bench"
 
-_BROKER = {"apply": apply.measure, "plan": plan.measure, "publish": publish.measure}
+_BROKER = {"apply": apply.measure, "plan": plan.measure, "publish": publish.measure, "worker": worker.measure}
 _NAMES = ("startup", "routing", *_BROKER)
 _VERSIONS = ("3.10", "4.3")
-_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7, "publish": 11}
-_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3, "publish": 3}
+_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7, "publish": 11, "worker": 5}
+_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3, "publish": 3, "worker": 2}
 
 
 def main() -> None:
@@ -45,10 +46,15 @@ def main() -> None:
         help=f"default: {' and '.join(_VERSIONS)}; repeatable",
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less precise figures")
+    parser.add_argument(
+        "--every-worker", action="store_true", help="`worker` with each pool, queue type and acks"
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures to a file")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
+    if arguments.every_worker:
+        _BROKER["worker"] = partial(worker.measure, setups=worker.ALL)
     facts = machine()
     rounds = _QUICK if arguments.quick else _ROUNDS
     _FOLDER.mkdir(exist_ok=True)

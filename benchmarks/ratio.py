@@ -21,7 +21,7 @@ class Figure:
       target: The upper limit for the median.
       rabbitmq: The broker's version, or None without a broker.
       unit: Empty for a ratio.
-      seconds: The medians of a ratio's run times, ours and the baseline's.
+      seconds: The medians of what is compared, ours and the baseline's: seconds, unless the name says otherwise.
     """
 
     name: str

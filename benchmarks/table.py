@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from .ratio import Figure
 
-_HEAD = ("", "RabbitMQ", "median", "min", "max", "target", "", "seconds")
+_HEAD = ("", "RabbitMQ", "median", "min", "max", "target", "", "ours / baseline")
 _LIBRARIES = ("celery", "click", "pika", "pydantic", "pyyaml", "urllib3")
 
 
@@ -34,7 +34,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
 def _number(number: float, unit: str) -> str:
     """A figure with two decimals; a small one with two significant digits."""
     if unit:
-        return f"{number:.0f}{unit}"
+        return f"{number:.0f}{unit}" if number >= 10 or number == round(number) else f"{number:.1f}{unit}"
     return f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from celery.app.routes import MapRoute
 
@@ -14,9 +16,12 @@ from routectl.routing import Router
 # Run as `pytest`, the repository's root is not on the path.
 sys.path.append(str(Path(__file__).parents[2]))
 
+from benchmarks.drawing import Trace, draw
 from benchmarks.ratio import Figure, alternate, ratio
 from benchmarks.routing import EXACT, GENERAL, GLOBS, Call, Rules
 from benchmarks.table import machine, table
+
+from ..traces.trace import Start
 
 
 def test_contenders_take_turns_in_alternating_order() -> None:
@@ -56,6 +61,22 @@ def test_table_stands_in_columns() -> None:
         ["peak", "memory", "-", "123", "MB", "90", "MB", "155", "MB", "400", "MB", "ok"],
     ]
     assert len({line.index(word) for line, word in zip(lines[1:], ("ok", "ok"), strict=True)}) == 1
+
+
+def test_the_picture_of_two_traces_has_each_of_their_starts() -> None:
+    starts = [
+        Start(queue, number, at, at + 0.001, 0.04, at + wait, "one")
+        for number, at in enumerate([0.1, 0.2, 1.5])
+        for queue, wait in (("high", 0.01), ("low", 0.5))
+    ]
+    picture = ElementTree.fromstring(draw([Trace("one", "first", starts), Trace("two", "<second>", starts)]))
+    marks = [
+        each.get("class")
+        for each in picture.iter("{http://www.w3.org/2000/svg}rect")
+        if each.get("width") == "2"
+    ]
+    assert Counter(marks) == {"high": 3 * len(starts) // 2, "low": 3 * len(starts) // 2}
+    assert "high, two: 99% within 0.0 s" in "".join(picture.itertext())
 
 
 def test_machine_says_what_matters() -> None:
