@@ -65,6 +65,7 @@ WAYS = (
             ("prefetch 1", "prefetch_multiplier: 1"),
             ("prefetch 4", "prefetch_multiplier: 4"),
             ("unlimited prefetch", "prefetch_multiplier: 0"),
+            ("`strict`", "order: strict"),
         )
     ),
 )
