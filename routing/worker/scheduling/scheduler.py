@@ -181,6 +181,7 @@ class Scheduler:
         self._now = self._clock()
         due = self._may_be_due()
         room = self._start_held(due)
+        self._give_back_early()
         expected = Counter(held.queue for held in self._held)
         expected.update({queue: len(source.asked) for queue, source in self._sources.items()})
         rest = room.without(expected)
@@ -226,7 +227,7 @@ class Scheduler:
         longer = (queue for queue in due if self._deadlines.earliest(queue) < held.due)
         if any(room.of(queue) > 0 for queue in longer):
             return True
-        return held.due > self._now and bool(self._uncertain(self._above(held.queue), 2 * EMPTY_FOR))
+        return held.due > self._now and bool(self._uncertain(self._above(held), 2 * EMPTY_FOR))
 
     def _ask_first(self, due: list[str], room: Room, rest: Room) -> None:
         """Asks queues that may have a task that is due, whatever the order.
@@ -276,7 +277,7 @@ class Scheduler:
     def _check_higher(self, room: Room) -> None:
         """Asks the higher queue for whose news a task waits."""
         if self._held and not self.awaited and room.of(self._held[0].queue) > 0:
-            for queue in self._uncertain(self._above(self._held[0].queue), EMPTY_FOR)[:1]:
+            for queue in self._uncertain(self._above(self._held[0]), EMPTY_FOR)[:1]:
                 self._get(queue)
 
     def _get(self, queue: str) -> None:
@@ -315,16 +316,23 @@ class Scheduler:
             and not self._sources[held.queue].only_pushed
         ]
         for held in in_vain:
-            premature = held.looked_at and held.due > self._now
-            if premature or held.since + HOLD_FOR <= self._now:
-                self._held.remove(held)
-                self._broker.give_back(held.queue, held.message)
-                self._deadlines.given_back(held.queue, held.due, self._now)
-                if premature:
-                    self._sources[held.queue].window = 1
+            if held.since + HOLD_FOR <= self._now:
+                self._return(held)
             elif not self._woken:
                 self._woken = True
                 self._wake(held.since + HOLD_FOR)
+
+    def _give_back_early(self) -> None:
+        """Gives back what was only looked at: it is not due, and others come first."""
+        for held in tuple(self._held):
+            if held.looked_at and held.due > self._now:
+                self._sources[held.queue].window = 1
+                self._return(held)
+
+    def _return(self, held: Held) -> None:
+        self._held.remove(held)
+        self._broker.give_back(held.queue, held.message)
+        self._deadlines.given_back(held.queue, held.due, self._now)
 
     def _drop(self, queue: str) -> None:
         if self._sources[queue].listening:
@@ -360,10 +368,11 @@ class Scheduler:
             if not self._is_empty(self._sources[queue], seconds) and not self._slots.crowded(queue)
         ]
 
-    def _above(self, queue: str) -> list[str]:
-        """The queues whose tasks start before those of a queue."""
-        higher = self._order.higher(queue) if self._order.strict else ()
-        return [each for each in higher if each in self._sources]
+    def _above(self, held: Held) -> list[str]:
+        """The queues whose tasks start before one that is not due; one that was only looked at has no turn."""
+        if self._order.strict:
+            return [each for each in self._order.higher(held.queue) if each in self._sources]
+        return [each for each in self._sources if each != held.queue] if held.looked_at else []
 
     def _may_be_due(self) -> list[str]:
         """The queues that may have a task that is due, without those that do not answer."""

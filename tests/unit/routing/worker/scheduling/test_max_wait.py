@@ -186,3 +186,13 @@ def test_a_changed_max_wait_holds_for_the_tasks_that_wait() -> None:
     simulation.at(3, lambda: worker.scheduler.consume(("high", "low"), STRICT))
     simulation.run(until=5)
     assert [start.at < 3.1 for start in simulation.starts if start.task.queue == "low"] == [True]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_under_weights_a_task_that_is_not_due_does_not_start_beyond_its_share(late: bool) -> None:
+    order = Order(("high", "low"), {"high": 99, "low": 1}, max_wait={"low": MAX_WAIT})
+    tasks = [(0.05 * number, 0.02) for number in range(60)]
+    simulation, _, starts = flooded(order, tasks, [0.02], [2], late=late)
+    early = [start for start in starts if start.wait < MAX_WAIT]
+    assert len(starts) == 60
+    assert len(early) <= len(simulation.starts) / 100 + 1
