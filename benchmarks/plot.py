@@ -18,7 +18,7 @@ from .nodes import Node, node
 
 #: Tasks of each tier, most that come at a time, the shortest and the longest in seconds, and the part of the worker's
 #: slots that they fill on average.
-_TASKS, _BURST, _SECONDS, _LOAD = {"low": 1000, "high": 200}, 12, (0.02, 0.06), 0.95
+_TASKS, _BURST, _SECONDS, _LOAD = {"low": 1000, "high": 200}, 12, (0.02, 0.06), 0.85
 
 _SLOTS = 2
 

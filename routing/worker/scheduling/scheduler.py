@@ -258,6 +258,9 @@ class Scheduler:
           rest: What is left for them; it is used up.
         """
         ahead = self._ahead()
+        free = max((rest.of(queue) for queue in self._sources), default=0)
+        if free <= 0 and free + ahead <= ahead // 2:
+            return  # several at a time cost less than one after the other
         while candidates := self._candidates(rest, ahead):
             queue = self._choice.next(candidates)
             rest.take(queue)

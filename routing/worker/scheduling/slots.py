@@ -45,9 +45,10 @@ class WorkerSlots:
 
     def crowded(self, queue: str) -> bool:
         """Whether the worker keeps so many tasks for later that it takes no more: other workers may start them."""
-        most = self._worker.app.conf.get("worker_eta_task_limit")
-        if most is not None and len(state.scheduled_requests) >= most:
-            return True
+        if state.scheduled_requests:
+            most = self._worker.app.conf.get("worker_eta_task_limit")
+            if most is not None and len(state.scheduled_requests) >= most:
+                return True
         limited = self._limited[queue]
         return limited > 0 and limited >= _LIMITED_PER_SLOT * self._worker.pool.num_processes
 
