@@ -5,6 +5,7 @@ VENV     ?= .venv
 JOBS     ?= 4
 VERSIONS ?= 3.10 4.0 4.3
 CASES    ?= 300
+ROUNDS   ?= 50
 PYTHONS  ?= 3.11 3.13 3.14
 CELERY   ?= 5.5.0
 BROKER   ?=
@@ -20,6 +21,8 @@ RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/l
 	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
 # Traces of workers, which other tests would disturb.
 TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_max_wait.py
+# Workers with an order, of which something dies under load.
+KILLS := tests/workers/scheduling/test_kills.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
@@ -45,6 +48,7 @@ help: ## list the targets and variables
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
 	@echo '  VERSIONS  RabbitMQ versions of `make matrix` and `proof`  [$(VERSIONS)]'
 	@echo '  CASES     random cases for each test of `make proof`      [$(CASES)]'
+	@echo '  ROUNDS    faults for each pool in `make proof`            [$(ROUNDS)]'
 	@echo '  PYTHONS   Python versions of `make pythons`               [$(PYTHONS)]'
 	@echo '  BROKER    AMQP URL of a running broker to test against    [$(BROKER)]'
 	@echo '  ARGS      extra arguments, passed through                 [$(ARGS)]'
@@ -84,6 +88,8 @@ proof: $(STAMP) ## random cases in numbers: a million patterns, files on each Ra
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest -n $(JOBS) $(RANDOM) $(ARGS) \
 			|| failed="$$failed $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest $(TRACES) $(ARGS) \
+			|| failed="$$failed $$version"; \
+		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest $(KILLS) $(ARGS) \
 			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 	@$(MAKE) celery ARGS=

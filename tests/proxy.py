@@ -35,6 +35,14 @@ class Proxy:
         finally:
             self._open.set()
 
+    def cut(self) -> None:
+        """Closes the connections of now; others can be made."""
+        sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
     def resume(self) -> None:
         """Lets everything through again."""
         self._open.set()
@@ -51,7 +59,11 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._server.accept()
-                broker = socket.create_connection(self._target)
+                try:
+                    broker = socket.create_connection(self._target)
+                except OSError:  # it is down
+                    client.close()
+                    continue
                 self._sockets += [client, broker]
                 for source, target, back in ((client, broker, False), (broker, client, True)):
                     threading.Thread(target=self._copy, args=(source, target, back), daemon=True).start()

@@ -64,7 +64,7 @@ def again(self, label, kind):
 for queue in ("high", "normal", "low", "lowest"):
     for late in (False, True):
         name = queue + (".late" if late else ".early")
-        app.task(bind=True, name=name, acks_late=late)(work)
+        app.task(bind=True, name=name, acks_late=late, reject_on_worker_lost=True)(work)
         app.task(bind=True, name=name + ".again", acks_late=late, reject_on_worker_lost=True, max_retries=2)(again)
         app.task(bind=True, name=name + ".limited", acks_late=late, rate_limit="1/m")(work)
 """
