@@ -7,6 +7,9 @@ from typing import Any
 from celery.worker import state
 from celery.worker.request import Request
 
+#: The tasks whose ETA has not come; before 5.7, Celery does not know them.
+SCHEDULED: Any = getattr(state, "scheduled_requests", set())
+
 
 def start(worker: Any, request: Any) -> None:
     """Gives a task to the pool.
@@ -22,7 +25,7 @@ def start(worker: Any, request: Any) -> None:
 def forget(request: Any) -> None:
     """Has Celery know a task no more: the broker has it again."""
     state.requests.pop(request.id, None)
-    getattr(state, "scheduled_requests", set()).discard(request)  # since 5.7
+    SCHEDULED.discard(request)
 
 
 def take(worker: Any) -> list[Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
+from . import kept
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,9 +47,9 @@ class WorkerSlots:
 
     def crowded(self, queue: str) -> bool:
         """Whether the worker keeps so many tasks for later that it takes no more: other workers may start them."""
-        if state.scheduled_requests:
+        if kept.SCHEDULED:
             most = self._worker.app.conf.get("worker_eta_task_limit")
-            if most is not None and len(state.scheduled_requests) >= most:
+            if most is not None and len(kept.SCHEDULED) >= most:
                 return True
         limited = self._limited[queue]
         return limited > 0 and limited >= _LIMITED_PER_SLOT * self._worker.pool.num_processes
