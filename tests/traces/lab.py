@@ -191,6 +191,10 @@ class Lab:
             )
         return sorted(found, key=lambda start: start.at)
 
+    def started(self) -> int:
+        """How many tasks have started."""
+        return self._log.read_bytes().count(b" started ")
+
     def received(self, worker: str = "one") -> list[str]:
         """The queues of the tasks that a worker gave to its pool, in that order."""
         return [task.partition("-")[0] for _, name, _, task in self._notes("received") if name == worker]
@@ -217,7 +221,7 @@ class Lab:
         """
         wanted = len(self._published) if count is None else count
         end = time.monotonic() + _PATIENCE
-        while self._log.read_bytes().count(b" started ") < wanted:
+        while self.started() < wanted:
             if time.monotonic() > end:
                 raise TimeoutError(f"{len(self.starts())} of {wanted} tasks have started")
             time.sleep(0.05)

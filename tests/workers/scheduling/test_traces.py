@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections import Counter
 from contextlib import ExitStack
 from itertools import groupby
@@ -19,6 +18,7 @@ import pytest
 
 from ...traces.lab import Lab
 from ...traces.trace import inversions
+from ..conftest import until
 from .conftest import POOLS, NewLab
 
 FULL = "ROUTECTL_TEST_CASES" in os.environ
@@ -28,10 +28,7 @@ SETUPS = [("classic", "threads", False), ("quorum", "prefork", True)]
 if FULL:
     SETUPS += [("classic", "prefork", False), ("quorum", "threads", True)]
 
-LOWS, HIGHS = (1000, 200) if FULL else (150, 60)
-
-#: Most high tasks at a time.
-_BURST = 12
+LOWS, HIGHS = (1000, 200) if FULL else (300, 60)
 
 
 @pytest.mark.parametrize(("kind", "pool", "late"), SETUPS)
@@ -53,24 +50,16 @@ def test_no_lower_task_starts_while_a_higher_one_is_ready(
 ) -> None:
     ours, stock = (new_lab(kind, late=late, stock=stock, everything=True) for stock in (False, True))
     labs = (ours, stock)
-    for _ in range(LOWS):
-        publish(labs, "low")
+    for lab in labs:
+        for _ in range(LOWS):
+            lab.publish("low", 1, random.uniform(0.02, 0.06))
     with ExitStack() as stack:
-        started = []
         for lab in labs:
             stack.enter_context(lab.watched())
             for number in range(workers):
-                worker = lab.starting("strict", *POOLS[pool], name=f"worker{number}")
-                started.append(stack.enter_context(worker))
-        for each in started:
-            each.until_ready()
-        rest = HIGHS
-        while rest:
-            time.sleep(random.uniform(0, 2 * LOWS / HIGHS * _BURST / 2 * 0.04 / 4 / workers))
-            burst = min(random.randint(1, _BURST), rest)
-            rest -= burst
-            for _ in range(burst):
-                publish(labs, "high")
+                stack.enter_context(lab.starting("strict", *POOLS[pool], name=f"worker{number}"))
+        rest = [(lab, *burst) for burst in bursts(workers * int(POOLS[pool][-1])) for lab in labs]
+        until(lambda: publish_due(rest), timeout=300)
         for lab in labs:
             lab.until_started()
     found, beside = (inversions(lab.starts(), ("high", "low"), stalls=lab.stalls()) for lab in labs)
@@ -80,8 +69,22 @@ def test_no_lower_task_starts_while_a_higher_one_is_ready(
         assert set(Counter((start.queue, start.number) for start in lab.starts()).values()) == {1}
 
 
-def publish(labs: tuple[Lab, ...], queue: str) -> None:
-    """Publishes the same task in each lab."""
-    seconds = random.uniform(0.02, 0.06)
-    for lab in labs:
-        lab.publish(queue, 1, seconds)
+def bursts(slots: int) -> list[tuple[int, int]]:
+    """After how many starts how many high tasks come, at random: so many at a time that some have to wait."""
+    found, rest = [], HIGHS
+    while rest:
+        count = min(random.randint(slots, 4 * slots), rest)
+        rest -= count
+        found.append((random.randint(slots, LOWS // 2), count))
+    return sorted(found)
+
+
+def publish_due(rest: list[tuple[Lab, int, int]]) -> bool:
+    """Publishes the bursts of high tasks whose time has come, and says whether these were the last ones."""
+    for burst in tuple(rest):
+        lab, starts, count = burst
+        if lab.started() >= starts:
+            rest.remove(burst)
+            for _ in range(count):
+                lab.publish("high", 1, random.uniform(0.02, 0.06))
+    return not rest
