@@ -95,7 +95,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         if order != self._order:
             _logger.info("starts tasks in %s", order)
             self._order = order
-            slots = self._slots.total()
+            slots = self._slots.size()
             for tier in order.without_slots(slots):
                 _logger.warning(
                     "tasks of `%s` never start: the worker has %d slots, all reserved for higher queues",

@@ -31,13 +31,16 @@ class WorkerSlots:
     def __init__(self, worker: Any, start: Callable[[str, Any], None], limited: Counter[str]) -> None:
         self._worker, self.start, self._limited = worker, start, limited
 
-    def total(self) -> int:
-        """The size of the pool; with autoscaling, its maximum, to which Celery lets it grow by the tasks it has.
+    def size(self) -> int:
+        """The size of the pool; with autoscaling, its maximum, to which Celery lets it grow by the tasks it has."""
+        pool = self._worker.pool
+        # Before 5.7, `num_processes` of gevent is the number of greenlets that run.
+        slots = max(pool.num_processes, pool.limit) if pool.is_green else pool.num_processes
+        return self._worker.controller.max_concurrency or slots  # type: ignore[no-any-return]
 
-        Processes that are being replaced do not count: a task would wait for the new one.
-        """
-        size = self._worker.controller.max_concurrency or self._worker.pool.num_processes
-        return size - self._worker.pool.absent  # type: ignore[no-any-return]
+    def total(self) -> int:
+        """The size of the pool without the processes that are being replaced: a task would wait for the new one."""
+        return self.size() - self._worker.pool.absent  # type: ignore[no-any-return]
 
     def busy(self, *, by_queue: bool) -> dict[str, int]:
         """The tasks that Celery has."""
@@ -52,7 +55,7 @@ class WorkerSlots:
             if most is not None and len(kept.SCHEDULED) >= most:
                 return True
         limited = self._limited[queue]
-        return limited > 0 and limited >= _LIMITED_PER_SLOT * self._worker.pool.num_processes
+        return limited > 0 and limited >= _LIMITED_PER_SLOT * self.size()
 
 
 def queue_of(request: Any) -> str:

@@ -57,5 +57,6 @@ def test_tasks_end_as_on_any_worker(
     expected = Counter({f"{name} {kind} {pool}": times for kind, times in runs.items()})
     until(lambda: Counter(label for label in lab.trace() if label in expected) == expected)
     until(lambda: lab.counts("high", "low") == {"high": 0, "low": 0})
+    assert "never start" not in worker.text
     rejected = [message["task"] for message in lab.take("dead")]
     assert rejected == ([name] if late == "late" else [])
