@@ -154,3 +154,15 @@ def test_events_have_the_fields_of_any_worker(lab: Lab) -> None:
         fields[profile] = [(each["type"], sorted(each)) for each in found if each["type"].startswith("task-")]
     assert fields["fair"] == fields["tiers"]
     assert [kind for kind, _ in fields["tiers"]] == ["task-received", "task-started", "task-succeeded"]
+
+
+@pytest.mark.parametrize("limit", [("--max-tasks-per-child", "2"), ("--max-memory-per-child", "1")])
+def test_processes_are_replaced_between_tasks(lab: Lab, limit: tuple[str, str]) -> None:
+    labels = [f"{kind} {number}" for number in range(6) for kind in ("low.late", "high.early")]
+    for label in labels:
+        lab.send(label.split()[0], label)
+    with worker(lab, "-P", "prefork", *limit):
+        lab.wait("end", *labels)
+    assert sorted(lab.trace()) == sorted(labels)
+    processes = {process for kind, _, process, _ in lab.records() if kind == "start"}
+    assert len(processes) >= len(labels) / 2
