@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EMPTY_FOR = 0.01
 
 #: Seconds within which a task that is fetched ahead of a free slot should start, at least; a round trip if it is more.
-AHEAD_FOR = 0.01
+AHEAD_FOR = 0.004
 
 #: Seconds after which a task that was fetched in vain is given back, for another worker to start.
 HOLD_FOR = 0.03
