@@ -18,6 +18,36 @@ if TYPE_CHECKING:
 LOOK_PAUSE = 0.1
 
 
+#: Seconds by which a task may be overdue before the worker is taken not to keep up.
+LATE = 0.5
+
+
+class Precedence:
+    """Whether a task that is due starts before all others.
+
+    It does, unless such tasks come faster than the worker can run them, as from a backlog that is older than
+    `max_wait`: they would take all slots, for as long as the backlog lasts. So once as many as there are slots have
+    started late, every second start is left to the order.
+    """
+
+    def __init__(self) -> None:
+        self._late_starts = 1  # which are allowed
+
+    def starts(self, due: float, now: float) -> float:
+        """How many tasks that have been due for so long may start before all others."""
+        if due > now:
+            return 0
+        return inf if now - due <= LATE else self._late_starts
+
+    def started(self, due: float, now: float, slots: int) -> None:
+        """A task has started on one of so many slots."""
+        allowed = self.starts(due, now)
+        if allowed == 0:
+            self._late_starts = min(self._late_starts + 1, slots)
+        elif allowed < inf:
+            self._late_starts -= 1
+
+
 class Deadlines:
     """The earliest times at which tasks of queues may be due.
 

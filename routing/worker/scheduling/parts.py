@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: Seconds for which a queue counts as empty once it was found empty, at least and at most.
+EMPTY_FOR, _MOST_EMPTY_FOR = 0.01, 1.0
+
+#: Seconds within which a task that is fetched ahead of a free slot should start, at least; a round trip if it is more.
+AHEAD_FOR = 0.004
+
+#: Most tasks fetched ahead of free slots.
+_MOST_AHEAD = 32
+
+#: Part of the newest value in a moving average.
+_SMOOTHING = 0.2
+
+
 class Broker(Protocol):
     """What the scheduler asks of the broker."""
 
@@ -105,3 +118,38 @@ class Held:
     due: float
     looked_at: bool = False
     kept: bool = False
+
+
+class Pace:
+    """How fast tasks end and the broker answers, and what follows from it.
+
+    Parameters:
+      now: The time in seconds.
+    """
+
+    __slots__ = ("_interval", "_last_end", "_round_trip", "ahead", "empty_for")
+
+    def __init__(self, now: float) -> None:
+        self._last_end = now
+        self._interval = 1.0  # between two ends of tasks, in seconds
+        self._round_trip = 0.0  # of a get, in seconds
+        #: How many tasks end before a task that is asked for now is here.
+        self.ahead = 0
+        #: Seconds for which a queue counts as empty. All queues can be asked within them, one after the other:
+        #: otherwise the first would be asked again before the last one ever was.
+        self.empty_for = EMPTY_FOR
+
+    def task_ended(self, now: float) -> None:
+        """A task has ended."""
+        self._interval += _SMOOTHING * (min(now - self._last_end, 1.0) - self._interval)
+        self._last_end = now
+        self._set_ahead()
+
+    def answered(self, seconds: float, queues: int) -> None:
+        """The broker answered a get after some seconds, to a worker that consumes so many queues."""
+        self._round_trip += _SMOOTHING * (seconds - self._round_trip)
+        self.empty_for = min(max(EMPTY_FOR, 2 * self._round_trip * queues), _MOST_EMPTY_FOR)
+        self._set_ahead()
+
+    def _set_ahead(self) -> None:
+        self.ahead = min(_MOST_AHEAD, int(max(AHEAD_FOR, self._round_trip) / max(self._interval, 1e-4)))

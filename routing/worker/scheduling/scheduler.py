@@ -11,9 +11,9 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from .deadlines import Deadlines
+from .deadlines import Deadlines, Precedence
 from .order import Order, choice_by
-from .parts import Held, Source
+from .parts import Held, Pace, Source
 from .room import Room
 
 if TYPE_CHECKING:
@@ -21,26 +21,14 @@ if TYPE_CHECKING:
 
     from .parts import Broker, Slots
 
-#: Seconds for which a queue counts as empty once it was found empty.
-EMPTY_FOR = 0.01
-
-#: Seconds within which a task that is fetched ahead of a free slot should start, at least; a round trip if it is more.
-AHEAD_FOR = 0.004
-
 #: Seconds after which a task that was fetched in vain is given back, for another worker to start.
 HOLD_FOR = 0.03
-
-#: Most tasks fetched ahead of free slots.
-_MOST_AHEAD = 32
 
 #: Most gets of a queue under way.
 _MOST_ASKED = 64
 
 #: Seconds for which others wait for the answer of a queue that may have a task that is due.
 _PATIENCE = 0.2
-
-#: Part of the newest value in a moving average.
-_SMOOTHING = 0.2
 
 
 class Scheduler:
@@ -67,9 +55,9 @@ class Scheduler:
         self._sources: dict[str, Source] = {}
         self._held: list[Held] = []
         self._woken = False
-        self._now = self._last_end = clock()
-        self._interval = 1.0  # between two ends of tasks, in seconds
-        self._round_trip = 0.0  # of a get, in seconds
+        self._now = clock()
+        self._pace = Pace(self._now)
+        self._precedence = Precedence()
 
     # What happens
 
@@ -151,9 +139,8 @@ class Scheduler:
 
     def slot_freed(self) -> None:
         """A task has ended."""
-        now = self._clock()
-        self._interval += _SMOOTHING * (min(now - self._last_end, 1.0) - self._interval)
-        self._last_end = now
+        self._woken = False  # what wakes may have come with this
+        self._pace.task_ended(self._clock())
         self.step()
 
     def woken(self) -> None:
@@ -179,8 +166,8 @@ class Scheduler:
     def step(self) -> None:
         """Does whatever can be done now."""
         self._now = self._clock()
+        room = self._start_held()
         due = self._may_be_due()
-        room = self._start_held(due)
         self._give_back_early()
         expected = Counter(held.queue for held in self._held)
         expected.update({queue: len(source.asked) for queue, source in self._sources.items()})
@@ -204,30 +191,32 @@ class Scheduler:
 
     def _rank(self, held: Held) -> tuple[float, int]:
         level = len(self._order.higher(held.queue)) if self._order.strict else 0
-        return (held.due, 0) if held.due <= self._now else (inf, level)
+        return (held.due, 0) if self._precedence.starts(held.due, self._now) else (inf, level)
 
-    def _start_held(self, due: list[str]) -> Room:
-        """Starts what is here and can start, unless another task may come first; returns the room that is left.
-
-        Parameters:
-          due: The queues that may have a task that is due.
-        """
-        self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
+    def _start_held(self) -> Room:
+        """Starts what is here and can start, unless another task may come first; returns the room that is left."""
         room = self._room()
-        for held in tuple(self._held):
-            if room.of(held.queue) > 0 and not self._is_behind(held, due, room):
-                self._held.remove(held)
-                self._slots.start(held.queue, held.message)
-                self._now = self._clock()  # a pool without processes or threads has run it
-                room = self._room()  # Celery does not run every task, such as a revoked one
+        while held := self._next_held(room):
+            self._held.remove(held)
+            self._precedence.started(held.due, self._now, self._slots.total())
+            self._slots.start(held.queue, held.message)
+            self._now = self._clock()  # a pool without processes or threads has run it
+            room = self._room()  # Celery does not run every task, such as a revoked one
         return room
+
+    def _next_held(self, room: Room) -> Held | None:
+        self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
+        due = self._may_be_due()
+        startable = (held for held in self._held if room.of(held.queue) > 0)
+        return next((held for held in startable if not self._is_behind(held, due, room)), None)
 
     def _is_behind(self, held: Held, due: list[str], room: Room) -> bool:
         """Whether a task that starts before this one may be in a queue."""
         longer = (queue for queue in due if self._deadlines.earliest(queue) < held.due)
         if any(room.of(queue) > 0 for queue in longer):
             return True
-        return held.due > self._now and bool(self._uncertain(self._above(held), 2 * EMPTY_FOR))
+        first = self._precedence.starts(held.due, self._now)
+        return not first and bool(self._uncertain(self._above(held), 2 * self._pace.empty_for))
 
     def _ask_first(self, due: list[str], room: Room, rest: Room) -> None:
         """Asks queues that may have a task that is due, whatever the order.
@@ -241,8 +230,9 @@ class Scheduler:
         """
         for queue in due:
             source = self._sources[queue]
-            ahead = self._ahead() if source.returnable else 0
-            while len(source.asked) < (source.window if source.returnable else 1):
+            ahead = self._pace.ahead if source.returnable else 0
+            allowed = self._precedence.starts(self._deadlines.earliest(queue), self._now)
+            while len(source.asked) < (source.window if source.returnable else 1) and self._looks() < allowed:
                 rivals = (queue,) if source.returnable else due
                 asked = {each: len(self._sources[each].asked) for each in rivals}
                 if room.without(asked).of(queue) + ahead <= 0:
@@ -251,13 +241,18 @@ class Scheduler:
                 rest.take(queue)
                 self._get(queue)
 
+    def _looks(self) -> int:
+        """How many tasks are here or asked for that are to start before all others."""
+        asked = sum(source.looks for source in self._sources.values())
+        return asked + sum(self._precedence.starts(held.due, self._now) > 0 for held in self._held)
+
     def _ask(self, rest: Room) -> None:
         """Gets as many tasks as can start now, or so soon that they should be here by then.
 
         Parameters:
           rest: What is left for them; it is used up.
         """
-        ahead = self._ahead()
+        ahead = self._pace.ahead
         free = max((rest.of(queue) for queue in self._sources), default=0)
         if free <= 0 and free + ahead <= ahead // 2:
             return  # several at a time cost less than one after the other
@@ -268,7 +263,7 @@ class Scheduler:
 
     def _candidates(self, rest: Room, ahead: int) -> list[str]:
         """The queues that can be asked for one more task."""
-        uncertain = self._uncertain(self._sources, EMPTY_FOR)
+        uncertain = self._uncertain(self._sources, self._pace.empty_for)
         found = []
         for queue in self._order.highest(uncertain) if self._order.strict else uncertain:
             source = self._sources[queue]
@@ -280,7 +275,7 @@ class Scheduler:
     def _check_higher(self, room: Room) -> None:
         """Asks the higher queue for whose news a task waits."""
         if self._held and not self.awaited and room.of(self._held[0].queue) > 0:
-            for queue in self._uncertain(self._above(self._held[0]), EMPTY_FOR)[:1]:
+            for queue in self._uncertain(self._above(self._held[0]), self._pace.empty_for)[:1]:
                 self._get(queue)
 
     def _get(self, queue: str) -> None:
@@ -297,7 +292,7 @@ class Scheduler:
             elif self._slots.crowded(queue) or room.of(queue) <= 0:
                 if source.listening:
                     self._stop_listening(queue)
-            elif not source.listening and self._is_empty(source, EMPTY_FOR) and rest.of(queue) > 0:
+            elif not source.listening and self._is_empty(source, self._pace.empty_for) and rest.of(queue) > 0:
                 source.listening = source.silent = True
                 self._broker.listen(queue)
 
@@ -353,7 +348,7 @@ class Scheduler:
         if not source or not source.asked:
             return now
         asked_at = source.asked.popleft()
-        self._round_trip += _SMOOTHING * (now - asked_at - self._round_trip)
+        self._pace.answered(now - asked_at, len(self._sources))
         return asked_at
 
     def _is_empty(self, source: Source, seconds: float) -> bool:
@@ -381,11 +376,12 @@ class Scheduler:
         """The queues that may have a task that is due, without those that do not answer."""
         passed = self._deadlines.passed(self._sources, self._now)
         sources = ((queue, self._sources[queue].asked) for queue in self._uncertain(passed, 0))
-        return [queue for queue, asked in sources if not asked or asked[0] + _PATIENCE >= self._now]
+        return [
+            queue
+            for queue, asked in sources
+            if self._precedence.starts(self._deadlines.earliest(queue), self._now)
+            and (not asked or asked[0] + _PATIENCE >= self._now)
+        ]
 
     def _room(self) -> Room:
         return Room(self._order, self._slots.total(), self._slots.busy(by_queue=bool(self._order.reserve)))
-
-    def _ahead(self) -> int:
-        """How many tasks end before a task that is asked for now is here."""
-        return min(_MOST_AHEAD, int(max(AHEAD_FOR, self._round_trip) / max(self._interval, 1e-4)))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routectl.routing.worker.scheduling.deadlines import LATE
 from routectl.routing.worker.scheduling.order import Order
 
 from .simulation import Simulation, Start, Task
@@ -239,3 +240,43 @@ def test_whatever_is_due_every_task_starts_once(
         )
     simulation.run()
     assert Counter(start.task for start in simulation.starts) == Counter(published)
+
+
+@pytest.mark.parametrize("returnable", [True, False])
+@pytest.mark.parametrize("weights", [None, {"high": 6, "low": 1}])
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_backlog_that_is_overdue_leaves_every_second_start_to_the_order(
+    slots: int, weights: dict[str, int] | None, returnable: bool
+) -> None:
+    simulation = Simulation()
+    for _ in range(2000):
+        simulation.publish("low", 0, 0.05)
+    simulation.flood("high", [0.05])
+    order = Order(("high", "low"), weights, max_wait={"low": MAX_WAIT})
+    simulation.worker(order, slots, returnable=returnable)
+    simulation.run(until=12)
+    overdue = Counter(start.task.queue for start in simulation.starts if start.at > 4)
+    assert (
+        0.7 < overdue["high"] / overdue["low"] <= 1.1
+    )  # under weights, low also has its share of the others
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_backlog_that_is_overdue_holds_up_high_tasks_by_half_a_second(slots: int) -> None:
+    simulation = Simulation()
+    for _ in range(2000):
+        simulation.publish("low", 0, 0.05)
+    for number in range(20):
+        simulation.publish("high", 0.7 * number, 0.05)
+    simulation.worker(STRICT, slots)
+    simulation.run()
+    assert max(start.wait for start in simulation.starts if start.task.queue == "high") < LATE + 0.1
+
+
+def test_an_overdue_backlog_has_all_slots_while_nothing_else_waits() -> None:
+    simulation = Simulation()
+    for _ in range(500):
+        simulation.publish("low", 0, 0.05)
+    simulation.worker(STRICT, 4)
+    simulation.run()
+    assert simulation.now < 500 * 0.05 / 4 * 1.1

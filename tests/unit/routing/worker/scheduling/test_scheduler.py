@@ -125,3 +125,20 @@ def test_a_worker_whose_tasks_become_long_leaves_the_others_to_another(returnabl
     )
     simulation.run(until=2)
     assert len(simulation.starts) == 212
+
+
+@pytest.mark.parametrize(("tiers", "latency", "slots"), [(3, 0.006, 1), (20, 0.0005, 1), (65, 0.0005, 4)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_last_of_many_queues_is_served_however_slow_the_broker_answers(
+    tiers: int, latency: float, slots: int, weighted: bool
+) -> None:
+    queues = tuple(f"q{number}" for number in range(tiers))
+    simulation = Simulation(latency)
+    for _ in range(10 * slots):
+        simulation.publish(queues[-1], 0, 1.0)
+    simulation.worker(Order(queues, {} if weighted else None), slots)
+    simulation.run(until=15)
+    assert len(simulation.starts) == 10 * slots
+    before = len(simulation.operations)
+    simulation.run(until=60)
+    assert len(simulation.operations) == before  # an idle worker asks for nothing
