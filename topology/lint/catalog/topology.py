@@ -121,10 +121,10 @@ RULES = (
         "ineffective-order",
         severity=Severity.WARNING,
         summary="A setting for the order of tasks has no effect",
-        why="Only profiles with `order: strict` or `weighted` use `max_wait`. Their workers do not prefetch, and tasks "
-        "of a single queue start in its own order.",
+        why="Only profiles with `order: strict` or `weighted` use `max_wait`, for one of several queues. Their workers "
+        "do not prefetch, and a single queue needs neither weights nor reserved slots.",
         example="queues: {high: {}, low: {max_wait: 1m}}\nworkers: {all: {queues: [high, low]}}",
-        fix="Remove it, or set the `order` of a profile that takes the queue.",
+        fix="Remove it, or set the `order` of a profile that takes the queue and others.",
     ),
     LintRule(
         "starving-queue",

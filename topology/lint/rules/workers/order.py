@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import accumulate
 
 from ....base.finding import ValuePath, did_you_mean
@@ -11,14 +10,13 @@ from ...context import Reporter
 from .options import slots_of
 
 
-def check_order(path: ValuePath, profile: Profile, body: Body, uses: Counter[str], report: Reporter) -> None:
+def check_order(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> None:
     """Checks `order`, `weights` and `reserve` of a profile.
 
     Parameters:
       path: The path of the profile.
       profile: The profile.
       body: The vhost's body.
-      uses: How many profiles take each queue.
       report: Collects the findings.
     """
     known = _names((*path, "weights"), profile.weights, profile, body, report)
@@ -30,8 +28,7 @@ def check_order(path: ValuePath, profile: Profile, body: Body, uses: Counter[str
     elif known and profile.reserve:
         _reserve((*path, "reserve"), profile, report)
     if profile.order != "fair":
-        shared = any(uses[queue] > 1 for queue in body.consumed(profile))
-        _without_effect(path, profile, shared, report)
+        _without_effect(path, profile, report)
 
 
 def _names(path: ValuePath, values: dict[str, int], profile: Profile, body: Body, report: Reporter) -> bool:
@@ -63,10 +60,14 @@ def _weights(path: ValuePath, profile: Profile, report: Reporter) -> None:
 def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
     """Checks that each queue can use slots, and that reserved slots are kept from any."""
     *higher, last = profile.queues
-    if higher and last in profile.reserve:
-        shown = report.key((*path, last))
-        message = f"`{shown}` reserves slots in vain: it is the last of the queues, all of which may use them"
-        help_ = "remove it, or reserve slots for a higher queue"
+    if last in profile.reserve:
+        why = (
+            "it is the last of the queues, all of which may use them"
+            if higher
+            else "the profile has no other queue"
+        )
+        message = f"`{report.key((*path, last))}` reserves slots in vain: {why}"
+        help_ = "remove it, or reserve slots for a higher queue" if higher else "remove it"
         report.add((*path, last), "ineffective-order", message, help_, of_key=True)
     reserved = tuple(accumulate(profile.reserve.get(queue, 0) for queue in higher))
     if not reserved or not reserved[-1]:
@@ -96,21 +97,13 @@ def _reserve(path: ValuePath, profile: Profile, report: Reporter) -> None:
             return
 
 
-def _without_effect(path: ValuePath, profile: Profile, shared: bool, report: Reporter) -> None:
-    """Reports an order of one queue, and prefetching, which a worker with an order does not do.
-
-    Parameters:
-      path: The path of the profile.
-      profile: The profile.
-      shared: Whether other workers take its queues, for which those with an order leave what they cannot start.
-      report: Collects the findings.
-    """
-    setting = f"`order: {profile.order}`"
-    if len(profile.queues) == 1 and not shared:
-        message = f"{setting} has no effect: the profile takes a single queue"
-        report.add((*path, "order"), "ineffective-order", message, "remove it, or add queues")
+def _without_effect(path: ValuePath, profile: Profile, report: Reporter) -> None:
+    """Reports weights of one queue, and prefetching, which a worker with an order does not do."""
+    if len(profile.queues) == 1 and profile.weights:
+        message = "`weights` have no effect: the profile takes a single queue"
+        help_ = "write `order: strict` instead, or add queues"
+        report.add((*path, "weights"), "ineffective-order", message, help_, of_key=True)
     if profile.prefetch_multiplier is not None:
-        message = (
-            f"`prefetch_multiplier` has no effect with {setting}: workers fetch a task when it can start"
-        )
+        message = f"`prefetch_multiplier` has no effect with `order: {profile.order}`: workers fetch a task when it "
+        message += "can start"
         report.add((*path, "prefetch_multiplier"), "ineffective-order", message, "remove it", of_key=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from ....base.finding import ValuePath
 from ....model import Body, Profile
 from ...context import Reporter
@@ -23,11 +21,10 @@ def check_workers(base: ValuePath, body: Body, names: DeclaredNames, report: Rep
       report: Collects the findings.
     """
     queues = QueueNames(base, body, names, report)
-    uses = Counter(queue for profile in body.workers.values() for queue in body.consumed(profile))
     for name, profile in body.workers.items():
         path = (*base, "workers", name)
         check_options(path, profile, report)
-        check_order(path, profile, body, uses, report)
+        check_order(path, profile, body, report)
         valid = True
         for index, queue in enumerate(profile.queues):
             place = (*path, "queues", index)

@@ -71,7 +71,8 @@ def check_waiting(base: ValuePath, body: Body, report: Reporter) -> None:
     for name, profile in body.workers.items():
         if profile.order == "fair":
             _prefetched((*base, "workers", name), profile, body, taken, report)
-    _max_wait(base, body, taken.keys(), report)
+    several = [body.consumed(profile) for profile in ordered.values()]
+    _max_wait(base, body, {queue for queues in several if len(queues) > 1 for queue in queues}, report)
 
 
 def _uses(path: ValuePath, profile: Profile, body: Body, report: Reporter) -> Iterator[_Use]:
@@ -191,8 +192,9 @@ def _max_wait(base: ValuePath, body: Body, ordered: Collection[str], report: Rep
     for queues in by_position.values():
         if not any(taken for _, taken in queues):
             message = (
-                "`max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue"
+                "`max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue and "
             )
+            message += "others"
             help_ = "remove it, or set the `order` of a profile"
             report.add(queues[0][0], "ineffective-order", message, help_, of_key=True)
 

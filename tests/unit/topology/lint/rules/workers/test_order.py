@@ -118,9 +118,14 @@ def test_an_order_that_cannot_be(tmp_path: Path, fields: str, mistake: str) -> N
     [
         (
             "alone",
-            "order: strict",
-            "8:41 ineffective-order: `order: strict` has no effect: the profile takes a single queue | "
-            "remove it, or add queues",
+            "order: weighted, weights: {alone: 2}",
+            "8:51 ineffective-order: `weights` have no effect: the profile takes a single queue | "
+            "write `order: strict` instead, or add queues",
+        ),
+        (
+            "alone",
+            "order: strict, reserve: {alone: 1}, concurrency: 2",
+            "8:59 ineffective-order: `alone` reserves slots in vain: the profile has no other queue | remove it",
         ),
         (
             "high, normal",

@@ -10,8 +10,8 @@ from .....loading import warnings
 
 STARVES = "starving-queue: tasks of `low` may never start: they wait as long as `high` is not empty"
 UNUSED = (
-    "ineffective-order: `max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue | "
-    "remove it, or set the `order` of a profile"
+    "ineffective-order: `max_wait` has no effect: no profile with `order: strict` or `weighted` takes the queue and "
+    "others | remove it, or set the `order` of a profile"
 )
 
 
@@ -217,10 +217,11 @@ def test_tasks_that_workers_without_an_order_hold(tmp_path: Path, fields: str, c
     assert found(tmp_path, "high: {max_wait: 1m}, low: ", workers) == expected
 
 
-def test_a_single_queue_has_an_order_if_other_workers_take_it(tmp_path: Path) -> None:
-    single = "b: {queues: high, order: strict}"
-    assert found(tmp_path, "high: , low: ", f"a: {{queues: [low, high], order: strict}}, {single}") == []
-    (alone,) = found(tmp_path, "high: , low: ", f"a: {{queues: low}}, {single}")
-    assert alone.startswith(
-        "3:54 ineffective-order: `order: strict` has no effect: the profile takes a single queue"
-    )
+@pytest.mark.parametrize("other", ["{queues: [low, high], order: strict}", "{queues: low}"])
+def test_a_single_queue_may_have_an_order_so_that_workers_hold_no_tasks(tmp_path: Path, other: str) -> None:
+    assert found(tmp_path, "high: , low: ", f"a: {other}, b: {{queues: high, order: strict}}") == []
+
+
+def test_no_task_overtakes_the_others_of_a_single_queue(tmp_path: Path) -> None:
+    single = "a: {queues: low}, b: {queues: high, order: strict}"
+    assert found(tmp_path, "high: {max_wait: 1m}, low: ", single) == [f"2:17 {UNUSED}"]
