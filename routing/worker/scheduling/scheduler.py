@@ -132,7 +132,10 @@ class Scheduler:
         self._take(queue, message, published)
 
     def due(self, queue: str, message: Any, published: float) -> None:
-        """The time of a task has come that was kept for later."""
+        """The time of a task has come that was kept for later, maybe of a queue that was given up."""
+        if queue not in self._sources:
+            self._broker.give_back(queue, message)
+            return
         due = self._deadlines.due(queue, published)
         self._held.append(Held(queue, message, self._clock(), due, kept=True))
         self.step()
@@ -152,9 +155,7 @@ class Scheduler:
         """Ends: nothing starts any more, and what has not started goes back."""
         for queue in tuple(self._sources):
             self._drop(queue)
-        for held in self._held:  # due, of a queue that was given up
-            self._broker.give_back(held.queue, held.message)
-        self._held, self._sources = [], {}
+        self._sources = {}
 
     @property
     def awaited(self) -> int:

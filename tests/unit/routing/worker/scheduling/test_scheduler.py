@@ -142,3 +142,16 @@ def test_the_last_of_many_queues_is_served_however_slow_the_broker_answers(
     before = len(simulation.operations)
     simulation.run(until=60)
     assert len(simulation.operations) == before  # an idle worker asks for nothing
+
+
+def test_a_task_that_is_due_goes_back_if_its_queue_was_given_up() -> None:
+    simulation = Simulation()
+    worker = simulation.worker(Order(QUEUES), 1)
+    worker.scheduler.consume(("high", "low"), Order(QUEUES[:2]))
+    simulation.run(until=1)
+    worker.scheduler.consume(("high",), Order(QUEUES[:2]))
+    worker.scheduler.due("low", Task("low", 0, 0.5, 0.1), 0.5)
+    high = simulation.publish("high", 2, 0.1)
+    simulation.run(until=3)
+    assert [start.task for start in simulation.starts] == [high]
+    assert [task.number for task in simulation.ready["low"]] == [0]
