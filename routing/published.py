@@ -46,7 +46,7 @@ def time_of(properties: Mapping[str, Any]) -> float | None:
       properties: The properties of its message, as py-amqp has them.
     """
     seconds = properties.get(_PROPERTY)
-    if not isinstance(seconds, int):
+    if not isinstance(seconds, int) or seconds <= 0:  # some clients send 0 for none
         return None
     exact = (properties.get("application_headers") or {}).get(HEADER)
     return exact if isinstance(exact, float) and seconds <= exact < seconds + 1 else float(seconds)

@@ -67,6 +67,9 @@ def test_a_callers_own_timestamp_wins() -> None:
         ({"timestamp": 1_000, "application_headers": {HEADER: float("nan")}}, 1_000),
         ({"timestamp": 1_000, "application_headers": {HEADER: float("inf")}}, 1_000),
         ({"timestamp": datetime(2020, 1, 1)}, None),
+        ({"timestamp": 0}, None),  # of a client that sends 0 for none
+        ({"timestamp": 0, "application_headers": {HEADER: 0.5}}, None),
+        ({"timestamp": -1}, None),
     ],
 )
 def test_a_time_is_believed_only_if_both_parts_agree(
