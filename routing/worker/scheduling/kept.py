@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.worker import state
 from celery.worker.request import Request
+from kombu.utils.limits import TokenBucket
 
 #: The tasks whose ETA has not come; before 5.7, Celery does not know them.
 SCHEDULED: Any = getattr(state, "scheduled_requests", set())
@@ -35,12 +36,15 @@ def take(worker: Any) -> list[Any]:
       worker: Celery's consumer.
     """
     found = []
+    buckets = [bucket for bucket in worker.task_buckets.values() if bucket]
     for scheduled in tuple(worker.timer.schedule.queue):
-        request = next(iter(scheduled.entry.args or ()), None)
-        if isinstance(request, Request):
+        awaited = next(iter(scheduled.entry.args or ()), None)
+        if isinstance(awaited, Request):
             worker.timer.cancel(scheduled.entry)
-            found.append(request)
-    for bucket in filter(None, tuple(worker.task_buckets.values())):
+            found.append(awaited)
+        elif isinstance(awaited, TokenBucket):  # maybe replaced by that of another rate limit
+            buckets.append(awaited)
+    for bucket in buckets:
         found += [request for request, _ in bucket.contents]
         bucket.clear_pending()
     return found

@@ -98,18 +98,21 @@ def test_a_worker_that_ends_gives_back_at_once_what_it_keeps(
         for late in ("early", "late"):
             lab.send(f"{queue}.{late}", "eta", countdown=HOUR)
     until(lambda: len(lab.ask(worker, "scheduled")) == 6)
-    lab.send("high.early.limited", "now")
-    lab.wait("end", "now")
-    lab.send("high.early.limited", "limited")
+    for queue in ("high", "low"):
+        lab.send(f"{queue}.early.limited", f"{queue} now")
+        lab.wait("end", f"{queue} now")
+        lab.send(f"{queue}.early.limited", "limited")
     lab.send("low.early", "running", gate="done")
     lab.wait("start", "running")
     until(lambda: lab.counts(*QUEUES) == {"high": 0, "normal": 0, "low": 0})
+    # What is limited waits on for what the former limit allows.
+    lab.ask(worker, "rate_limit", task_name="high.early.limited", rate_limit="2/m")
     worker.process.terminate()
-    until(lambda: lab.counts(*QUEUES) == {"high": 3, "normal": 2, "low": 2})
+    until(lambda: lab.counts(*QUEUES) == {"high": 3, "normal": 2, "low": 3})
     assert worker.process.poll() is None
     lab.open("done")
     worker.process.wait(60)
-    assert lab.trace("end") == ["now", "running"]
+    assert lab.trace("end") == ["high now", "low now", "running"]
     returns_are_free = broker.version >= (4, 3)
     assert [message.get("x-delivery-count", 0) for message in lab.take("high")] == (
         [0, 0, 0] if returns_are_free else [1, 1, 1]
