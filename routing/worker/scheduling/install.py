@@ -11,6 +11,7 @@ from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 from kombu import Consumer
+from kombu.common import ignore_errors
 
 from ....topology.delivery.pushed import push_reason
 from ...publishing import transport
@@ -81,9 +82,10 @@ class OrderMixin:
         if isinstance(self.task_consumer, OrderedConsumer):
             if self.controller.blueprint.state == bootsteps.RUN:
                 kept.take(self)
-            else:
-                self.task_consumer.cancel()  # before Celery's step does, so that no other task starts meanwhile
-                self.task_consumer.return_unstarted(set(self.pool.end()))
+            else:  # the connection may be broken
+                # Before Celery's step cancels, so that no other task starts meanwhile.
+                ignore_errors(self, self.task_consumer.cancel)
+                ignore_errors(self, self.task_consumer.return_unstarted, set(self.pool.end()))
         super().on_close()  # type: ignore[misc]
 
     def apply_eta_task(self, request: Any) -> None:
