@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,24 +213,32 @@ def _starts(found: Explanation) -> list[tuple[str, str]]:
 def _turn_text(turn: Turn) -> str:
     """When workers of a profile start a task: "while `high` is empty, or once it has waited for 30s"."""
     from ..topology.base.duration import duration_text
-    from ..topology.base.listing import listed
 
     if turn.order == "fair":
         return "in turn with tasks of its other queues"
+    overtaking = [queue for queue in turn.overtaken_by if queue not in turn.after]
+    overdue = f"except overdue ones of {_queues_text(overtaking)}" if overtaking else ""
     if turn.order == "weighted":
-        text = f"as {turn.share} of {turn.out_of} tasks while all its queues have some"
+        tasks = f"tasks, {overdue}," if overdue else "tasks"
+        text = f"as {turn.share} of {turn.out_of} {tasks} while all its queues have some"
     elif turn.after:
         verb = "is" if len(turn.after) == 1 else "are"
-        text = f"while {listed(turn.after, 3, last=' and ', quote='`')} {verb} empty"
+        text = f"while {_queues_text(turn.after)} {verb} empty"
+        text += f", before tasks of lower queues, {overdue}" if overdue else ""
     else:
         text = "before tasks of its other queues"
-        if turn.overtaken_by:
-            text += f", except overdue ones of {listed(turn.overtaken_by, 3, last=' and ', quote='`')}"
+        text += f", {overdue}" if overdue else ""
     if turn.max_wait is not None:
         text += f", or once it has waited for {duration_text(round(turn.max_wait * 1000))}"
     if turn.reserved or turn.withheld:
         text += f"; in {_slots_text(turn)}"
     return text
+
+
+def _queues_text(queues: Sequence[str]) -> str:
+    from ..topology.base.listing import listed
+
+    return listed(queues, 3, last=" and ", quote="`")
 
 
 def _slots_text(turn: Turn) -> str:

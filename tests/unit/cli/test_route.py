@@ -309,7 +309,8 @@ workers:
                 "          open: before tasks of its other queues, except overdue ones of `orders`, or once it has "
                 "waited for 1.5s; in all slots, 1 of them reserved",
                 "          cpus: while `high` and `low` are empty, or once it has waited for 1.5s; in all slots but 2",
-                "          shares: as 6 of 10 tasks while all its queues have some, or once it has waited for 1.5s",
+                "          shares: as 6 of 10 tasks, except overdue ones of `orders`, while all its queues have some, "
+                "or once it has waited for 1.5s",
                 "          fair: in turn with tasks of its other queues",
             ],
         ),
@@ -317,9 +318,12 @@ workers:
             "reports.daily",
             [
                 "starts    strict: while `high` and `normal` are empty; in 1 of 4 slots",
-                "          open: while `normal` is empty; in 7 of 8 slots",
-                "          cpus: while `high` is empty; in all slots but 2",
-                "          shares: as 1 of 10 tasks while all its queues have some",
+                "          open: while `normal` is empty, before tasks of lower queues, except overdue ones of "
+                "`orders`; in 7 of 8 slots",
+                "          cpus: while `high` is empty, before tasks of lower queues, except overdue ones of "
+                "`normal`; in all slots but 2",
+                "          shares: as 1 of 10 tasks, except overdue ones of `normal` and `orders`, while all its "
+                "queues have some",
                 "          fair: in turn with tasks of its other queues",
             ],
         ),
@@ -327,7 +331,8 @@ workers:
             "orders.place",
             [
                 "starts    open: while `normal` and `low` are empty, or once it has waited for 1m; in 7 of 8 slots",
-                "          shares: as 3 of 10 tasks while all its queues have some, or once it has waited for 1m",
+                "          shares: as 3 of 10 tasks, except overdue ones of `normal`, while all its queues have some, "
+                "or once it has waited for 1m",
             ],
         ),
     ],
