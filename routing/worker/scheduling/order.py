@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate, count, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from ....topology.model import Body, Profile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """In which order a worker starts the tasks of its queues.
 
@@ -38,9 +40,8 @@ class Order:
 
     def __str__(self) -> str:
         weights = self.weights or {}
-        tiers = dict.fromkeys(map(self.tier, self.queues))
         listed = ", ".join(
-            f"`{tier}`" if self.strict else f"`{tier}` {weights.get(tier, 1)}" for tier in tiers
+            f"`{tier}`" if self.strict else f"`{tier}` {weights.get(tier, 1)}" for tier in self._levels
         )
         return f"strict order: {listed}" if self.strict else f"the proportions {listed}"
 
@@ -48,32 +49,53 @@ class Order:
         """The tier of a queue."""
         return self.sharded.get(queue, queue)
 
+    def level(self, queue: str) -> int:
+        """How many tiers are above a queue."""
+        return self._levels[self.tier(queue)]
+
     def higher(self, queue: str) -> tuple[str, ...]:
         """The queues above one, the highest first."""
-        above = self.queues[: self.queues.index(queue)]
-        return tuple(
-            each for each in above if each not in self.sharded or self.tier(each) != self.tier(queue)
-        )
+        level = self.level(queue)
+        return tuple(takewhile(lambda each: self.level(each) < level, self.queues))
 
     def highest(self, queues: Sequence[str]) -> list[str]:
         """Those of the queues, which are in this order, that are in the tier of the first."""
-        return [queue for queue in queues if self.tier(queue) == self.tier(queues[0])]
+        tier = self.tier(queues[0]) if queues else None
+        return [queue for queue in queues if self.tier(queue) == tier]
 
     def including(self, queues: Iterable[str]) -> Order:
         """The order with further queues, as the lowest."""
-        added = tuple(queue for queue in queues if queue not in self.queues)
+        present = set(self.queues)
+        added = tuple(queue for queue in queues if queue not in present)
         return replace(self, queues=(*self.queues, *added)) if added else self
 
-    def reserved_above(self, queue: str) -> int:
-        """The slots that a queue cannot use."""
-        if not self.reserve:
-            return 0
-        return sum(self.reserve.get(tier, 0) for tier in {self.tier(each) for each in self.higher(queue)})
+    def reserves_above(self, queue: str) -> int:
+        """How many tiers above a queue have a reserve; a queue that is not in the order counts as the lowest."""
+        return self._reserves_above.get(queue, len(self.reserved))
 
     def without_slots(self, slots: int) -> tuple[str, ...]:
         """The tiers that can use none of a worker's slots, since all are reserved for higher ones."""
-        tiers = {self.tier(queue): self.reserved_above(queue) for queue in self.queues}
-        return tuple(tier for tier, reserved in tiers.items() if reserved >= slots)
+        reserved = (0, *self.reserved)
+        tiers = {self.tier(queue): reserved[self.reserves_above(queue)] for queue in self.queues}
+        return tuple(tier for tier, kept in tiers.items() if kept >= slots)
+
+    # A worker uses these for every task, and an order may have thousands of queues
+
+    @cached_property
+    def reserved(self) -> tuple[int, ...]:
+        """For each tier with a reserve, the highest first: the slots that lower tiers cannot use."""
+        return tuple(accumulate(self.reserve[tier] for tier in self._levels if tier in self.reserve))
+
+    @cached_property
+    def _reserves_above(self) -> dict[str, int]:
+        above = accumulate((tier in self.reserve for tier in self._levels), initial=0)
+        by_tier = dict(zip(self._levels, above, strict=False))
+        return {queue: by_tier[self.tier(queue)] for queue in self.queues}
+
+    @cached_property
+    def _levels(self) -> dict[str, int]:
+        """The tiers, the highest first, with the number of those above."""
+        return {tier: level for level, tier in enumerate(dict.fromkeys(map(self.tier, self.queues)))}
 
 
 class Choice(Protocol):
@@ -116,13 +138,14 @@ class InTurn:
     def __init__(self, choice: Choice, order: Order) -> None:
         self._choice, self._order = choice, order
         self._turns: dict[str, int] = {}
+        self._numbers = count(1)
 
     def next(self, candidates: Sequence[str]) -> str:
         """The candidate that was chosen the longest ago, of those in the chosen tier."""
         tier = self._choice.next(list(dict.fromkeys(map(self._order.tier, candidates))))
         queues = [queue for queue in candidates if self._order.tier(queue) == tier]
         queue = min(queues, key=lambda queue: self._turns.get(queue, 0))
-        self._turns[queue] = max(self._turns.values(), default=0) + 1
+        self._turns[queue] = next(self._numbers)
         return queue
 
     def was_empty(self, queue: str) -> None:
@@ -146,19 +169,18 @@ class SmoothShares:
 
     def next(self, candidates: Sequence[str]) -> str:
         """The candidate with the most credit; of several, the first."""
-        credit = self._credit
+        credit, total = self._credit, 0
         for queue in candidates:
-            credit[queue] = credit.get(queue, 0) + self._weight(queue)
+            weight = self._weights.get(queue, 1)
+            credit[queue] = credit.get(queue, 0) + weight
+            total += weight
         best = max(candidates, key=credit.__getitem__)
-        credit[best] -= sum(map(self._weight, candidates))
+        credit[best] -= total
         return best
 
     def was_empty(self, queue: str) -> None:
         """Forgets the queue's credit: it would owe the others tasks that it did not start, or save up while empty."""
         self._credit[queue] = 0
-
-    def _weight(self, queue: str) -> int:
-        return self._weights.get(queue, 1)
 
 
 def order_of(body: Body, profile: Profile) -> Order | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,29 +20,32 @@ class Room:
       used: Those in use, by the queue of their task.
     """
 
-    __slots__ = ("_free", "_order", "_total", "_used")
+    __slots__ = ("_free", "_left", "_order")
 
     def __init__(self, order: Order, total: int, used: Mapping[str, int]) -> None:
-        self._order, self._total, self._used = order, total, dict(used)
-        self._free = total - sum(used.values())
+        self._order, self._free = order, total
+        #: For each tier with a reserve, the highest first: what all lower ones may still use.
+        self._left = [total - reserved for reserved in order.reserved]
+        self._use(used)
 
     def take(self, queue: str, slots: int = 1) -> None:
         """Uses slots for tasks of a queue."""
         self._free -= slots
-        self._used[queue] = self._used.get(queue, 0) + slots
+        for reserve in range(self._order.reserves_above(queue)):
+            self._left[reserve] -= slots
 
     def without(self, used: Mapping[str, int]) -> Room:
         """What is left once more slots are in use."""
-        rest = Room(self._order, self._total, self._used)
-        for queue, slots in used.items():
-            rest.take(queue, slots)
+        rest = copy(self)
+        rest._left = self._left.copy()
+        rest._use(used)
         return rest
 
     def of(self, queue: str) -> int:
         """How many slots tasks of a queue may use: not those that are reserved for higher queues."""
-        kept = self._order.reserved_above(queue)
-        if not kept:
-            return self._free
-        higher = self._order.higher(queue)
-        lower = sum(slots for each, slots in self._used.items() if each not in higher)
-        return min(self._free, self._total - kept - lower)
+        return min((self._free, *self._left[: self._order.reserves_above(queue)]))
+
+    def _use(self, used: Mapping[str, int]) -> None:
+        for queue, slots in used.items():
+            if slots:
+                self.take(queue, slots)

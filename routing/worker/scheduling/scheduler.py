@@ -74,10 +74,11 @@ class Scheduler:
         if order != self._order:
             self._order, self._choice = order, choice_by(order)
             self._deadlines.max_wait = order.max_wait
+        consumed = frozenset(queues)
         self._sources = {
             queue: self._sources.get(queue) or self._source(queue)
             for queue in self._order.queues
-            if queue in queues
+            if queue in consumed
         }
         self.step()
 
@@ -191,7 +192,7 @@ class Scheduler:
         self.step()
 
     def _rank(self, held: Held) -> tuple[float, int]:
-        level = len(self._order.higher(held.queue)) if self._order.strict else 0
+        level = self._order.level(held.queue) if self._order.strict else 0
         return (held.due, 0) if self._precedence.starts(held.due, self._now) else (inf, level)
 
     def _start_held(self) -> Room:
@@ -229,16 +230,18 @@ class Scheduler:
           room: What they can use: whatever else is here or asked for waits.
           rest: What is left for other queues; it is used up.
         """
+        shared = room.without({queue: len(self._sources[queue].asked) for queue in due})
+        looks = self._looks() if due else 0
         for queue in due:
             source = self._sources[queue]
-            ahead = self._pace.ahead if source.returnable else 0
             allowed = self._precedence.starts(self._deadlines.earliest(queue), self._now)
-            while len(source.asked) < (source.window if source.returnable else 1) and self._looks() < allowed:
-                rivals = (queue,) if source.returnable else due
-                asked = {each: len(self._sources[each].asked) for each in rivals}
-                if room.without(asked).of(queue) + ahead <= 0:
+            while len(source.asked) < (source.window if source.returnable else 1) and looks < allowed:
+                own = room.of(queue) - len(source.asked) + self._pace.ahead
+                if (own if source.returnable else shared.of(queue)) <= 0:
                     break
                 source.looks += 1
+                looks += 1
+                shared.take(queue)
                 rest.take(queue)
                 self._get(queue)
 
@@ -254,19 +257,21 @@ class Scheduler:
           rest: What is left for them; it is used up.
         """
         ahead = self._pace.ahead
-        free = max((rest.of(queue) for queue in self._sources), default=0)
+        free = next((rest.of(queue) for queue in self._sources), 0)  # the highest has the most
         if free <= 0 and free + ahead <= ahead // 2:
             return  # several at a time cost less than one after the other
-        while candidates := self._candidates(rest, ahead):
-            queue = self._choice.next(candidates)
+        queues = self._uncertain(self._sources, self._pace.empty_for)
+        if self._order.strict:
+            queues = self._order.highest(queues)
+        while queues := self._candidates(queues, rest, ahead):
+            queue = self._choice.next(queues)
             rest.take(queue)
             self._get(queue)
 
-    def _candidates(self, rest: Room, ahead: int) -> list[str]:
-        """The queues that can be asked for one more task."""
-        uncertain = self._uncertain(self._sources, self._pace.empty_for)
+    def _candidates(self, queues: list[str], rest: Room, ahead: int) -> list[str]:
+        """Those of the queues that can be asked for one more task."""
         found = []
-        for queue in self._order.highest(uncertain) if self._order.strict else uncertain:
+        for queue in queues:
             source = self._sources[queue]
             room = rest.of(queue) + (ahead if source.returnable else 0)
             if len(source.asked) < source.window and room > 0:

@@ -63,7 +63,7 @@ def test_single_shards_of_a_queue_are_tiers_of_their_own() -> None:
 def test_no_shard_is_higher_than_another() -> None:
     found = Order(("a.0", "a.1", "b", "c"), reserve={"a": 2}, sharded={"a.0": "a", "a.1": "a"})
     assert [found.higher(queue) for queue in found.queues] == [(), (), ("a.0", "a.1"), ("a.0", "a.1", "b")]
-    assert [found.reserved_above(queue) for queue in found.queues] == [0, 0, 2, 2]
+    assert [found.reserves_above(queue) for queue in found.queues] == [0, 0, 1, 1]
 
 
 def test_queues_that_may_be_added_later_keep_their_longest_wait() -> None:

@@ -155,3 +155,12 @@ def test_a_task_that_is_due_goes_back_if_its_queue_was_given_up() -> None:
     simulation.run(until=3)
     assert [start.task for start in simulation.starts] == [high]
     assert [task.number for task in simulation.ready["low"]] == [0]
+
+
+def test_a_reserved_slot_is_free_of_all_lower_queues_together() -> None:
+    order = Order(QUEUES, weights={}, reserve={"high": 1})
+    tasks = [("normal", 0, 10.0)] * 3 + [("low", 1, 10.0), ("high", 2, 0.01)]
+    simulation, _ = run(order, tasks, [4])
+    waits = {start.task.queue: start.wait for start in simulation.starts}
+    assert waits["high"] < 0.05
+    assert waits["low"] == pytest.approx(9, abs=0.05)
