@@ -83,13 +83,17 @@ def _explain(console: Console, code: str) -> int:
       UsageError: No finding has this code.
     """
     from ..topology.base.finding import did_you_mean
+    from ..topology.base.listing import listed
     from ..topology.errors import UsageError
     from ..topology.lint.registry import RULES
     from .text import explain_text
 
     rule = RULES.get(code)
     if rule is None:
+        containing = [each for each in RULES if code in each.split("-")]
         hint = did_you_mean(code, RULES) or "the codes are listed in docs/lint.md, and completed by the shell"
+        if containing:
+            hint = f"codes with this word: {listed(containing, len(containing), quote='`')}"
         raise UsageError(f"no finding has the code `{code}`", hint)
     if console.json:
         console.document(rule.as_dict())

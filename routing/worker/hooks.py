@@ -98,7 +98,7 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     router = router_of(instance.app)
     if router is None:
         return
-    _require_patched(options.get("pool"))
+    _require_patched(options.get("pool"), options.get("profile"))
     select = partial(queue_selection.select_queues, instance.app, router)
     try:
         broker_url.check_app(instance.app)
@@ -182,11 +182,12 @@ def _parse(ctx: click.Context, words: Sequence[str], name: str) -> dict[str, Any
     return dict(values)
 
 
-def _require_patched(pool: Any) -> None:
+def _require_patched(pool: Any, profile: str | None) -> None:
     """Exits unless a green pool has patched the standard library, which only `-P` does before the app is imported."""
     wanted = getattr(pool, "__module__", str(pool)).rpartition(".")[2]
     if wanted in profiles.GREEN_POOLS and _detect_environment() != wanted:
-        _fail(f"also pass the pool on the command line: add `-P {wanted}`")
+        without = f", or start it by `routectl worker {profile}`" if profile else ""
+        _fail(f"also pass the pool on the command line: add `-P {wanted}`{without}")
 
 
 def _fail(message: str, hint: str | None = None) -> NoReturn:

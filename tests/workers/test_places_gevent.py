@@ -168,4 +168,4 @@ def test_a_worker_notices_a_lost_connection_and_waits_for_no_confirms_of_its_hea
 def test_a_pool_that_comes_too_late_is_one_sentence(project: Project) -> None:
     done = project.run(*CELERY, "-A", "proj", "worker", "--profile", "high")
     assert done.returncode == 2
-    assert "add `-P gevent`" in done.stderr
+    assert "add `-P gevent`, or start it by `routectl worker high`" in done.stderr

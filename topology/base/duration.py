@@ -7,6 +7,9 @@ import re
 _PART = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?(ms|[smhdw])", re.ASCII)
 _DURATION = re.compile(rf"(?:{_PART.pattern})+\Z", re.ASCII)
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+#: Other ways to write a unit, of which the first letter is the unit; `ms` is not.
+_WORDS = re.compile(r"(?<=\d)(s|m|h|d|w)(?:ecs?|econds?|ins?|inutes?|rs?|ours?|ays?|eeks?)(?![a-z])")
+_MILLISECOND_WORDS = re.compile(r"(?<=\d)(?:milliseconds?|millis|msecs?)(?![a-z])")
 #: Weeks are not used: `14d` is what most people write.
 _SHOWN = ("d", "h", "m", "s", "ms")
 
@@ -20,6 +23,14 @@ def parse_duration(text: str) -> int:
     if not _DURATION.match(text):
         raise ValueError("must be a duration such as 30s, 15m, 12h, 7d or 1h30m")
     return sum(_part(*match.groups(default="")) for match in _PART.finditer(text))
+
+
+def similar_duration(text: str) -> str | None:
+    """The duration that a text probably means, such as `30s` for `30 sec`; None if it is not clear."""
+    found = "".join(text.split()).casefold()
+    found = _WORDS.sub(r"\1", _MILLISECOND_WORDS.sub("ms", found))
+    found = f"0{found}" if found.startswith(".") else found
+    return found if found != text and _DURATION.match(found) else None
 
 
 def _part(whole: str, fraction: str, unit: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from ..base.duration import similar_duration
 from ..base.finding import Finding, Position, ValuePath, did_you_mean
 from ..base.redaction import URI_KEYS, is_secret_key
 from ..base.scalar import Interpolated
@@ -202,8 +203,11 @@ def _sentence(error: ErrorDetails, path: ValuePath, positions: SourcePositions) 
         help_ = "make one with `rabbitmqctl hash_password`, or write `password: ${NAME}` for a plain password"
     if kind == "string_type" and (raw := positions.raw(path)):
         help_ = f'put it in quotes: `"{raw}"`' if len(raw) <= _MAX_SHOWN and "${" not in raw else None
+    given = _given(error, path, positions)
+    if kind == "duration" and given and (similar := similar_duration(str(error["input"]))):
+        help_ = f"did you mean `{similar}`?"
     separator = "" if words.startswith(("must", "is", "cannot", "has")) else ": "
-    shown = "" if words.startswith(("a ", "is an ", "is not a valid ")) else _given(error, path, positions)
+    shown = "" if words.startswith(("a ", "is an ", "is not a valid ")) else given
     return (f"{subject.rstrip()}{separator or ' '}{words}" if subject else words) + shown, help_
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....topology.base.listing import listed
 from ....topology.lint.registry import make_finding
 from ...publishing.transport import NO_ORDER
 from .publish_target import resolve_queue
@@ -29,11 +28,11 @@ def lost_orders(part: VhostContext, app: AppFacts) -> Iterator[Finding]:
     if not ordered or not sent:
         return
     if not app.amqp:
-        names = listed(ordered, quote="`")
-        message = f"the order of {names} has no effect with the broker of {app.name}: {NO_ORDER}"
-        position = part.position("workers", next(iter(ordered)), "order")
-        help_ = "use RabbitMQ, or workers with fewer queues"
-        yield make_finding("broker-without-order", message, position, help_, object_=",".join(ordered))
+        for name in ordered:
+            message = f"the order of `{name}` has no effect with the broker of {app.name}: {NO_ORDER}"
+            position = part.position("workers", name, "order")
+            help_ = "use RabbitMQ, or workers with fewer queues"
+            yield make_finding("broker-without-order", message, position, help_, object_=name)
     elif app.manually_installed or (
         app.routes_by is None and not app.overridden
     ):  # which has its own finding

@@ -98,9 +98,9 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
             slots = self._slots.size()
             for tier in order.without_slots(slots):
                 _logger.warning(
-                    "tasks of `%s` never start: the worker has %d slots, all reserved for higher queues",
+                    "tasks of `%s` never start: the worker has %s reserved for higher queues",
                     tier,
-                    slots,
+                    "1 slot, which is" if slots == 1 else f"{slots} slots, all",
                 )
         self._do(lambda scheduler: scheduler.consume(queues, order))
 

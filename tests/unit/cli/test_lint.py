@@ -208,6 +208,15 @@ def test_a_code_that_does_not_exist_is_wrong_usage(shell: Shell) -> None:
     )
 
 
+def test_a_word_of_codes_lists_them(shell: Shell) -> None:
+    assert shell("lint", "--explain", "order") == (
+        2,
+        "",
+        "error: no finding has the code `order`\nhint: codes with this word: `byte-order-mark`, `bad-order`, "
+        "`ineffective-order`, `broker-without-order`\n",
+    )
+
+
 def test_codes_are_completed() -> None:
     completed = ShellComplete(cli, {}, "routectl", "_ROUTECTL_COMPLETE")
     found = completed.get_completions(["lint", "--explain"], "unk")

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routectl.topology.base.duration import duration_text, parse_duration
+from routectl.topology.base.duration import duration_text, parse_duration, similar_duration
 from routectl.topology.base.scalar import typed
 from routectl.topology.file.load import load
 from routectl.topology.model.types import MAX_MILLISECONDS
@@ -100,6 +100,30 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
 @given(st.integers(0, MAX_MILLISECONDS))
 def test_a_duration_is_shown_as_it_can_be_written(milliseconds: int) -> None:
     assert parse_duration(duration_text(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30 s", "30s"),
+        ("30 sec", "30s"),
+        ("5 Minutes", "5m"),
+        ("1h 30min", "1h30m"),
+        ("2 hrs", "2h"),
+        ("1 hour", "1h"),
+        ("2 weeks", "2w"),
+        ("250 msecs", "250ms"),
+        ("3 milliseconds", "3ms"),
+        ("1 month", None),
+        ("1 y", None),
+        ("10:30", None),
+        ("-5s", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_the_duration_that_a_text_probably_means(text: str, expected: str | None) -> None:
+    assert similar_duration(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def test_a_time_that_no_worker_counts_is_not_missed(
 
 def test_a_broker_without_orders_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     setup = 'app.conf.broker_url = "redis://nowhere"; configure(app, "queues.yaml")'
-    (finding,) = found(folder, capsys, setup, "broker-without-order")
+    file = f"{FILE}  other: {{queues: [low, high], order: strict}}\n"
+    finding, other = found(folder, capsys, setup, "broker-without-order", file)
+    assert other.startswith("13:39 the order of `other` has no effect")
     assert finding.startswith("12:43 the order of `all` has no effect with the broker of shop_")
     assert finding.endswith(": only RabbitMQ has orders, workers take tasks of their queues in turn")
     assert found(folder, capsys, setup, "undated-tasks") == []
