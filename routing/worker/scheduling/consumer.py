@@ -69,16 +69,19 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker, self._read_order, self._classic, self._pushed = worker, order, classic, pushed
         #: Tasks that are kept until their rate limit allows them, by queue.
         self.limited: Counter[str] = Counter()
-        self._slots = WorkerSlots(worker, self.start, self.limited)
+        #: Tasks that are due and that the scheduler does not know yet, as it is starting another one, by queue.
+        self._coming: Counter[str] = Counter()
+        self._slots = WorkerSlots(worker, self.start, self.limited, self._coming)
         self._order = Order(())
         self._wakeup = Wakeup(worker.hub, worker.call_soon, self._turn)
         self._scheduler: Scheduler | None = None
         self._published = PublicationTimes()
-        self._calls: deque[Callable[[Scheduler], None]] = deque()
+        self._calls: deque[tuple[Callable[[Scheduler], None], Callable[[], None] | None]] = deque()
+        self._calling = False
         self._channels: list[AsynchronousChannel] = []
         self._next_channel, self._next_tag = count(), count()
         self._tags: dict[str, str] = {}  # of the consumers, by queue
-        self._listened: dict[str, str] = {}  # queues by consumer tag, also of cancelled ones
+        self._listened: list[str] = []  # the queues that have or had one
         self._looks: Any = None
 
     # What Celery calls
@@ -124,8 +127,13 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker.timer.cancel(self._looks)
         self._wakeup.close()
         scheduler.close()
+        self._make_calls()
         end = time.monotonic() + _LAST_ANSWERS
-        while any(channel.unanswered for channel in self._channels) and time.monotonic() < end:
+        while (
+            self._worker.connection
+            and any(channel.unanswered for channel in self._channels)
+            and time.monotonic() < end
+        ):
             with suppress(TimeoutError):
                 self._worker.connection.drain_events(timeout=_LAST_ANSWERS / 10)
 
@@ -151,8 +159,10 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def listen(self, queue: str) -> None:
         """Starts a consumer with a window of one message."""
-        before, tag = self._tags.get(queue), f"{self.tag_prefix}{queue}/{next(self._next_tag)}"
-        self._listened[tag] = queue
+        if queue not in self._listened:
+            self._listened.append(queue)
+        # A queue's name may be too long for a tag.
+        before, tag = self._tags.get(queue), f"{self._listened.index(queue)}/{next(self._next_tag)}"
         self._channels[0].listen(queue, tag, self._queues[queue].consumer_arguments or {})
         if before is not None:
             self.stop_listening(queue)  # only now, or an auto-delete queue would be deleted
@@ -205,18 +215,26 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     def due(self, request: Any) -> None:
         """A task's time has come, or its rate limit allows it: starts it by the order."""
         queue, published = queue_of(request), self._published.of(request.message.properties)
-        if request.message.channel not in self._channels:  # has been lost
-            kept.start(self._worker, request)
-        elif not self._do(lambda scheduler: scheduler.due(queue, request, published)):
-            self.give_back(queue, request)
+        if request.message.channel not in self._channels:  # has been lost: the broker sends the task again
+            kept.forget(request)
+            return
+
+        def call(scheduler: Scheduler) -> None:
+            self._coming[queue] -= 1
+            scheduler.due(queue, request, published)
+
+        self._coming[queue] += 1
+        self._do(call, lambda: self.give_back(queue, request))
 
     # What the channels report
 
     def got(self, queue: str, message: Any) -> None:
         """A get was answered."""
         published = self._published.of(message.properties)
-        if not self._do(lambda scheduler: scheduler.received(queue, message, published)):
-            self.give_back(queue, message)
+        self._do(
+            lambda scheduler: scheduler.received(queue, message, published),
+            lambda: self.give_back(queue, message),
+        )
 
     def got_nothing(self, queue: str) -> None:
         """A get found nothing."""
@@ -228,31 +246,43 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def got_pushed(self, tag: str, message: Any) -> None:
         """A consumer got a message."""
-        queue, task = self._listened[tag], self._task_of(message)
+        queue, task = self._listened[int(tag.partition("/")[0])], self._task_of(message)
         options = {
             "acknowledged": task is not None and not task.acks_late,
             "kept": self._is_kept(message, task),
         }
         published = self._published.of(message.properties)
-        if not self._do(lambda scheduler: scheduler.pushed(queue, message, published, **options)):
-            self.give_back(queue, message)
+        self._do(
+            lambda scheduler: scheduler.pushed(queue, message, published, **options),
+            lambda: self.give_back(queue, message),
+        )
 
-    def _do(self, call: Callable[[Scheduler], None]) -> bool:
-        """Calls the scheduler, unless the consumer is cancelled.
+    def _do(self, call: Callable[[Scheduler], None], otherwise: Callable[[], None] | None = None) -> None:
+        """Calls the scheduler.
 
-        In green pools, another greenlet may call while one waits for the network: the first one makes both calls.
+        In green pools, another greenlet may call while one waits for the network: the first one makes both calls. If
+        one fails, the next call of this method makes the rest.
+
+        Parameters:
+          call: Calls it.
+          otherwise: Called instead if the consumer is cancelled.
         """
-        if self._scheduler is None:
-            return False
-        self._calls.append(call)
-        if len(self._calls) == 1:
-            try:
-                while self._calls and self._scheduler is not None:
-                    self._calls[0](self._scheduler)
-                    self._calls.popleft()
-            finally:
-                self._calls.clear()
-        return True
+        self._calls.append((call, otherwise))
+        self._make_calls()
+
+    def _make_calls(self) -> None:
+        if self._calling:
+            return
+        self._calling = True
+        try:
+            while self._calls:
+                call, otherwise = self._calls.popleft()
+                if self._scheduler is not None:
+                    call(self._scheduler)
+                elif otherwise is not None:
+                    otherwise()
+        finally:
+            self._calling = False
 
     def _task_of(self, message: Any) -> Any:
         """The task of a message; None if the worker does not have it."""

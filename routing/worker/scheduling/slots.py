@@ -26,10 +26,13 @@ class WorkerSlots:
       worker: Celery's consumer.
       start: Gives Celery a task of a queue.
       limited: The tasks that the worker keeps until their rate limit allows them, by queue.
+      coming: The tasks that were kept and are to start, by queue.
     """
 
-    def __init__(self, worker: Any, start: Callable[[str, Any], None], limited: Counter[str]) -> None:
-        self._worker, self.start, self._limited = worker, start, limited
+    def __init__(
+        self, worker: Any, start: Callable[[str, Any], None], limited: Counter[str], coming: Counter[str]
+    ) -> None:
+        self._worker, self.start, self._limited, self._coming = worker, start, limited, coming
 
     def size(self) -> int:
         """The size of the pool; with autoscaling, its maximum, to which Celery lets it grow by the tasks it has."""
@@ -43,10 +46,11 @@ class WorkerSlots:
         return self.size() - self._worker.pool.absent  # type: ignore[no-any-return]
 
     def busy(self, *, by_queue: bool) -> dict[str, int]:
-        """The tasks that Celery has."""
+        """The tasks that Celery has, or will have once the scheduler starts them."""
+        reserved = state.reserved_requests
         if not by_queue:
-            return {"any": len(state.reserved_requests)}
-        return dict(Counter(map(queue_of, tuple(state.reserved_requests))))
+            return {"any": len(reserved) + self._coming.total()}
+        return Counter(map(queue_of, tuple(reserved))) + self._coming
 
     def crowded(self, queue: str) -> bool:
         """Whether the worker keeps so many tasks for later that it takes no more: other workers may start them."""
