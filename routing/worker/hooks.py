@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 import click
 from celery import signals
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from ..router import Router
 
 _UID = "routectl"
+
+#: The workers of this process.
+_workers: WeakSet[Any] = WeakSet()
+
 _logger = get_logger(__name__)
 
 
@@ -130,6 +135,8 @@ def log_shards(instance: Any, **_: Any) -> None:
 
 def replace_consumer(sender: Any, **_: Any) -> None:
     """Replaces the worker's consumer by one that reconnects and, unless it declares queues, checks them."""
+    _workers.add(sender)
+    sender.routectl_workers = _workers
     router = router_of(sender.app)
     if router is None:
         return

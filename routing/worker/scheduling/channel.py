@@ -42,11 +42,12 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
     Parameters:
       connection: The connection of py-amqp.
       listener: Gets the answers.
+      worker: Whose tasks it fetches.
     """
 
-    def __init__(self, connection: Any, listener: Listener) -> None:
+    def __init__(self, connection: Any, listener: Listener, worker: Any) -> None:
         super().__init__(connection)
-        self._listener = listener
+        self._listener, self.worker = listener, worker
         #: The methods that have no answer: which one, its consumer tag if any, and the queue.
         self._asked: list[tuple[Any, str, str]] = []
         self._looks = 0  # without an answer

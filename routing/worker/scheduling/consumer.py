@@ -109,7 +109,9 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def _open(self) -> None:
         worker = self._worker
-        self._channels = [AsynchronousChannel(worker.connection.connection, self) for _ in range(_CHANNELS)]
+        self._channels = [
+            AsynchronousChannel(worker.connection.connection, self, worker) for _ in range(_CHANNELS)
+        ]
         for channel in self._channels:
             channel.open()
             channel.basic_qos(0, 1, False)

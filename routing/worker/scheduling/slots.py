@@ -10,7 +10,7 @@ from celery.worker import state
 from . import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 #: The queue that a message came from, in its `delivery_info`.
 QUEUE = "queue"
@@ -47,7 +47,7 @@ class WorkerSlots:
 
     def busy(self, *, by_queue: bool) -> dict[str, int]:
         """The tasks that Celery has, or will have once the scheduler starts them."""
-        reserved = state.reserved_requests
+        reserved = self._mine(state.reserved_requests)
         if not by_queue:
             return {"any": len(reserved) + self._coming.total()}
         return Counter(map(queue_of, tuple(reserved))) + self._coming
@@ -56,10 +56,18 @@ class WorkerSlots:
         """Whether the worker keeps so many tasks for later that it takes no more: other workers may start them."""
         if kept.SCHEDULED:
             most = self._worker.app.conf.get("worker_eta_task_limit")
-            if most is not None and len(kept.SCHEDULED) >= most:
+            if most is not None and len(self._mine(kept.SCHEDULED)) >= most:
                 return True
         limited = self._limited[queue]
         return limited > 0 and limited >= _LIMITED_PER_SLOT * self.size()
+
+    def _mine(self, requests: Collection[Any]) -> Collection[Any]:
+        """Those of this worker: Celery has one set of them in a process, which may have several workers."""
+        if len(self._worker.controller.routectl_workers) == 1:
+            return requests  # without a look at each: there may be thousands
+        return [
+            each for each in tuple(requests) if getattr(each.message.channel, "worker", None) is self._worker
+        ]
 
 
 def queue_of(request: Any) -> str:

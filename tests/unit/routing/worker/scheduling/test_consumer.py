@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -20,7 +21,7 @@ class Channel:
 
     unanswered = False
 
-    def __init__(self, connection: Any, listener: Any, worker: Any = None) -> None:
+    def __init__(self, connection: Any, listener: Any, worker: Any) -> None:
         self.worker = worker
         self.sent: list[tuple[Any, ...]] = []
 
@@ -157,6 +158,18 @@ def test_consumer_tags_are_short_and_leave_nothing_behind() -> None:
     for tag in tags[:2]:  # cancelled since
         consumer.got_pushed(tag, new_message(channel))
     assert received == list(queues)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_only_tasks_of_the_same_worker_use_its_slots(workers: int) -> None:
+    one, other = new_worker(2, workers), new_worker(2, workers)
+    consumer = new_consumer(one, "high", "low")
+    tasks = [Task("low", new_message(consumer._channels[0]))]
+    if workers == 2:
+        tasks += [Task("low", new_message(channel)) for channel in (Channel(None, None, other), Mock())] * 3
+    state.reserved_requests.update(tasks)
+    assert consumer._slots.busy(by_queue=False) == {"any": 1}
+    assert consumer._slots.busy(by_queue=True) == Counter(low=1)
 
 
 def test_cancels_while_answers_are_awaited_on_a_connection_that_was_lost() -> None:
