@@ -10,6 +10,7 @@ from celery import bootsteps
 from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
+from celery.worker import state
 from kombu import Consumer
 from kombu.common import ignore_errors
 
@@ -87,6 +88,8 @@ class OrderMixin:
                 ignore_errors(self, self.task_consumer.cancel)
                 ignore_errors(self, self.task_consumer.return_unstarted, set(self.pool.end()))
         super().on_close()  # type: ignore[misc]
+        # Before 5.7, Celery forgets the tasks that run on, in slots that would seem to be free.
+        state.reserved_requests.update(tuple(state.active_requests))
 
     def apply_eta_task(self, request: Any) -> None:
         """Starts a task whose time has come, by the order."""
