@@ -14,8 +14,9 @@ from celery.utils.log import get_logger
 from celery.utils.nodenames import NODENAME_DEFAULT
 from kombu.utils.compat import _detect_environment
 
+from ...topology.base.listing import listed
 from ...topology.errors import UsageError
-from ..publishing import broker_url
+from ..publishing import broker_url, transport
 from ..publishing.router import router_of
 from ..publishing.send_task import wrap_send_task
 from ..rules.default_queues import consumed_by_default
@@ -44,7 +45,7 @@ def connect() -> None:
     """Registers the signal handlers, which do nothing for apps that are not set up from a file."""
     signals.celeryd_init.connect(choose_queues, weak=False, dispatch_uid=_UID)
     signals.worker_init.connect(replace_consumer, weak=False, dispatch_uid=_UID)
-    signals.celeryd_after_setup.connect(log_shards, weak=False, dispatch_uid=_UID)
+    signals.celeryd_after_setup.connect(log_queues, weak=False, dispatch_uid=_UID)
 
 
 def add_options(app: Any) -> None:
@@ -124,13 +125,25 @@ def choose_queues(instance: Any, options: dict[str, Any], **_: Any) -> None:
     instance.prepare_args = lambda **others: {**others, "queues": queues, "exclude_queues": excluded}
 
 
-def log_shards(instance: Any, **_: Any) -> None:
-    """Logs which shards the worker consumes."""
+def log_queues(instance: Any, **_: Any) -> None:
+    """Logs which shards the worker consumes, and warns if only a profile that it does not have orders its queues."""
     router = router_of(instance.app)
-    if router is not None:
-        share = instance.options.get("share")
-        for each in sharing.describe_shards(router.body, instance.app.amqp.queues.consume_from):
-            _logger.info("%sconsumes %s", f"share {share}: " if share else "", each)
+    if router is None:
+        return
+    share, queues = instance.options.get("share"), instance.app.amqp.queues.consume_from
+    for each in sharing.describe_shards(router.body, queues):
+        _logger.info("%sconsumes %s", f"share {share}: " if share else "", each)
+    ordered = profiles.with_order(router.body, queues)
+    if ordered and not instance.options.get("profile") and _is_amqp(instance.app):
+        _logger.warning(
+            "the worker takes its queues in turn: without `--profile`, it has no order (%s)",
+            listed((f"`--profile {name}`" for name in ordered), last=" or "),
+        )
+
+
+def _is_amqp(app: Any) -> bool:
+    with app.connection_for_read() as connection:
+        return transport.of(connection.transport.driver_type).amqp
 
 
 def replace_consumer(sender: Any, **_: Any) -> None:

@@ -8,6 +8,8 @@ from ...topology.base.finding import did_you_mean
 from ...topology.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...topology.model import Body, Profile
     from .share import Share
 
@@ -41,6 +43,23 @@ def find_profile(body: Body, name: str, origin: str = "the file") -> Profile:
         known = ", ".join(f"`{each}`" for each in body.workers) or "none"
         hint = did_you_mean(name, body.workers) or f"its profiles are: {known}"
         raise UsageError(f"{origin} has no worker profile `{name}`", hint) from None
+
+
+def with_order(body: Body, queues: Iterable[str]) -> tuple[str, ...]:
+    """The profiles with an order that have these queues; none if one of the queues has no such profile.
+
+    Parameters:
+      body: The vhost's part of the file.
+      queues: Names of queues and shards.
+    """
+    wanted = frozenset(queues)
+    ordered = {
+        name: wanted.intersection(body.consumed(profile))
+        for name, profile in body.workers.items()
+        if profile.order != "fair"
+    }
+    covered = frozenset().union(*ordered.values()) == wanted
+    return tuple(name for name, found in ordered.items() if found and covered)
 
 
 def option_values(name: str, profile: Profile, share: Share | None = None) -> dict[str, Any]:

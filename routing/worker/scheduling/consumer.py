@@ -96,10 +96,11 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         queues = tuple(self._queues)
         order = self._read_order() or self._order
         if order != self._order:
-            _logger.info("starts tasks in %s", order)
+            _logger.info("starts tasks in %s", order.only(queues))
             self._order = order
             slots = self._slots.size()
-            for tier in order.without_slots(slots):
+            consumed = frozenset(map(order.tier, queues))
+            for tier in filter(consumed.__contains__, order.without_slots(slots)):
                 _logger.warning(
                     "tasks of `%s` never start: the worker has %s reserved for higher queues",
                     tier,

@@ -69,6 +69,12 @@ class Order:
         added = tuple(queue for queue in queues if queue not in present)
         return replace(self, queues=(*self.queues, *added)) if added else self
 
+    def only(self, queues: Iterable[str]) -> Order:
+        """The order of these queues, as it is logged by a worker that consumes no others."""
+        wanted = tuple(queues)
+        order, known = self.including(wanted), frozenset(wanted)
+        return replace(order, queues=tuple(queue for queue in order.queues if queue in known))
+
     def reserves_above(self, queue: str) -> int:
         """How many tiers above a queue have a reserve; a queue that is not in the order counts as the lowest."""
         return self._reserves_above.get(queue, len(self.reserved))

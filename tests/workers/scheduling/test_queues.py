@@ -31,6 +31,7 @@ workers:
   all: {queues: [high, single, quorum, leaving, unused], order: strict, concurrency: 1, pool: threads}
   other: {queues: [high, elsewhere], order: strict, concurrency: 1, pool: threads}
   full: {queues: [high, bare], order: strict, reserve: {high: 2}}
+  alike: {queues: [high, bare], prefetch_multiplier: 1}
 """
 
 #: A task that ends when the file `go` exists, and one for each queue.
@@ -104,3 +105,19 @@ def test_a_worker_without_slots_for_a_queue_says_so(fresh_project: Project) -> N
     with fresh_project.worker("--profile", "full", "-P", "threads", "-c", "3", *QUICK) as worker:
         worker.wait_for("starts tasks in strict order")
         assert "never start" not in worker.text
+
+
+def test_a_worker_logs_the_order_of_the_queues_that_it_consumes(fresh_project: Project) -> None:
+    fresh_project.provision()
+    with fresh_project.worker("--profile", "full", "-Q", "bare", "-c", "3", *QUICK) as worker:
+        worker.wait_for("starts tasks in strict order: `bare`\n")
+
+
+def test_a_worker_without_the_profile_that_orders_its_queues_says_so(fresh_project: Project) -> None:
+    fresh_project.provision()
+    warning = r"takes its queues in turn: without `--profile`, it has no order \(`--profile full`\)"
+    with fresh_project.worker("-Q", "bare", "-c", "1", *QUICK) as worker:
+        worker.wait_for(warning)
+    with fresh_project.worker("--profile", "alike", "-c", "1", *QUICK) as worker:
+        worker.wait_for(r"ready\.")
+        assert "takes its queues in turn" not in worker.text

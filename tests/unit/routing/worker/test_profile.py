@@ -48,6 +48,35 @@ def test_queues_of_a_worker_without_a_profile(file: dict[str, Any], expected: tu
     assert consumed_by_default(Topology.model_validate({"version": 1, **file})) == expected
 
 
+@pytest.mark.parametrize(
+    ("queues", "expected"),
+    [
+        (("high", "low"), ("all", "some")),
+        (("low",), ("all",)),
+        (("low", "shards.1"), ("all", "shards")),
+        (("low", "free"), ()),
+        (("free",), ()),
+        ((), ()),
+    ],
+)
+def test_profiles_that_would_order_the_queues_of_a_worker_without_one(
+    queues: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    file = Topology.model_validate(
+        {
+            "version": 1,
+            "queues": {"high": {}, "low": {}, "free": {}, "shards": {"shards": 2}},
+            "workers": {
+                "all": {"queues": ["high", "low"], "order": "strict"},
+                "some": {"queues": ["high"], "order": "strict"},
+                "shards": {"queues": ["shards"], "order": "strict"},
+                "fair": {"queues": ["high", "low", "free"]},
+            },
+        }
+    )
+    assert profiles.with_order(file, queues) == expected
+
+
 def test_a_profile_becomes_option_values_and_settings() -> None:
     profile = body("w", concurrency=2, prefetch_multiplier=0, acks_late=True, soft_time_limit="30s").workers[
         "w"

@@ -38,6 +38,21 @@ def test_the_longest_wait_is_in_seconds(written: Any, seconds: float) -> None:
     assert found == Order(("high", "low"), max_wait={"low": seconds})
 
 
+@pytest.mark.parametrize(
+    ("consumed", "text"),
+    [
+        (("high", "low"), "strict order: `high`, `low`"),
+        (("low", "high"), "strict order: `high`, `low`"),
+        (("low",), "strict order: `low`"),
+        (("other", "low"), "strict order: `low`, `other`"),
+    ],
+)
+def test_a_worker_describes_the_order_of_the_queues_that_it_consumes(
+    consumed: tuple[str, ...], text: str
+) -> None:
+    assert str(Order(("high", "low")).only(consumed)) == text
+
+
 def test_the_shards_of_a_queue_are_one_tier() -> None:
     profile = {
         "queues": ["orders", "low"],
