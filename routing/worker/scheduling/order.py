@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, count, takewhile
@@ -143,14 +144,15 @@ class InTurn:
 
     def __init__(self, choice: Choice, order: Order) -> None:
         self._choice, self._order = choice, order
-        self._turns: dict[str, int] = {}
+        self._turns: defaultdict[str, int] = defaultdict(int)
         self._numbers = count(1)
 
     def next(self, candidates: Sequence[str]) -> str:
         """The candidate that was chosen the longest ago, of those in the chosen tier."""
-        tier = self._choice.next(list(dict.fromkeys(map(self._order.tier, candidates))))
-        queues = [queue for queue in candidates if self._order.tier(queue) == tier]
-        queue = min(queues, key=lambda queue: self._turns.get(queue, 0))
+        tiers: dict[str, list[str]] = {}
+        for queue in candidates:
+            tiers.setdefault(self._order.tier(queue), []).append(queue)
+        queue = min(tiers[self._choice.next(list(tiers))], key=self._turns.__getitem__)
         self._turns[queue] = next(self._numbers)
         return queue
 

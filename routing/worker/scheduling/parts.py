@@ -98,6 +98,11 @@ class Source:
     looks: int = 0
     returnable: bool = True
 
+    @property
+    def asked_all(self) -> bool:
+        """Whether no more gets can be under way."""
+        return len(self.asked) >= self.window
+
 
 @dataclass(slots=True)
 class Held:

@@ -264,9 +264,14 @@ class Scheduler:
         if self._order.strict:
             queues = self._order.highest(queues)
         while queues := self._candidates(queues, rest, ahead):
-            queue = self._choice.next(queues)
-            rest.take(queue)
-            self._get(queue)
+            for _ in range(max(rest.of(queues[-1]), 1)):  # all have this room, as the lowest has the least
+                queue = self._choice.next(queues)
+                rest.take(queue)
+                self._get(queue)
+                if self._sources[queue].asked_all:
+                    queues.remove(queue)
+                if not queues:
+                    return
 
     def _candidates(self, queues: list[str], rest: Room, ahead: int) -> list[str]:
         """Those of the queues that can be asked for one more task."""
@@ -274,7 +279,7 @@ class Scheduler:
         for queue in queues:
             source = self._sources[queue]
             room = rest.of(queue) + (ahead if source.returnable else 0)
-            if len(source.asked) < source.window and room > 0:
+            if not source.asked_all and room > 0:
                 found.append(queue)
         return found
 

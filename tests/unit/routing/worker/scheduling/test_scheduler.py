@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -164,3 +165,22 @@ def test_a_reserved_slot_is_free_of_all_lower_queues_together() -> None:
     waits = {start.task.queue: start.wait for start in simulation.starts}
     assert waits["high"] < 0.05
     assert waits["low"] == pytest.approx(9, abs=0.05)
+
+
+@pytest.mark.parametrize("weights", [None, {}])
+@pytest.mark.parametrize("reserve", [{}, {"q0": 1, "q5": 2}])
+def test_the_work_of_a_step_grows_no_faster_than_the_number_of_queues(
+    weights: dict[str, int] | None, reserve: dict[str, int]
+) -> None:
+    def calls_of_a_step(tiers: int) -> int:
+        queues = tuple(f"q{number}" for number in range(tiers))
+        simulation, counted = Simulation(), count()
+        worker = simulation.worker(Order(queues, weights, reserve, dict.fromkeys(queues, 60.0)), 8)
+        simulation.publish(queues[-1], 0, 100.0)
+        simulation.run(until=50)
+        sys.setprofile(lambda *_: next(counted) and None)
+        worker.scheduler.step()
+        sys.setprofile(None)
+        return next(counted)
+
+    assert calls_of_a_step(400) < 5 * calls_of_a_step(100)
