@@ -19,6 +19,7 @@ from ...published import PublicationTimes
 from . import kept
 from .channel import AsynchronousChannel
 from .order import Order
+from .parts import Returns
 from .scheduler import Scheduler
 from .slots import QUEUE, WorkerSlots, queue_of
 from .wakeup import Wakeup
@@ -50,7 +51,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
     Parameters:
       worker: Celery's consumer, which owns the connection.
       order: Returns the order of the worker's profile as the file is now; None if it has none any more.
-      classic: Returns whether a queue is a classic one for certain.
+      returns: Returns what it costs to give back a task of a queue before RabbitMQ 4.3.
       pushed: Returns whether a queue needs a consumer all the time.
       channel: As for kombu's consumer, like the other parameters.
     """
@@ -59,14 +60,14 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self,
         worker: Any,
         order: Callable[[], Order | None],
-        classic: Callable[[str], bool],
+        returns: Callable[[str], Returns],
         pushed: Callable[[str], bool],
         channel: Any,
         **options: Any,
     ) -> None:
         self.channel: Any
         super().__init__(channel, **options)
-        self._worker, self._read_order, self._classic, self._pushed = worker, order, classic, pushed
+        self._worker, self._read_order, self._counted, self._pushed = worker, order, returns, pushed
         #: Tasks that are kept until their rate limit allows them, by queue.
         self.limited: Counter[str] = Counter()
         #: Tasks that are due and that the scheduler does not know yet, as it is starting another one, by queue.
@@ -179,10 +180,10 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         """Not from a queue that needs a consumer all the time."""
         return not self._pushed(queue)
 
-    def can_give_back(self, queue: str) -> bool:
-        """Whether the broker counts no delivery limit down by it."""
+    def returns(self, queue: str) -> Returns:
+        """Whether the broker counts returned tasks towards a delivery limit, and whether that is a low one."""
         version = self._worker.connection.connection.server_properties.get("version", "0")
-        return version_string_as_tuple(version)[:2] >= _FREE_RETURNS or self._classic(queue)
+        return Returns.FREE if version_string_as_tuple(version)[:2] >= _FREE_RETURNS else self._counted(queue)
 
     def give_back(self, queue: str, message: Any) -> None:
         """Makes a message ready again, or that of a task that was kept for later."""

@@ -19,12 +19,16 @@ from ...publishing import transport
 from . import kept
 from .consumer import OrderedConsumer
 from .order import order_of
+from .parts import Returns
 from .pool import reporting_class
 from .slots import queue_of
 
 if TYPE_CHECKING:
     from ...router import Router
     from .order import Order
+
+#: The least delivery limit of a queue to which a task may be given back now and then though that counts.
+_SAFE_LIMIT = 10
 
 _logger = get_logger(__name__)
 
@@ -66,7 +70,7 @@ class OrderMixin:
         connection = super().connect()  # type: ignore[misc]
         if transport.of(connection.transport.driver_type).amqp:
             connection.routectl_consumer = partial(
-                OrderedConsumer, self, self._order, self._is_classic, self._is_pushed
+                OrderedConsumer, self, self._order, self._returns, self._is_pushed
             )
             self.app.amqp.Consumer = _consumer
         else:
@@ -119,9 +123,15 @@ class OrderMixin:
         if isinstance(self.task_consumer, OrderedConsumer):
             self.task_consumer.limited[queue_of(request)] += change
 
-    def _is_classic(self, queue: str) -> bool:
+    def _returns(self, queue: str) -> Returns:
+        """What it costs to give back a task before RabbitMQ 4.3, as far as the file says it."""
         found = self.router.body.queues.get(queue)
-        return found is not None and found.type == "classic" and not found.external
+        if found is None or found.external:
+            return Returns.LIMITED
+        if found.type == "classic":
+            return Returns.FREE
+        limit = found.delivery_limit
+        return Returns.LIMITED if isinstance(limit, int) and 0 <= limit < _SAFE_LIMIT else Returns.COUNTED
 
     def _is_pushed(self, queue: str) -> bool:
         """Whether a queue needs a consumer all the time, by the file, by the app's own queues, or as it turned out."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Returns(Enum):
+    """What it costs to give back a task."""
+
+    FREE = "nothing"
+    #: One of so many that it does not matter now and then.
+    COUNTED = "one delivery"
+    LIMITED = "one of few deliveries"
 
 
 #: Seconds for which a queue counts as empty once it was found empty, at least and at most.
@@ -15,6 +26,9 @@ EMPTY_FOR, _MOST_EMPTY_FOR = 0.01, 1.0
 
 #: Seconds within which a task that is fetched ahead of a free slot should start, at least; a round trip if it is more.
 AHEAD_FOR = 0.004
+
+#: Seconds after which a task that was fetched in vain is given back, for another worker to start.
+HOLD_FOR = {Returns.FREE: 0.03, Returns.COUNTED: 1.0, Returns.LIMITED: inf}
 
 #: Most tasks fetched ahead of free slots.
 _MOST_AHEAD = 32
@@ -45,8 +59,8 @@ class Broker(Protocol):
         """Ends that. A task that is on its way may still be pushed."""
         ...
 
-    def can_give_back(self, queue: str) -> bool:
-        """Whether giving back a task of the queue counts towards no delivery limit."""
+    def returns(self, queue: str) -> Returns:
+        """What it costs to give back a task of the queue."""
         ...
 
     def give_back(self, queue: str, message: Any) -> None:
@@ -86,7 +100,7 @@ class Source:
       window: Most gets at a time: one for a queue that was empty, and twice as many after each task.
       only_pushed: Whether gets are impossible, so that it listens all the time.
       looks: Gets under way that were sent since a task may be due.
-      returnable: Whether its tasks can be given back; otherwise none is fetched before a slot is free for it.
+      returns: What it costs to give back its tasks.
     """
 
     empty_at: float = float("-inf")
@@ -96,7 +110,22 @@ class Source:
     window: int = 1
     only_pushed: bool = False
     looks: int = 0
-    returnable: bool = True
+    returns: Returns = Returns.FREE
+
+    @property
+    def returnable(self) -> bool:
+        """Whether giving back its tasks costs nothing."""
+        return self.returns is Returns.FREE
+
+    @property
+    def hold_for(self) -> float:
+        """Seconds after which a task that was fetched in vain is given back."""
+        return HOLD_FOR[self.returns]
+
+    def ahead(self, tasks: int, slots: int) -> int:
+        """How many tasks of it are fetched ahead of a free slot, if so many of others are, on so many slots."""
+        most = {Returns.FREE: tasks, Returns.COUNTED: slots, Returns.LIMITED: 0}
+        return min(tasks, most[self.returns])
 
     @property
     def asked_all(self) -> bool:
@@ -132,14 +161,12 @@ class Pace:
       now: The time in seconds.
     """
 
-    __slots__ = ("_interval", "_last_end", "_round_trip", "ahead", "empty_for")
+    __slots__ = ("_interval", "_last_end", "_round_trip", "empty_for")
 
     def __init__(self, now: float) -> None:
         self._last_end = now
         self._interval = 1.0  # between two ends of tasks, in seconds
         self._round_trip = 0.0  # of a get, in seconds
-        #: How many tasks end before a task that is asked for now is here.
-        self.ahead = 0
         #: Seconds for which a queue counts as empty. All queues can be asked within them, one after the other:
         #: otherwise the first would be asked again before the last one ever was.
         self.empty_for = EMPTY_FOR
@@ -148,13 +175,13 @@ class Pace:
         """A task has ended."""
         self._interval += _SMOOTHING * (min(now - self._last_end, 1.0) - self._interval)
         self._last_end = now
-        self._set_ahead()
 
     def answered(self, seconds: float, queues: int) -> None:
         """The broker answered a get after some seconds, to a worker that consumes so many queues."""
         self._round_trip += _SMOOTHING * (seconds - self._round_trip)
         self.empty_for = min(max(EMPTY_FOR, 2 * self._round_trip * queues), _MOST_EMPTY_FOR)
-        self._set_ahead()
 
-    def _set_ahead(self) -> None:
-        self.ahead = min(_MOST_AHEAD, int(max(AHEAD_FOR, self._round_trip) / max(self._interval, 1e-4)))
+    def ahead(self, now: float) -> int:
+        """How many tasks end before a task that is asked for now is here."""
+        interval = max(self._interval, now - self._last_end, 1e-4)
+        return min(_MOST_AHEAD, int(max(AHEAD_FOR, self._round_trip) / interval))

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from .parts import Broker, Slots
 
-#: Seconds after which a task that was fetched in vain is given back, for another worker to start.
-HOLD_FOR = 0.03
-
 #: Most gets of a queue under way.
 _MOST_ASKED = 64
 
@@ -83,9 +80,9 @@ class Scheduler:
         self.step()
 
     def _source(self, queue: str) -> Source:
-        only_pushed, returnable = not self._broker.can_get(queue), self._broker.can_give_back(queue)
-        self._deadlines.begin(queue, self._clock(), look=returnable)
-        return Source(only_pushed=only_pushed, returnable=returnable)
+        source = Source(only_pushed=not self._broker.can_get(queue), returns=self._broker.returns(queue))
+        self._deadlines.begin(queue, self._clock(), look=source.returnable)
+        return source
 
     def received(self, queue: str, message: Any, published: float) -> None:
         """The broker answered a get with a task.
@@ -236,7 +233,7 @@ class Scheduler:
             source = self._sources[queue]
             allowed = self._precedence.starts(self._deadlines.earliest(queue), self._now)
             while len(source.asked) < (source.window if source.returnable else 1) and looks < allowed:
-                own = room.of(queue) - len(source.asked) + self._pace.ahead
+                own = room.of(queue) - len(source.asked) + self._pace.ahead(self._now)
                 if (own if source.returnable else shared.of(queue)) <= 0:
                     break
                 source.looks += 1
@@ -256,7 +253,7 @@ class Scheduler:
         Parameters:
           rest: What is left for them; it is used up.
         """
-        ahead = self._pace.ahead
+        ahead = self._pace.ahead(self._now)
         free = next((rest.of(queue) for queue in self._sources), 0)  # the highest has the most
         if free <= 0 and free + ahead <= ahead // 2:
             return  # several at a time cost less than one after the other
@@ -278,7 +275,7 @@ class Scheduler:
         found = []
         for queue in queues:
             source = self._sources[queue]
-            room = rest.of(queue) + (ahead if source.returnable else 0)
+            room = rest.of(queue) + source.ahead(ahead, self._slots.total())
             if not source.asked_all and room > 0:
                 found.append(queue)
         return found
@@ -315,21 +312,19 @@ class Scheduler:
         self._broker.stop_listening(queue)
 
     def _give_back(self, room: Room) -> None:
-        """Gives back what could not start for a while, where that costs nothing."""
-        in_vain = [
-            held
-            for held in self._held
-            if not held.kept
-            and room.of(held.queue) <= 0
-            and self._sources[held.queue].returnable
-            and not self._sources[held.queue].only_pushed
-        ]
-        for held in in_vain:
-            if held.since + HOLD_FOR <= self._now:
+        """Gives back what could not start for a while."""
+        next_return = inf
+        for held in tuple(self._held):
+            source = self._sources[held.queue]
+            if held.kept or room.of(held.queue) > 0 or source.only_pushed:
+                continue
+            if held.since + source.hold_for <= self._now:
                 self._return(held)
-            elif not self._woken:
-                self._woken = True
-                self._wake(held.since + HOLD_FOR)
+            else:
+                next_return = min(next_return, held.since + source.hold_for)
+        if next_return < inf and not self._woken:
+            self._woken = True
+            self._wake(next_return)
 
     def _give_back_early(self) -> None:
         """Gives back what was only looked at: it is not due, and others come first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Any
 
+from routectl.routing.worker.scheduling.parts import Returns
 from routectl.routing.worker.scheduling.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Worker:
       order: The profile's order.
       slots: How many tasks run at a time.
       late: Whether tasks are acknowledged when they end.
-      returnable: Whether giving a task back is free.
+      returnable: Whether giving a task back is free; if not, it counts towards a low delivery limit, or a high one.
       only_pushed: The queues that cannot be asked.
       name: Distinguishes it.
     """
@@ -148,6 +149,7 @@ class Worker:
     slots: int
     late: bool = False
     returnable: bool = True
+    limited: bool = True
     only_pushed: frozenset[str] = frozenset()
     name: str = "one"
     scheduler: Scheduler = field(init=False)
@@ -205,8 +207,8 @@ class Worker:
     def can_get(self, queue: str) -> bool:
         return queue not in self.only_pushed
 
-    def can_give_back(self, queue: str) -> bool:
-        return self.returnable
+    def returns(self, queue: str) -> Returns:
+        return Returns.FREE if self.returnable else Returns.LIMITED if self.limited else Returns.COUNTED
 
     def give_back(self, queue: str, message: Task) -> None:
         self.simulation.returned[queue] += 1

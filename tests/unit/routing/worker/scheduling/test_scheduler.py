@@ -41,12 +41,13 @@ def run(
     return simulation, published
 
 
-@given(arrivals, pools, st.booleans(), st.booleans())
+@given(arrivals, pools, st.booleans(), st.booleans(), st.booleans())
 @settings(max_examples=150)
 def test_every_task_starts_once_and_none_while_a_higher_one_waits(
-    tasks: list[tuple[str, float, float]], pools: list[int], late: bool, returnable: bool
+    tasks: list[tuple[str, float, float]], pools: list[int], late: bool, returnable: bool, limited: bool
 ) -> None:
-    simulation, published = run(Order(QUEUES), tasks, pools, late=late, returnable=returnable)
+    options = {"late": late, "returnable": returnable, "limited": limited}
+    simulation, published = run(Order(QUEUES), tasks, pools, **options)
     assert Counter(start.task for start in simulation.starts) == Counter(published)
     assert not inversions(simulation.starts, QUEUES, GRACE)
 
@@ -115,17 +116,20 @@ def test_the_shards_of_a_queue_take_turns_and_share_its_weight() -> None:
         assert [shares[queue] for queue in queues] == pytest.approx(expected, abs=10)
 
 
-@pytest.mark.parametrize("returnable", [True, False])
-def test_a_worker_whose_tasks_become_long_leaves_the_others_to_another(returnable: bool) -> None:
+@pytest.mark.parametrize(("returnable", "limited"), [(True, False), (False, True), (False, False)])
+def test_a_worker_whose_tasks_become_long_leaves_the_others_to_another(
+    returnable: bool, limited: bool
+) -> None:
     simulation = Simulation()
     for seconds in [0.0005] * 200 + [100.0] * 12:
         simulation.publish("high", 0, seconds)
-    simulation.worker(Order(QUEUES), 4, returnable=returnable)
-    simulation.at(
-        1, lambda: simulation.worker(Order(QUEUES), 8, name="later", returnable=returnable) and None
-    )
-    simulation.run(until=2)
+    options = {"returnable": returnable, "limited": limited}
+    simulation.worker(Order(QUEUES), 4, **options)
+    simulation.at(1, lambda: simulation.worker(Order(QUEUES), 8, name="later", **options) and None)
+    simulation.run(until=20)
     assert len(simulation.starts) == 212
+    assert max(start.at for start in simulation.starts) < 2
+    assert simulation.returned["high"] <= (0 if limited else 32 if returnable else 4)
 
 
 @pytest.mark.parametrize(("tiers", "latency", "slots"), [(3, 0.006, 1), (20, 0.0005, 1), (65, 0.0005, 4)])
