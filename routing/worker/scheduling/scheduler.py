@@ -228,11 +228,13 @@ class Scheduler:
           rest: What is left for other queues; it is used up.
         """
         shared = room.without({queue: len(self._sources[queue].asked) for queue in due})
-        looks = self._looks() if due else 0
+        looks, here = self._looks() if due else 0, {held.queue for held in self._held}
         for queue in due:
             source = self._sources[queue]
             allowed = self._precedence.starts(self._deadlines.earliest(queue), self._now)
-            while len(source.asked) < (source.window if source.returnable else 1) and looks < allowed:
+            most = source.window if source.returnable else 1
+            # What is here may wait for news of this queue, even when no more tasks may start before others
+            while len(source.asked) < most and (looks < allowed or not (source.asked or queue in here)):
                 own = room.of(queue) - len(source.asked) + self._pace.ahead(self._now)
                 if (own if source.returnable else shared.of(queue)) <= 0:
                     break

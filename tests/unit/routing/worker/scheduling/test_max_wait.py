@@ -280,3 +280,16 @@ def test_an_overdue_backlog_has_all_slots_while_nothing_else_waits() -> None:
     simulation.worker(STRICT, 4)
     simulation.run()
     assert simulation.now < 500 * 0.05 / 4 * 1.1
+
+
+@pytest.mark.parametrize("returnable", [True, False])
+def test_overdue_tasks_of_several_queues_do_not_wait_for_each_other(returnable: bool) -> None:
+    simulation = Simulation()
+    for queue in ("low", "normal", "high") * 20:
+        simulation.publish(queue, 0, 0.05)
+    simulation.run(until=6)
+    simulation.worker(
+        Order(("high", "normal", "low"), max_wait={"normal": 5, "low": 5}), 4, returnable=returnable
+    )
+    simulation.run(until=60)
+    assert len(simulation.starts) == 60
