@@ -180,7 +180,7 @@ class Pair:
 
     def idle(self) -> Figure:
         """The packets per second that the broker gets from an idle worker, of which some are Celery's events."""
-        time.sleep(_IDLE / 2)
+        time.sleep(_IDLE)  # the broker may count packets of the flood late
         begun, before = time.monotonic(), self._packets()
         time.sleep(_IDLE)
         seconds, after = time.monotonic() - begun, self._packets()
