@@ -228,13 +228,15 @@ class Scheduler:
           rest: What is left for other queues; it is used up.
         """
         shared = room.without({queue: len(self._sources[queue].asked) for queue in due})
-        looks, here = self._looks() if due else 0, {held.queue for held in self._held}
+        looks = self._looks() if due else 0
+        startable = (held.due for held in self._held if room.of(held.queue) > 0)
+        last = max((each for each in startable if each <= self._now), default=-inf)
         for queue in due:
             source = self._sources[queue]
-            allowed = self._precedence.starts(self._deadlines.earliest(queue), self._now)
-            most = source.window if source.returnable else 1
-            # What is here may wait for news of this queue, even when no more tasks may start before others
-            while len(source.asked) < most and (looks < allowed or not (source.asked or queue in here)):
+            earliest, most = self._deadlines.earliest(queue), source.window if source.returnable else 1
+            allowed = self._precedence.starts(earliest, self._now)
+            # What is here and due may wait for news of this queue, even when no more may start before others
+            while len(source.asked) < most and (looks < allowed or (not source.asked and earliest < last)):
                 own = room.of(queue) - len(source.asked) + self._pace.ahead(self._now)
                 if (own if source.returnable else shared.of(queue)) <= 0:
                     break

@@ -282,14 +282,34 @@ def test_an_overdue_backlog_has_all_slots_while_nothing_else_waits() -> None:
     assert simulation.now < 500 * 0.05 / 4 * 1.1
 
 
-@pytest.mark.parametrize("returnable", [True, False])
-def test_overdue_tasks_of_several_queues_do_not_wait_for_each_other(returnable: bool) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from(["high", "normal", "low"]), st.floats(0, 10)), max_size=80),
+    st.integers(1, 5),
+    st.integers(1, 3),
+    st.booleans(),
+)
+@settings(max_examples=100)
+def test_overdue_tasks_of_several_queues_never_wait_for_each_other(
+    tasks: list[tuple[str, float]], slots: int, workers: int, returnable: bool
+) -> None:
     simulation = Simulation()
-    for queue in ("low", "normal", "high") * 20:
-        simulation.publish(queue, 0, 0.05)
+    for queue, published in tasks:
+        simulation.publish(queue, published, 0.05)
     simulation.run(until=6)
-    simulation.worker(
-        Order(("high", "normal", "low"), max_wait={"normal": 5, "low": 5}), 4, returnable=returnable
-    )
+    for name in range(workers):
+        order = Order(("high", "normal", "low"), max_wait={"normal": 5, "low": 5})
+        simulation.worker(order, slots, name=str(name), returnable=returnable)
     simulation.run(until=60)
-    assert len(simulation.starts) == 60
+    assert len(simulation.starts) == len(tasks)
+
+
+def test_the_overdue_tasks_of_two_queues_start_on_two_workers() -> None:
+    simulation = Simulation()
+    for number in range(20):
+        simulation.publish("high", number / 10, 0.05)
+        simulation.publish("low", 0.05 + number / 10, 0.05)
+    simulation.run(until=6)
+    for name in ("one", "other"):
+        simulation.worker(Order(("high", "low"), max_wait={"high": 5, "low": 5}), 2, name=name)
+    simulation.run(until=60)
+    assert len(simulation.starts) == 40
