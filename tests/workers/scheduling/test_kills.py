@@ -132,4 +132,5 @@ def test_no_task_is_lost_or_held_whatever_dies(lives: tuple[Lab, Lives], pool: s
         runs = Counter(label for label in lab.trace() if label in late | early)
         twice = [label for label, times in runs.items() if times > 1]
         print(f"round {number} of seed {seed}: {fault}: {len(twice)} twice")
-        assert len(twice) <= {"nothing": 0, "process": 1}.get(fault, len(sent)), twice
+        # A killed process runs one task, and the end of the one before may not have been read.
+        assert len(twice) <= {"nothing": 0, "process": 2}.get(fault, len(sent)), twice
