@@ -64,6 +64,7 @@ def test_control_commands(lab: Lab, pool: str) -> None:
         lab.app.control.revoke(waiting[1].id)
         until(lambda: lab.ask(subject, "revoked"))
         lab.ask(subject, "cancel_consumer", queue="high")
+        until(lambda: [each["name"] for each in lab.ask(subject, "active_queues")] == ["low"])
         lab.open("a")
         lab.wait("end", "a")
         lab.send("low.late", "third")
