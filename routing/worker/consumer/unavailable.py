@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 #: Seconds until the first attempt to consume an unavailable queue, and at most between two.
 _FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
 
-#: The least delivery limit of a queue that is probed. All workers of a queue may probe its first task.
+#: The least delivery limit of which a delivery may be spent. All workers of a queue may probe its first task.
 _SAFE_LIMIT = 10
 
 _logger = get_logger(__name__)
+
+
+def is_low(limit: object) -> bool:
+    """Whether a queue's delivery limit is so low that no delivery of its tasks may be spent in vain.
+
+    Parameters:
+      limit: Its `delivery_limit`.
+    """
+    return isinstance(limit, int) and 0 <= limit < _SAFE_LIMIT
 
 
 class UnavailableQueues:
@@ -103,8 +112,7 @@ class UnavailableQueues:
         """
         router = router_of(self._consumer.app)
         queue = None if router is None else router.body.queues.get(name)
-        limit = None if queue is None else queue.delivery_limit
-        return not isinstance(limit, int) or not 0 <= limit < _SAFE_LIMIT
+        return queue is None or not is_low(queue.delivery_limit)
 
     def _ask(self, connection: Any, names: tuple[str, ...], refused: frozenset[str]) -> None:
         found = None

@@ -153,7 +153,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         return self._scheduler is not None and getattr(queue, "name", queue) in self._queues
 
     def qos(self, *_: Any, **__: Any) -> None:
-        """Does nothing: no task is fetched before it can start."""
+        """Does nothing: the scheduler decides how many tasks are fetched."""
 
     # What the scheduler asks of the broker
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 #: again if that task was not due.
 LOOK_PAUSE = 0.1
 
-
 #: Seconds by which a task may be overdue before the worker is taken not to keep up.
 LATE = 0.5
 

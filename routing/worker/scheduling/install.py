@@ -16,6 +16,7 @@ from kombu.common import ignore_errors
 
 from ....topology.delivery.pushed import push_reason
 from ...publishing import transport
+from ..consumer.unavailable import is_low
 from . import kept
 from .consumer import OrderedConsumer
 from .order import order_of
@@ -26,9 +27,6 @@ from .slots import queue_of
 if TYPE_CHECKING:
     from ...router import Router
     from .order import Order
-
-#: The least delivery limit of a queue to which a task may be given back now and then though that counts.
-_SAFE_LIMIT = 10
 
 _logger = get_logger(__name__)
 
@@ -130,8 +128,7 @@ class OrderMixin:
             return Returns.LIMITED
         if found.type == "classic":
             return Returns.FREE
-        limit = found.delivery_limit
-        return Returns.LIMITED if isinstance(limit, int) and 0 <= limit < _SAFE_LIMIT else Returns.COUNTED
+        return Returns.LIMITED if is_low(found.delivery_limit) else Returns.COUNTED
 
     def _is_pushed(self, queue: str) -> bool:
         """Whether a queue needs a consumer all the time, by the file, by the app's own queues, or as it turned out."""

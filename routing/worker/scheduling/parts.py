@@ -103,7 +103,7 @@ class Source:
       returns: What it costs to give back its tasks.
     """
 
-    empty_at: float = float("-inf")
+    empty_at: float = -inf
     listening: bool = False
     silent: bool = False
     asked: deque[float] = field(default_factory=deque)

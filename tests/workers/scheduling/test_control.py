@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from ..conftest import QUICK, Project, WorkerProcess, until, until_it_hears
-from .lab import Lab, lab_of
+from ..conftest import QUICK, WorkerProcess, until, until_it_hears
+from .lab import Lab
 
 FILE = """
 version: 1
@@ -32,12 +32,6 @@ workers:
 def pool(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
-
-
-@pytest.fixture
-def lab(fresh_project: Project) -> Iterator[Lab]:
-    with lab_of(fresh_project) as made:
-        yield made
 
 
 @contextmanager

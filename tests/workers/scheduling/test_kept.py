@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ...brokers import Broker
-from ..conftest import QUICK, Project, WorkerProcess, until, until_it_hears
-from .lab import Lab, lab_of
+from ..conftest import WorkerProcess, until
+from .lab import Lab
 
 FILE = """
 version: 1
@@ -34,19 +33,6 @@ HOUR = 3600
 def pool(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
-
-
-@pytest.fixture
-def lab(fresh_project: Project) -> Iterator[Lab]:
-    with lab_of(fresh_project) as made:
-        yield made
-
-
-@pytest.fixture
-def worker(lab: Lab, pool: str) -> Iterator[WorkerProcess]:
-    with lab.project.worker("--profile", "tiers", "-P", pool, *QUICK) as started:
-        until_it_hears(lab.app, started)
-        yield started
 
 
 def test_kept_tasks_keep_no_others_from_running(lab: Lab, worker: WorkerProcess, pool: str) -> None:

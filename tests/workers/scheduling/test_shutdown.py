@@ -38,12 +38,6 @@ def pool(request: pytest.FixtureRequest) -> str:
     return found
 
 
-@pytest.fixture
-def lab(fresh_project: Project) -> Iterator[Lab]:
-    with lab_of(fresh_project) as made:
-        yield made
-
-
 @contextmanager
 def worker(lab: Lab, pool: str, *words: str) -> Iterator[WorkerProcess]:
     with lab.project.worker("--profile", "tiers", "-P", pool, *QUICK, *words) as started:

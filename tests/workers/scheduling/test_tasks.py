@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
 
-from ..conftest import QUICK, Project, WorkerProcess, until, until_it_hears
-from .lab import Lab, lab_of
+from ..conftest import WorkerProcess, until
+from .lab import Lab
 
 FILE = """
 version: 1
@@ -29,19 +28,6 @@ workers:
 def pool(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
-
-
-@pytest.fixture
-def lab(fresh_project: Project) -> Iterator[Lab]:
-    with lab_of(fresh_project) as made:
-        yield made
-
-
-@pytest.fixture
-def worker(lab: Lab, pool: str) -> Iterator[WorkerProcess]:
-    with lab.project.worker("--profile", "tiers", "-P", pool, *QUICK) as started:
-        until_it_hears(lab.app, started)
-        yield started
 
 
 def test_tasks_end_as_on_any_worker(lab: Lab, worker: WorkerProcess, pool: str) -> None:
