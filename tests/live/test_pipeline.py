@@ -16,6 +16,7 @@ from routectl.topology.broker.amqp import pipeline
 from routectl.topology.broker.amqp.pipeline import declare_all
 from routectl.topology.broker.bulk import create_all
 from routectl.topology.broker.management.client import Management
+from routectl.topology.broker.writes import guarded
 from routectl.topology.errors import AccessRefused, NotFound, Rejected, Unreachable
 from tests.brokers import Broker
 from tests.brokers import Management as Raw
@@ -199,3 +200,16 @@ def test_batches_keep_a_queue_and_its_bindings_together() -> None:
     assert keys[1][0][0] is Kind.QUEUE
     assert len(keys[1]) == 1
     assert sum(len(batch) for stage in stages for batch in stage) == 122
+
+
+def test_a_stopped_apply_declares_nothing_more(address: Address, vhost: str) -> None:
+    resources, allowed = topology(vhost, 200), iter(range(100))
+
+    def guard() -> None:
+        if next(allowed, None) is None:
+            raise Unreachable("stopped")
+
+    with guarded(guard), pytest.raises(Unreachable, match="stopped"):
+        declare_all(address, vhost, resources, connections=4)
+    assert len(live(address, vhost)) == 100
+    assert declare_all(address, vhost, resources) == []

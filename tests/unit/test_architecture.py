@@ -100,6 +100,7 @@ LAYERS = (
     "topology.broker.address",
     "topology.broker.tls",
     "topology.broker.reasons",
+    "topology.broker.writes",
     "topology.broker.definitions",
     "topology.broker.amqp",
     "topology.broker.management",

@@ -19,6 +19,7 @@ from .bulk import create_all
 from .management.client import Management
 from .management.server import ServerInfo
 from .replacement import replace_object
+from .writes import indivisible
 
 #: The kinds that AMQP can declare.
 AMQP_KINDS = frozenset({Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING})
@@ -119,7 +120,8 @@ class ManagementSession:
 
     def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
         """Deletes an exchange or an empty queue and creates it anew, with its bindings."""
-        replace_object(self._management, self._address, resource, dropped)
+        with indivisible("replace", resource.key):
+            replace_object(self._management, self._address, resource, dropped)
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object."""

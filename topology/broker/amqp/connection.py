@@ -19,6 +19,7 @@ from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachabl
 from ..address import Address
 from ..definitions.encode import queue_arguments
 from ..reasons import is_unavailable, rejected, tidy_reason
+from ..writes import before
 from .connect import connect
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ class Amqp:
           Rejected: It exists with other properties, or the broker rejects it; the error has its reason.
           NotFound: Something that it needs does not exist.
         """
+        before("create", resource.key)
         secrets = secrets_of(resource)
         self._call(f"create {resource.key}", lambda channel: declare(channel, resource), secrets)
 
     def unbind(self, binding: Resource) -> None:
         """Deletes a binding to a queue, if it exists."""
+        before("delete", binding.key)
         source, _, queue, routing_key, _ = binding.key.name
         arguments = as_int64(binding_arguments(binding.key))
         self._call(

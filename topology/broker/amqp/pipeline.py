@@ -19,6 +19,7 @@ from ...base.progress import Counter, CountProgress
 from ...base.resources import Kind, Resource, queue_key
 from ...errors import BrokerError, Unreachable
 from ..address import Address
+from ..writes import before
 from .connect import parameters
 from .connection import ENCODING_ERRORS, Amqp, declare
 
@@ -118,16 +119,23 @@ class _Pipeline:
         self.loop = IOLoop()
         self.pending: deque[list[Resource]] = deque()
         self.suspects: list[Resource] = []
+        self.stopped: Unreachable | None = None
         self._closing = False
         hosts = parameters(address, vhost)
         self._lanes = [_Lane(self, hosts) for _ in range(lanes)]
 
     def run(self, batches: Iterable[list[Resource]]) -> list[Resource]:
-        """Declares all batches, and returns the objects whose outcome is unknown."""
+        """Declares all batches, and returns the objects whose outcome is unknown.
+
+        Raises:
+          Unreachable: the apply was stopped; what had been sent is done.
+        """
         self.pending.extend(batches)
         for lane in self._lanes:
             lane.feed()
         self._wait()
+        if self.stopped is not None:
+            raise self.stopped
         suspects = [*self.suspects, *(resource for batch in self.pending for resource in batch)]
         self.suspects.clear()
         self.pending.clear()
@@ -209,11 +217,15 @@ class _Lane:
             self.batch = self._pipeline.pending.popleft()
             try:
                 for resource in self.batch:
+                    before("create", resource.key)
                     declare(self._channel, resource)
             except ENCODING_ERRORS:
                 self._suspect()
-            else:
-                self._channel.basic_qos(callback=self._on_answer)
+                continue
+            except Unreachable as stop:
+                self._pipeline.stopped = stop
+                self._pipeline.pending.clear()
+            self._channel.basic_qos(callback=self._on_answer)
         self._pipeline.check()
 
     def _on_answer(self, _: object) -> None:

@@ -17,6 +17,7 @@ from pika.adapters.select_connection import IOLoop, SelectConnection
 from ...base.resources import Kind, Resource
 from ...errors import BrokerError, Refused, RoutectlError, Unreachable
 from ..address import Address
+from ..writes import before
 from .connect import parameters
 from .connection import ENCODING_ERRORS, as_int64, declare, encoding_failure, refusal, secrets_of
 
@@ -101,6 +102,7 @@ class _Swap:
             self._send(channel)
 
     def _send(self, channel: Channel) -> None:
+        before("swap", self._new.key)
         name = self._new.key.name[0]
         if self._new.key.kind is Kind.QUEUE:
             channel.queue_delete(name, if_unused=self._conditional, if_empty=self._conditional)

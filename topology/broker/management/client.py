@@ -16,6 +16,7 @@ from ..address import Address
 from ..amqp.connection import Amqp
 from ..definitions import decode
 from ..definitions.encode import body, path, segment
+from ..writes import before
 from . import reader
 from .http import CONNECTIONS, Http
 from .server import ServerInfo, read_permissions, read_server
@@ -178,8 +179,10 @@ class Management:
             document = self._completed(resource, document)
         stored = [document[name] for name in ("password", "password_hash") if name in document]
         secrets = KnownSecrets([*secrets_in(resource.properties), *stored], min_length=1)
+        before("create", resource.key)
         self._http.request(method, _url_path(resource), what, document, secrets=secrets)
         if "protected_from_deletion" in resource.properties:
+            before("protect", resource.key)
             protect = "POST" if resource.properties["protected_from_deletion"] else "DELETE"
             self._http.request(protect, f"{_url_path(resource)}/deletion/protection", what)
 
@@ -211,6 +214,7 @@ class Management:
         what = f"delete {resource.key}"
         try:
             for target in self._targets(resource, if_empty):
+                before("delete", resource.key)
                 self._http.request("DELETE", target, what)
         except NotFound:
             return
