@@ -40,7 +40,7 @@ _RERUN = "hint: fix the cause and rerun: apply resumes"
 @click.option(
     "--allow",
     multiple=True,
-    type=click.Choice(["disruptive", "destructive", "data-loss"]),
+    type=click.Choice(["disruptive", "destructive", "data-loss", "mass-change"]),
     help="Accept a risk that the plan names; repeatable.",
 )
 @output_options()
@@ -120,6 +120,7 @@ def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, 
     from ..topology.change.refusals import refusals
     from ..topology.change.safety.problem import refusal
     from ..topology.errors import UsageError
+    from .text import question_text
 
     refused = refusals(planned, allow)
     if refused:
@@ -128,5 +129,4 @@ def _confirmed(console: Console, planned: Planned, yes: bool, allow: tuple[str, 
         return True
     if not sys.stdin.isatty() or console.json:
         raise UsageError("confirmation needs a terminal", "pass `--yes` to apply without asking")
-    count = len(planned.plan.changes)
-    return click.confirm(f"\nApply {'this change' if count == 1 else f'these {count} changes'}?", err=True)
+    return click.confirm(question_text(planned.plan), err=True)

@@ -129,7 +129,9 @@ def how_to_apply(planned: Planned, path: Path) -> str:
             variables.append(str(parameter.envvar))
         else:
             words += [option] if value is True else [option, text]
-    risks = dict.fromkeys(risk for change in planned.plan.changes for risk in change.risks)
+    plan = planned.plan
+    risks = dict.fromkeys(risk for change in plan.changes for risk in change.risks)
+    risks |= dict.fromkeys(permit for problem in plan.problems for permit in problem.allow)
     words += [word for risk in risks for word in ("--allow", risk)]
     given = (
         f"with {' and '.join(variables)} set to the same URL{'s' * (len(variables) > 1)}, "

@@ -243,6 +243,19 @@ def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> st
     return "\n".join([*lines, f"Applied: {', '.join(counted) or 'nothing'}.{end}"])
 
 
+def question_text(plan: Plan) -> str:
+    """The question before an apply, below the changes that are more than safe."""
+    risky = [
+        f"{' and '.join(change.risks)}: {change.action} {plan.name_of(change.key)}"
+        f"{f' ({change.traffic})' if change.traffic else ''}"
+        for change in plan.changes
+        if change.risk != "safe"
+    ]
+    count = len(plan.changes)
+    question = f"Apply {'this change' if count == 1 else f'these {count} changes'}?"
+    return "\n".join(["", *(printable(line) for line in risky), question])
+
+
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """A table with aligned columns."""
     shown = [[printable(cell) for cell in row] for row in rows]

@@ -150,6 +150,11 @@ tests:
   - {task: billing.charge, kwargs: {amount: 5000}, queue: high, priority: 9}
   - {task: billing.charge, kwargs: {amount: 5}, queue: normal}
 """,
+    "Rails": """
+queues: {high: , low: }
+unmatched: low
+rails: {changed: 50%}
+""",
     "AllowedFinding": """
 queues: {high: {}, legacy: {}}
 unmatched: high

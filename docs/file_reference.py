@@ -29,6 +29,7 @@ from routectl.topology.model import (
     Profile,
     Queue,
     QueueSettings,
+    Rails,
     Route,
     RouteTest,
     Shovel,
@@ -75,6 +76,7 @@ SECTIONS: tuple[tuple[str, Model, Model | None], ...] = (
     ("`when`, of routes", Condition, None),
     ("`workers: NAME`", Profile, None),
     ("`tests`", RouteTest, None),
+    ("`rails`", Rails, None),
     ("`allow`", AllowedFinding, None),
 )
 
@@ -88,6 +90,7 @@ _WORDS: tuple[tuple[Any, str], ...] = (
     (types.Age, "age"),
     (types.Whole, "whole number"),
     (types.Positive, "whole number"),
+    (types.Percent, "percentage"),
     (types.Weight, "whole number up to 1000"),
     (delivery_limit.DeliveryLimit, "whole number from -1, or `none`"),
     (links.MessageCount, "whole number"),

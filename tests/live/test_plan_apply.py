@@ -299,3 +299,21 @@ def test_no_secret_is_shown_or_saved(
         management.delete(f"users/{user}")
     assert "s3cret" not in "".join(result.out + result.err for result in shown) + plan.read_text()
     assert json.loads(plan.read_text())["changes"][0]["after"]["password"] == "***"
+
+
+def test_a_change_of_most_objects_needs_a_permission_or_an_edit(routectl: Command) -> None:
+    routectl.write("queues: {" + ", ".join(f"q{number}: " for number in range(10)) + "}\n")
+    routectl("apply", "--yes")
+    changed = "queues: {" + ", ".join(f"q{number}: {{message_ttl: 1h}}" for number in range(4)) + "}\n"
+    others = changed.replace("}\n", ", " + ", ".join(f"q{number}: " for number in range(4, 10)) + "}\n")
+    routectl.write(others)
+    refused = routectl("apply", "--yes", "--allow", "destructive", "--allow", "disruptive")
+    assert refused.code == 1
+    assert "4 of the 10 existing objects (40%) would be changed or deleted" in refused.err
+    assert "`--allow mass-change`" in refused.err
+    routectl.write(others + "rails: {changed: 40%}\n")
+    assert routectl("apply", "--yes", "--allow", "destructive", "--allow", "disruptive").code == 0
+    routectl.write("queues: {" + ", ".join(f"q{number}: " for number in range(10)) + "}\n")
+    options = ("--allow", "destructive", "--allow", "disruptive", "--allow", "mass-change")
+    assert routectl("apply", "--yes", *options).code == 0
+    assert routectl("plan", "--exit-code").code == 0

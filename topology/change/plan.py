@@ -19,7 +19,7 @@ from .safety.self_deleting import self_deleting
 
 Action = Literal["create", "update", "replace", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
-Permit = Literal["disruptive", "destructive", "data-loss"]
+Permit = Literal["disruptive", "destructive", "data-loss", "mass-change"]
 Via = Literal["management", "amqp"]
 
 FORMAT_VERSION = 1

@@ -38,6 +38,7 @@ from .safety.guards import (
 )
 from .safety.problem import Problem
 from .safety.queue_limits import exceeded_queue_limits
+from .safety.rails import mass_change
 from .safety.self_deleting import not_started, self_deleting
 
 
@@ -156,7 +157,7 @@ def plan_by_management(
         cluster=server.cluster_name,
         vhosts=tuple(bodies),
         changes=counted_changes(changes, wanted, live, session),
-        problems=(*found.problems, *hidden, *_foreseen(changes, wanted, live, address, session)),
+        problems=(*found.problems, *hidden, *_foreseen(loaded, changes, wanted, live, address, session)),
         notes=(*missing, *notes, *unreadable_notes(unreadable), *_notes(bodies, wanted, live, version)),
         leftovers=counted_leftovers(leftover_keys(wanted, later, bodies, used), harm, session),
         files=loaded.files,
@@ -185,7 +186,12 @@ def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: Server
 
 
 def _foreseen(
-    changes: Sequence[Change], wanted: State, live: State, address: Address, session: ManagementSession
+    loaded: Loaded,
+    changes: Sequence[Change],
+    wanted: State,
+    live: State,
+    address: Address,
+    session: ManagementSession,
 ) -> tuple[Problem, ...]:
     server = session.server
     declares = any(change.key.kind in AMQP_KINDS and change.action == "create" for change in changes)
@@ -197,7 +203,11 @@ def _foreseen(
         declarer=address.user,
         permissions=session.permissions() if declares else None,
     )
-    return (*foreseen(changes, facts), *exceeded_queue_limits(changes, wanted, live))
+    return (
+        *foreseen(changes, facts),
+        *exceeded_queue_limits(changes, wanted, live),
+        *mass_change(changes, wanted, live, loaded.topology.rails.changed),
+    )
 
 
 def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:

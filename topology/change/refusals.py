@@ -16,10 +16,14 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
 
     Parameters:
       planned: The plan.
-      allow: The risks that the user accepts: `disruptive`, `destructive`, `data-loss`.
+      allow: The risks that the user accepts, each a `Permit`.
     """
     allowed = set(allow)
-    found = list(planned.plan.problems)
+    found = [
+        problem
+        for problem in planned.plan.problems
+        if not problem.allow or not allowed.issuperset(problem.allow)
+    ]
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
         missing = tuple(risk for risk in change.risks if risk not in allowed)

@@ -10,7 +10,7 @@ from .policy import Policy, PolicyDefinition
 from .queue import Binding, DeadLetter, Queue, QueueSettings
 from .routing import Condition, Profile, Route, RouteTest
 from .support import Support, arguments_of, supported
-from .topology import Body, Defaults, Limits, Topology
+from .topology import Body, Defaults, Limits, Rails, Topology
 from .users import Permission, TopicPermission, User, UserLimits
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Profile",
     "Queue",
     "QueueSettings",
+    "Rails",
     "Route",
     "RouteTest",
     "Shovel",

@@ -16,7 +16,18 @@ from .policy import Policy
 from .queue import Binding, Queue
 from .routing import Profile, Route, RouteTest
 from .support import NEWEST, OLDEST, Version, parse_version
-from .types import LIST_SCHEMA, FreeText, Model, Name, PlainValue, Texts, Whole, _listed, no_literal_secret
+from .types import (
+    LIST_SCHEMA,
+    FreeText,
+    Model,
+    Name,
+    Percent,
+    PlainValue,
+    Texts,
+    Whole,
+    _listed,
+    no_literal_secret,
+)
 from .users import Tags, User
 
 #: The value of `unmatched` that makes an unrouted task an error.
@@ -60,6 +71,17 @@ class Limits(Model):
         None, ge=-1, description="Maximum number of connections; -1 for no limit."
     )
     max_queues: Whole | None = Field(None, ge=-1, description="Maximum number of queues; -1 for no limit.")
+
+
+class Rails(Model):
+    """Limits of what one apply may change."""
+
+    changed: Percent = Field(
+        30,
+        description="Largest share of the existing objects that an apply may change or delete, if there are ten or "
+        "more of them; a larger one needs `--allow mass-change`. `100%` permits any. Celery's delay queues do not "
+        "count.",
+    )
 
 
 class Defaults(Model):
@@ -213,6 +235,7 @@ class Topology(Body):
         default_factory=dict,
         description="Global parameters by name, such as `mqtt_default_vhosts`; others are left unchanged.",
     )
+    rails: Rails = Field(default_factory=Rails, description="How much one apply may change or delete.")
     allow: tuple[AllowedFinding, ...] = Field(
         (), description="Findings that `lint` and `check` accept, each with a reason."
     )

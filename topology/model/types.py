@@ -37,6 +37,7 @@ _BYTES = {"B": 1} | {
     for power, prefix in enumerate("KMGT")
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
+_PERCENT = re.compile(r"(\d{1,3}) ?%\Z", re.ASCII)
 _MAX_AGE = re.compile(r"(\d{1,18})([YMDhmsdw])\Z", re.ASCII)
 
 
@@ -138,6 +139,13 @@ def _in_bytes(value: Any) -> Any:
     return value
 
 
+def _percent(value: Any) -> int:
+    match = _PERCENT.match(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > 100:
+        raise PydanticCustomError("percent", "must be a percentage from 0% to 100%, such as 30%")
+    return int(match[1])
+
+
 def _age(value: Any) -> Any:
     match = _MAX_AGE.match(value) if isinstance(value, str) else None
     if not match or int(match[1]) == 0:
@@ -225,6 +233,7 @@ _DURATION_SCHEMA = {
 }
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
 _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
+_PERCENT_SCHEMA = {"type": "string", "pattern": r"^\d{1,3} ?%$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
 
 Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_in_range)]
@@ -259,6 +268,7 @@ WholeSeconds = Annotated[
     _COUNTS_SECONDS,
 ]
 Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
+Percent = Annotated[int, BeforeValidator(_percent), WithJsonSchema(_PERCENT_SCHEMA)]
 Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]

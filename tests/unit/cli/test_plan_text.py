@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from routectl.cli.text import plan_text
+from routectl.cli.text import plan_text, question_text
 from routectl.topology.base.resources import Key, Kind, binding_key, exchange_key, queue_key
 from routectl.topology.change.desired import desired_state
 from routectl.topology.change.diff import diff
@@ -55,6 +55,19 @@ def test_a_deletion_says_what_goes() -> None:
     shown = lines(change("delete", queue(**{"x-max-length": 5}), None, "destructive", 1))
     assert shown[2] == "  - queue  low  classic, durable, x-max-length: 5"
     assert shown[3] == "      destructive and data-loss: because (1 message, 1 consumer)"
+
+
+def test_the_question_before_an_apply_names_what_is_more_than_safe() -> None:
+    changes = (
+        change("create", None, queue(), "safe"),
+        change("delete", queue(), None, "destructive", 1),
+    )
+    assert question_text(Plan("amqp://localhost", "rabbit@here", ("/",), changes)) == (
+        "\ndestructive and data-loss: delete queue low (1 message, 1 consumer)\nApply these 2 changes?"
+    )
+    assert question_text(Plan("amqp://localhost", "rabbit@here", ("/",), changes[:1])) == (
+        "\nApply this change?"
+    )
 
 
 def test_a_replacement_says_what_differs() -> None:

@@ -54,6 +54,14 @@ def only(tmp_path: Path, text: str) -> str:
         ),
         ("queues:\n  a: {}\n  a: {}", "4:3 duplicate-key: duplicate key `a` | remove one of the two"),
         ("queues: {}\nqueues: {}", "3:1 duplicate-key: duplicate key `queues` | remove one of the two"),
+        *(
+            (
+                f"rails: {{changed: {value}}}",
+                "2:18 wrong-value: `changed` must be a percentage from 0% to 100%, such as 30%, "
+                f"not `{value}`",
+            )
+            for value in ("30", "0.3", "101%", "true", "-1%")
+        ),
         (
             "queues: {q: {bindings: [{key: a}]}}",
             "2:25 missing-key: `exchange` is missing | add `exchange: …`",
