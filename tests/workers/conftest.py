@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ class Project:
 
     @contextmanager
     def worker(self, *words: str, program: tuple[str, ...] | None = None) -> Iterator[WorkerProcess]:
-        """A ready worker that is stopped at the end of the block."""
+        """A ready worker that is killed at the end of the block, unless it was stopped."""
         command = program or (*CELERY, "-A", "proj", "worker")
         log = self.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
         with log.open("w") as out:
@@ -195,12 +196,7 @@ class Project:
             started.wait_for(r"ready\.")
             yield started
         finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            started.kill()
 
 
 CELERY = (sys.executable, "-m", "celery")
@@ -226,6 +222,27 @@ class WorkerProcess:
         found = re.search(r"(\S+@\S+) ready\.", self.text)
         assert found, self.text
         return found[1]
+
+    def children(self) -> list[int]:
+        """The processes of its pool."""
+        found: list[int] = []
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(OSError):  # the thread has ended
+                found += map(int, (thread / "children").read_text().split())
+        return found
+
+    def stop(self) -> None:
+        """Lets it finish what it runs, and waits for its end, which takes Celery up to three seconds."""
+        self.process.terminate()
+        self.process.wait(60)
+
+    def kill(self) -> None:
+        """Kills it with the processes of its pool."""
+        if self.process.poll() is None:
+            for pid in (self.process.pid, *self.children()):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
 
     def wait_for(self, pattern: str, timeout: float = 120) -> None:
         """Waits for a line of the log."""

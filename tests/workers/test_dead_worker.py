@@ -43,6 +43,7 @@ def test_a_successor_of_a_dead_worker_consumes_at_once(
             if EXCLUSIVE:
                 new.wait_for(r"remote control of `high@\S+` is available")
             until_it_hears(app, new)
+            new.stop()
         assert "Traceback" not in new.text
 
 

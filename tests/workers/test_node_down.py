@@ -104,4 +104,6 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
             until(lambda task=task: profiles_of(app, task) == {"all", "low", "strict"})
         # Celery warns with a traceback if it connects again, as it may when the node goes down before `basic.consume`.
         assert "CRITICAL" not in running.text + strict.text + started.text
-    assert until(lambda: running.process.poll() == strict.process.poll() == started.process.poll() == 0)
+        for worker in (running, strict, started):
+            worker.process.terminate()
+        assert [worker.process.wait(60) for worker in (running, strict, started)] == [0, 0, 0]

@@ -134,16 +134,14 @@ def test_a_worker_with_the_profiles_pool(app: Celery, project: Project, program:
         assert worker.node.startswith("high@")
         sent = [app.send_task("billing.charge") for _ in range(10)]
         assert [each.get(timeout=60, interval=0.05) for each in sent] == [["high", True]] * 10
-        worker.process.kill()  # stopping in order takes a green worker five seconds
 
 
 @pytest.mark.skipif(VERSION < (5, 7), reason="Celery does not read a green worker's events before 5.7")
 def test_a_worker_does_not_wait_for_its_events_between_two_messages(app: Celery, project: Project) -> None:
     sent = [app.send_task("billing.when") for _ in range(20)]
     one = ("-c", "1", "--prefetch-multiplier", "1")
-    with project.worker("--profile=high", "-P", "gevent", *one, *QUICK) as worker:
+    with project.worker("--profile=high", "-P", "gevent", *one, *QUICK):
         starts = sorted(each.get(timeout=60, interval=0.05) for each in sent)
-        worker.process.kill()
     # Celery's loop waits 0.1 s nearly each time. On a machine under load, any gap may be long, but not most of them.
     assert sorted(later - earlier for earlier, later in pairwise(starts))[4] < 0.09
 
@@ -162,7 +160,6 @@ def test_a_worker_notices_a_lost_connection_and_waits_for_no_confirms_of_its_hea
         app.control.broadcast("close", destination=[worker.node])
         until(lambda: "CONNECTION_FORCED" in worker.text)
         assert app.send_task("billing.where").get(timeout=60) == "high"
-        worker.process.kill()
 
 
 def test_a_pool_that_comes_too_late_is_one_sentence(project: Project) -> None:

@@ -137,11 +137,12 @@ def test_a_rule_sees_what_a_task_is_called_with(task: Any, app: Celery, way: str
 
 def test_a_rule_sees_what_comes_of_the_tasks_before(app: Celery, project: Project) -> None:
     grow, total = (app.task(name=name)(nothing) for name in ("t.grow", "t.total"))
-    with project.worker(*QUICK, "-P", "solo", "-Q", "other"):
+    with project.worker(*QUICK, "-P", "solo", "-Q", "other") as worker:
         chain(grow.s(1), grow.s()).delay()
         assert until(lambda: messages(app, "big"))[0]["argsrepr"] == "(1000,)"
         chord([grow.s(1), grow.s(2)], total.s().set(**ACME)).delay()
         assert until(lambda: messages(app, "acme"))[0]["task"] == "t.total"
+        worker.stop()
     assert arrived(app) == []
 
 

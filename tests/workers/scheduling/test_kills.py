@@ -68,7 +68,7 @@ class Lives:
             self.worker.process.wait()
             self.worker = self._started()
         elif fault == "process":
-            os.kill(random.choice(self._processes()), signal.SIGKILL)
+            os.kill(random.choice(self.worker.children()), signal.SIGKILL)
         elif fault == "network":
             self._proxy.cut()
         elif fault == "broker":
@@ -81,11 +81,6 @@ class Lives:
         )
         # the same node name as a dead worker's
         return self._stack.enter_context(project.worker("--profile", "tiers", "-P", self._pool, *QUICK))
-
-    def _processes(self) -> list[int]:
-        pid = self.worker.process.pid
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(each) for each in found] or [pid]
 
 
 @pytest.fixture(params=["prefork", "threads"])
