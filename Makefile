@@ -16,6 +16,8 @@ STAMP := $(VENV)/.routectl-installed
 TYPES := build/types
 OLD   := build/oldest
 SUITE := build/celery
+# Tests of a file share its workers, so they run in one process; `tests/spread.py` says in which order.
+SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Live tests whose cases are random.
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
 	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
@@ -67,18 +69,18 @@ demo: $(STAMP) ## an end-to-end demo on a throwaway RabbitMQ, in two minutes
 	$(BIN)/python -m demo.run $(ARGS)
 
 test: $(STAMP) ## all tests, on a real RabbitMQ
-	$(BIN)/pytest -n $(JOBS) tests $(ARGS)
+	$(BIN)/pytest $(SPREAD) tests $(ARGS)
 
 unit: $(STAMP) ## the tests that need no broker
 	$(BIN)/pytest -n $(JOBS) tests/unit $(ARGS)
 
 live: $(STAMP) ## the tests that need a RabbitMQ, and those with Celery workers
-	$(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS)
+	$(BIN)/pytest $(SPREAD) tests/live tests/workers $(ARGS)
 
 matrix: $(STAMP) ## `make live` on each RabbitMQ version
 	@failed=''; for version in $(VERSIONS); do \
 		echo "== RabbitMQ $$version"; \
-		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest -n $(JOBS) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
+		ROUTECTL_TEST_RABBITMQ=$$version $(BIN)/pytest $(SPREAD) tests/live tests/workers $(ARGS) || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 
 proof: $(STAMP) ## random cases in numbers: a million patterns, files on each RabbitMQ version; and `make celery`
@@ -102,7 +104,7 @@ celery: ## Celery's own integration tests of tasks and canvas, on workers with e
 oldest: ## the tests with Celery workers, and of routing, on the oldest Celery
 	@test -x $(OLD)/bin/pip || $(PYTHON) -m venv $(OLD)
 	$(OLD)/bin/pip install --quiet --editable '.[test]' 'celery==$(CELERY)'
-	$(OLD)/bin/pytest -n $(JOBS) tests/workers $(ROUTING) $(ARGS)
+	$(OLD)/bin/pytest $(SPREAD) tests/workers $(ROUTING) $(ARGS)
 
 pythons: $(STAMP) ## the unit tests on each Python of PYTHONS, which are unpacked from Debian if missing
 	@$(BIN)/python -m tests.pythons $(PYTHONS) -- -n $(JOBS) tests/unit $(ARGS)

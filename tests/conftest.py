@@ -28,6 +28,7 @@ from routectl.topology.broker.sandbox.server import find
 from . import brokers
 from .brokers import Broker, Management
 from .children.sitecustomize import CONNECT_TIMEOUT
+from .spread import spread
 
 _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
 
@@ -45,6 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[_RUN] = tempfile.mkdtemp(prefix="routectl-tests-", dir=_in_memory())
         os.environ[_PID] = str(os.getpid())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mixes the files in each process of a run that has several, which all must have the same order."""
+    if hasattr(config, "workerinput"):
+        items[:] = spread(items)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
