@@ -52,7 +52,7 @@ class Order:
 
     def level(self, queue: str) -> int:
         """How many tiers are above a queue."""
-        return self._levels[self.tier(queue)]
+        return self._level[queue]
 
     def higher(self, queue: str) -> tuple[str, ...]:
         """The queues above one, the highest first."""
@@ -98,6 +98,10 @@ class Order:
         above = accumulate((tier in self.reserve for tier in self._levels), initial=0)
         by_tier = dict(zip(self._levels, above, strict=False))
         return {queue: by_tier[self.tier(queue)] for queue in self.queues}
+
+    @cached_property
+    def _level(self) -> dict[str, int]:
+        return {queue: self._levels[self.tier(queue)] for queue in self.queues}
 
     @cached_property
     def _levels(self) -> dict[str, int]:

@@ -111,16 +111,20 @@ class Source:
     only_pushed: bool = False
     looks: int = 0
     returns: Returns = Returns.FREE
+    #: Whether giving back its tasks costs nothing.
+    returnable: bool = field(init=False)
+    #: Seconds after which a task that was fetched in vain is given back.
+    hold_for: float = field(init=False)
 
-    @property
-    def returnable(self) -> bool:
-        """Whether giving back its tasks costs nothing."""
-        return self.returns is Returns.FREE
+    def __post_init__(self) -> None:
+        self.returnable, self.hold_for = self.returns is Returns.FREE, HOLD_FOR[self.returns]
 
-    @property
-    def hold_for(self) -> float:
-        """Seconds after which a task that was fetched in vain is given back."""
-        return HOLD_FOR[self.returns]
+    def is_empty(self, now: float, seconds: float) -> bool:
+        """Whether it is known to be empty, or was found empty at most so many seconds ago.
+
+        If its tasks are only pushed, it counts as empty: whatever it has that may start is here.
+        """
+        return self.only_pushed or self.silent or now - self.empty_at <= seconds
 
     def ahead(self, tasks: int, slots: int) -> int:
         """How many tasks of it are fetched ahead of a free slot, if so many of others are, on so many slots."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class ReportMixin:
         return super().apply_async(*args, **options)  # type: ignore[misc]
 
     def _reporting(self, callback: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(callback)
         def report(*args: Any, **options: Any) -> Any:
             try:
                 return callback(*args, **options)

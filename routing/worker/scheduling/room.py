@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,30 +19,35 @@ class Room:
       used: Those in use, by the queue of their task.
     """
 
-    __slots__ = ("_free", "_left", "_order")
+    __slots__ = ("_left", "_order", "free")
 
     def __init__(self, order: Order, total: int, used: Mapping[str, int]) -> None:
-        self._order, self._free = order, total
+        self._order = order
+        #: The slots without a task.
+        self.free = total
         #: For each tier with a reserve, the highest first: what all lower ones may still use.
         self._left = [total - reserved for reserved in order.reserved]
         self._use(used)
 
     def take(self, queue: str, slots: int = 1) -> None:
         """Uses slots for tasks of a queue."""
-        self._free -= slots
-        for reserve in range(self._order.reserves_above(queue)):
-            self._left[reserve] -= slots
+        self.free -= slots
+        if self._left:
+            for reserve in range(self._order.reserves_above(queue)):
+                self._left[reserve] -= slots
 
     def without(self, used: Mapping[str, int]) -> Room:
         """What is left once more slots are in use."""
-        rest = copy(self)
-        rest._left = self._left.copy()
+        rest = object.__new__(Room)  # a worker does this several times for each task, and `copy` is slow
+        rest._order, rest.free, rest._left = self._order, self.free, self._left.copy()
         rest._use(used)
         return rest
 
     def of(self, queue: str) -> int:
         """How many slots tasks of a queue may use: not those that are reserved for higher queues."""
-        return min((self._free, *self._left[: self._order.reserves_above(queue)]))
+        if not self._left:
+            return self.free
+        return min((self.free, *self._left[: self._order.reserves_above(queue)]))
 
     def _use(self, used: Mapping[str, int]) -> None:
         for queue, slots in used.items():

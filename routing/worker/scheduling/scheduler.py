@@ -7,7 +7,6 @@ of tasks are calls of its methods.
 
 from __future__ import annotations
 
-from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ class Scheduler:
         self._deadlines = Deadlines(self._order.max_wait)
         self._sources: dict[str, Source] = {}
         self._held: list[Held] = []
-        self._woken = False
+        self._wakes_at = -inf  # passed: none is to come
         self._now = clock()
         self._pace = Pace(self._now)
         self._precedence = Precedence()
@@ -140,13 +139,12 @@ class Scheduler:
 
     def slot_freed(self) -> None:
         """A task has ended."""
-        self._woken = False  # what wakes may have come with this
         self._pace.task_ended(self._clock())
         self.step()
 
     def woken(self) -> None:
         """The time has come for which `wake` was called."""
-        self._woken = False
+        self._wakes_at = -inf
         self.step()
 
     def close(self) -> None:
@@ -168,8 +166,9 @@ class Scheduler:
         room = self._start_held()
         due = self._may_be_due()
         self._give_back_early()
-        expected = Counter(held.queue for held in self._held)
-        expected.update({queue: len(source.asked) for queue, source in self._sources.items()})
+        expected = {queue: len(source.asked) for queue, source in self._sources.items()}
+        for held in self._held:
+            expected[held.queue] += 1
         rest = room.without(expected)
         self._ask_first(due, room, rest)
         self._ask(rest)
@@ -204,6 +203,8 @@ class Scheduler:
         return room
 
     def _next_held(self, room: Room) -> Held | None:
+        if room.free <= 0:
+            return None
         self._held.sort(key=self._rank)  # stable: in the order of arrival within a queue
         due = self._may_be_due()
         startable = (held for held in self._held if room.of(held.queue) > 0)
@@ -227,8 +228,10 @@ class Scheduler:
           room: What they can use: whatever else is here or asked for waits.
           rest: What is left for other queues; it is used up.
         """
+        if not due:
+            return
         shared = room.without({queue: len(self._sources[queue].asked) for queue in due})
-        looks = self._looks() if due else 0
+        looks = self._looks()
         startable = (held.due for held in self._held if room.of(held.queue) > 0)
         last = max((each for each in startable if each <= self._now), default=-inf)
         for queue in due:
@@ -304,7 +307,11 @@ class Scheduler:
             elif self._slots.crowded(queue) or room.of(queue) <= 0:
                 if source.listening:
                     self._stop_listening(queue)
-            elif not source.listening and self._is_empty(source, self._pace.empty_for) and rest.of(queue) > 0:
+            elif (
+                not source.listening
+                and source.is_empty(self._now, self._pace.empty_for)
+                and rest.of(queue) > 0
+            ):
                 source.listening = source.silent = True
                 self._broker.listen(queue)
 
@@ -320,14 +327,15 @@ class Scheduler:
         next_return = inf
         for held in tuple(self._held):
             source = self._sources[held.queue]
-            if held.kept or room.of(held.queue) > 0 or source.only_pushed:
+            return_at = held.since + source.hold_for
+            if return_at >= next_return or held.kept or source.only_pushed or room.of(held.queue) > 0:
                 continue
-            if held.since + source.hold_for <= self._now:
+            if return_at <= self._now:
                 self._return(held)
             else:
-                next_return = min(next_return, held.since + source.hold_for)
-        if next_return < inf and not self._woken:
-            self._woken = True
+                next_return = return_at
+        if next_return < inf and not self._now < self._wakes_at <= next_return:
+            self._wakes_at = next_return
             self._wake(next_return)
 
     def _give_back_early(self) -> None:
@@ -361,19 +369,12 @@ class Scheduler:
         self._pace.answered(now - asked_at, len(self._sources))
         return asked_at
 
-    def _is_empty(self, source: Source, seconds: float) -> bool:
-        """Whether a queue is known to be empty, or was found empty at most so many seconds ago.
-
-        One whose tasks are only pushed counts as empty: whatever it has that may start is here.
-        """
-        return source.only_pushed or source.silent or self._now - source.empty_at <= seconds
-
     def _uncertain(self, queues: Iterable[str], seconds: float) -> list[str]:
         """Those of the queues that may have a task to take."""
         return [
             queue
             for queue in queues
-            if not self._is_empty(self._sources[queue], seconds) and not self._slots.crowded(queue)
+            if not self._sources[queue].is_empty(self._now, seconds) and not self._slots.crowded(queue)
         ]
 
     def _above(self, held: Held) -> list[str]:
@@ -385,6 +386,8 @@ class Scheduler:
     def _may_be_due(self) -> list[str]:
         """The queues that may have a task that is due, without those that do not answer."""
         passed = self._deadlines.passed(self._sources, self._now)
+        if not passed:
+            return []
         sources = ((queue, self._sources[queue].asked) for queue in self._uncertain(passed, 0))
         return [
             queue

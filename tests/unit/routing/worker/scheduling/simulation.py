@@ -154,6 +154,7 @@ class Worker:
     name: str = "one"
     scheduler: Scheduler = field(init=False)
     running: Counter[str] = field(default_factory=Counter)
+    wakes: list[float] = field(default_factory=list)
     _listeners: dict[str, _Listener] = field(default_factory=dict)
     _unacknowledged: dict[Task, _Listener] = field(default_factory=dict)
 
@@ -162,6 +163,7 @@ class Worker:
         self.scheduler.consume(self.order.queues, self.order)
 
     def _wake(self, at: float) -> None:
+        self.wakes.append(at)
         self.simulation.at(at, self.scheduler.woken)
 
     def _send(self, operation: str, queue: str, happens: Callable[[], None]) -> None:

@@ -132,6 +132,15 @@ def test_a_worker_whose_tasks_become_long_leaves_the_others_to_another(
     assert simulation.returned["high"] <= (0 if limited else 32 if returnable else 4)
 
 
+def test_a_worker_of_short_tasks_seldom_wakes_for_those_it_may_have_to_give_back() -> None:
+    simulation = Simulation()
+    for _ in range(2000):
+        simulation.publish("low", 0, 0.001)
+    worker = simulation.worker(Order(QUEUES), 4)
+    simulation.run()
+    assert 0 < len(worker.wakes) < simulation.starts[-1].at / 0.01
+
+
 @pytest.mark.parametrize(("tiers", "latency", "slots"), [(3, 0.006, 1), (20, 0.0005, 1), (65, 0.0005, 4)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_last_of_many_queues_is_served_however_slow_the_broker_answers(
