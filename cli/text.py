@@ -159,7 +159,7 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
     lines = [f"{mark} {kind_text(key):{kinds}}  {title}{padding}  {details}".rstrip()]
     if change.risk != "safe":
         counts = f" ({change.traffic})" if change.traffic else ""
-        lines.append(f"      {click.style(' and '.join(change.risks), fg='red')}: {change.reason}{counts}")
+        lines.append(f"      {click.style(', '.join(change.risks), fg='red')}: {change.reason}{counts}")
     return lines
 
 
@@ -246,7 +246,7 @@ def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> st
 def question_text(plan: Plan) -> str:
     """The question before an apply, below the changes that are more than safe."""
     risky = [
-        f"{' and '.join(change.risks)}: {change.action} {plan.name_of(change.key)}"
+        f"{', '.join(change.risks)}: {change.action} {plan.name_of(change.key)}"
         f"{f' ({change.traffic})' if change.traffic else ''}"
         for change in plan.changes
         if change.risk != "safe"

@@ -17,7 +17,8 @@ from .conftest import Command
 
 FILE = "queues: {keep: {}}\n"
 ALL = {"configure": ".*", "write": ".*", "read": ".*"}
-DELETE = ("apply", "--yes", "--allow", "destructive", "--allow", "data-loss")
+ALLOW = tuple(f"--allow={risk}" for risk in ("destructive", "disruptive", "data-loss"))
+DELETE = ("apply", "--yes", *ALLOW)
 
 
 @pytest.fixture
@@ -246,4 +247,7 @@ routes: [{tasks: "*", queue: high}]
     assert "would be deleted, with everything in it (1 message, 0 consumers)" in refused.err
     management.request("DELETE", f"permissions/{there}/guest")
     plan = routectl("plan", "--delete", f"vhost:{other}").out
-    assert "destructive and data-loss: its deletion was requested (messages and consumers unknown)" in plan
+    assert (
+        "destructive, disruptive, data-loss: its deletion was requested (messages and consumers unknown)"
+        in plan
+    )

@@ -59,11 +59,20 @@ class Change:
 
     @property
     def risks(self) -> tuple[str, ...]:
-        """The risks that `--allow` must name: if messages may be lost, also `data-loss`; empty if it is safe."""
+        """The risks that `--allow` must name; empty if it is safe.
+
+        If consumers lose their queue, also `disruptive`; if messages may be lost, also `data-loss`.
+        """
         if self.risk == "safe":
             return ()
-        holds = self.messages if self.action == "delete" and self.key.kind in _HOLD_MESSAGES else 0
-        return (self.risk,) if holds == self.delayed == 0 else (self.risk, "data-loss")
+        goes = self.action == "delete" and self.key.kind in _HOLD_MESSAGES
+        messages, consumers = (self.messages, self.consumers) if goes else (0, 0)
+        found: list[str] = [self.risk]
+        if consumers != 0:
+            found.append("disruptive")
+        if messages != 0 or self.delayed != 0:
+            found.append("data-loss")
+        return tuple(found)
 
     @property
     def traffic(self) -> str:

@@ -157,7 +157,11 @@ def plan_by_management(
         cluster=server.cluster_name,
         vhosts=tuple(bodies),
         changes=counted_changes(changes, wanted, live, session),
-        problems=(*found.problems, *hidden, *_foreseen(loaded, changes, wanted, live, address, session)),
+        problems=(
+            *found.problems,
+            *hidden,
+            *_foreseen(loaded, changes, wanted, live, deletions, address, session),
+        ),
         notes=(*missing, *notes, *unreadable_notes(unreadable), *_notes(bodies, wanted, live, version)),
         leftovers=counted_leftovers(leftover_keys(wanted, later, bodies, used), harm, session),
         files=loaded.files,
@@ -190,6 +194,7 @@ def _foreseen(
     changes: Sequence[Change],
     wanted: State,
     live: State,
+    named: Collection[Key],
     address: Address,
     session: ManagementSession,
 ) -> tuple[Problem, ...]:
@@ -206,7 +211,7 @@ def _foreseen(
     return (
         *foreseen(changes, facts),
         *exceeded_queue_limits(changes, wanted, live),
-        *mass_change(changes, wanted, live, loaded.topology.rails.changed),
+        *mass_change(changes, wanted, live, loaded.topology.rails.changed, named),
     )
 
 

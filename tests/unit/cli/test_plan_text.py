@@ -54,7 +54,7 @@ def test_what_delayed_tasks_need_is_one_line_unless_asked_for() -> None:
 def test_a_deletion_says_what_goes() -> None:
     shown = lines(change("delete", queue(**{"x-max-length": 5}), None, "destructive", 1))
     assert shown[2] == "  - queue  low  classic, durable, x-max-length: 5"
-    assert shown[3] == "      destructive and data-loss: because (1 message, 1 consumer)"
+    assert shown[3] == "      destructive, disruptive, data-loss: because (1 message, 1 consumer)"
 
 
 def test_the_question_before_an_apply_names_what_is_more_than_safe() -> None:
@@ -63,7 +63,7 @@ def test_the_question_before_an_apply_names_what_is_more_than_safe() -> None:
         change("delete", queue(), None, "destructive", 1),
     )
     assert question_text(Plan("amqp://localhost", "rabbit@here", ("/",), changes)) == (
-        "\ndestructive and data-loss: delete queue low (1 message, 1 consumer)\nApply these 2 changes?"
+        "\ndestructive, disruptive, data-loss: delete queue low (1 message, 1 consumer)\nApply these 2 changes?"
     )
     assert question_text(Plan("amqp://localhost", "rabbit@here", ("/",), changes[:1])) == (
         "\nApply this change?"

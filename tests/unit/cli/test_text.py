@@ -73,7 +73,7 @@ amqp://localhost:5672  cluster rabbit@here  vhost /
   + binding   tasks -> high "high"
   + binding   tasks -> tasks "" {"x-match": "any"}
   - queue     legacy                                classic, durable
-      destructive and data-loss: its deletion was requested (1 message, 0 consumers)
+      destructive, data-loss: its deletion was requested (1 message, 0 consumers)
   ! exchange missing is `external` but does not exist in vhost `/`
       hint: declare it, or check its name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ...base.resources import Key, State, is_for_delays
 from .change import Change
@@ -12,7 +12,9 @@ from .problem import Problem
 _FEWEST = 10
 
 
-def mass_change(changes: Iterable[Change], wanted: State, live: State, percent: int) -> Iterator[Problem]:
+def mass_change(
+    changes: Iterable[Change], wanted: State, live: State, percent: int, named: Collection[Key] = ()
+) -> Iterator[Problem]:
     """The refusal of a plan that changes or deletes a larger share of the existing objects than the file permits.
 
     Parameters:
@@ -20,8 +22,11 @@ def mass_change(changes: Iterable[Change], wanted: State, live: State, percent: 
       wanted: The state declared in the file.
       live: The state of the broker.
       percent: The largest share without `--allow mass-change`.
+      named: Objects whose deletion was requested one by one, which do not count.
     """
-    changed = {change.key for change in changes if change.action not in ("create", "verify")}
+    changed = {change.key for change in changes if change.action not in ("create", "verify")}.difference(
+        named
+    )
     declared = {key for key, resource in wanted.items() if not resource.external and key in live}
     existing = {key for key in declared | changed if not _is_for_delays(key)}
     count = len(changed & existing)

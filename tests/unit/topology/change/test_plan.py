@@ -134,10 +134,10 @@ def test_differences_are_laid_out_by_name() -> None:
     ("counts", "risks", "traffic"),
     [
         ((0, 0, 0), ("destructive",), "0 messages, 0 consumers"),
-        ((0, 2, 0), ("destructive",), "0 messages, 2 consumers"),
+        ((0, 2, 0), ("destructive", "disruptive"), "0 messages, 2 consumers"),
         ((1, 0, 0), ("destructive", "data-loss"), "1 message, 0 consumers"),
         ((None, 0, 0), ("destructive", "data-loss"), "an unknown number of messages, 0 consumers"),
-        ((None, None, 0), ("destructive", "data-loss"), "messages and consumers unknown"),
+        ((None, None, 0), ("destructive", "disruptive", "data-loss"), "messages and consumers unknown"),
         (
             (0, 0, 3),
             ("destructive", "data-loss"),
@@ -150,7 +150,7 @@ def test_differences_are_laid_out_by_name() -> None:
         ),
     ],
 )
-def test_what_may_hold_messages_needs_consent_to_their_loss(
+def test_what_holds_messages_or_has_consumers_needs_consent_to_their_loss(
     counts: tuple[int | None, int | None, int | None], risks: tuple[str, ...], traffic: str
 ) -> None:
     for key in (HIGH.key, Key(Kind.VHOST, "", ("shop",))):

@@ -50,6 +50,12 @@ def test_what_others_have_on_the_broker_does_not_count() -> None:
     assert len(list(mass_change(changes, queues(6), live, 30))) == 1
 
 
+def test_deletions_that_were_requested_one_by_one_do_not_count() -> None:
+    changes = diff(queues(6), queues(10), delete=queues(10).keys() - queues(6).keys()).changes
+    assert len(list(mass_change(changes, queues(6), queues(10), 30))) == 1
+    assert list(mass_change(changes, queues(6), queues(10), 30, queues(10).keys() - queues(6).keys())) == []
+
+
 def test_queues_of_celerys_delays_do_not_count() -> None:
     delays = state(*(queue(f"celery_delayed_{number}") for number in range(28)))
     assert "4 of the 10" in refusals({**queues(6), **delays}, {**queues(10), **delays})[0]
