@@ -133,72 +133,111 @@ def plan_by_management(
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
+    seen = _observe(loaded, address, session, cluster, _vhosts_named(delete, selected, session))
+    wanted, live, vhost = seen.wanted, seen.live, next(iter(seen.bodies))
+    secrets = loaded.known_secrets(unnamed_headers(wanted, live))
+    with rewritten(secrets.hide):
+        deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, seen.unreadable, secrets)
+        guard_deletions(deletions, wanted, seen.used)
+    waiting, notes = not_started(wanted, live, run, vhost)
+    found = diff(_without(wanted, waiting), live, delete=deletions)
+    changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
+    later = _without(live, gone_with(deletions, live))
+    plan = Plan(
+        broker=str(address),
+        cluster=session.server.cluster_name,
+        vhosts=tuple(seen.bodies),
+        changes=counted_changes(changes, wanted, live, session),
+        problems=(*found.problems, *hidden, *_foreseen(seen, changes, deletions)),
+        notes=(*missing, *notes, *_notes(seen)),
+        leftovers=counted_leftovers(
+            leftover_keys(wanted, later, seen.bodies, seen.used), _harm(seen, later), session
+        ),
+        files=loaded.files,
+        policies=policy_effects(
+            wanted, live, {change.key for change in found.changes}, deletions, seen.version
+        ),
+        secrets=secrets,
+    )
+    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What a plan is made from.
+
+    Parameters:
+      loaded: The file.
+      address: The broker's address.
+      session: The session with the management API.
+      version: The broker's version.
+      bodies: The body of every vhost in the file; the first is that of the top level.
+      wanted: The state declared in the file.
+      live: The state of the broker.
+      unreadable: The kinds that the user may not read.
+      used: What the plan itself depends on.
+    """
+
+    loaded: Loaded
+    address: Address
+    session: ManagementSession
+    version: Version
+    bodies: Mapping[str, Body]
+    wanted: State
+    live: State
+    unreadable: frozenset[Kind]
+    used: frozenset[Key]
+
+
+def _observe(
+    loaded: Loaded,
+    address: Address,
+    session: ManagementSession,
+    cluster: str | None,
+    more_vhosts: Collection[str],
+) -> _Observed:
+    """Reads the broker, after checking that it is the right one and suitable."""
     server = session.server
     _guard(loaded, address, server, cluster)
     vhost, version = vhost_of(loaded, address), (server.version[0], server.version[1])
     wanted = desired_state(loaded.topology, vhost, version)
     bodies = loaded.topology.bodies(vhost)
     guard_reading(wanted, address.management.user, server.tags)
-    live, unreadable = session.observe(wanted, _vhosts_to_read(bodies, delete, selected, session))
+    live, unreadable = session.observe(wanted, {*bodies, *more_vhosts})
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(bodies, wanted, live)
-    secrets = loaded.known_secrets(unnamed_headers(wanted, live))
     used = in_use(address.management.user, bodies)
-    with rewritten(secrets.hide):
-        deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, unreadable, secrets)
-        guard_deletions(deletions, wanted, used)
-    waiting, notes = not_started(wanted, live, run, vhost)
-    found = diff(_without(wanted, waiting), live, delete=deletions)
-    changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
-    later = _without(live, gone_with(deletions, live))
-    harm = _harm(bodies, wanted, later, server)
-    plan = Plan(
-        broker=str(address),
-        cluster=server.cluster_name,
-        vhosts=tuple(bodies),
-        changes=counted_changes(changes, wanted, live, session),
-        problems=(
-            *found.problems,
-            *hidden,
-            *_foreseen(loaded, changes, wanted, live, deletions, address, session),
-        ),
-        notes=(*missing, *notes, *unreadable_notes(unreadable), *_notes(bodies, wanted, live, version)),
-        leftovers=counted_leftovers(leftover_keys(wanted, later, bodies, used), harm, session),
-        files=loaded.files,
-        policies=policy_effects(wanted, live, {change.key for change in found.changes}, deletions, version),
-        secrets=secrets,
-    )
-    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
+    return _Observed(loaded, address, session, version, bodies, wanted, live, unreadable, used)
 
 
 def _without(state: State, keys: Collection[Key]) -> State:
     return {key: resource for key, resource in state.items() if key not in keys} if keys else state
 
 
-def _notes(bodies: Mapping[str, Body], wanted: State, live: State, version: Version) -> Iterator[str]:
-    yield from uncertain_policies(wanted, live, version)
-    yield from order_notes(bodies, live)
+def _notes(seen: _Observed) -> Iterator[str]:
+    yield from unreadable_notes(seen.unreadable)
+    yield from uncertain_policies(seen.wanted, seen.live, seen.version)
+    yield from order_notes(seen.bodies, seen.live)
 
 
-def _harm(bodies: Mapping[str, Body], wanted: State, live: State, server: ServerInfo) -> dict[Key, str]:
+def _harm(seen: _Observed, later: State) -> dict[Key, str]:
     """What objects that the file does not name do to its tasks and queues."""
     return {
-        **copying_bindings(bodies, wanted, live),
-        **draining_shovels(wanted, live, server.amqp_ports),
-        **overriding_policies(wanted, live, (server.version[0], server.version[1])),
+        **copying_bindings(seen.bodies, seen.wanted, later),
+        **draining_shovels(seen.wanted, later, seen.session.server.amqp_ports),
+        **overriding_policies(seen.wanted, later, seen.version),
     }
 
 
-def _foreseen(
-    loaded: Loaded,
-    changes: Sequence[Change],
-    wanted: State,
-    live: State,
-    named: Collection[Key],
-    address: Address,
-    session: ManagementSession,
-) -> tuple[Problem, ...]:
-    server = session.server
+def _foreseen(seen: _Observed, changes: Sequence[Change], named: Collection[Key]) -> tuple[Problem, ...]:
+    """What prevents the plan from being applied.
+
+    Parameters:
+      seen: What the plan is made from.
+      changes: The plan's changes.
+      named: Objects whose deletion was requested one by one.
+    """
+    server, address = seen.session.server, seen.address
     declares = any(change.key.kind in AMQP_KINDS and change.action == "create" for change in changes)
     facts = Facts(
         version=server.version,
@@ -206,12 +245,12 @@ def _foreseen(
         tags=server.tags,
         plugins=server.plugins,
         declarer=address.user,
-        permissions=session.permissions() if declares else None,
+        permissions=seen.session.permissions() if declares else None,
     )
     return (
         *foreseen(changes, facts),
-        *exceeded_queue_limits(changes, wanted, live),
-        *mass_change(changes, wanted, live, loaded.topology.rails.changed, named),
+        *exceeded_queue_limits(changes, seen.wanted, seen.live),
+        *mass_change(changes, seen.wanted, seen.live, seen.loaded.topology.rails.changed, named),
     )
 
 
@@ -234,17 +273,15 @@ def _require_vhost(vhost: Key, known: State, address: Address) -> None:
         )
 
 
-def _vhosts_to_read(
-    vhosts: Collection[str], delete: Collection[Key], selected: Collection[str], session: ManagementSession
-) -> set[str]:
-    """The vhosts that the file covers, and those of the objects to delete."""
+def _vhosts_named(delete: Collection[Key], selected: Collection[str], session: ManagementSession) -> set[str]:
+    """The vhosts of the objects to delete."""
     named = [text for text in selected if "@" in text]
     others = (
         {name for name in session.vhosts() if any(text.endswith(f"@{name}") for text in named)}
         if named
         else ()
     )
-    return {*vhosts, *others, *(key.vhost for key in delete if key.vhost)}
+    return {*others, *(key.vhost for key in delete if key.vhost)}
 
 
 @_without_secrets
