@@ -3,14 +3,61 @@
 from __future__ import annotations
 
 from functools import partial
+from struct import pack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amqp import spec
 from amqp.exceptions import ResourceLocked
+from amqp.serialization import dumps
 from kombu.transport import pyamqp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+#: The methods of which a worker sends many, and that have no content.
+_COLLECTED = frozenset((spec.Basic.Get, spec.Basic.Ack, spec.Basic.Nack))
+
+
+class Outbox:
+    """Collects what the channels of a connection send, so that one write to its socket sends it all.
+
+    Parameters:
+      hub: Celery's event loop, which sends it before it waits; None in green pools, where nothing is collected.
+      connection: The connection of py-amqp.
+    """
+
+    def __init__(self, hub: Any, connection: Any) -> None:
+        self._hub, self._connection = hub, connection
+        self._frames: list[bytes] = []
+        #: Whether it collects.
+        self.is_open = False
+
+    def open(self) -> None:
+        """Starts to collect."""
+        if self._hub is not None:
+            self.is_open = True
+            self._hub.on_tick.add(self.send)
+
+    def close(self) -> None:
+        """Collects no more, and sends what it has."""
+        if self.is_open:
+            self.is_open = False
+            self._hub.on_tick.discard(self.send)
+            self.send()
+
+    def add(self, frame: bytes) -> None:
+        """Adds a frame."""
+        self._frames.append(frame)
+
+    def send(self) -> None:
+        """Sends what it has."""
+        if self._frames:
+            frames, self._frames = self._frames, []
+            self._connection.transport.write(b"".join(frames))
+            self._connection.bytes_sent += (
+                1  # as py-amqp counts, which sends a heartbeat if nothing else was sent
+            )
 
 
 class Listener(Protocol):
@@ -43,11 +90,12 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
       connection: The connection of py-amqp.
       listener: Gets the answers.
       worker: Whose tasks it fetches.
+      outbox: That of the connection.
     """
 
-    def __init__(self, connection: Any, listener: Listener, worker: Any) -> None:
+    def __init__(self, connection: Any, listener: Listener, worker: Any, outbox: Outbox) -> None:
         super().__init__(connection)
-        self._listener, self.worker = listener, worker
+        self._listener, self.worker, self._outbox = listener, worker, outbox
         #: The methods that have no answer: which one, its consumer tag if any, and the queue.
         self._asked: list[tuple[Any, str, str]] = []
         self._looks = 0  # without an answer
@@ -59,6 +107,16 @@ class AsynchronousChannel(pyamqp.Channel):  # type: ignore[misc]
             spec.Basic.CancelOk: partial(self._answered, spec.Basic.Cancel),
         }
         self._callbacks.update(handlers)
+
+    def send_method(self, sig: Any, format: Any = None, args: Any = None, *more: Any, **options: Any) -> Any:
+        """Sends a method: with others, or after those that were collected."""
+        if sig in _COLLECTED and self.connection is not None and self._outbox.is_open:
+            payload = dumps(format, args)
+            frame = pack(">BHIHH", 1, self.channel_id, len(payload) + 4, *sig)
+            self._outbox.add(b"%b%b\xce" % (frame, payload))
+            return None
+        self._outbox.send()
+        return super().send_method(sig, format, args, *more, **options)
 
     def get(self, queue: str) -> None:
         """Asks for a message."""

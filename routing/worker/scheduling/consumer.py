@@ -17,7 +17,7 @@ from kombu.utils.text import version_string_as_tuple
 
 from ...published import PublicationTimes
 from . import kept
-from .channel import AsynchronousChannel
+from .channel import AsynchronousChannel, Outbox
 from .order import Order
 from .parts import Returns
 from .scheduler import Scheduler
@@ -79,6 +79,7 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._published = PublicationTimes()
         self._calls: deque[tuple[Callable[[Scheduler], None], Callable[[], None] | None]] = deque()
         self._calling = False
+        self._outbox = Outbox(None, None)
         self._channels: list[AsynchronousChannel] = []
         self._next_channel, self._next_tag = count(), count()
         self._tags: dict[str, str] = {}  # of the consumers, by queue
@@ -111,12 +112,14 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
     def _open(self) -> None:
         worker = self._worker
+        self._outbox = outbox = Outbox(worker.hub, worker.connection.connection)
         self._channels = [
-            AsynchronousChannel(worker.connection.connection, self, worker) for _ in range(_CHANNELS)
+            AsynchronousChannel(worker.connection.connection, self, worker, outbox) for _ in range(_CHANNELS)
         ]
         for channel in self._channels:
             channel.open()
             channel.basic_qos(0, 1, False)
+        self._outbox.open()
         self._scheduler = Scheduler(self, self._slots, time.monotonic, self._wake_at)
         self._wakeup.open()
         worker.pool.on_task_end = self._wakeup.task_ended
@@ -130,8 +133,11 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
         self._worker.pool.on_task_end = None
         self._worker.timer.cancel(self._looks)
         self._wakeup.close()
-        scheduler.close()
-        self._make_calls()
+        try:
+            scheduler.close()
+            self._make_calls()
+        finally:
+            self._outbox.close()
         end = time.monotonic() + _LAST_ANSWERS
         while (
             self._worker.connection

@@ -21,7 +21,7 @@ class Channel:
 
     unanswered = False
 
-    def __init__(self, connection: Any, listener: Any, worker: Any) -> None:
+    def __init__(self, connection: Any, listener: Any, worker: Any, outbox: Any = None) -> None:
         self.worker = worker
         self.sent: list[tuple[Any, ...]] = []
 
