@@ -61,7 +61,7 @@ USERS = {
         "routing.task_routes.",
         "routing.worker.",
     ),
-    "pika": ("topology.broker.amqp.",),
+    "pika": ("topology.broker.amqp.", "topology.broker.transfer.pump"),
     "pydantic": ("topology.model.", "topology.file.load", "topology.file.validation"),
     "pydantic_core": (
         "topology.model.",
@@ -104,6 +104,7 @@ LAYERS = (
     "topology.broker.definitions",
     "topology.broker.amqp",
     "topology.broker.management",
+    "topology.broker.transfer",
     "topology.broker",
     "topology.broker.sandbox",
     "topology.change.safety",

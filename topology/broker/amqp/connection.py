@@ -138,7 +138,7 @@ class Amqp:
                 if isinstance(error, exceptions.ConnectionClosedByBroker) and error.reply_code != 320:
                     raise refusal(error.reply_code, error.reply_text, what, secrets) from None
                 if last:
-                    raise _unreachable(self._address, error) from None
+                    raise connection_lost(self._address, error) from None
         raise AssertionError("the last attempt returns or raises")
 
     def _opened(self) -> BlockingChannel:
@@ -223,7 +223,8 @@ def encoding_failure(error: BaseException, what: str) -> Rejected:
     return Unsendable(f"cannot {what}", "an argument has a value that cannot be sent over AMQP")
 
 
-def _unreachable(address: Address, error: BaseException) -> Unreachable:
+def connection_lost(address: Address, error: BaseException) -> Unreachable:
+    """The error for a connection that broke, with the broker's reason if it sent one."""
     reason = f": {tidy_reason(error.reply_text)}" if isinstance(error, exceptions.ConnectionClosed) else ""
     return Unreachable(
         f"the connection to {address} was lost{reason}", "run the command again once the broker is back"
