@@ -71,7 +71,7 @@ def command(
             files = tuple(Path(name) for name in saved.files)
         if "via" not in typed:
             options["via"] = saved.via
-    delete, started = (saved.deletions, saved.started) if saved else ((), ())
+    delete, started = (saved.requested, saved.started) if saved else ((), ())
     with make_plan(console, files, options, delete=delete, run=started) as planned:
         if saved is not None:
             _refuse_if_stale(console, saved, planned.plan)

@@ -157,9 +157,10 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
     title = title_text(key, several)
     padding = " " * (width - display_width(title))
     lines = [f"{mark} {kind_text(key):{kinds}}  {title}{padding}  {details}".rstrip()]
-    if change.risk != "safe":
+    if change.risk != "safe" or change.action == "delete":
         counts = f" ({change.traffic})" if change.traffic else ""
-        lines.append(f"      {click.style(', '.join(change.risks), fg='red')}: {change.reason}{counts}")
+        risks = click.style(", ".join(change.risks), fg="red") if change.risks else change.risk
+        lines.append(f"      {risks}: {printable(change.reason)}{counts}")
     return lines
 
 

@@ -89,7 +89,7 @@ class MemoryBroker:
         if if_empty and found.messages:
             raise Refused(f"cannot delete {key}: it holds messages")
         del self.state[key]
-        for other in [other for other in self.state if key in _ends(other)]:
+        for other in [other for other in list(self.state) if key in _ends(other)]:
             del self.state[other]
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any, Literal
 
 from ..base.progress import Progress
 from ..base.resources import Key, Kind, Resource
 from ..broker.amqp.pipeline import Failure
 from ..broker.session import AMQP_KINDS
+from ..delivery.network import PREDICTABLE
 from ..errors import BrokerError, Refused, RoutectlError, Unreachable, rewritten
 from .diff import diff
 from .plan import Change
@@ -164,8 +166,13 @@ class _Run:
             self._errors.update({failure.resource.key: failure.error for failure in failures})
 
     def _replace(self, changes: Sequence[Change]) -> None:
-        dropped = set(self._planned.plan.deletions)
+        deleted = [change for change in self._planned.plan.changes if change.action == "delete"]
         for done, change in enumerate(changes, 1):
+            # A binding that leaves the file carries messages until others do; a new type may refuse its key.
+            refuses = (
+                change.key.kind is Kind.EXCHANGE and change.resource.properties["type"] not in PREDICTABLE
+            )
+            dropped = {other.key for other in deleted if other.requested or refuses}
             try:
                 self._session.replace(change.resource, dropped)
             except Unreachable:
@@ -182,14 +189,30 @@ class _Run:
         return missing
 
     def _delete(self, changes: Sequence[Change]) -> None:
-        for done, change in enumerate(changes, 1):
-            try:
-                self._session.delete(change.resource, if_empty=not self._allow_data_loss)
-            except Unreachable:
-                raise
-            except (BrokerError, Refused) as error:
-                self._errors[change.key] = error
-            self._progress("deletions", done, len(changes))
+        incomplete = {
+            key.vhost for key in self._errors.keys() | self._skipped.keys() if key.kind in AMQP_KINDS
+        }
+        todo = []
+        for change in changes:
+            if change.key.vhost in incomplete and not change.requested:
+                self._skipped[change.key] = "something that the file adds to the vhost could not be created"
+            else:
+                todo.append(change)
+        done = 0
+        for kind, group in groupby(todo, key=lambda change: change.key.kind):
+            # Bindings are many, and independent of each other.
+            with ThreadPoolExecutor(_THREADS if kind is Kind.BINDING else 1) as executor:
+                for _ in executor.map(self._delete_one, group):
+                    done += 1
+                    self._progress("deletions", done, len(todo))
+
+    def _delete_one(self, change: Change) -> None:
+        try:
+            self._session.delete(change.resource, if_empty=not self._allow_data_loss)
+        except Unreachable:
+            raise
+        except (BrokerError, Refused) as error:
+            self._errors[change.key] = error
 
     def verify(self) -> None:
         """Reads the state again, and retries changes that are missing without an error, to get the broker's reason."""

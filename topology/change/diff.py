@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ..base.resources import (
@@ -18,10 +19,13 @@ from ..base.resources import (
 )
 from ..base.secret import Secret, password_matches
 from .concealment import KNOWN_ARGUMENTS, concealed
-from .plan import Change, equal
+from .leftovers.removals import Removal
+from .plan import REQUESTED, Change, equal
 from .safety.problem import Problem
 
 _VERIFY = "AMQP does not show it: declaring it again changes nothing unless it is missing"
+
+_REQUESTED = Removal("destructive", REQUESTED)
 
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
@@ -39,13 +43,20 @@ class Difference:
     problems: tuple[Problem, ...]
 
 
-def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Difference:
+def diff(
+    desired: State,
+    live: State,
+    *,
+    delete: Collection[Key] = (),
+    removals: Mapping[Key, Removal] = MappingProxyType({}),
+) -> Difference:
     """The changes that turn the live into the desired state.
 
     Parameters:
       desired: The state declared in the file.
       live: The state of the broker.
-      delete: Objects to delete; other objects are never deleted.
+      delete: Objects to delete because the command line names them.
+      removals: Bindings to delete because the file lacks them. Nothing else is deleted.
     """
     changes, problems = [], []
     for key, wanted in desired.items():
@@ -61,7 +72,8 @@ def diff(desired: State, live: State, *, delete: Collection[Key] = ()) -> Differ
         elif not equal(wanted.properties, _compared(wanted, found)):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
-    deletions = [_deletion(live[key]) for key in delete if key in live]
+    deletions = [_deletion(live[key]) for key in delete if key in live and key not in removals]
+    deletions += [_deletion(live[key], removal) for key, removal in removals.items()]
     deletions.sort(key=lambda change: KIND_ORDER[change.key.kind], reverse=True)
     return Difference((*changes, *deletions), tuple(problems))
 
@@ -126,8 +138,7 @@ def _without_foreign_arguments(wanted: Resource, found: Resource) -> Mapping[str
     return {**found.properties, "arguments": arguments}
 
 
-def _deletion(found: Resource) -> Change:
-    reason = "its deletion was requested"
+def _deletion(found: Resource, removal: Removal = _REQUESTED) -> Change:
     counts = found.messages, found.consumers
     before = concealed(found, found.properties, None)
-    return Change("delete", found.key, before, None, "destructive", reason, *counts)
+    return Change("delete", found.key, before, None, removal.risk, removal.reason, *counts)

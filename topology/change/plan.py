@@ -24,6 +24,9 @@ Via = Literal["management", "amqp"]
 
 FORMAT_VERSION = 1
 
+#: The reason of a deletion that the command line asks for.
+REQUESTED = "its deletion was requested"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -73,6 +76,11 @@ class Change:
         if messages != 0 or self.delayed != 0:
             found.append("data-loss")
         return tuple(found)
+
+    @property
+    def requested(self) -> bool:
+        """Whether it is a deletion that the command line asks for."""
+        return self.action == "delete" and self.reason == REQUESTED
 
     @property
     def traffic(self) -> str:
@@ -241,9 +249,9 @@ class Plan:
         return tuple(self_deleting(created))
 
     @property
-    def deletions(self) -> tuple[Key, ...]:
-        """The objects that the plan deletes."""
-        return tuple(change.key for change in self.changes if change.action == "delete")
+    def requested(self) -> tuple[Key, ...]:
+        """The objects whose deletion the command line asks for."""
+        return tuple(change.key for change in self.changes if change.requested)
 
     def name_of(self, key: Key) -> str:
         """An object's display name, with its vhost if the plan covers several."""

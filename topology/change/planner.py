@@ -21,9 +21,11 @@ from .counts import counted_changes, counted_leftovers
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
+from .leftovers.bindings import removed_bindings, vanishing_exchanges
 from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
+from .leftovers.removals import removals
 from .orders import order_notes
 from .plan import Change, Plan
 from .safety.down import bound_queues, hidden_bindings
@@ -140,26 +142,24 @@ def plan_by_management(
         deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, seen.unreadable, secrets)
         guard_deletions(deletions, wanted, seen.used)
     waiting, notes = not_started(wanted, live, run, vhost)
-    found = diff(_without(wanted, waiting), live, delete=deletions)
-    changes, hidden = hidden_bindings(found.changes, session.down(bound_queues(found.changes, live)))
-    later = _without(live, gone_with(deletions, live))
+    changes, problems = _compared(seen, _without(wanted, waiting), deletions)
+    deleted = tuple(change.key for change in changes if change.action == "delete")
+    later = _without(live, gone_with(deleted, live))
     plan = Plan(
         broker=str(address),
         cluster=session.server.cluster_name,
         vhosts=tuple(seen.bodies),
         changes=counted_changes(changes, wanted, live, session),
-        problems=(*found.problems, *hidden, *_foreseen(seen, changes, deletions)),
+        problems=(*problems, *_foreseen(seen, changes, deletions)),
         notes=(*missing, *notes, *_notes(seen)),
         leftovers=counted_leftovers(
             leftover_keys(wanted, later, seen.bodies, seen.used), _harm(seen, later), session
         ),
         files=loaded.files,
-        policies=policy_effects(
-            wanted, live, {change.key for change in found.changes}, deletions, seen.version
-        ),
+        policies=policy_effects(wanted, live, {change.key for change in changes}, deleted, seen.version),
         secrets=secrets,
     )
-    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deletions)
+    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deleted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,17 @@ def _observe(
     wanted = unlimited_by_policy(bodies, wanted, live)
     used = in_use(address.management.user, bodies)
     return _Observed(loaded, address, session, version, bodies, wanted, live, unreadable, used)
+
+
+def _compared(
+    seen: _Observed, wanted: State, delete: Collection[Key]
+) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
+    """The changes, without bindings that are only hidden, and the problems."""
+    live = seen.live
+    removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live))
+    found = diff(wanted, live, delete=delete, removals=removed)
+    changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
+    return changes, (*found.problems, *hidden, *vanishing_exchanges(removed, wanted, live))
 
 
 def _without(state: State, keys: Collection[Key]) -> State:

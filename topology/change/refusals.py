@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..base.resources import Kind
 from .delivery_limits import policy_instead
+from .leftovers.bindings import keep_binding
 from .plan import Change
 from .planner import Planned
 from .safety.problem import Problem
@@ -33,8 +34,10 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
                 message = f"{what} must be replaced to change {_names(change)}{_counts(change)}"
                 found.append(Problem(message, hint, change.key, () if _is_in_use(change) else missing))
         elif change.action == "delete" and missing:
-            message = f"{what} would be deleted{_WHEN_DELETED.get(change.key.kind, '')}{_counts(change)}"
-            found.append(Problem(message, f"allow it with `{_options(missing)}`", change.key, missing))
+            effect = _WHEN_DELETED.get(change.key.kind, "") if change.requested else f": {change.reason}"
+            message = f"{what} would be deleted{effect}{_counts(change)}"
+            keep = "" if change.requested else f"{keep_binding(change.key)}, or "
+            found.append(Problem(message, f"{keep}allow it with `{_options(missing)}`", change.key, missing))
     return found
 
 

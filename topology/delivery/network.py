@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..base.resources import BUILT_IN_EXCHANGES, Kind, binding_arguments
+from ..base.resources import BUILT_IN_EXCHANGES, Kind, binding_arguments, binding_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..base.resources import State
+    from ..base.resources import Key, State
     from ..model import Body, Exchange, Queue
 
 #: The most words `#` in a key of a topic exchange, from RabbitMQ 4.3.5 on.
@@ -42,6 +42,12 @@ class Link(NamedTuple):
     to_queue: bool
     key: str = ""
     arguments: Mapping[str, Any] = {}
+
+    def identity(self, vhost: str) -> Key:
+        """The identity of the binding in a vhost."""
+        return binding_key(
+            vhost, self.source, self.destination, self.key, self.arguments, to_exchange=not self.to_queue
+        )
 
 
 class Network:
@@ -80,9 +86,15 @@ class Network:
         return cls(kinds, body.queues, links(body), alternates)
 
     @classmethod
-    def of_state(cls, state: State, vhost: str) -> Network:
-        """The network of a vhost on the broker."""
-        kinds, alternates, queues, bindings = {}, {}, [], []
+    def of_state(cls, state: State, vhost: str, *, alternates: bool = True) -> Network:
+        """The network of a vhost on the broker.
+
+        Parameters:
+          state: The state of the broker.
+          vhost: The vhost.
+          alternates: Whether what an exchange cannot route goes to its alternate exchange.
+        """
+        kinds, alternate_of, queues, bindings = {}, {}, [], []
         for key, found in state.items():
             if key.vhost != vhost:
                 continue
@@ -91,7 +103,7 @@ class Network:
                     arguments = found.properties["arguments"]
                     kinds[key.name[0]] = routed_as(found.properties["type"], arguments)
                     if alternate := arguments.get("alternate-exchange"):
-                        alternates[key.name[0]] = str(alternate)
+                        alternate_of[key.name[0]] = str(alternate)
                 case Kind.QUEUE:
                     queues.append(key.name[0])
                 case Kind.BINDING:
@@ -99,11 +111,15 @@ class Network:
                     bindings.append(
                         Link(source, destination, kind == "queue", routing_key, binding_arguments(key))
                     )
-        return cls(kinds, queues, bindings, alternates)
+        return cls(kinds, queues, bindings, alternate_of if alternates else None)
 
     def add(self, link: Link) -> None:
         """Adds a binding."""
         self._links[link.source].add(link)
+
+    def wildcards(self) -> set[str]:
+        """The binding keys with wildcards."""
+        return {key for links in self._links.values() for key in links.by_key if is_wildcard(key)}
 
     def deliver(self, exchange: str, key: str, headers: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The queues that a message published to `exchange` with `key` may reach."""

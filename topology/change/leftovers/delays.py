@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from ...base.resources import Key, Kind, State, exchange_key, queue_key
+from ...base.resources import Key, Kind, State, binding_ends, exchange_key, queue_key
 from ...delivery.delayed import DELIVERY, LEVELS
 from ...delivery.network import Network
 
@@ -28,17 +28,33 @@ def delayed_tasks_lost(affected: Collection[Key], desired: State, live: State) -
 def _lost(affected: Collection[Key], vhost: str, state: State) -> set[Key]:
     network = Network.of_state(state, vhost)
     keys = list(_arriving(state, vhost))
-    lost: set[Key] = set()
+    lost = _lost_bindings({key for key in affected if key.kind is Kind.BINDING}, vhost, state, network, keys)
     for deleted in affected:
         if deleted.kind is Kind.QUEUE:
             reached = frozenset().union(*(network.deliver(DELIVERY, key) for key in keys))
             if deleted in {queue_key(vhost, name) for name in reached}:
                 lost.add(deleted)
-        elif deleted.kind in (Kind.EXCHANGE, Kind.BINDING):
+        elif deleted.kind is Kind.EXCHANGE:
             rest = Network.of_state(_without(state, deleted), vhost)
             if any(network.deliver(DELIVERY, key) and not rest.deliver(DELIVERY, key) for key in keys):
                 lost.add(deleted)
     return lost
+
+
+def _lost_bindings(
+    bindings: Collection[Key], vhost: str, state: State, network: Network, keys: Iterable[str]
+) -> set[Key]:
+    """The bindings among those that are deleted together by which tasks arrive that the others do not deliver."""
+    if not bindings:
+        return set()
+    rest = Network.of_state({key: item for key, item in state.items() if key not in bindings}, vhost)
+    passed = {
+        link.identity(vhost)
+        for key in keys
+        if network.deliver(DELIVERY, key) and not rest.deliver(DELIVERY, key)
+        for link in network.flow(DELIVERY, key)
+    }
+    return passed & set(bindings)
 
 
 def _arriving(state: State, vhost: str) -> Iterator[str]:
@@ -49,15 +65,9 @@ def _arriving(state: State, vhost: str) -> Iterator[str]:
 
 
 def _without(state: State, deleted: Key) -> State:
-    """The state without an exchange and its bindings, or without a binding."""
+    """The state without an exchange and its bindings."""
     return {
         key: item
         for key, item in state.items()
-        if key != deleted
-        and not (
-            key.kind is Kind.BINDING
-            and deleted.kind is Kind.EXCHANGE
-            and key.vhost == deleted.vhost
-            and (key.name[0] == deleted.name[0] or key.name[1:3] == ("exchange", deleted.name[0]))
-        )
+        if key != deleted and not (key.kind is Kind.BINDING and deleted in binding_ends(key))
     }
