@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from celery import Celery
 
+from ..proxy import Proxy
 from .conftest import CELERY, QUICK, Project, WorkerProcess, publisher, until, until_it_hears
 
 FILE = """
@@ -36,9 +37,17 @@ def pool(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def worker(project: Project, pool: str) -> Iterator[WorkerProcess]:
+def network(project: Project) -> Iterator[Proxy]:
+    """Between the worker and the broker."""
+    proxy = Proxy(project.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def worker(project: Project, network: Proxy, pool: str) -> Iterator[WorkerProcess]:
     project.provision()
-    with project.worker("--profile", "high", "-P", pool, *QUICK) as started:
+    with replace(project, url=network.url).worker("--profile", "high", "-P", pool, *QUICK) as started:
         yield started
 
 
@@ -63,19 +72,11 @@ def taken(app: Celery, worker: WorkerProcess) -> set[str]:
     return {queue["name"] for queue in found[worker.node]}
 
 
-def lose_connection(project: Project, queue: str) -> None:
-    """Has the broker close the connection by which a queue is consumed, and waits for the worker's next one."""
-
-    def consumed() -> dict[str, str]:
-        return {
-            each["queue"]["name"]: each["channel_details"]["connection_name"]
-            for each in project.management.get(f"consumers/{project.path}")
-            if each["channel_details"]
-        }
-
-    lost = until(lambda: consumed().get(queue))
-    project.management.delete(f"connections/{quote(lost, safe='')}")
-    until(lambda: consumed().get("high", lost) != lost)
+def lose_connection(network: Proxy, worker: WorkerProcess) -> None:
+    """Cuts the worker's connections, and waits for its next one."""
+    before = len(worker.text)
+    network.cut()
+    until(lambda: "Connected to " in worker.text[before:])
 
 
 def test_a_queue_of_the_file_is_taken_and_left(app: Celery, worker: WorkerProcess) -> None:
@@ -87,13 +88,13 @@ def test_a_queue_of_the_file_is_taken_and_left(app: Celery, worker: WorkerProces
 
 
 def test_a_queue_is_taken_and_left_also_after_the_connection_was_lost(
-    app: Celery, project: Project, worker: WorkerProcess
+    app: Celery, network: Proxy, worker: WorkerProcess
 ) -> None:
     tell(app, worker, "add_consumer", "low")
-    lose_connection(project, "low")
+    lose_connection(network, worker)
     assert app.send_task("low:resize").get(timeout=60)[2] == "low"
     tell(app, worker, "cancel_consumer", "low")
-    lose_connection(project, "high")
+    lose_connection(network, worker)
     until(lambda: taken(app, worker) == {"high"})
 
 
@@ -211,19 +212,14 @@ def test_a_queue_that_is_recreated_with_another_type_is_consumed_again(
 
 
 def test_a_worker_at_a_connection_limit_waits_for_its_end(
-    app: Celery, project: Project, worker: WorkerProcess
+    app: Celery, project: Project, network: Proxy, worker: WorkerProcess
 ) -> None:
     refused = re.compile(r"\[\S+ (\d+):(\d+):(\d+),.*Cannot connect .*limit")
     limit = f"vhost-limits/{project.path}/max-connections"
-
-    def refusals() -> list[tuple[str, ...]]:
-        for each in project.management.get(f"vhosts/{project.path}/connections"):  # listed after some seconds
-            project.management.request("DELETE", f"connections/{quote(each['name'], safe='')}")
-        return refused.findall(worker.text)
-
     project.management.put(limit, {"value": 0})
     try:
-        times = until(lambda: len(found := refusals()) > 2 and found)
+        network.cut()
+        times = until(lambda: len(found := refused.findall(worker.text)) > 2 and found)
     finally:
         project.management.delete(limit)
     hours, minutes, seconds = (int(last) - int(first) for first, last in zip(times[0], times[2], strict=True))
