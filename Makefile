@@ -25,6 +25,8 @@ RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/l
 TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_max_wait.py
 # Workers with an order, of which something dies under load.
 KILLS := tests/workers/scheduling/test_kills.py
+# Two applies at once, among others.
+LOCK := tests/live/test_apply_lock.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
@@ -50,7 +52,7 @@ help: ## list the targets and variables
 	@echo '  JOBS      test processes                                  [$(JOBS)]'
 	@echo '  VERSIONS  RabbitMQ versions of `make matrix` and `proof`  [$(VERSIONS)]'
 	@echo '  CASES     random cases for each test of `make proof`      [$(CASES)]'
-	@echo '  ROUNDS    faults for each pool in `make proof`            [$(ROUNDS)]'
+	@echo '  ROUNDS    faults and pairs of applies of `make proof`          [$(ROUNDS)]'
 	@echo '  PYTHONS   Python versions of `make pythons`               [$(PYTHONS)]'
 	@echo '  BROKER    AMQP URL of a running broker to test against    [$(BROKER)]'
 	@echo '  ARGS      extra arguments, passed through                 [$(ARGS)]'
@@ -91,7 +93,7 @@ proof: $(STAMP) ## random cases in numbers: a million patterns, files on each Ra
 			|| failed="$$failed $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest $(TRACES) $(ARGS) \
 			|| failed="$$failed $$version"; \
-		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest $(KILLS) $(ARGS) \
+		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest $(KILLS) $(LOCK) $(ARGS) \
 			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 	@$(MAKE) celery ARGS=

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from .console import Console
-from .options import broker_options, file_option, output_options
+from .options import broker_options, file_option, lock_option, output_options
 from .plan import planning_options
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _RERUN = "hint: fix the cause and rerun: apply resumes"
     type=click.Choice(["disruptive", "destructive", "data-loss", "mass-change"]),
     help="Accept a risk that the plan names; repeatable.",
 )
+@lock_option
 @output_options()
 def command(
     console: Console,
@@ -50,18 +51,19 @@ def command(
     plan_file: Path | None,
     yes: bool,
     allow: tuple[str, ...],
+    lock_timeout: float,
     **options: Any,
 ) -> int:
     """Applies the file to the broker.
 
     Shows the plan, asks for confirmation, applies it, reads the state back and compares. A plan that contains a change
     that is not allowed is refused as a whole, before anything is written. A saved plan (PLAN.JSON) is refused if the
-    file or the broker has changed since.
+    file or the broker has changed since. Applies of the same stack (`name:` in the file) wait for each other.
     """
     # Imported here so that `--help` answers at once.
     from ..topology.change.apply import apply
     from ..topology.errors import BrokerError
-    from .planning import make_plan, read_plan, show_plan
+    from .planning import make_locked_plan, read_plan, show_plan
     from .text import report_text
 
     saved = read_plan(plan_file) if plan_file is not None else None
@@ -72,7 +74,10 @@ def command(
         if "via" not in typed:
             options["via"] = saved.via
     delete, started = (saved.requested, saved.started) if saved else ((), ())
-    with make_plan(console, files, options, delete=delete, run=started) as planned:
+    with make_locked_plan(
+        console, files, options, delete=delete, run=started, timeout=lock_timeout
+    ) as locked:
+        planned = locked.planned
         if saved is not None:
             _refuse_if_stale(console, saved, planned.plan)
         plan = planned.plan
@@ -86,6 +91,7 @@ def command(
             console.say("nothing was changed")
             return 1
         try:
+            locked.begin()
             with console.progress() as progress:
                 report = apply(planned, progress, allow=allow)
         except BrokerError as error:

@@ -93,6 +93,34 @@ broker_options = option_group(
 )
 
 
+class Duration(click.ParamType):
+    """A duration such as `30s` or `5m`, as seconds; `0` needs no unit."""
+
+    name = "duration"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        """The duration in seconds."""
+        # Imported here so that `--help` answers at once.
+        from ..topology.base.duration import parse_duration
+
+        try:
+            return parse_duration("0s" if value == "0" else str(value)) / 1000
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
+
+
+#: `--lock-timeout`, of commands that apply.
+lock_option = click.option(
+    "--lock-timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    envvar="ROUTECTL_LOCK_TIMEOUT",
+    show_envvar=True,
+    help="How long to wait while another apply of the same stack is running; 0 refuses at once.",
+)
+
+
 def output_options(*formats: str) -> Callable[[Command], Command]:
     """`--format`, `--color`, `-q`, `-v` and `--debug`, which configure the console that the command gets.
 

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.core import ParameterSource
 
 from ..topology.base.known_secrets import KnownSecrets
 from ..topology.base.redaction import mask_urls
-from ..topology.base.resources import Key
+from ..topology.base.resources import Key, Kind, lock_key
 from ..topology.base.selectors import selector
+from ..topology.broker.amqp.lock import ApplyLock
 from ..topology.broker.session import AmqpSession, ManagementSession
-from ..topology.change.plan import Permit, Plan
+from ..topology.change.plan import Permit, Plan, stale_reasons
 from ..topology.change.planner import Planned, plan_by_amqp, plan_by_management, vhost_of
 from ..topology.change.refusals import refusals
-from ..topology.errors import UsageError
+from ..topology.change.safety.problem import refusal
+from ..topology.errors import BrokerError, Unreachable, UsageError
 from .console import Console
 from .files import write_file
 from .options import address_of, load_files
 from .text import plan_text
+
+if TYPE_CHECKING:
+    from ..topology.broker.address import Address
+    from ..topology.file.load import Loaded
 
 #: The options that a saved plan does not contain.
 _REPEATED = frozenset(
@@ -54,6 +62,103 @@ def make_plan(
       FileError: The file has mistakes; the broker was not contacted.
       BrokerError: The broker cannot be read.
     """
+    with _planner(console, files, options, delete, run) as planner:
+        yield planner.plan()
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPlan:
+    """A plan that was made under the lock of its stack.
+
+    Parameters:
+      planned: The plan.
+      lock: The lock.
+      again: Makes the plan once more.
+    """
+
+    planned: Planned
+    lock: ApplyLock
+    again: Callable[[], Planned]
+
+    def begin(self) -> None:
+        """Takes the lock in a vhost that the plan creates, and releases one that its queues leave no room for.
+
+        Raises:
+          Refused: another apply holds the lock, or had it in the meantime and changed what the plan would do.
+        """
+        plan = self.planned.plan
+        if plan.vhost in self.planned.full:
+            self.lock.give_up(f"`max_queues` of vhost `{plan.vhost}` leaves no room for its queue")
+        elif self.lock.lacks_vhost:
+            self._lock_new_vhost(plan)
+
+    def _lock_new_vhost(self, plan: Plan) -> None:
+        key = Key(Kind.VHOST, "", (plan.vhost,))
+        for change in plan.changes:
+            if change.key == key:
+                try:
+                    self.planned.session.put(change.resource)
+                except Unreachable:
+                    raise
+                except BrokerError:
+                    return  # the apply reports it
+        self.lock.acquire()
+        if reasons := stale_reasons(plan, self.again().plan):
+            raise refusal(
+                "another apply has changed the broker since this plan was made", reasons, reasons[0].hint
+            )
+
+
+@contextmanager
+def make_locked_plan(
+    console: Console,
+    files: tuple[Path, ...],
+    options: dict[str, Any],
+    *,
+    delete: Iterable[Key] = (),
+    run: Iterable[Key] = (),
+    timeout: float,
+) -> Iterator[LockedPlan]:
+    """Like `make_plan`, but no other apply of the stack changes the broker within the `with` block.
+
+    Parameters:
+      timeout: Seconds to wait for another apply.
+
+    Raises:
+      Refused: another apply of the stack is running.
+    """
+    with _planner(console, files, options, delete, run) as planner:
+        lock = ApplyLock(
+            planner.address,
+            lock_key(planner.vhost, planner.loaded.topology.name),
+            planner.loaded.topology.name,
+            find=planner.session.holder,
+            timeout=timeout,
+            say=console.say,
+        )
+        with lock:
+            yield LockedPlan(planner.plan(lock.acquire), lock, planner.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What plans are made of."""
+
+    loaded: Loaded
+    address: Address
+    vhost: str
+    session: AmqpSession | ManagementSession
+    plan: Callable[..., Planned]
+
+
+@contextmanager
+def _planner(
+    console: Console,
+    files: tuple[Path, ...],
+    options: dict[str, Any],
+    delete: Iterable[Key],
+    run: Iterable[Key],
+) -> Iterator[_Planner]:
     if options["via"] == "amqp":
         _refuse_over_amqp({"--delete": options["deletions"], "--run": options["runs"]})
     loaded = load_files(console, files, require_secrets=options["via"] != "amqp")
@@ -63,12 +168,15 @@ def make_plan(
     console.protect(KnownSecrets(passwords, public=names))
     vhost = vhost_of(loaded, address)
     if options["via"] == "amqp":
-        planned = plan_by_amqp(loaded, address, AmqpSession(address, vhost), cluster=options["cluster"])
-        console.protect(planned.plan.secrets)
-        yield planned
+        amqp = AmqpSession(address, vhost)
+        make: Callable[..., Planned] = partial(
+            plan_by_amqp, loaded, address, amqp, cluster=options["cluster"]
+        )
+        yield _Planner(loaded, address, vhost, amqp, partial(_protected, console, make))
         return
     with ManagementSession(address, timeout=options["timeout"]) as session:
-        planned = plan_by_management(
+        make = partial(
+            plan_by_management,
             loaded,
             address,
             session,
@@ -77,8 +185,16 @@ def make_plan(
             selected=options["deletions"],
             run=[*options["runs"], *(selector(key, vhost) for key in run)],
         )
-        console.protect(planned.plan.secrets)
-        yield planned
+        yield _Planner(loaded, address, vhost, session, partial(_protected, console, make))
+
+
+def _protected(
+    console: Console, make: Callable[..., Planned], begin: Callable[[], None] = lambda: None
+) -> Planned:
+    """A plan whose secrets are removed from all output from now on."""
+    planned = make(begin=begin)
+    console.protect(planned.plan.secrets)
+    return planned
 
 
 def _refuse_over_amqp(given: Mapping[str, Any]) -> None:

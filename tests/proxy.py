@@ -20,6 +20,7 @@ class Proxy:
         parts = urlsplit(url)
         self._target = (parts.hostname, parts.port)
         self._server = socket.create_server(("127.0.0.1", 0))
+        self._both = False
         self._open = threading.Event()
         self._open.set()
         self._sockets: list[socket.socket] = []
@@ -27,8 +28,9 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
-    def stalled(self) -> Iterator[None]:
-        """Lets nothing through to the clients until the block ends."""
+    def stalled(self, *, both: bool = False) -> Iterator[None]:
+        """Lets nothing through to the clients until the block ends, and with `both` nothing to the broker either."""
+        self._both = both
         self._open.clear()
         try:
             yield
@@ -71,7 +73,7 @@ class Proxy:
     def _copy(self, source: socket.socket, target: socket.socket, back: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if back:
+                if back or self._both:
                     self._open.wait()
                 target.sendall(data)
         with suppress(OSError):

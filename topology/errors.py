@@ -6,6 +6,7 @@ RoutectlError                 message, hint
 ├── UsageError                invalid option, argument or URL
 ├── BrokerError               a broker operation failed
 │   ├── Unreachable           no connection: closed port, unknown host, timeout, TLS
+│   │   └── LockLost          an apply has lost its lock
 │   ├── AccessRefused         authentication failed, or a permission or tag is missing
 │   ├── NotFound              a vhost, object or plugin does not exist
 │   └── Rejected              the broker rejected one object; `reason` is its reply
@@ -102,6 +103,10 @@ class BrokerError(RoutectlError):
 
 class Unreachable(BrokerError):
     """None of the broker's hosts accepts a connection."""
+
+
+class LockLost(Unreachable):
+    """An apply has lost its lock, and writes nothing more."""
 
 
 class AccessRefused(BrokerError):

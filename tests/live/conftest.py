@@ -96,6 +96,12 @@ class Command:
         return self("plan", "--exit-code").code == 0
 
 
+def queues(management: Management, vhost: str) -> list[str]:
+    """The names of the queues of a vhost, without those of a connection, such as the lock of an apply."""
+    found = management.get(f"queues/{vhost}?disable_stats=true&columns=name,exclusive")
+    return sorted(queue["name"] for queue in found if not queue["exclusive"])
+
+
 @pytest.fixture
 def routectl(
     broker: Broker, vhost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -101,6 +101,7 @@ LAYERS = (
     "topology.broker.tls",
     "topology.broker.reasons",
     "topology.broker.writes",
+    "topology.broker.holder",
     "topology.broker.definitions",
     "topology.broker.amqp",
     "topology.broker.management",
@@ -146,6 +147,7 @@ MAX_MODULES = 12
 #: What the way to a broker may know of the rest of `topology`.
 KNOWN_TO_BROKER = {
     "topology.errors",
+    "topology.base.duration",
     "topology.base.known_secrets",
     "topology.base.progress",
     "topology.base.redaction",

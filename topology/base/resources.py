@@ -55,6 +55,9 @@ BUILT_IN_EXCHANGES: dict[str, str] = {
 #: Queues and exchanges of Celery's delayed tasks.
 _FOR_DELAYS = re.compile(r"celery_delayed_(\d+|delivery)")
 
+#: Begins the names of what routectl keeps on a broker for itself.
+_OWN = "routectl"
+
 #: Built-in exchanges that not every vhost has, and what makes RabbitMQ declare them.
 OPTIONAL_EXCHANGES: dict[str, str] = {
     "amq.rabbitmq.event": "the plugin rabbitmq_event_exchange declares it, in the vhost `/` unless "
@@ -228,6 +231,21 @@ def binding_arguments(key: Key) -> dict[str, Any]:
     """The arguments of a binding, from its identity."""
     arguments: dict[str, Any] = json.loads(key.name[4])
     return arguments
+
+
+def lock_key(vhost: str, stack: str) -> Key:
+    """The identity of the queue that is the lock of a stack, such as `routectl.lock.shop`."""
+    return queue_key(vhost, own_name("lock", stack))
+
+
+def own_name(purpose: str, *names: str) -> str:
+    """The name of what routectl keeps on a broker for itself: `routectl.lock.shop` is the lock of stack `shop`."""
+    return ".".join((_OWN, purpose, *names))
+
+
+def is_own(name: str) -> bool:
+    """Whether a queue or global parameter of this name is what routectl keeps for itself."""
+    return name.startswith(f"{_OWN}.")
 
 
 def is_for_delays(name: str) -> bool:

@@ -16,6 +16,7 @@ from .amqp.connection import Amqp
 from .amqp.handshake import greeting
 from .amqp.pipeline import Failure, declare_all
 from .bulk import create_all
+from .holder import Holder
 from .management.client import Management
 from .management.server import ServerInfo
 from .replacement import replace_object
@@ -110,6 +111,10 @@ class ManagementSession:
         """The permissions, by vhost, of the user who declares exchanges, queues and bindings; None if unknown."""
         return self._management.permissions(self._address.user)
 
+    def holder(self, queue: Key) -> Holder | None:
+        """The process that holds a lock; None if it is unknown or free."""
+        return Holder.from_arguments(self._management.arguments_of(queue))
+
     def counted(self, queues: Iterable[Resource], *, confirmed: bool = False) -> list[Resource]:
         """The queues with their numbers of messages and consumers; see `Management.counted`."""
         return self._management.counted(queues, confirmed=confirmed)
@@ -185,6 +190,10 @@ class AmqpSession:
         self.product_version: str = found.version
         #: The name of its cluster; empty if it does not report one.
         self.cluster_name: str = found.cluster_name
+
+    def holder(self, queue: Key) -> Holder | None:
+        """Always None: AMQP does not show who holds a lock."""
+        return None
 
     def read(self, desired: State, vhosts: Collection[str]) -> State:
         """What exists, or may exist, of the file's exchanges, queues and bindings; all of it is `unseen`.

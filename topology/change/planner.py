@@ -39,7 +39,7 @@ from .safety.guards import (
     guard_version,
 )
 from .safety.problem import Problem
-from .safety.queue_limits import exceeded_queue_limits
+from .safety.queue_limits import exceeded_queue_limits, full_vhosts
 from .safety.rails import mass_change
 from .safety.self_deleting import not_started, self_deleting
 
@@ -54,12 +54,14 @@ class Planned:
         deleted themselves when the state is read back.
       session: The session with the broker.
       delete: The objects to delete.
+      full: The vhosts whose limit leaves no room for a queue beside those that the plan creates.
     """
 
     plan: Plan
     desired: State
     session: Session
     delete: tuple[Key, ...] = ()
+    full: frozenset[str] = frozenset()
 
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
@@ -116,6 +118,7 @@ def plan_by_management(
     delete: Collection[Key] = (),
     selected: Collection[str] = (),
     run: Collection[str] = (),
+    begin: Callable[[], None] = lambda: None,
 ) -> Planned:
     """Compares the file with the broker's state from the management API.
 
@@ -127,6 +130,7 @@ def plan_by_management(
       delete: Objects to delete.
       selected: More objects to delete, as `selector` names them.
       run: Shovels that delete themselves when they are done, to be started, as `selector` names them.
+      begin: Called before the state is read, once it is the expected broker; such as to take a lock.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
@@ -135,7 +139,9 @@ def plan_by_management(
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
-    seen = _observe(loaded, address, session, cluster, _vhosts_named(delete, selected, session))
+    _guard(loaded, address, session.server, cluster)
+    begin()
+    seen = _observe(loaded, address, session, _vhosts_named(delete, selected, session))
     wanted, live, vhost = seen.wanted, seen.live, next(iter(seen.bodies))
     secrets = loaded.known_secrets(unnamed_headers(wanted, live))
     with rewritten(secrets.hide):
@@ -159,7 +165,8 @@ def plan_by_management(
         policies=policy_effects(wanted, live, {change.key for change in changes}, deleted, seen.version),
         secrets=secrets,
     )
-    return Planned(plan, _without(wanted, self_deleting(wanted)), session, deleted)
+    desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
+    return Planned(plan, desired, session, deleted, full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +200,10 @@ def _observe(
     loaded: Loaded,
     address: Address,
     session: ManagementSession,
-    cluster: str | None,
     more_vhosts: Collection[str],
 ) -> _Observed:
-    """Reads the broker, after checking that it is the right one and suitable."""
+    """Reads the broker."""
     server = session.server
-    _guard(loaded, address, server, cluster)
     vhost, version = vhost_of(loaded, address), (server.version[0], server.version[1])
     wanted = desired_state(loaded.topology, vhost, version)
     bodies = loaded.topology.bodies(vhost)
@@ -297,7 +302,12 @@ def _vhosts_named(delete: Collection[Key], selected: Collection[str], session: M
 
 @_without_secrets
 def plan_by_amqp(
-    loaded: Loaded, address: Address, session: AmqpSession, *, cluster: str | None = None
+    loaded: Loaded,
+    address: Address,
+    session: AmqpSession,
+    *,
+    cluster: str | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Planned:
     """Compares the file's exchanges and queues with the broker's over AMQP.
 
@@ -306,6 +316,7 @@ def plan_by_amqp(
       address: The broker's address.
       session: The session over AMQP.
       cluster: The expected cluster name, in addition to that in the file.
+      begin: Called before the state is read, as by `plan_by_management`.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
@@ -316,6 +327,7 @@ def plan_by_amqp(
     version = parse_version(session.product_version) if session.product_version else None
     if version is not None:
         guard_version(loaded, version)
+    begin()
     everything = desired_state(loaded.topology, vhost, version)
     wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
     unsupported = Counter(

@@ -23,6 +23,7 @@ from .types import (
     Name,
     Percent,
     PlainValue,
+    StackName,
     Texts,
     Whole,
     _listed,
@@ -215,7 +216,10 @@ class Topology(Body):
     version: Annotated[Literal[1], BeforeValidator(_exact_integer)] = Field(
         description="Version of the file format."
     )
-    name: Name = Field("default", description="Name of the stack.")
+    name: StackName = Field(
+        "default",
+        description="Name of the stack, for the lock that keeps two applies of it apart, and what is recorded of it.",
+    )
     cluster: Name | None = Field(
         None, description="Name of the RabbitMQ cluster; any other cluster is refused."
     )

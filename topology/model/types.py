@@ -38,6 +38,7 @@ _BYTES = {"B": 1} | {
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
 _PERCENT = re.compile(r"(\d{1,3}) ?%\Z", re.ASCII)
+_STACK = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _MAX_AGE = re.compile(r"(\d{1,18})([YMDhmsdw])\Z", re.ASCII)
 
 
@@ -182,6 +183,13 @@ def _short_text(value: str) -> str:
     return value
 
 
+def _stack_name(value: str) -> str:
+    if not _STACK.match(value):
+        message = "must be 1 to 64 letters, digits, `.`, `-` or `_`: it is part of names on the broker"
+        raise PydanticCustomError("name", "{message}", {"message": message})
+    return value
+
+
 def _name_or_default(value: str) -> str:
     return _name(value) if value else value
 
@@ -232,6 +240,7 @@ _DURATION_SCHEMA = {
     "pattern": r"^((\d+(\.\d+)?(ms|[smhdw]))+|\d+|.*\$\{.+\}.*)$",
 }
 _SIZE_SCHEMA = {"type": ["integer", "string"], "pattern": r"^(\d+ ?([KMGT]i?B|B)|\d+|.*\$\{.+\}.*)$"}
+_STACK_SCHEMA = r"^[A-Za-z0-9._-]{1,64}$|\$\{.+\}"
 _AGE_SCHEMA = {"type": "string", "pattern": r"^\d+[YMDhmsdw]$|\$\{.+\}"}
 _PERCENT_SCHEMA = {"type": "string", "pattern": r"^\d{1,3} ?%$|\$\{.+\}"}
 LIST_SCHEMA = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
@@ -271,6 +280,7 @@ Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_S
 Percent = Annotated[int, BeforeValidator(_percent), WithJsonSchema(_PERCENT_SCHEMA)]
 Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
+StackName = Annotated[str, AfterValidator(_stack_name), Field(json_schema_extra={"pattern": _STACK_SCHEMA})]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -6,7 +6,8 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pika
@@ -22,13 +23,21 @@ from ..tls import handshake_failure, tls_context
 _TIMEOUT, _HANDSHAKE = 10.0, 3
 
 
-def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingConnection:
+def connect(
+    address: Address, vhost: str, *, retries: int = 2, settings: Mapping[str, Any] | None = None
+) -> pika.BlockingConnection:
     """A connection to the first host that answers.
+
+    Parameters:
+      address: Hosts and credentials.
+      vhost: The vhost.
+      retries: How often all hosts are tried again, with growing pauses, if none can be connected to.
+      settings: pika's parameters that the URL does not change, such as `heartbeat`.
 
     Raises:
       Unreachable, AccessRefused, NotFound: See `Amqp`.
     """
-    hosts = parameters(address, vhost)
+    hosts = parameters(address, vhost, settings or {})
     failure: BrokerError = Unreachable(f"{address} has no host")
     for attempt in range(retries + 1):
         if attempt:
@@ -43,8 +52,10 @@ def connect(address: Address, vhost: str, *, retries: int = 2) -> pika.BlockingC
     raise failure from None
 
 
-def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
-    """pika's connection parameters for each host, in order."""
+def parameters(
+    address: Address, vhost: str, fixed: Mapping[str, Any] = MappingProxyType({})
+) -> list[pika.ConnectionParameters]:
+    """pika's connection parameters for each host, in order; `fixed` are those that the URL does not change."""
     context = tls_context(address.tls) if address.secure else None
     credentials: Any = (
         pika.credentials.ExternalCredentials()
@@ -58,6 +69,7 @@ def parameters(address: Address, vhost: str) -> list[pika.ConnectionParameters]:
         "stack_timeout": timeout * _HANDSHAKE,
         "client_properties": {"connection_name": "routectl"},
         **options,
+        **fixed,
     }
     return [
         pika.ConnectionParameters(

@@ -91,6 +91,14 @@ class Management:
             return None
         return decode.READERS[key.kind](item)
 
+    def arguments_of(self, queue: Key) -> Mapping[str, Any]:
+        """The arguments of a queue, also of an exclusive one; empty if it does not exist or may not be read."""
+        try:
+            arguments: Mapping[str, Any] = self._http.get(_url_path(Resource(queue))).get("arguments") or {}
+        except BrokerError:
+            return {}
+        return arguments
+
     def bindings_of(self, key: Key) -> list[Resource]:
         """The bindings from and to an exchange, or to a queue; without those of the default exchange."""
         ends = ("/source", "/destination") if key.kind is Kind.EXCHANGE else ("",)

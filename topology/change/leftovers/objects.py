@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State, is_for_delays
+from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State, is_for_delays, is_own
 from ...base.selectors import selector
 
 
@@ -84,7 +84,9 @@ _INTERNAL_PARAMETER = re.compile(r"internal_.*|cluster_(name|tags)")
 
 
 def is_internal(key: Key) -> bool:
-    """Whether Celery or RabbitMQ created the object for internal use."""
+    """Whether Celery, RabbitMQ or routectl created the object for internal use."""
+    if key.kind in (Kind.QUEUE, Kind.GLOBAL_PARAMETER) and is_own(key.name[0]):
+        return True
     if key.kind is Kind.GLOBAL_PARAMETER:
         return _INTERNAL_PARAMETER.fullmatch(key.name[0]) is not None
     if key.kind not in (Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING):

@@ -18,6 +18,26 @@ def exceeded_queue_limits(changes: Sequence[Change], wanted: State, live: State)
       wanted: The state that the file declares.
       live: The state of the broker.
     """
+    for key, most, existing, created in _limited(changes, wanted, live):
+        if most < existing + created:
+            yield Problem(
+                f"`max_queues` of vhost `{key.vhost}` is {most}: it has {existing}, and the plan creates {created}",
+                "raise its `max_queues`, or first delete queues that are not needed, in a separate apply",
+                key,
+            )
+
+
+def full_vhosts(changes: Sequence[Change], wanted: State, live: State) -> frozenset[str]:
+    """The vhosts in which the queues that the plan creates leave no room for another one, not even for a moment."""
+    return frozenset(
+        key.vhost
+        for key, most, existing, created in _limited(changes, wanted, live)
+        if most == existing + created
+    )
+
+
+def _limited(changes: Sequence[Change], wanted: State, live: State) -> Iterator[tuple[Key, int, int, int]]:
+    """The limit of each vhost in which the plan creates queues, its value, and how many exist and are created."""
     created = Counter(
         change.key.vhost for change in changes if change.key.kind is Kind.QUEUE and change.action == "create"
     )
@@ -26,9 +46,5 @@ def exceeded_queue_limits(changes: Sequence[Change], wanted: State, live: State)
         key = Key(Kind.VHOST_LIMIT, vhost, ("max-queues",))
         limit = wanted.get(key, live.get(key))
         most = -1 if limit is None else int(limit.properties["value"])
-        if 0 <= most < existing[vhost] + number:
-            yield Problem(
-                f"`max_queues` of vhost `{vhost}` is {most}: it has {existing[vhost]}, and the plan creates {number}",
-                "raise its `max_queues`, or first delete queues that are not needed, in a separate apply",
-                key,
-            )
+        if most >= 0:
+            yield key, most, existing[vhost], number

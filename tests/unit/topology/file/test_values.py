@@ -206,7 +206,7 @@ ENVIRONMENT = {
 )
 def test_variables(tmp_path: Path, written: str, value: str) -> None:
     folder = Folder(tmp_path)
-    assert folder.load(body(f"name: {written}"), ENVIRONMENT).topology.name == value
+    assert folder.load(body(f"cluster: {written}"), ENVIRONMENT).topology.cluster == value
     assert folder.load(
         body(f"users: {{u: {{tags: ['{written.strip(chr(39))}']}}}}"), ENVIRONMENT
     ).topology.users["u"].tags == (value,)
@@ -293,3 +293,14 @@ def test_producers_do_not_need_the_variables_of_global_parameters(tmp_path: Path
     path = tmp_path / "queues.yaml"
     path.write_text(body('global_parameters: {g: {token: "${TOKEN}"}}'))
     assert load(path, {}, only_routing=True).topology.global_parameters == {}
+
+
+@pytest.mark.parametrize("name", ["shop", "Shop-2.eu_west", "x" * 64])
+def test_the_name_of_a_stack_can_be_part_of_names_on_the_broker(tmp_path: Path, name: str) -> None:
+    assert Folder(tmp_path).load(body(f"name: {name}")).topology.name == name
+
+
+@pytest.mark.parametrize("name", ["", "a b", "läden", "a/b", "x" * 65, "a*"])
+def test_a_name_of_a_stack_with_other_characters_is_a_mistake(tmp_path: Path, name: str) -> None:
+    (mistake,) = Folder(tmp_path).mistakes(body(f'name: "{name}"'))
+    assert "must be 1 to 64 letters, digits, `.`, `-` or `_`" in mistake
