@@ -254,7 +254,9 @@ def _foreseen(seen: _Observed, changes: Sequence[Change], named: Collection[Key]
       named: Objects whose deletion was requested one by one.
     """
     server, address = seen.session.server, seen.address
-    declares = any(change.key.kind in AMQP_KINDS and change.action == "create" for change in changes)
+    declares = any(
+        change.key.kind in AMQP_KINDS and change.action in ("create", "delete") for change in changes
+    )
     facts = Facts(
         version=server.version,
         user=address.management.user,

@@ -105,7 +105,8 @@ def foreseen(changes: Sequence[Change], facts: Facts) -> tuple[Problem, ...]:
         *_long_patterns(changes, facts),
     ]
     if facts.permissions is not None:
-        found += _refused(changes, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
+        written = [change for change in changes if _is_declared(change, facts)]
+        found += _refused(written, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
     return tuple(found)
 
 
@@ -157,6 +158,13 @@ def _long_patterns(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]
             )
 
 
+def _is_declared(change: Change, facts: Facts) -> bool:
+    """Whether a change needs permissions of the declarer; the user of the management API deletes bindings."""
+    if change.action == "delete":
+        return change.key.kind is Kind.BINDING and facts.user == facts.declarer
+    return change.action in ("create", "verify") and change.key.kind in _NEEDS
+
+
 def _granted(changes: Sequence[Change], user: str, permissions: Permissions) -> Permissions:
     """The permissions once the plan's own changes of them are applied."""
     granted = dict(permissions)
@@ -170,12 +178,10 @@ def _granted(changes: Sequence[Change], user: str, permissions: Permissions) -> 
 
 
 def _refused(changes: Sequence[Change], user: str, permissions: Permissions) -> Iterator[Problem]:
-    """Permissions that are missing for declaring exchanges, queues and bindings."""
+    """Permissions that are missing for declaring exchanges, queues and bindings, and for deleting bindings."""
     refused: dict[tuple[str, str], dict[str, None]] = {}
     barred: dict[str, None] = {}
     for change in changes:
-        if change.action not in ("create", "verify") or change.key.kind not in _NEEDS:
-            continue
         vhost = change.key.vhost
         if vhost not in permissions:
             barred[vhost] = None

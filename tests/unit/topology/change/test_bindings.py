@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -70,11 +71,16 @@ ALLOWED = ("destructive", "data-loss")
 
 
 class WatchedBroker(MemoryBroker):
-    """A broker that keeps its state before each write."""
+    """A broker that keeps its state before each write, and what a replacement need not restore."""
 
     def __init__(self, *resources: Resource, fail: dict[Key, Rejected] | None = None) -> None:
         super().__init__(resources, fail=fail)
         self.past: list[State] = []
+        self.dropped: set[Key] = set()
+
+    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+        self.dropped |= set(dropped)
+        super().replace(resource, dropped)
 
     def _begin(self, how: str, key: Key) -> None:
         self.past.append(dict(self.state))
@@ -172,6 +178,19 @@ def test_a_binding_stays_while_what_takes_over_could_not_be_created() -> None:
     broker.fail.clear()
     assert set(carry_out(SHOP, broker, "destructive").values()) == {"done"}
     assert bindings(broker.state) == {NEW}
+
+
+@pytest.mark.parametrize(("kind", "dropped"), [("direct", set()), ("x-consistent-hash", {OLD.key})])
+def test_a_replaced_exchange_keeps_the_binding_until_others_are_there_if_its_new_type_can(
+    kind: str, dropped: set[Key]
+) -> None:
+    broker = shop(OLD)
+    file = {**SHOP, "exchanges": {"tasks": {"type": kind}}}
+    if dropped:
+        file["queues"] = {"high": {"bindings": [{"exchange": "tasks", "key": "1"}]}}
+    assert set(carry_out(file, broker, *ALLOWED).values()) == {"done"}
+    assert broker.dropped == dropped
+    assert OLD.key not in broker.state
 
 
 def test_a_saved_plan_does_not_ask_for_what_the_file_implies() -> None:

@@ -168,6 +168,17 @@ def test_no_permissions_at_all_in_a_vhost() -> None:
     ]
 
 
+def test_deleting_a_binding_needs_permissions_of_the_user_of_the_management_api() -> None:
+    left = Resource(binding_key("/", "tasks", "q", "k"))
+    changes = diff({}, state(left, queue("old")), delete=[left.key, queue("old").key]).changes
+    facts = permissions("", "^mine", "^mine")
+    assert foreseen(changes, facts) == ()  # they are those of another user
+    assert [problem.message for problem in foreseen(changes, replace(facts, user=facts.declarer))] == [
+        "user `app` lacks the permission `write` in vhost `/` for queue q",
+        "user `app` lacks the permission `read` in vhost `/` for exchange tasks",
+    ]
+
+
 def test_the_plans_own_permissions_and_vhosts_count() -> None:
     own = Resource(Key(Kind.PERMISSION, "/", ("app",)), {"configure": "^q", "write": "", "read": ""})
     assert problems(state(own, queue("q")), permissions(vhost="other")) == []
