@@ -2,7 +2,7 @@
 
 PYTHON   ?= python3
 VENV     ?= .venv
-JOBS     ?= 4
+JOBS     ?= 6
 VERSIONS ?= 3.10 4.0 4.3
 CASES    ?= 300
 ROUNDS   ?= 50
