@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from typing import Any
 
+from amqp import spec
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
 from routectl.routing.celery import configure
+from routectl.routing.worker.scheduling import consumer
+from routectl.routing.worker.scheduling.channel import AsynchronousChannel
 
 from . import stalls
 
@@ -77,6 +81,27 @@ def _note_received(request: Any, **_: Any) -> None:
     note("received", request.id)
 
 
+class TimedChannel(AsynchronousChannel):
+    """Notes how long the broker took to answer with a task: it answers the gets of a channel in their order."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._sent: deque[float] = deque()
+
+    def get(self, queue: str) -> None:
+        self._sent.append(time.monotonic())
+        super().get(queue)
+
+    def _on_get_ok(self, *args: Any) -> None:
+        note("fetched", args[-1].properties["correlation_id"], time.monotonic() - self._sent[0])
+        super()._on_get_ok(*args)
+
+    def _answered(self, method: Any, tag: str = "") -> str:
+        if method == spec.Basic.Get:
+            self._sent.popleft()
+        return super()._answered(method, tag)
+
+
 def _note_stalls(**_: Any) -> None:
     stalls.watch(lambda begin, end: note("stalled", begin))
 
@@ -90,4 +115,5 @@ if "TRACE_WORKER" in os.environ:
     )
     if os.environ["TRACE_ALL"]:
         signals.task_received.connect(_note_received, weak=False)
+        consumer.AsynchronousChannel = TimedChannel  # type: ignore[misc]
         signals.worker_ready.connect(_note_stalls, weak=False)

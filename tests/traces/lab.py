@@ -64,7 +64,7 @@ class Lab:
       kind: The type of the queues.
       late: Whether tasks are acknowledged when they end.
       stock: Whether workers run without routectl.
-      everything: Whether workers also note what they receive and when they stall.
+      everything: Whether workers also note what they fetch and receive, and when they stall.
     """
 
     def __init__(
@@ -183,12 +183,13 @@ class Lab:
     def starts(self) -> list[Start]:
         """The starts up to now, in their order."""
         found = []
+        given = {} if self._stock else {task: float(at) for at, _, _, task in self._notes("received")}
+        flights = {task: float(seconds) for _, _, _, task, seconds in self._notes("fetched")}
         for at, worker, _, task in self._notes("started"):
             queue, number = task.split("-")
             told = self._published[task]
-            found.append(
-                Start(queue, int(number), told.published, told.ready, told.seconds, float(at), worker)
-            )
+            times = (told.published, told.ready, told.seconds, float(at))
+            found.append(Start(queue, int(number), *times, worker, given.get(task), flights.get(task, 0.0)))
         return sorted(found, key=lambda start: start.at)
 
     def started(self) -> int:

@@ -23,6 +23,8 @@ class Start:
       seconds: How long it runs.
       at: When it started.
       worker: Where.
+      given: When the worker gave it to a slot, if that was noted. The machine decides when it starts there.
+      flight: Seconds between the worker's request for a task and the arrival of this one.
     """
 
     queue: str
@@ -32,16 +34,31 @@ class Start:
     seconds: float
     at: float
     worker: str
+    given: float | None = None
+    flight: float = 0.0
 
     @property
     def wait(self) -> float:
         """Seconds between its publication and its start."""
         return self.at - self.published
 
+    @property
+    def chosen(self) -> float:
+        """When the worker decided to start it: not later than when it gave it to a slot."""
+        return self.at if self.given is None else self.given
+
+    @property
+    def taken(self) -> float:
+        """When it was not ready any more: a worker with a free slot had asked for it, and then did not hold it.
+
+        RabbitMQ counts a message as unacknowledged, not ready, from when it is sent to a worker.
+        """
+        return self.chosen - self.flight
+
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """A start of a lower task while a higher one waited.
+    """A start of a lower task while a higher one was ready.
 
     Parameters:
       low: The lower task.
@@ -92,12 +109,13 @@ def inversions(
     found = []
     for low in ordered:
         for high in ordered:
-            if high.ready + grace >= low.at:
+            waited = low.chosen - high.ready
+            if waited <= grace:
                 break
-            if rank[high.queue] < rank[low.queue] and low.at < high.at:
-                stalled = stalls.within(high.ready, low.at) if stalls else 0.0
-                if low.at - high.ready - stalled > grace:
-                    found.append(Inversion(low, high, low.at - high.ready))
+            if rank[high.queue] < rank[low.queue] and low.chosen < high.taken:
+                stalled = stalls.within(high.ready, low.chosen) if stalls else 0.0
+                if waited - stalled > grace:
+                    found.append(Inversion(low, high, waited))
                 break
     return found
 

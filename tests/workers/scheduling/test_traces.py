@@ -1,7 +1,7 @@
 """Traces of real workers obey their order, while workers without routectl do not under the same load.
 
-In full, as in `make proof`, no lower task starts while a higher one has been ready for 50 ms, apart from times in which
-the machine let the processes wait.
+In full, as in `make proof`, no worker chooses a lower task while a higher one has been ready for 50 ms, apart from
+times in which the machine let the processes wait. A task that is on its way to a free slot is not ready any more.
 In short, no figure depends on the speed of the machine: the order in which a backlog starts, and a comparison with a
 worker without routectl that runs beside.
 """
