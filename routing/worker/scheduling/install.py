@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amqp.exceptions import NotFound, PreconditionFailed, ResourceLocked
+from amqp.exceptions import InternalError, NotFound, PreconditionFailed, ResourceLocked
 from celery import bootsteps
 from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
@@ -74,6 +74,16 @@ class OrderMixin:
         else:
             _logger.warning("the order of profile %s has no effect: %s", self.profile, transport.NO_ORDER)
         return connection
+
+    def on_connection_error_after_connected(self, error: Exception) -> None:
+        """Connects again without a queue whose node is down: RabbitMQ answers a get by closing the connection."""
+        unavailable = getattr(self, "unavailable", None)
+        if isinstance(error, InternalError) and unavailable is not None:
+            # RabbitMQ names it; several gets may have been without an answer.
+            for name in tuple(self.app.amqp.queues.consume_from):
+                if f"queue '{name}' in vhost " in str(error):
+                    unavailable.refused(name)
+        super().on_connection_error_after_connected(error)  # type: ignore[misc]
 
     def _order(self) -> Order | None:
         """The order as the file is now; None if the profile has none any more."""
