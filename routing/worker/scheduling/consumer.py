@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter, deque
 from contextlib import suppress
@@ -120,6 +121,9 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
             channel.open()
             channel.basic_qos(0, 1, False)
         self._outbox.open()
+        if worker.hub is not None:  # in place of kombu, which reads a single message per turn of the loop
+            connection = worker.connection.connection
+            worker.hub.add_reader(connection.sock, self._read, connection)
         self._scheduler = Scheduler(self, self._slots, time.monotonic, self._wake_at)
         self._wakeup.open()
         worker.pool.on_task_end = self._wakeup.task_ended
@@ -235,6 +239,20 @@ class OrderedConsumer(Consumer):  # type: ignore[misc]
 
         self._coming[queue] += 1
         self._do(call, lambda: self.give_back(queue, request))
+
+    def _read(self, connection: Any) -> None:
+        """Reads all that has come."""
+        if not connection.connected:
+            raise RecoverableConnectionError("the connection was lost")
+        self._do(Scheduler.wait)
+        try:
+            while True:
+                connection.drain_events(timeout=0)
+        except OSError as error:
+            if not isinstance(error, TimeoutError) and error.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+        finally:
+            self._do(Scheduler.go_on)  # decides once for all of it
 
     # What the channels report
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Returns(Enum):
@@ -29,6 +29,12 @@ AHEAD_FOR = 0.004
 
 #: Seconds after which a task that was fetched in vain is given back, for another worker to start.
 HOLD_FOR = {Returns.FREE: 0.03, Returns.COUNTED: 1.0, Returns.LIMITED: inf}
+
+#: Most gets of a queue under way.
+_MOST_ASKED = 64
+
+#: Seconds for which others wait for the answer of a queue that may have a task that is due.
+_PATIENCE = 0.2
 
 #: Most tasks fetched ahead of free slots.
 _MOST_AHEAD = 32
@@ -131,6 +137,14 @@ class Source:
         most = {Returns.FREE: tasks, Returns.COUNTED: slots, Returns.LIMITED: 0}
         return min(tasks, most[self.returns])
 
+    def widen(self) -> None:
+        """It had a task: it may be asked for more at a time."""
+        self.window = min(2 * self.window, _MOST_ASKED)
+
+    def answers(self, now: float) -> bool:
+        """Whether no answer of it has been awaited for long."""
+        return not self.asked or self.asked[0] + _PATIENCE >= now
+
     @property
     def asked_all(self) -> bool:
         """Whether no more gets can be under way."""
@@ -156,6 +170,29 @@ class Held:
     due: float
     looked_at: bool = False
     kept: bool = False
+
+
+class Alarm:
+    """Rings at the earliest of the times for which it is set.
+
+    Parameters:
+      wake: Called with that time.
+    """
+
+    __slots__ = ("_at", "_wake")
+
+    def __init__(self, wake: Callable[[float], None]) -> None:
+        self._wake, self._at = wake, -inf
+
+    def set(self, at: float, now: float) -> None:
+        """Has it ring at a time, unless that is infinite or it rings before."""
+        if at < inf and not now < self._at <= at:
+            self._at = at
+            self._wake(at)
+
+    def rang(self) -> None:
+        """It has rung."""
+        self._at = -inf
 
 
 class Pace:

@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from .deadlines import Deadlines, Precedence
 from .order import Order, choice_by
-from .parts import Held, Pace, Source
+from .parts import Alarm, Held, Pace, Source
 from .room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .parts import Broker, Slots
-
-#: Most gets of a queue under way.
-_MOST_ASKED = 64
-
-#: Seconds for which others wait for the answer of a queue that may have a task that is due.
-_PATIENCE = 0.2
 
 
 class Scheduler:
@@ -45,12 +39,12 @@ class Scheduler:
         wake: Callable[[float], None],
     ) -> None:
         self._order, self._broker, self._slots = Order(()), broker, slots
-        self._clock, self._wake = clock, wake
+        self._clock, self._alarm = clock, Alarm(wake)
         self._choice = choice_by(self._order)
         self._deadlines = Deadlines(self._order.max_wait)
         self._sources: dict[str, Source] = {}
         self._held: list[Held] = []
-        self._wakes_at = -inf  # passed: none is to come
+        self._waits = False
         self._now = clock()
         self._pace = Pace(self._now)
         self._precedence = Precedence()
@@ -94,9 +88,10 @@ class Scheduler:
         self._answered(queue)
         looked_at = False
         if source := self._sources.get(queue):
-            source.window = min(2 * source.window, _MOST_ASKED)
+            source.widen()
             looked_at, source.looks = source.looks > 0, max(source.looks - 1, 0)
         self._take(queue, message, published, looked_at=looked_at)
+        self.step()
 
     def found_empty(self, queue: str) -> None:
         """The broker answered a get with nothing: whatever comes from now on is pushed, if it listens."""
@@ -127,6 +122,7 @@ class Scheduler:
             elif source.listening and not source.only_pushed and (kept or not acknowledged):
                 self._stop_listening(queue)
         self._take(queue, message, published)
+        self.step()
 
     def due(self, queue: str, message: Any, published: float) -> None:
         """The time of a task has come that was kept for later, maybe of a queue that was given up."""
@@ -144,7 +140,16 @@ class Scheduler:
 
     def woken(self) -> None:
         """The time has come for which `wake` was called."""
-        self._wakes_at = -inf
+        self._alarm.rang()
+        self.step()
+
+    def wait(self) -> None:
+        """Several things have happened: do nothing before they have been reported."""
+        self._waits = True
+
+    def go_on(self) -> None:
+        """They have been."""
+        self._waits = False
         self.step()
 
     def close(self) -> None:
@@ -162,6 +167,8 @@ class Scheduler:
 
     def step(self) -> None:
         """Does whatever can be done now."""
+        if self._waits:
+            return
         self._now = self._clock()
         room = self._start_held()
         due = self._may_be_due()
@@ -185,7 +192,6 @@ class Scheduler:
             self._held.append(Held(queue, message, now, due, looked_at))
         else:
             self._broker.give_back(queue, message)
-        self.step()
 
     def _rank(self, held: Held) -> tuple[float, int]:
         level = self._order.level(held.queue) if self._order.strict else 0
@@ -279,13 +285,12 @@ class Scheduler:
 
     def _candidates(self, queues: list[str], rest: Room, ahead: int) -> list[str]:
         """Those of the queues that can be asked for one more task."""
-        found = []
-        for queue in queues:
-            source = self._sources[queue]
-            room = rest.of(queue) + source.ahead(ahead, self._slots.total())
-            if not source.asked_all and room > 0:
-                found.append(queue)
-        return found
+        slots, sources = self._slots.total(), self._sources
+        return [
+            queue
+            for queue in queues
+            if not sources[queue].asked_all and rest.of(queue) + sources[queue].ahead(ahead, slots) > 0
+        ]
 
     def _check_higher(self, room: Room) -> None:
         """Asks the higher queue for whose news a task waits."""
@@ -299,6 +304,7 @@ class Scheduler:
 
     def _listen(self, room: Room, rest: Room) -> None:
         """Listens to empty queues whose next task can start, and not to those whose task cannot."""
+        empty_for = self._pace.empty_for
         for queue, source in self._sources.items():
             if source.only_pushed:
                 if not source.listening:
@@ -307,11 +313,7 @@ class Scheduler:
             elif self._slots.crowded(queue) or room.of(queue) <= 0:
                 if source.listening:
                     self._stop_listening(queue)
-            elif (
-                not source.listening
-                and source.is_empty(self._now, self._pace.empty_for)
-                and rest.of(queue) > 0
-            ):
+            elif not source.listening and source.is_empty(self._now, empty_for) and rest.of(queue) > 0:
                 source.listening = source.silent = True
                 self._broker.listen(queue)
 
@@ -334,9 +336,7 @@ class Scheduler:
                 self._return(held)
             else:
                 next_return = return_at
-        if next_return < inf and not self._now < self._wakes_at <= next_return:
-            self._wakes_at = next_return
-            self._wake(next_return)
+        self._alarm.set(next_return, self._now)
 
     def _give_back_early(self) -> None:
         """Gives back what was only looked at: it is not due, and others come first."""
@@ -388,12 +388,11 @@ class Scheduler:
         passed = self._deadlines.passed(self._sources, self._now)
         if not passed:
             return []
-        sources = ((queue, self._sources[queue].asked) for queue in self._uncertain(passed, 0))
         return [
             queue
-            for queue, asked in sources
+            for queue in self._uncertain(passed, 0)
             if self._precedence.starts(self._deadlines.earliest(queue), self._now)
-            and (not asked or asked[0] + _PATIENCE >= self._now)
+            and self._sources[queue].answers(self._now)
         ]
 
     def _room(self) -> Room:

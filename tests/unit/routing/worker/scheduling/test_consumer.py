@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from amqp.exceptions import RecoverableConnectionError
 from celery.worker import state
 from celery.worker.request import Request
 
@@ -56,7 +57,9 @@ def new_worker(slots: int, workers: int = 1) -> Any:
     pool = SimpleNamespace(num_processes=slots, limit=slots, is_green=False, absent=0, on_task_end=None)
     controller = SimpleNamespace(max_concurrency=None, routectl_workers=range(workers))
     app = SimpleNamespace(conf={}, tasks={})
-    connection = SimpleNamespace(connection=SimpleNamespace(server_properties={"version": "4.3.0"}))
+    connection = SimpleNamespace(
+        connection=SimpleNamespace(server_properties={"version": "4.3.0"}, sock=None)
+    )
     return SimpleNamespace(
         pool=pool,
         controller=controller,
@@ -179,3 +182,41 @@ def test_cancels_while_answers_are_awaited_on_a_connection_that_was_lost() -> No
     worker.connection = None
     consumer.cancel()
     assert not consumer.consuming_from("low")
+
+
+def test_reads_all_that_has_come_before_it_decides() -> None:
+    worker = new_worker(2)
+    worker.hub = Mock(on_tick=set())
+    consumer = new_consumer(worker, "high", "low")
+    started: list[Any] = []
+    consumer._slots.start = lambda _, message: started.append(message)  # type: ignore[method-assign]
+    low, high = (new_message(consumer._channels[0]) for _ in range(2))
+    come = [lambda: consumer.got("high", high), lambda: consumer.got("low", low)]
+
+    def drain_events(timeout: float) -> None:
+        assert started == []
+        if not come:
+            raise TimeoutError
+        come.pop(0)()
+
+    consumer._read(SimpleNamespace(connected=True, drain_events=drain_events))
+    assert started == [high]  # another high one may follow
+
+
+@pytest.mark.parametrize("error", [OSError("reset"), ValueError("a handler's")])
+def test_goes_on_after_a_read_that_fails(error: Exception) -> None:
+    worker = new_worker(1)
+    worker.hub = Mock(on_tick=set())
+    consumer = new_consumer(worker, "low")
+    started: list[Any] = []
+    consumer._slots.start = lambda _, message: started.append(message)  # type: ignore[method-assign]
+    with pytest.raises(type(error)):
+        consumer._read(SimpleNamespace(connected=True, drain_events=Mock(side_effect=error)))
+    consumer.got("low", message := new_message(consumer._channels[0]))
+    assert started == [message]
+
+
+def test_a_read_notices_that_the_connection_was_lost() -> None:
+    consumer = new_consumer(new_worker(1), "low")
+    with pytest.raises(RecoverableConnectionError):
+        consumer._read(SimpleNamespace(connected=False))
