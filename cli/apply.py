@@ -22,6 +22,8 @@ Examples:
   routectl apply                              shows the plan and asks for confirmation
   routectl apply --yes                        for scripts
   routectl apply plan.json --yes              exactly what `plan --out plan.json` showed
+  routectl apply --prune --allow destructive  also deletes what this stack created and the file no longer names
+  routectl apply --take-over queue:legacy     makes an existing queue of the file this stack's
   routectl apply --delete queue:legacy --allow destructive
   routectl apply --via amqp --yes             without the management API
 """
@@ -57,8 +59,9 @@ def command(
     """Applies the file to the broker.
 
     Shows the plan, asks for confirmation, applies it, reads the state back and compares. A plan that contains a change
-    that is not allowed is refused as a whole, before anything is written. A saved plan (PLAN.JSON) is refused if the
-    file or the broker has changed since. Applies of the same stack (`name:` in the file) wait for each other.
+    that is not allowed is refused as a whole, before anything is written. What it creates is recorded on the broker
+    for `--prune`, under the name of the stack (`name:` in the file), whose applies wait for each other. A saved plan
+    (PLAN.JSON) is refused if the file or the broker has changed since.
     """
     # Imported here so that `--help` answers at once.
     from ..topology.change.apply import apply
@@ -68,11 +71,7 @@ def command(
 
     saved = read_plan(plan_file) if plan_file is not None else None
     if saved is not None:
-        typed = {name for name in ("files", "via") if _is_typed(name)}
-        if saved.files and "files" not in typed:
-            files = tuple(Path(name) for name in saved.files)
-        if "via" not in typed:
-            options["via"] = saved.via
+        files = _options_of(saved, files, options)
     delete, started = (saved.requested, saved.started) if saved else ((), ())
     with make_locked_plan(
         console, files, options, delete=delete, run=started, timeout=lock_timeout
@@ -102,9 +101,23 @@ def command(
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
         console.result("\n" + report_text(report, plan, verbose=console.verbose))
+    for note in report.notes:
+        console.say(f"note: {note}")
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code
+
+
+def _options_of(saved: Plan, files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Path, ...]:
+    """Completes the options by those that a saved plan was made with, and returns its files unless others are given."""
+    from ..topology.base.selectors import selector
+
+    if not _is_typed("via"):
+        options["via"] = saved.via
+    if saved.ownership is not None:
+        options["prune"] = options["prune"] or saved.ownership.prune
+        options["take_over"] = (*options["take_over"], *map(selector, saved.taken))
+    return tuple(map(Path, saved.files)) if saved.files and not _is_typed("files") else files
 
 
 def _is_typed(name: str) -> bool:

@@ -30,12 +30,33 @@ def leftover_lines(plan: Plan, files: str, verbose: bool, quiet: bool = False) -
     harmful = [leftover for leftover in plan.leftovers if leftover.harm is not None]
     others = [leftover for leftover in plan.leftovers if leftover.harm is None and not quiet]
     if not verbose:
-        others = [leftover for leftover in others if leftover.key.vhost]
+        own = plan.ownership.stack if plan.ownership is not None else None
+        others = [leftover for leftover in others if leftover.key.vhost or leftover.stack == own is not None]
     lines = [line for leftover in harmful for line in _harmful(leftover, plan)]
-    if others:
-        lines.append(f"note: not in {files}, left unchanged:")
-        lines += _each(others, plan) if verbose else _folded(others, plan)
+    for head, group in _by_stack(others, plan, files):
+        lines.append(f"note: {head}:")
+        lines += _each(group, plan) if verbose else _folded(group, plan)
     return lines
+
+
+def _by_stack(
+    leftovers: Sequence[Leftover], plan: Plan, files: str
+) -> Iterator[tuple[str, Sequence[Leftover]]]:
+    """The objects of this stack, of other stacks, and of nobody, each group with what it is."""
+    groups: dict[str | None, list[Leftover]] = {}
+    for leftover in leftovers:
+        groups.setdefault(leftover.stack, []).append(leftover)
+    own = plan.ownership.stack if plan.ownership is not None else None
+    for stack, group in sorted(groups.items(), key=lambda item: (item[0] != own, item[0] is None, item[0])):
+        if stack is None:
+            yield f"not in {files}, left unchanged", group
+        elif stack != own:
+            yield f"not in {files}, left unchanged: of stack {printable(stack)}", group
+        elif plan.ownership is not None and plan.ownership.prune:
+            yield f"not in {files}, but kept: created by this stack", group
+        else:
+            count = count_text(len(group), "object")
+            yield f"{count} not in {files}, created by this stack (`--prune` deletes)", group
 
 
 def _harmful(leftover: Leftover, plan: Plan) -> Iterator[str]:

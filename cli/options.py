@@ -180,6 +180,12 @@ def complete_kind(_context: click.Context, _option: click.Parameter, incomplete:
     return [f"{kind}:" for kind in KIND_WORDS if kind.startswith(incomplete)]
 
 
+def complete_kind_or_stack(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The kinds of objects that begin with `incomplete`, and `stack:`, for shell completion."""
+    stack = ["stack:"] if "stack".startswith(incomplete) else []
+    return [*complete_kind(context, option, incomplete), *stack]
+
+
 def load_quietly(
     console: Console, files: tuple[Path, ...], *, only_routing: bool = False, require_secrets: bool = False
 ) -> Loaded:

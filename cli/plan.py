@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from .console import Console
-from .options import broker_options, complete_kind, file_option, option_group, output_options
+from .options import (
+    broker_options,
+    complete_kind,
+    complete_kind_or_stack,
+    file_option,
+    option_group,
+    output_options,
+)
 
 _EXAMPLES = """\b
 Examples:
@@ -17,6 +24,7 @@ Examples:
   routectl plan --exit-code                   1 if anything differs, for CI
   routectl plan --out plan.json               and later: routectl apply plan.json
   routectl plan --format json | jq .summary
+  routectl plan --prune                       with what this stack created and the file no longer names
   routectl plan --via amqp                    without the management API
 """
 
@@ -40,6 +48,20 @@ planning_options = option_group(
         help="Delete an object that is not in the file, such as queue:legacy, policy:limits@VHOST or "
         "'binding:tasks -> old \"key\"'; `plan --verbose` lists what there is; one that does not exist is only noted, "
         "unless another has a similar name; repeatable.",
+    ),
+    click.option(
+        "--prune",
+        is_flag=True,
+        help="Delete what this stack (`name:` in the file) created and the file no longer names, in every vhost.",
+    ),
+    click.option(
+        "--take-over",
+        "take_over",
+        multiple=True,
+        metavar="KIND:NAME",
+        shell_complete=complete_kind_or_stack,
+        help="Make an existing object this stack's, as if it had created it: one of another stack, or of nobody; "
+        "stack:NAME for all that another stack created; repeatable.",
     ),
     click.option(
         "--run",

@@ -160,7 +160,14 @@ def _planner(
     run: Iterable[Key],
 ) -> Iterator[_Planner]:
     if options["via"] == "amqp":
-        _refuse_over_amqp({"--delete": options["deletions"], "--run": options["runs"]})
+        _refuse_over_amqp(
+            {
+                "--delete": options["deletions"],
+                "--prune": options["prune"],
+                "--take-over": options["take_over"],
+                "--run": options["runs"],
+            }
+        )
     loaded = load_files(console, files, require_secrets=options["via"] != "amqp")
     address = address_of(options)
     passwords = {address.password.reveal(), address.management.password.reveal()}
@@ -184,6 +191,8 @@ def _planner(
             delete=tuple(delete),
             selected=options["deletions"],
             run=[*options["runs"], *(selector(key, vhost) for key in run)],
+            prune=options["prune"],
+            take_over=options["take_over"],
         )
         yield _Planner(loaded, address, vhost, session, partial(_protected, console, make))
 

@@ -80,9 +80,9 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
     """
     cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
     lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
-    if not plan.changes and not plan.problems:
+    if not plan.changes and not plan.problems and not plan.taken:
         return "\n".join([*lines, *_notes(plan, verbose, quiet), _verdict(plan)])
-    several = len(plan.vhosts) > 1
+    several = len(plan.vhosts) > 1 or any(change.key.vhost not in ("", plan.vhost) for change in plan.changes)
     shown: list[Change] = []
     folded: dict[str, Counter[str]] = {"create": Counter(), "verify": Counter()}
     for change in plan.changes:
@@ -98,6 +98,10 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
         if counts:
             mark = click.style(_MARKS[action], fg=_COLORS[action])
             lines.append(f"{mark} {_counted(counts)} {_FOLDED[action]}; `--verbose` lists them")
+    for key in plan.taken:
+        lines.append(
+            f"{click.style('  =', fg='yellow')} {kind_text(key):{kinds}}  {title_text(key, several)}  taken over"
+        )
     for problem in plan.problems:
         lines.append(click.style(f"  ! {printable(problem.message)}", fg="red"))
         lines.append(f"      hint: {printable(problem.hint)}")
@@ -145,6 +149,8 @@ def _files(files: Sequence[str]) -> str:
 def _summary(plan: Plan) -> str:
     counts = plan.count()
     counted = [f"{counts[action]} {word}" for action, word in _WORDS.items() if counts[action]]
+    if plan.taken:
+        counted.append(f"{len(plan.taken)} to take over")
     if plan.problems:
         counted.append(count_text(len(plan.problems), "problem"))
     return "Plan: " + ", ".join(counted)
@@ -237,6 +243,7 @@ def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> st
     lines = failure_lines(report.outcomes, verbose)
     counts = Counter(_DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
+    counted += [f"{len(plan.taken)} taken over"] if plan.taken else []
     counted += [
         f"{len(found)} {status}" for status in ("failed", "skipped") if (found := report.having(status))
     ]

@@ -140,7 +140,13 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 
 def delete_vhost(management: Management, name: str) -> None:
-    """Deletes a vhost; retries while RabbitMQ 4.3 responds with 500 because a federation link or shovel is starting."""
+    """Deletes a vhost and the records of its stacks.
+
+    Retries while RabbitMQ 4.3 responds with 500 because a federation link or shovel is starting.
+    """
+    for parameter in management.get("global-parameters"):
+        if parameter["name"].startswith("routectl.") and parameter["name"].endswith(f"@{name}"):
+            management.request("DELETE", f"global-parameters/{quote(parameter['name'], safe='')}")
     for _ in range(60):
         status, _answer = management.request("DELETE", f"vhosts/{quote(name, safe='')}")
         if status != 500:

@@ -67,12 +67,14 @@ def _items(management: Management, definitions: Mapping[str, Any], prefix: str) 
 
 
 def _declared(place: str, item: Json) -> bool:
-    """Whether somebody declared the object, and not RabbitMQ itself."""
+    """Whether somebody declared the object, and neither RabbitMQ nor routectl for itself."""
     if place.startswith("vhosts/"):
         return bool(item["user"] != "guest")  # of the test, who created the vhost
     if place.startswith("bindings/"):
         return bool(item["source"])
-    return not place.startswith("exchanges/") or not (item["name"] == "" or item["name"].startswith("amq."))
+    return not place.startswith("exchanges/") or not (
+        item["name"] == "" or item["name"].startswith(("amq.", "routectl."))
+    )
 
 
 def _comparable(item: Json) -> Json:

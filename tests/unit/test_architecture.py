@@ -110,6 +110,7 @@ LAYERS = (
     "topology.broker.sandbox",
     "topology.change.safety",
     "topology.change.leftovers",
+    "topology.change.ownership",
     "topology.change",
     "topology",
     "routing.rules",

@@ -95,6 +95,10 @@ class ManagementSession:
         """Everything in the vhosts, and the kinds that the file does not use and the user may not read."""
         return self._management.observe(*_extent(desired, vhosts))
 
+    def glimpse(self, vhosts: Collection[str]) -> tuple[State, frozenset[Kind]]:
+        """What the user may read of the vhosts, and the kinds that the user may not read."""
+        return self._management.observe(sorted(vhosts), ())
+
     def vhosts(self) -> list[str]:
         """The names of the vhosts that the user may access."""
         return self._management.vhosts()

@@ -10,12 +10,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 from ..base.progress import Progress
-from ..base.resources import Key, Kind, Resource
+from ..base.resources import Key, Kind, Resource, State
 from ..broker.amqp.pipeline import Failure
 from ..broker.session import AMQP_KINDS
 from ..delivery.network import PREDICTABLE
 from ..errors import BrokerError, Refused, RoutectlError, Unreachable, rewritten
 from .diff import diff
+from .ownership.keeper import Keeper
 from .plan import Change
 from .planner import Planned
 from .refusals import refusals
@@ -57,9 +58,11 @@ class ApplyReport:
 
     Parameters:
       outcomes: The outcomes of all changes, in the plan's order.
+      notes: What could not be recorded of them.
     """
 
     outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...] = ()
 
     def having(self, status: str) -> list[Outcome]:
         """The outcomes with the given status."""
@@ -90,11 +93,18 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
     if refused:
         raise refusal("plan refused, nothing was changed", refused)
     run = _Run(planned, progress, "data-loss" in set(allow))
+    keeper = Keeper(planned.holdings, planned.session) if planned.holdings is not None else None
+    changes = planned.plan.changes
     with rewritten(planned.plan.secrets.hide):
+        if keeper is not None:
+            keeper.begin(changes)
         run.apply()
         if planned.session.complete:
             run.verify()
-    return ApplyReport(tuple(run.outcome(change) for change in planned.plan.changes))
+        if keeper is not None:
+            keeper.finish(run.live, run.failed, changes, planned.desired)
+    outcomes = tuple(run.outcome(change) for change in changes)
+    return ApplyReport(outcomes, tuple(keeper.notes) if keeper is not None else ())
 
 
 class _Run:
@@ -108,6 +118,13 @@ class _Run:
         self._errors: dict[Key, RoutectlError] = {}
         self._skipped: dict[Key, str] = {}
         self._missing_vhosts: set[str] = set()
+        #: The state of the broker after the apply.
+        self.live: State = {}
+
+    @property
+    def failed(self) -> set[Key]:
+        """The objects whose change failed or was skipped."""
+        return {*self._errors, *self._skipped}
 
     def apply(self) -> None:
         changes = self._planned.plan.changes
@@ -207,6 +224,11 @@ class _Run:
                     self._progress("deletions", done, len(todo))
 
     def _delete_one(self, change: Change) -> None:
+        if change.key.kind is Kind.VHOST and not change.requested:
+            inside = (key for key in {**self._errors, **self._skipped} if key.vhost == change.key.name[0])
+            if (kept := next(inside, None)) is not None:
+                self._skipped[change.key] = f"{kept} in it could not be deleted"
+                return
         try:
             self._session.delete(change.resource, if_empty=not self._allow_data_loss)
         except Unreachable:
@@ -231,7 +253,7 @@ class _Run:
         deleted = {
             change.key: change.resource for change in planned.plan.changes if change.action == "delete"
         }
-        live = self._session.read({**planned.desired, **deleted}, planned.plan.vhosts)
+        live = self.live = self._session.read({**planned.desired, **deleted}, planned.plan.vhosts)
         self._progress("reading back", 1, 1)
         remaining = diff(planned.desired, live, delete=planned.delete).changes
         unreported = (

@@ -14,6 +14,7 @@ from ..base.secret import MASK, Secret, mask
 from ..errors import UsageError
 from ..policies.in_effect import PolicyEffect
 from .leftovers.objects import Leftover
+from .ownership.summary import Ownership
 from .safety.problem import Problem
 from .safety.self_deleting import self_deleting
 
@@ -208,6 +209,7 @@ class Plan:
       leftovers: The objects on the broker that the file does not name; they are kept.
       files: The files that were read.
       policies: The queues and exchanges whose policies the plan affects.
+      ownership: What it says of its stack; None over AMQP.
       secrets: What `as_dict` does not contain, such as values in the headers of bindings.
     """
 
@@ -220,6 +222,7 @@ class Plan:
     leftovers: tuple[Leftover, ...] = ()
     files: tuple[str, ...] = ()
     policies: tuple[PolicyEffect, ...] = ()
+    ownership: Ownership | None = None
     secrets: KnownSecrets = field(default=NO_SECRETS, repr=False, compare=False)
 
     @property
@@ -240,7 +243,25 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether nothing is known to differ from the file."""
-        return not self.problems and all(change.action == "verify" for change in self.changes)
+        return (
+            not self.problems and not self.taken and all(change.action == "verify" for change in self.changes)
+        )
+
+    @property
+    def taken(self) -> tuple[Key, ...]:
+        """The objects that the stack takes over."""
+        return self.ownership.taken if self.ownership is not None else ()
+
+    @property
+    def pruned(self) -> tuple[Key, ...]:
+        """The objects that are deleted because the stack created them and the file no longer names them."""
+        return self.ownership.pruned if self.ownership is not None else ()
+
+    @property
+    def left(self) -> tuple[Leftover, ...]:
+        """What the stack created, the file no longer names, and the plan keeps."""
+        stack = self.ownership.stack if self.ownership is not None else None
+        return tuple(leftover for leftover in self.leftovers if stack is not None and leftover.stack == stack)
 
     @property
     def started(self) -> tuple[Key, ...]:
@@ -255,7 +276,8 @@ class Plan:
 
     def name_of(self, key: Key) -> str:
         """An object's display name, with its vhost if the plan covers several."""
-        return f"{key} in vhost `{key.vhost}`" if key.vhost and len(self.vhosts) > 1 else str(key)
+        elsewhere = len(self.vhosts) > 1 or key.vhost not in self.vhosts
+        return f"{key} in vhost `{key.vhost}`" if key.vhost and elsewhere else str(key)
 
     def count(self) -> Counter[str]:
         """The number of changes by action."""
@@ -275,6 +297,7 @@ class Plan:
             "notes": list(self.notes),
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
             "policies": [effect.as_dict() for effect in self.policies],
+            "ownership": None if self.ownership is None else self.ownership.as_dict(),
             "summary": {action: counts[action] for action in get_args(Action)},
         }
         shown: dict[str, Any] = self.secrets.hide_all(plain)
@@ -305,9 +328,14 @@ class Plan:
                 tuple(Leftover.from_dict(_typed(item, dict)) for item in _typed(data["leftovers"], list)),
                 _texts(data["files"]),
                 tuple(PolicyEffect.from_dict(_typed(item, dict)) for item in _typed(data["policies"], list)),
+                _ownership(data["ownership"]),
             )
         except (KeyError, TypeError, ValueError, RecursionError):
             raise UsageError("this plan is corrupt", hint) from None
+
+
+def _ownership(data: Any) -> Ownership | None:
+    return None if data is None else Ownership.from_dict(_typed(data, dict))
 
 
 _NEW_PLAN = "make a new plan, review it, and apply it"

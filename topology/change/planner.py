@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec
 
+from ..base.known_secrets import KnownSecrets
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
 from ..broker.management.server import ServerInfo
@@ -27,6 +28,10 @@ from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .leftovers.removals import removals
 from .orders import order_notes
+from .ownership.decision import Decision
+from .ownership.keeper import Holdings
+from .ownership.record import Stack
+from .ownership.view import StackView
 from .plan import Change, Plan
 from .safety.down import bound_queues, hidden_bindings
 from .safety.foreseen import Facts, foreseen, guard_reading
@@ -55,6 +60,7 @@ class Planned:
       session: The session with the broker.
       delete: The objects to delete.
       full: The vhosts whose limit leaves no room for a queue beside those that the plan creates.
+      holdings: What to record of the stack; None if that is not possible.
     """
 
     plan: Plan
@@ -62,6 +68,7 @@ class Planned:
     session: Session
     delete: tuple[Key, ...] = ()
     full: frozenset[str] = frozenset()
+    holdings: Holdings | None = None
 
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
@@ -119,6 +126,8 @@ def plan_by_management(
     selected: Collection[str] = (),
     run: Collection[str] = (),
     begin: Callable[[], None] = lambda: None,
+    prune: bool = False,
+    take_over: Collection[str] = (),
 ) -> Planned:
     """Compares the file with the broker's state from the management API.
 
@@ -131,10 +140,13 @@ def plan_by_management(
       selected: More objects to delete, as `selector` names them.
       run: Shovels that delete themselves when they are done, to be started, as `selector` names them.
       begin: Called before the state is read, once it is the expected broker; such as to take a lock.
+      prune: Delete what the stack created and the file no longer names.
+      take_over: Objects that become the stack's, as `selector` names them, or `stack:NAME` for all of another one.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
-      Refused: the cluster is another one, or the management API may belong to another broker.
+      Refused: the cluster is another one, the management API may belong to another broker, or the record that `prune`
+        needs cannot be read.
       NotFound: the vhost does not exist, and the file does not declare it.
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
@@ -147,26 +159,53 @@ def plan_by_management(
     with rewritten(secrets.hide):
         deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, seen.unreadable, secrets)
         guard_deletions(deletions, wanted, seen.used)
-    waiting, notes = not_started(wanted, live, run, vhost)
-    changes, problems = _compared(seen, _without(wanted, waiting), deletions)
+        owned = seen.stack.decide(wanted, prune=prune, take_over=take_over, deleted=deletions, used=seen.used)
+    return _planned(seen, deletions, owned, run, missing, secrets)
+
+
+def _planned(
+    seen: _Observed,
+    named: Collection[Key],
+    owned: Decision,
+    run: Collection[str],
+    missing: Collection[str],
+    secrets: KnownSecrets,
+) -> Planned:
+    """The plan.
+
+    Parameters:
+      seen: What it is made from.
+      named: Objects whose deletion was requested one by one.
+      owned: What it does with the objects that the stack created.
+      run: Shovels to be started.
+      missing: Notes on objects to delete that do not exist.
+      secrets: What it does not show.
+    """
+    session, wanted, live, stack = seen.session, seen.wanted, seen.live, seen.stack
+    waiting, notes = not_started(wanted, live, run, next(iter(seen.bodies)))
+    changes, problems = _compared(seen, _without(wanted, waiting), named, owned)
     deleted = tuple(change.key for change in changes if change.action == "delete")
     later = _without(live, gone_with(deleted, live))
+    leftovers = {*leftover_keys(wanted, later, seen.bodies, seen.used), *(owned.kept & later.keys())}
     plan = Plan(
-        broker=str(address),
+        broker=str(seen.address),
         cluster=session.server.cluster_name,
         vhosts=tuple(seen.bodies),
         changes=counted_changes(changes, wanted, live, session),
-        problems=(*problems, *_foreseen(seen, changes, deletions)),
-        notes=(*missing, *notes, *_notes(seen)),
-        leftovers=counted_leftovers(
-            leftover_keys(wanted, later, seen.bodies, seen.used), _harm(seen, later), session
+        problems=(
+            *problems,
+            *_foreseen(seen, changes, named),
+            *stack.conflicts(wanted, changes, owned),
         ),
-        files=loaded.files,
+        notes=(*missing, *notes, *owned.notes, *_notes(seen)),
+        leftovers=stack.attributed(counted_leftovers(leftovers, _harm(seen, later), session), wanted, owned),
+        files=seen.loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in changes}, deleted, seen.version),
+        ownership=stack.summary(owned),
         secrets=secrets,
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
-    return Planned(plan, desired, session, deleted, full)
+    return Planned(plan, desired, session, deleted, full, stack.holdings(owned))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +222,7 @@ class _Observed:
       live: The state of the broker.
       unreadable: The kinds that the user may not read.
       used: What the plan itself depends on.
+      stack: What is known of the file's stack and of others.
     """
 
     loaded: Loaded
@@ -194,6 +234,7 @@ class _Observed:
     live: State
     unreadable: frozenset[Kind]
     used: frozenset[Key]
+    stack: StackView
 
 
 def _observe(
@@ -208,20 +249,23 @@ def _observe(
     wanted = desired_state(loaded.topology, vhost, version)
     bodies = loaded.topology.bodies(vhost)
     guard_reading(wanted, address.management.user, server.tags)
-    live, unreadable = session.observe(wanted, {*bodies, *more_vhosts})
+    read = {*bodies, *more_vhosts}
+    live, unreadable = session.observe(wanted, read)
+    stack = StackView.of(Stack(loaded.topology.name, vhost), live, read, unreadable, session)
+    live = stack.live
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     wanted = unlimited_by_policy(bodies, wanted, live)
     used = in_use(address.management.user, bodies)
-    return _Observed(loaded, address, session, version, bodies, wanted, live, unreadable, used)
+    return _Observed(loaded, address, session, version, bodies, wanted, live, unreadable, used, stack)
 
 
 def _compared(
-    seen: _Observed, wanted: State, delete: Collection[Key]
+    seen: _Observed, wanted: State, delete: Collection[Key], owned: Decision
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
     """The changes, without bindings that are only hidden, and the problems."""
     live = seen.live
     removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live))
-    found = diff(wanted, live, delete=delete, removals=removed)
+    found = diff(wanted, live, delete=delete, removals={**owned.removals(), **removed})
     changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
     return changes, (*found.problems, *hidden, *vanishing_exchanges(removed, wanted, live))
 

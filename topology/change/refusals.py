@@ -25,6 +25,7 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
         for problem in planned.plan.problems
         if not problem.allow or not allowed.issuperset(problem.allow)
     ]
+    pruned = set(planned.plan.pruned)
     for change in planned.plan.changes:
         what = planned.plan.name_of(change.key)
         missing = tuple(risk for risk in change.risks if risk not in allowed)
@@ -34,9 +35,10 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
                 message = f"{what} must be replaced to change {_names(change)}{_counts(change)}"
                 found.append(Problem(message, hint, change.key, () if _is_in_use(change) else missing))
         elif change.action == "delete" and missing:
-            effect = _WHEN_DELETED.get(change.key.kind, "") if change.requested else f": {change.reason}"
+            named = change.requested or change.key in pruned
+            effect = _WHEN_DELETED.get(change.key.kind, "") if named else f": {change.reason}"
             message = f"{what} would be deleted{effect}{_counts(change)}"
-            keep = "" if change.requested else f"{keep_binding(change.key)}, or "
+            keep = "" if named else f"{keep_binding(change.key)}, or "
             found.append(Problem(message, f"{keep}allow it with `{_options(missing)}`", change.key, missing))
     return found
 

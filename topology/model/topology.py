@@ -218,7 +218,8 @@ class Topology(Body):
     )
     name: StackName = Field(
         "default",
-        description="Name of the stack, for the lock that keeps two applies of it apart, and what is recorded of it.",
+        description="Name of the stack: what `apply` creates is recorded on the broker under it, for `--prune`, and "
+        "two applies of it wait for each other.",
     )
     cluster: Name | None = Field(
         None, description="Name of the RabbitMQ cluster; any other cluster is refused."

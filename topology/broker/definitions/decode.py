@@ -19,6 +19,7 @@ from ...base.resources import (
     Resource,
     binding_key,
     exchange_key,
+    is_own,
     map_leaves,
     queue_resource,
 )
@@ -126,6 +127,8 @@ def parameter(item: Json) -> Resource:
 
 def global_parameter(item: Json) -> Resource:
     """From `/api/global-parameters`."""
+    if is_own(item["name"]):  # may be large, and has no secrets
+        return Resource(Key(Kind.GLOBAL_PARAMETER, "", (item["name"],)), {"value": item["value"]})
     value = secret_values(_integral(item["value"]), item["name"])
     return Resource(Key(Kind.GLOBAL_PARAMETER, "", (item["name"],)), {"value": value})
 

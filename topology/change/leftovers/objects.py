@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...base.resources import BUILT_IN_EXCHANGES, Key, Kind, State, is_for_delays, is_own
@@ -20,12 +20,18 @@ class Leftover:
       messages: The number of messages in the queue; None if it is unknown, or not a queue.
       consumers: The number of consumers of the queue; None if it is unknown, or not a queue.
       harm: What it does to the file's tasks or queues; None if it does nothing.
+      stack: The stack that created it; None if no record says so.
     """
 
     key: Key
     messages: int | None = None
     consumers: int | None = None
     harm: str | None = None
+    stack: str | None = None
+
+    def of(self, stack: str | None) -> Leftover:
+        """The object as one that a stack created."""
+        return self if stack is None else replace(self, stack=stack)
 
     def as_dict(self, vhost: str) -> dict[str, Any]:
         """The object as plain data.
@@ -38,6 +44,7 @@ class Leftover:
             "messages": self.messages,
             "consumers": self.consumers,
             "harm": self.harm,
+            "stack": self.stack,
             "delete": selector(self.key, vhost),
         }
 
@@ -49,8 +56,9 @@ class Leftover:
           KeyError, TypeError, ValueError: the data is not valid.
         """
         key = Key(Kind(data["kind"]), data["vhost"], tuple(data["name"]))
-        leftover = cls(key, data["messages"], data["consumers"], data["harm"])
-        if not all(isinstance(text, str) for text in (key.vhost, *key.name, leftover.harm or "")):
+        leftover = cls(key, data["messages"], data["consumers"], data["harm"], data["stack"])
+        texts = (key.vhost, *key.name, leftover.harm or "", leftover.stack or "")
+        if not all(isinstance(text, str) for text in texts):
             raise TypeError("not texts")
         return leftover
 
@@ -76,6 +84,8 @@ def leftover_keys(
 
 _INTERNAL = re.compile(
     r"celery\.pidbox|reply\.celery\.pidbox|celeryev(\..*)?|.*\.celery\.pidbox|amq\..*|federation: .*"
+    r"|routectl\.stack\..*",
+    re.DOTALL,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ...base.resources import Key
+from ...base.resources import Key, Resource
 
 
 class Change(Protocol):
@@ -19,6 +19,11 @@ class Change(Protocol):
     @property
     def key(self) -> Key:
         """The object."""
+        ...
+
+    @property
+    def resource(self) -> Resource:
+        """The desired object; for a deletion, the existing one."""
         ...
 
     @property

@@ -1,0 +1,152 @@
+"""Writes the record of a stack before and after an apply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...base.resources import Key, Resource, State, exchange_key
+from ...errors import BrokerError, Unreachable
+from ..safety.change import Change
+from .keeping import record_after, record_before
+from .ledger import Ledger, all_owned
+from .marker import next_marker
+from .record import Record, as_recorded
+
+
+class Writer(Protocol):
+    """What writes to the broker."""
+
+    def put(self, resource: Resource) -> None:
+        """Creates or updates one object."""
+        ...
+
+    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
+        """Deletes one object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an apply needs in order to record what a stack has.
+
+    Parameters:
+      ledger: The records on the broker.
+      live: The state of the broker when the plan was made.
+      taken: The objects that the stack takes over.
+    """
+
+    ledger: Ledger
+    live: State
+    taken: tuple[Key, ...] = ()
+
+
+class Keeper:
+    """Keeps the record of a stack during one apply.
+
+    Parameters:
+      holdings: What the stack has.
+      writer: What writes to the broker.
+    """
+
+    def __init__(self, holdings: Holdings, writer: Writer) -> None:
+        self._holdings = holdings
+        self._ledger = holdings.ledger
+        self._writer = writer
+        self._before: Record | None = None
+        #: What could not be recorded, and why.
+        self.notes: list[str] = []
+
+    def begin(self, changes: Sequence[Change]) -> None:
+        """Records what is about to be created or changed."""
+        live = self._holdings.live
+        owned = all_owned(self._ledger, live) | {key: live[key] for key in self._holdings.taken}
+        before = record_before(self._ledger, owned.values(), _writes(changes))
+        stored = None if self._ledger.outdated else self._ledger.record
+        if stored is not None and stored.same_as(before):
+            self._before = stored
+        elif (stored is None and not before.created and not before.creating) or self._write(before):
+            self._before = before
+
+    def finish(
+        self, live: State, failed: Collection[Key], changes: Sequence[Change], declared: State
+    ) -> None:
+        """Makes the record exact.
+
+        Parameters:
+          live: The state of the broker after the apply.
+          failed: The objects whose change failed or was skipped.
+          changes: The changes of the apply.
+          declared: The state declared in the file.
+        """
+        if self._before is None:
+            return
+        done = {change.key for change in changes if change.key not in failed}
+        deleted = {change.key for change in changes if change.action == "delete"} & done
+        written = {change.key for change in _writes(changes)} & done | set(self._holdings.taken)
+        not_created = {change.key for change in changes if change.action == "create"} - done
+        used = {key for key in declared if key in self._holdings.live or key in written}
+        after = record_after(self._before, live, written - deleted, deleted | not_created, used)
+        stored = self._ledger.record
+        if self._before is stored and stored.same_as(after) and self._is_marked(stored):
+            return
+        if (after.created or after.uses or stored is not None) and self._write(after):
+            self._mark(after)
+            self._give_up_taken()
+
+    def _is_marked(self, record: Record) -> bool:
+        return _marked_vhosts(record) <= self._ledger.markers.keys()
+
+    def _write(self, record: Record) -> bool:
+        try:
+            self._writer.put(record.as_resource())
+        except Unreachable:
+            raise
+        except BrokerError as error:
+            self.notes.append(f"what this stack created is not recorded for `--prune`: {error.message}")
+            return False
+        return True
+
+    def _mark(self, record: Record) -> None:
+        """Writes the serial number to the stack's exchanges in all vhosts in which it has objects."""
+        vhosts = _marked_vhosts(record)
+        for vhost in sorted(vhosts | self._ledger.markers.keys()):
+            try:
+                self._mark_vhost(record, vhost, keep=vhost in vhosts or vhost == record.stack.vhost)
+            except Unreachable:
+                raise
+            except BrokerError as error:
+                self.notes.append(f"`--prune` will delete nothing in vhost `{vhost}`: {error.message}")
+
+    def _mark_vhost(self, record: Record, vhost: str, *, keep: bool) -> None:
+        existing = self._ledger.markers.get(vhost, {})
+        old = {exchange_key(vhost, name) for name in existing}
+        if keep:
+            new = next_marker(record.stack, vhost, record.serial, existing)
+            if new.key in old:
+                self._writer.delete(new)
+            self._writer.put(new)
+            old.discard(new.key)
+        for key in sorted(old):
+            self._writer.delete(Resource(key))
+
+    def _give_up_taken(self) -> None:
+        """Removes what was taken over from the records of the stacks that created it."""
+        taken = {as_recorded(key) for key in self._holdings.taken}
+        for other in self._ledger.others:
+            if taken.isdisjoint(other.created) and taken.isdisjoint(other.creating):
+                continue
+            created, creating = (
+                {key: mark for key, mark in marks.items() if key not in taken}
+                for marks in (other.created, other.creating)
+            )
+            self._write(Record(other.stack, other.serial + 1, created, creating, other.uses))
+
+
+def _writes(changes: Sequence[Change]) -> list[Change]:
+    return [change for change in changes if change.action in ("create", "update", "replace")]
+
+
+def _marked_vhosts(record: Record) -> set[str]:
+    return {record.stack.vhost, *record.vhosts} if record.created else set()
