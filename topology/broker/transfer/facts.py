@@ -11,9 +11,6 @@ from ...errors import NotFound
 from ..definitions.encode import segment
 from ..management.http import Http
 
-#: Seconds between the samples that a quorum queue takes of its numbers, with one to spare.
-QUORUM_SAMPLE = 6.0
-
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
@@ -28,6 +25,7 @@ class QueueFacts:
       policy: What its policies set.
       ready: Ready messages. Those of a quorum queue are a few seconds old.
       unacknowledged: Messages that consumers have. Those of a quorum queue are a few seconds old.
+      ready_bytes: Bytes of the ready messages, some seconds ago.
     """
 
     name: str
@@ -38,6 +36,12 @@ class QueueFacts:
     policy: Mapping[str, Any]
     ready: int
     unacknowledged: int
+    ready_bytes: int
+
+    @property
+    def messages(self) -> int:
+        """All of its messages, at one moment."""
+        return self.ready + self.unacknowledged
 
     def limit(self, name: str) -> int | None:
         """The lower one of an argument and a policy, such as `max-length`; None if neither is set."""
@@ -62,6 +66,7 @@ def read_facts(http: Http, vhost: str, queue: str) -> QueueFacts:
         policy=item.get("effective_policy_definition") or {},
         ready=totals["messages_ready"],
         unacknowledged=totals["messages_unacknowledged"],
+        ready_bytes=item.get("message_bytes_ready", 0),
     )
 
 

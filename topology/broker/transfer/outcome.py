@@ -50,7 +50,7 @@ class Moved:
     """The result of a transfer.
 
     Parameters:
-      messages: How many messages left the source.
+      messages: How many messages were moved; with a shovel, how many were ready and are not any more.
       complete: Whether the source has what `Until` asks for; if not, the time was up.
       left: What the source had at the end.
       via: How the messages were moved.

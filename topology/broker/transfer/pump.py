@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pika import exceptions
 from pika.adapters.select_connection import IOLoop
 
+from ...base.resources import queue_key
 from ...errors import BrokerError, NotFound, RoutectlError, Unreachable
+from .. import writes
 from ..address import Address, Host
 from ..amqp.connect import connection_failure, parameters
 from ..amqp.connection import connection_lost, refusal
 from ..amqp.messages import EncodedProperties, MessageConnection, PausableServices, open_connection
 from ..reasons import tidy_reason
+from .rules import Room, no_room
 from .window import Window
 
 #: Messages under way at most, and bytes of their bodies after which nothing more is read for the moment.
@@ -52,7 +55,7 @@ class Task:
       idle: Asked again and again while the source delivers nothing.
       deadline: `time.monotonic()` at which to stop.
       limit: Messages after which to stop; a few that were already delivered are moved, too. None for no limit.
-      room: Messages that the destination may get, exactly; None for any number.
+      room: What the destination may get, exactly.
       patience: Seconds without a confirm after which the broker is given up.
       progress: Called with the number of moved messages.
     """
@@ -64,7 +67,7 @@ class Task:
     deadline: float
     progress: Callable[[int], None]
     limit: int | None = None
-    room: int | None = None
+    room: Room = field(default_factory=Room)
     patience: float = 60.0
 
 
@@ -80,6 +83,7 @@ class Pump:
         self.moved = 0
         self.duplicates = 0
         self._address, self._task = address, task
+        self._key = queue_key(task.vhost, task.source)
         self._loop = IOLoop()
         self._window = Window()
         self._failure: BaseException | None = None
@@ -88,7 +92,7 @@ class Pump:
         self._target: Any = None
         self._inlet: PausableServices | None = None
         self._consumer_tag: str | None = None
-        self._received = self._held = 0
+        self._received = self._held = self._bytes = 0
         self._stopping = self._cancelled = self._finishing = self._closing = False
         self._settling = self._looking = False
         self._unroutable = False
@@ -106,6 +110,7 @@ class Pump:
           NotFound: A queue does not exist, or was deleted meanwhile.
           BrokerError: The destination refuses messages, or the broker is blocked. What is left is in the source.
         """
+        writes.before("move messages of", self._key)
         self._heard = time.monotonic()
         self._connect(PausableServices(self._loop), self._on_target_connection)
         try:
@@ -117,6 +122,7 @@ class Pump:
             self._loop.close()
         if self._failure is not None:
             raise self._failure from None
+        self._task.progress(self.moved)
         return self.moved
 
     # Connecting: the target first, so that nothing is taken from the source before it can go somewhere.
@@ -167,11 +173,14 @@ class Pump:
     # Moving.
 
     def _on_message(self, tag: int, properties: bytes, body: bytes) -> None:
-        if self._failure is not None or self._finishing or self._received == self._task.room:
+        fits = self._task.room.fits(self._received + 1, self._bytes + len(body))
+        if not fits and not self._stopping:
+            self._fail(no_room(self._task.source, self._task.destination, self._task.room))
+        if not fits or self._failure is not None or self._finishing:
             self._held += 1
-            self._stop()
             return
         self._received += 1
+        self._bytes += len(body)
         if not self._window.unconfirmed:
             self._heard = time.monotonic()
         self._window.publish(tag, len(body))
@@ -201,6 +210,7 @@ class Pump:
         self._settling = False
         if self._source is None or not self._source.is_open:
             return
+        writes.before("acknowledge messages of", self._key)
         for tag, multiple in self._window.settle():
             self._source.basic_ack(tag, multiple)
         if self._inlet is not None and self._window.bytes <= MAX_BYTES // 2:
@@ -215,7 +225,7 @@ class Pump:
 
     def _report(self) -> None:
         now = time.monotonic()
-        if now - self._reported >= _REPORT:
+        if self._failure is None and now - self._reported >= _REPORT:
             self._reported = now
             self._task.progress(self._window.acknowledged)
 
@@ -291,7 +301,6 @@ class Pump:
         else:
             self._close()
         self.moved, self.duplicates = self._window.acknowledged, self._window.unconfirmed
-        self._task.progress(self.moved)
 
     def _abandon(self) -> None:
         """Stops waiting for a broker that does not answer."""

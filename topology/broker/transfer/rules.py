@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ...errors import Refused
 from .facts import QueueFacts
 
@@ -35,15 +37,63 @@ def check_queues(source: QueueFacts, destination: QueueFacts) -> None:
         )
 
 
-def room(destination: QueueFacts, ready: int) -> int | None:
-    """How many messages a queue takes before it drops others; None if it drops none.
+class Room(NamedTuple):
+    """How much a queue takes before it drops its oldest messages; None for a limit that it does not have.
+
+    Parameters:
+      messages: Messages.
+      bytes: Bytes of bodies.
+    """
+
+    messages: int | None = None
+    bytes: int | None = None
+
+    def fits(self, messages: int, size: int) -> bool:
+        """Whether so many messages of so many bytes together can be published to it."""
+        return (self.messages is None or messages <= self.messages) and (
+            self.bytes is None or size <= self.bytes
+        )
+
+
+def room(destination: QueueFacts, ready: int) -> Room:
+    """How much a queue takes before it drops messages.
 
     Parameters:
       destination: The queue.
       ready: Its ready messages.
     """
-    limit = destination.limit("max-length")
     overflow = destination.arguments.get("x-overflow") or destination.policy.get("overflow", "drop-head")
-    if limit is None or overflow in _REJECTS:
-        return None
-    return max(limit - ready, 0)
+    if overflow in _REJECTS:
+        return Room()
+    messages, size = destination.limit("max-length"), destination.limit("max-length-bytes")
+    return Room(
+        None if messages is None else max(messages - ready, 0),
+        None if size is None else max(size - (destination.ready_bytes if ready else 0), 0),
+    )
+
+
+def reason_against_shovel(destination: QueueFacts) -> str | None:
+    """Why a shovel would lose messages on their way to a queue; None if it would not.
+
+    A shovel publishes without `mandatory`, and returns what is refused to the source at once, again and again, which
+    counts as a failed delivery there.
+    """
+    for name in ("max-length", "max-length-bytes"):
+        if (limit := destination.limit(name)) is not None:
+            return f"has the {name} {limit}"
+    if (limit := destination.limit("expires")) is not None:
+        return f"expires after {limit} ms without a consumer"
+    return None
+
+
+def no_room(source: str, destination: str, room: Room) -> Refused:
+    """The error for a queue that would drop messages."""
+    limit = f"max-length has room for {room.messages} messages"
+    if room.messages is None:
+        limit = f"max-length-bytes has room for {room.bytes} bytes"
+    elif room.bytes is not None:
+        limit += f", its max-length-bytes for {room.bytes} bytes"
+    return Refused(
+        f"cannot move all messages from queue {source} to {destination}: its {limit}, and it would drop the oldest",
+        "raise the limit, or set `overflow: reject-publish`; what was not moved is still in the source",
+    )

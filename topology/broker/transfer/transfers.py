@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from ...base.progress import CountProgress
 from ...base.resources import queue_key
-from ...errors import NotFound, Refused
+from ...errors import BrokerError, NotFound, Refused, Unreachable
 from ..address import Address
 from ..amqp.connection import Amqp
 from ..management.http import Http
 from . import rules
-from .facts import QUORUM_SAMPLE, read_facts, read_unacknowledged
+from .facts import QueueFacts, read_facts, read_unacknowledged
 from .outcome import Counts, Moved, Until, Via
 from .pump import Pump, Task
+from .rules import Room
+from .settled import Settled
+from .shovel import Shovel
 
 #: Seconds that a transfer may take by default.
 TIMEOUT = 3600.0
+
+#: Messages from which on a shovel is faster, although it needs some time to start and end.
+WORTH_A_SHOVEL = 5000
 
 
 class Transfers:
@@ -62,6 +68,7 @@ class Transfers:
         destination: str,
         *,
         until: Until = Until.READY,
+        via: Via = Via.AUTO,
         timeout: float = TIMEOUT,
         patience: float = 60.0,
         progress: CountProgress | None = None,
@@ -72,6 +79,8 @@ class Transfers:
           source: The queue to empty; its consumers go on.
           destination: The queue that gets the messages.
           until: What to wait for.
+          via: How to move them; by default with a shovel, if there are many messages and the broker has shovels, and
+            the user may create one.
           timeout: Seconds after which to stop; what is under way is brought to its end.
           patience: Seconds without an answer, or with blocked publishers, after which to give up.
           progress: Called with the numbers of moved messages and of all that are known.
@@ -86,65 +95,87 @@ class Transfers:
         rules.check_queues(facts, target)
         ready = self.counts(source).ready
         room = rules.room(target, self.counts(destination).ready)
-        if room is not None and ready > room:
-            raise _no_room(source, destination, ready, room)
-        settled = _Settled(quorum=facts.type == "quorum", empty=until is Until.EMPTY)
+        if not room.fits(ready, facts.ready_bytes):
+            raise rules.no_room(source, destination, room)
+        job = _Job(source, destination, ready, room, begun + timeout, patience, progress)
+        used, moved, complete = Via.AMQP, 0, not ready
+        if self._is_for_shovel(via, target, ready) and (shovelled := self._shovel(job, via)) is not None:
+            used, (moved, complete) = Via.SHOVEL, shovelled
+        if until is Until.EMPTY or (used is Via.AMQP and ready):
+            settled = Settled(until, begun if facts.type == "quorum" else None, seen=facts.messages)
+            pumped, complete = self._pump(job, settled, moved)
+            moved += pumped
+        return Moved(moved, complete, self.counts(source), used, time.monotonic() - begun)
+
+    @staticmethod
+    def _is_for_shovel(via: Via, target: QueueFacts, ready: int) -> bool:
+        """Whether to try a shovel; it is not worth its start for a few messages."""
+        if via is Via.AMQP or not ready:
+            return False
+        reason = rules.reason_against_shovel(target)
+        if via is Via.SHOVEL and reason is not None:
+            raise Refused(
+                f"a shovel would lose messages: queue {target.name} {reason}", "move them over AMQP"
+            )
+        return reason is None and (via is Via.SHOVEL or ready >= WORTH_A_SHOVEL)
+
+    def _shovel(self, job: _Job, via: Via) -> tuple[int, bool] | None:
+        """Moves what is ready by a shovel, and returns how much and whether all of it; None if that is not possible."""
+        shovel = Shovel(self._http, self._vhost, job.source)
+        try:
+            shovel.start(job.destination)
+        except Unreachable:
+            raise
+        except BrokerError:
+            if via is Via.SHOVEL:
+                raise
+            return None
+        key = queue_key(self._vhost, job.source)
+        complete = shovel.wait(
+            lambda: (self._amqp.counts(key) or (0, 0))[0],
+            deadline=job.deadline,
+            patience=job.patience,
+            progress=lambda left: job.report(job.ready - left),
+        )
+        moved = job.ready if complete else max(job.ready - self.counts(job.source).ready, 0)
+        job.report(moved)
+        return moved, complete
+
+    def _pump(self, job: _Job, settled: Settled, before: int) -> tuple[int, bool]:
+        """Moves messages over AMQP, and returns how many, and whether what was asked for is reached."""
+        limit = None if settled.until is Until.EMPTY else job.ready
         pump = Pump(
             self._address,
             Task(
                 self._vhost,
-                source,
-                destination,
-                idle=lambda left, _: settled(
-                    left, lambda: read_unacknowledged(self._http, self._vhost, source)
+                job.source,
+                job.destination,
+                idle=lambda ready, _: settled(
+                    ready, lambda: read_facts(self._http, self._vhost, job.source).messages
                 ),
-                deadline=begun + timeout,
-                progress=lambda done: progress(done, max(ready, done)) if progress else None,
-                limit=ready if until is Until.READY else None,
-                room=room,
-                patience=patience,
+                progress=lambda done: job.report(before + done),
+                deadline=job.deadline,
+                limit=limit,
+                room=job.room,
+                patience=job.patience,
             ),
         )
-        moved = pump.run() if ready or until is Until.EMPTY else 0
-        left = self.counts(source)
-        complete = settled.reached or (until is Until.READY and moved >= ready)
-        return Moved(moved, complete, left, Via.AMQP, time.monotonic() - begun)
+        moved = pump.run()
+        return moved, settled.reached or (limit is not None and moved >= limit)
 
 
-class _Settled:
-    """Decides whether a source has nothing more to move, from looks at it while it delivers nothing.
+@dataclass(frozen=True)
+class _Job:
+    """A move that is under way."""
 
-    A quorum queue counts its unacknowledged messages only every five seconds. So its zero counts if it was read after
-    another number since the queue had no ready messages, or for longer than that.
-    """
+    source: str
+    destination: str
+    ready: int
+    room: Room
+    deadline: float
+    patience: float
+    progress: CountProgress | None
 
-    def __init__(self, *, quorum: bool, empty: bool) -> None:
-        self.reached = False
-        self._quorum, self._empty = quorum, empty
-        self._since: float | None = None
-        self._was_held = False
-
-    def __call__(self, ready: int, unacknowledged: Callable[[], int]) -> bool:
-        if ready:
-            self._since, self._was_held = None, False
-            return False
-        if not self._empty:
-            self.reached = True
-            return True
-        now = time.monotonic()
-        since = self._since = self._since or now
-        held = unacknowledged()
-        if held:
-            self._was_held = True
-            self._since = now
-            return False
-        self.reached = not self._quorum or self._was_held or now - since >= QUORUM_SAMPLE
-        return self.reached
-
-
-def _no_room(source: str, destination: str, ready: int, room: int) -> Refused:
-    return Refused(
-        f"cannot move {ready} messages from queue {source} to {destination}: its max-length has room for {room}, "
-        "and it would drop the oldest",
-        "raise its max-length, or set `overflow: reject-publish`",
-    )
+    def report(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(max(done, 0), max(done, self.ready))
