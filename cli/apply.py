@@ -16,6 +16,7 @@ from .plan import planning_options
 if TYPE_CHECKING:
     from ..topology.change.plan import Plan
     from ..topology.change.planner import Planned
+    from .planning import LockedPlan
 
 _EXAMPLES = """\b
 Examples:
@@ -64,10 +65,7 @@ def command(
     (PLAN.JSON) is refused if the file or the broker has changed since.
     """
     # Imported here so that `--help` answers at once.
-    from ..topology.change.apply import apply
-    from ..topology.errors import BrokerError
-    from .planning import make_locked_plan, read_plan, show_plan
-    from .text import report_text
+    from .planning import make_locked_plan, read_plan
 
     saved = read_plan(plan_file) if plan_file is not None else None
     if saved is not None:
@@ -76,33 +74,46 @@ def command(
     with make_locked_plan(
         console, files, options, delete=delete, run=started, timeout=lock_timeout
     ) as locked:
-        planned = locked.planned
         if saved is not None:
-            _refuse_if_stale(console, saved, planned.plan)
-        plan = planned.plan
-        if not console.json:
-            show_plan(console, plan)
-        if plan.empty and planned.session.complete:
-            if console.json:
-                console.document({**plan.as_dict(), "outcomes": []})
-            return 0
-        if not _confirmed(console, planned, yes, allow):
-            console.say("nothing was changed")
-            return 1
-        try:
-            locked.begin()
-            with console.progress() as progress:
-                report = apply(planned, progress, allow=allow)
-        except BrokerError as error:
-            console.fail(error)
-            console.say(_RERUN)
-            return 3
+            _refuse_if_stale(console, saved, locked.planned.plan)
+        return carry_out(console, locked, yes, allow)
+
+
+def carry_out(console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...]) -> int:
+    """Shows a plan, asks for confirmation, applies it, and reports the result; returns the exit code."""
+    from ..topology.change.apply import apply
+    from ..topology.errors import BrokerError
+    from .history import record_first, recorder_of, say_obstacle
+    from .planning import show_plan
+    from .text import report_text
+
+    planned, plan = locked.planned, locked.planned.plan
+    if not console.json:
+        show_plan(console, plan)
+    if plan.empty and planned.session.complete:
+        record_first(planned)
+        if console.json:
+            console.document({**plan.as_dict(), "outcomes": []})
+        return 0
+    if not _confirmed(console, planned, yes, allow):
+        console.say("nothing was changed")
+        return 1
+    try:
+        locked.begin()
+        recorder = recorder_of(planned)
+        with console.progress() as progress:
+            report = apply(planned, progress, allow=allow, recorder=recorder)
+    except BrokerError as error:
+        console.fail(error)
+        console.say(_RERUN)
+        return 3
     if console.json:
         console.document({**plan.as_dict(), "outcomes": [outcome.as_dict() for outcome in report.outcomes]})
     else:
         console.result("\n" + report_text(report, plan, verbose=console.verbose))
     for note in report.notes:
         console.say(f"note: {note}")
+    say_obstacle(console, recorder)
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code

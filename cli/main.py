@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "check": "Checks that file, tests and app agree, without a broker",
     "plan": "Shows what apply would change",
     "apply": "Applies the file to the broker",
+    "history": "Lists the last applies of the file's stack",
     "route": "Shows where a task goes, and why",
     "workers": "Prints worker commands, or systemd, Procfile, Compose and Kubernetes units",
     "worker": "Starts a worker with a profile",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..topology.change.plan import Change, Plan
     from ..topology.lint.catalog.rule import LintRule
 
-_MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -", "verify": "  ?"}
+MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -", "verify": "  ?"}
 _COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "verify": "cyan"}
 _WORDS = {
     "create": "to create",
@@ -34,7 +34,7 @@ _WORDS = {
     "delete": "to delete",
     "verify": "to verify",
 }
-_DONE = {
+DONE = {
     "create": "created",
     "update": "changed",
     "replace": "replaced",
@@ -96,7 +96,7 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
         lines += _change_lines(change, kinds, width, several)
     for action, counts in folded.items():
         if counts:
-            mark = click.style(_MARKS[action], fg=_COLORS[action])
+            mark = click.style(MARKS[action], fg=_COLORS[action])
             lines.append(f"{mark} {_counted(counts)} {_FOLDED[action]}; `--verbose` lists them")
     for key in plan.taken:
         lines.append(
@@ -157,7 +157,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
-    mark = click.style(_MARKS[change.action], fg=_COLORS[change.action])
+    mark = click.style(MARKS[change.action], fg=_COLORS[change.action])
     details = _differences(change) if change.action in ("update", "replace") else describe(change)
     key = change.key
     title = title_text(key, several)
@@ -241,7 +241,7 @@ def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> st
       verbose: Name every object that failed.
     """
     lines = failure_lines(report.outcomes, verbose)
-    counts = Counter(_DONE[outcome.change.action] for outcome in report.having("done"))
+    counts = Counter(DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
     counted += [f"{len(plan.taken)} taken over"] if plan.taken else []
     counted += [

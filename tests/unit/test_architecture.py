@@ -111,6 +111,7 @@ LAYERS = (
     "topology.change.safety",
     "topology.change.leftovers",
     "topology.change.ownership",
+    "topology.change.history",
     "topology.change",
     "topology",
     "routing.rules",
@@ -140,7 +141,10 @@ LAYERS = (
 )
 
 #: What of `topology.change` knows the broker; the rest is data in, data out.
-JOINTS = {f"topology.change.{name}" for name in ("apply", "counts", "planner", "refusals", "safety.guards")}
+JOINTS = {
+    f"topology.change.{name}"
+    for name in ("apply", "counts", "planner", "via_amqp", "refusals", "safety.guards")
+}
 
 #: Modules of a folder at most; a command of the command line is found by its name.
 MAX_MODULES = 12

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from ..base.progress import CountProgress
 from ..base.resources import Key, Kind, Resource, State, binding_ends
@@ -114,6 +114,10 @@ class ManagementSession:
     def permissions(self) -> dict[str, dict[str, str]] | None:
         """The permissions, by vhost, of the user who declares exchanges, queues and bindings; None if unknown."""
         return self._management.permissions(self._address.user)
+
+    def global_parameters(self) -> list[tuple[str, Any]]:
+        """The names and values of the cluster's global parameters, for which the tag `policymaker` is needed."""
+        return self._management.global_parameters()
 
     def holder(self, queue: Key) -> Holder | None:
         """The process that holds a lock; None if it is unknown or free."""

@@ -16,6 +16,7 @@ from ..broker.session import AMQP_KINDS
 from ..delivery.network import PREDICTABLE
 from ..errors import BrokerError, Refused, RoutectlError, Unreachable, rewritten
 from .diff import diff
+from .history.recorder import Recorder
 from .ownership.keeper import Keeper
 from .plan import Change
 from .planner import Planned
@@ -74,7 +75,9 @@ class ApplyReport:
         return 0 if all(outcome.status == "done" for outcome in self.outcomes) else 3
 
 
-def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) -> ApplyReport:
+def apply(
+    planned: Planned, progress: Progress, *, allow: Iterable[str] = (), recorder: Recorder | None = None
+) -> ApplyReport:
     """Applies a plan, then reads the broker's state again and compares.
 
     A failed change does not stop changes that do not depend on it. After an interruption, a new plan contains the
@@ -84,6 +87,7 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
       planned: The plan.
       progress: Called after each step.
       allow: The risks that the user accepts.
+      recorder: Records the apply in the history of the stack.
 
     Raises:
       Refused: the plan contains a change that is not allowed; nothing was changed.
@@ -98,13 +102,21 @@ def apply(planned: Planned, progress: Progress, *, allow: Iterable[str] = ()) ->
     with rewritten(planned.plan.secrets.hide):
         if keeper is not None:
             keeper.begin(changes)
+        if recorder is not None:
+            recorder.begin(changes)
         run.apply()
         if planned.session.complete:
             run.verify()
         if keeper is not None:
             keeper.finish(run.live, run.failed, changes, planned.desired)
-    outcomes = tuple(run.outcome(change) for change in changes)
-    return ApplyReport(outcomes, tuple(keeper.notes) if keeper is not None else ())
+        report = ApplyReport(
+            tuple(run.outcome(change) for change in changes),
+            tuple(keeper.notes) if keeper is not None else (),
+        )
+        if recorder is not None:
+            done = [outcome.change for outcome in report.having("done")]
+            recorder.end(done, "done" if report.exit_code == 0 else "partly done")
+    return report
 
 
 class _Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -12,16 +11,17 @@ from ..base.known_secrets import KnownSecrets
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
 from ..broker.management.server import ServerInfo
-from ..broker.session import AMQP_KINDS, AmqpSession, ManagementSession, Session
+from ..broker.session import AMQP_KINDS, ManagementSession, Session
 from ..errors import NotFound, UsageError, rewritten
 from ..file.load import Loaded
 from ..model import Body
-from ..model.support import Version, parse_version
+from ..model.support import Version
 from ..policies.in_effect import overriding_policies, policy_effects, uncertain_policies
 from .counts import counted_changes, counted_leftovers
 from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
+from .history.recorder import Declaration, declaration_of
 from .leftovers.bindings import removed_bindings, vanishing_exchanges
 from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
@@ -61,6 +61,7 @@ class Planned:
       delete: The objects to delete.
       full: The vhosts whose limit leaves no room for a queue beside those that the plan creates.
       holdings: What to record of the stack; None if that is not possible.
+      declaration: What the history of the stack records; None if there can be none.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class Planned:
     delete: tuple[Key, ...] = ()
     full: frozenset[str] = frozenset()
     holdings: Holdings | None = None
+    declaration: Declaration | None = None
 
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
@@ -102,7 +104,7 @@ def vhost_of(loaded: Loaded, address: Address) -> str:
 P = ParamSpec("P")
 
 
-def _without_secrets(plan: Callable[P, Planned]) -> Callable[P, Planned]:
+def without_secrets(plan: Callable[P, Planned]) -> Callable[P, Planned]:
     """A function whose errors do not contain the secrets of the file, its first parameter."""
 
     @wraps(plan)
@@ -115,7 +117,7 @@ def _without_secrets(plan: Callable[P, Planned]) -> Callable[P, Planned]:
     return make
 
 
-@_without_secrets
+@without_secrets
 def plan_by_management(
     loaded: Loaded,
     address: Address,
@@ -205,7 +207,8 @@ def _planned(
         secrets=secrets,
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
-    return Planned(plan, desired, session, deleted, full, stack.holdings(owned))
+    recorded = declaration_of(seen.loaded, plan.vhost, wanted, live, seen.unreadable, secrets.hide_all)
+    return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,57 +347,3 @@ def _vhosts_named(delete: Collection[Key], selected: Collection[str], session: M
         else ()
     )
     return {*others, *(key.vhost for key in delete if key.vhost)}
-
-
-@_without_secrets
-def plan_by_amqp(
-    loaded: Loaded,
-    address: Address,
-    session: AmqpSession,
-    *,
-    cluster: str | None = None,
-    begin: Callable[[], None] = lambda: None,
-) -> Planned:
-    """Compares the file's exchanges and queues with the broker's over AMQP.
-
-    Parameters:
-      loaded: The file.
-      address: The broker's address.
-      session: The session over AMQP.
-      cluster: The expected cluster name, in addition to that in the file.
-      begin: Called before the state is read, as by `plan_by_management`.
-
-    Raises:
-      FileError: the file uses features that this version of RabbitMQ does not support.
-      Refused: the cluster is another one.
-    """
-    guard_cluster(loaded, session.cluster_name, cluster)
-    vhost = vhost_of(loaded, address)
-    version = parse_version(session.product_version) if session.product_version else None
-    if version is not None:
-        guard_version(loaded, version)
-    begin()
-    everything = desired_state(loaded.topology, vhost, version)
-    wanted = {key: item for key, item in everything.items() if key.kind in AMQP_KINDS and key.vhost == vhost}
-    unsupported = Counter(
-        str(key.kind) if key.vhost in ("", vhost) else f"{key.kind} in other vhosts"
-        for key in everything.keys() - wanted.keys()
-    )
-    notes = ["AMQP shows neither settings, nor bindings, nor what is not in the file"]
-    if unsupported:
-        listed = ", ".join(f"{count} {what}" for what, count in sorted(unsupported.items()))
-        notes.append(f"not supported over AMQP: {listed}")
-    policies = {key: item for key, item in everything.items() if key.kind in _POLICIES and key.vhost == vhost}
-    found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
-    plan = Plan(
-        str(address),
-        "",
-        (vhost,),
-        found.changes,
-        found.problems,
-        tuple(notes),
-        (),
-        loaded.files,
-        secrets=loaded.known_secrets(),
-    )
-    return Planned(plan, wanted, session)

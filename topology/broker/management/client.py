@@ -91,6 +91,10 @@ class Management:
             return None
         return decode.READERS[key.kind](item)
 
+    def global_parameters(self) -> list[tuple[str, Any]]:
+        """The names and values of the cluster's global parameters."""
+        return [(item["name"], item["value"]) for item in self._http.get("/global-parameters")]
+
     def arguments_of(self, queue: Key) -> Mapping[str, Any]:
         """The arguments of a queue, also of an exclusive one; empty if it does not exist or may not be read."""
         try:

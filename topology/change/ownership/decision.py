@@ -128,4 +128,7 @@ def require_record(ledger: Ledger | None, prune: bool, take_over: Collection[str
 
 
 #: The note of a user who may not read the records.
-NOT_RECORDED = "what this file creates is not recorded for `--prune`: that needs the tag `policymaker`"
+NOT_RECORDED = (
+    "what this file creates is not recorded for `--prune`, nor are its applies for `history`: that needs the tag "
+    "`policymaker`"
+)

@@ -7,6 +7,7 @@ nodes. Positions are looked up in the nodes on demand, so they cost nothing unti
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ class Source:
     def files(self) -> tuple[str, ...]:
         """The names of all files, in the order in which they were read."""
         return tuple(self._documents)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the files in the order in which they were read: that of `cat FILE… | sha256sum`."""
+        digest = sha256()
+        for document in self._documents.values():
+            digest.update(document.text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
     @property
     def has_variables(self) -> bool:
