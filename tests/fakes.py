@@ -89,7 +89,7 @@ class MemoryBroker:
         if if_empty and found.messages:
             raise Refused(f"cannot delete {key}: it holds messages")
         del self.state[key]
-        for other in [other for other in list(self.state) if key in _ends(other)]:
+        for other in [other for other in self.state if key in _ends(other)]:
             del self.state[other]
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
@@ -105,6 +105,19 @@ class MemoryBroker:
                 except BrokerError as error:
                     failures.append(Failure(resource, error))
             progress(done, len(ordered))
+        return failures
+
+    def delete_bindings(
+        self, vhost: str, bindings: Sequence[Resource], progress: CountProgress
+    ) -> list[Failure]:
+        """Deletes bindings of a vhost."""
+        failures = []
+        for done, binding in enumerate(bindings, 1):
+            try:
+                self.delete(binding)
+            except BrokerError as error:
+                failures.append(Failure(binding, error))
+            progress(done, len(bindings))
         return failures
 
     def _begin(self, how: str, key: Key) -> None:

@@ -14,7 +14,7 @@ from routectl.topology.base.resources import Kind, Resource, State, binding_key,
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.amqp import pipeline
 from routectl.topology.broker.amqp.pipeline import declare_all
-from routectl.topology.broker.bulk import create_all
+from routectl.topology.broker.bulk import create_all, delete_bindings
 from routectl.topology.broker.management.client import Management
 from routectl.topology.broker.writes import guarded
 from routectl.topology.errors import AccessRefused, NotFound, Rejected, Unreachable
@@ -190,6 +190,27 @@ def test_create_all_without_an_amqp_port(broker: Broker, vhost: str) -> None:
         with pytest.raises(Unreachable, match=r"cannot connect to amqp://127\.0\.0\.1:1"):
             create_all(None, closed, vhost, wanted, server)
     assert held(closed, vhost, wanted) == wanted
+
+
+@pytest.mark.parametrize("url", ["broker", "amqp://guest:guest@127.0.0.1:1"])
+def test_bindings_are_deleted_with_and_without_an_amqp_port(
+    address: Address, broker: Broker, vhost: str, url: str
+) -> None:
+    wanted = topology(vhost, 60)
+    assert declare_all(address, vhost, wanted) == []
+    way = address if url == "broker" else Address.parse(url, management=broker.management)
+    bindings = [item for item in wanted if item.key.kind is Kind.BINDING]
+    gone = [*bindings[::2], Resource(binding_key(vhost, "a", "q 0/é", "never was"))]
+    # Both ends are gone, too.
+    gone.append(Resource(binding_key(vhost, "no exchange", "no queue", "k")))
+    steps: list[tuple[int, int]] = []
+    with Management(way) as api:
+        progress = lambda *step: steps.append(step)  # noqa: E731
+        assert delete_bindings(api, way, vhost, gone, api.server(), progress) == []
+    assert steps[-1] == (len(gone), len(gone))
+    kept = [item for item in wanted if item not in gone]
+    assert held(address, vhost, kept) == kept
+    assert len(live(address, vhost)) == len(kept)
 
 
 def test_batches_keep_a_queue_and_its_bindings_together() -> None:

@@ -17,16 +17,16 @@ So AMQP is the fastest everywhere, and reports the outcome of each object, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from ..base.progress import Counter, CountProgress
-from ..base.resources import KIND_ORDER, Resource
+from ..base.resources import KIND_ORDER, Resource, binding_arguments
 from ..errors import BrokerError, NotFound, Unreachable
 from .address import Address
 from .amqp.connection import Unsendable
-from .amqp.pipeline import Failure, declare_all
+from .amqp.pipeline import Failure, declare_all, unbind_all
 from .management.client import Management
 from .management.http import CONNECTIONS
 from .management.server import ServerInfo
@@ -60,9 +60,8 @@ def create_all(
     Raises:
       Unreachable, AccessRefused, NotFound: Connecting failed, or the connection was lost; a rerun resumes.
     """
-    connections = _KHEPRI_CONNECTIONS if server.khepri else _MNESIA_CONNECTIONS
     try:
-        failures = declare_all(address, vhost, resources, connections=connections, progress=progress)
+        failures = declare_all(address, vhost, resources, connections=_connections(server), progress=progress)
     except Unreachable:
         if management is None:
             raise
@@ -88,20 +87,63 @@ def put_all(
     """
     ordered = sorted(resources, key=lambda resource: KIND_ORDER[resource.key.kind])
     done = Counter(len(ordered), progress)
+    failures: list[Failure] = []
+    for _, group in groupby(ordered, key=lambda resource: resource.key.kind):
+        failures += _each(management.put, list(group), done)
+    return failures
 
-    def put(resource: Resource) -> Failure | None:
+
+def delete_bindings(
+    management: Management,
+    address: Address,
+    vhost: str,
+    bindings: Sequence[Resource],
+    server: ServerInfo,
+    progress: CountProgress | None = None,
+) -> list[Failure]:
+    """Deletes bindings of one vhost; one that does not exist is deleted already.
+
+    Those with arguments are deleted over the management API, which knows their duplicates that differ only in the width
+    of integers. It is slow for others: it searches each among all bindings between the two objects.
+
+    Returns:
+      The bindings that could not be deleted, each with the broker's reason.
+
+    Raises:
+      Unreachable, AccessRefused, NotFound: As for `create_all`.
+    """
+    plain = [binding for binding in bindings if not binding_arguments(binding.key)]
+    others = [binding for binding in bindings if binding_arguments(binding.key)]
+    done = Counter(len(bindings), progress)
+    try:
+        failures = unbind_all(address, vhost, plain, done, connections=_connections(server))
+    except Unreachable:
+        return _each(management.delete, bindings, Counter(len(bindings), progress))
+    again = [failure.resource for failure in failures if isinstance(failure.error, Unsendable)]
+    known = [failure for failure in failures if not isinstance(failure.error, Unsendable)]
+    return [*known, *_each(management.delete, others, done), *_each(management.delete, again)]
+
+
+def _connections(server: ServerInfo) -> int:
+    return _KHEPRI_CONNECTIONS if server.khepri else _MNESIA_CONNECTIONS
+
+
+def _each(
+    write: Callable[[Resource], None], resources: Sequence[Resource], done: Counter | None = None
+) -> list[Failure]:
+    """Writes objects over the management API, concurrently."""
+
+    def attempt(resource: Resource) -> Failure | None:
         try:
-            management.put(resource)
+            write(resource)
         except Unreachable:
             raise
         except BrokerError as error:
             return Failure(resource, error)
         finally:
-            done.add()
+            if done is not None:
+                done.add()
         return None
 
-    failures: list[Failure] = []
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as executor:
-        for _, group in groupby(ordered, key=lambda resource: resource.key.kind):
-            failures.extend(filter(None, executor.map(put, list(group))))
-    return failures
+        return list(filter(None, executor.map(attempt, resources)))

@@ -15,7 +15,7 @@ from .address import Address
 from .amqp.connection import Amqp
 from .amqp.handshake import greeting
 from .amqp.pipeline import Failure, declare_all
-from .bulk import create_all
+from .bulk import create_all, delete_bindings
 from .holder import Holder
 from .management.client import Management
 from .management.server import ServerInfo
@@ -60,6 +60,12 @@ class Session(Protocol):
 
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost, and returns those that failed."""
+        ...
+
+    def delete_bindings(
+        self, vhost: str, bindings: Sequence[Resource], progress: CountProgress
+    ) -> list[Failure]:
+        """Deletes bindings of a vhost, and returns those that failed; raises `BrokerError` if all did."""
         ...
 
 
@@ -143,6 +149,12 @@ class ManagementSession:
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Creates exchanges, queues and bindings of a vhost in the fastest way."""
         return create_all(self._management, self._address, vhost, resources, self.server, progress)
+
+    def delete_bindings(
+        self, vhost: str, bindings: Sequence[Resource], progress: CountProgress
+    ) -> list[Failure]:
+        """Deletes bindings of a vhost in the fastest way."""
+        return delete_bindings(self._management, self._address, vhost, bindings, self.server, progress)
 
 
 def _extent(desired: State, vhosts: Collection[str]) -> tuple[list[str], list[Kind]]:
@@ -253,3 +265,12 @@ class AmqpSession:
     def create_all(self, vhost: str, resources: Sequence[Resource], progress: CountProgress) -> list[Failure]:
         """Declares exchanges, queues and bindings, pipelined."""
         return declare_all(self._address, vhost, resources, progress=progress)
+
+    def delete_bindings(
+        self, vhost: str, bindings: Sequence[Resource], progress: CountProgress
+    ) -> list[Failure]:
+        """Always refuses, like `delete`."""
+        raise Refused(
+            f"bindings of vhost `{vhost}` cannot be deleted over AMQP alone",
+            "pass the management API with `--management`",
+        )

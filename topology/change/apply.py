@@ -228,12 +228,28 @@ class _Run:
             else:
                 todo.append(change)
         done = 0
-        for kind, group in groupby(todo, key=lambda change: change.key.kind):
-            # Bindings are many, and independent of each other.
-            with ThreadPoolExecutor(_THREADS if kind is Kind.BINDING else 1) as executor:
-                for _ in executor.map(self._delete_one, group):
-                    done += 1
-                    self._progress("deletions", done, len(todo))
+        for (kind, vhost), group in groupby(todo, key=lambda change: (change.key.kind, change.key.vhost)):
+            found = list(group)
+            if kind is Kind.BINDING:
+                self._unbind(vhost, found, done, len(todo))
+            else:
+                for position, change in enumerate(found, done + 1):
+                    self._delete_one(change)
+                    self._progress("deletions", position, len(todo))
+            done += len(found)
+
+    def _unbind(self, vhost: str, changes: Sequence[Change], before: int, total: int) -> None:
+        """Deletes bindings, which are many and independent of each other."""
+        bindings = [change.resource for change in changes]
+        try:
+            failures = self._session.delete_bindings(
+                vhost, bindings, lambda now, _: self._progress("deletions", before + now, total)
+            )
+        except Unreachable:
+            raise
+        except (BrokerError, Refused) as error:
+            failures = [Failure(binding, error) for binding in bindings]
+        self._errors.update({failure.resource.key: failure.error for failure in failures})
 
     def _delete_one(self, change: Change) -> None:
         if change.key.kind is Kind.VHOST and not change.requested:

@@ -111,14 +111,9 @@ class Amqp:
         self._call(f"create {resource.key}", lambda channel: declare(channel, resource), secrets)
 
     def unbind(self, binding: Resource) -> None:
-        """Deletes a binding to a queue, if it exists."""
+        """Deletes a binding, if it exists."""
         before("delete", binding.key)
-        source, _, queue, routing_key, _ = binding.key.name
-        arguments = as_int64(binding_arguments(binding.key))
-        self._call(
-            f"delete {binding.key}",
-            lambda channel: channel.queue_unbind(queue, source, routing_key, arguments),
-        )
+        self._call(f"delete {binding.key}", lambda channel: unbind(channel, binding))
 
     def _call(
         self, what: str, call: Callable[[BlockingChannel], Any], secrets: KnownSecrets = NO_SECRETS
@@ -186,6 +181,16 @@ def declare(channel: BlockingChannel | Channel, resource: Resource) -> None:
                 channel.exchange_bind(destination, source, routing_key, arguments)
         case kind:
             raise ValueError(f"a {kind} cannot be declared over AMQP")
+
+
+def unbind(channel: BlockingChannel | Channel, binding: Resource) -> None:
+    """Deletes a binding, if it exists; does not wait on an asynchronous channel."""
+    source, destination_type, destination, routing_key, _ = binding.key.name
+    arguments = as_int64(binding_arguments(binding.key))
+    if destination_type == "queue":
+        channel.queue_unbind(destination, source, routing_key, arguments)
+    else:
+        channel.exchange_unbind(destination, source, routing_key, arguments)
 
 
 def secrets_of(resource: Resource) -> KnownSecrets:

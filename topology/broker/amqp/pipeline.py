@@ -1,16 +1,16 @@
-"""Pipelined declarations: over several connections, without waiting for each response.
+"""Pipelined declarations and deletions of bindings: over several connections, without waiting for each response.
 
 When the broker rejects a pipelined declaration, it closes the channel without reporting which one it was, and
 discards the rest. So each lane sends a batch and then a call with a response. If the response arrives, the
-whole batch is done; if not, its objects are declared again one by one, which is harmless for those that exist.
+whole batch is done; if not, its objects are written again one by one, which is harmless for those that are done.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pika import ConnectionParameters, exceptions
 from pika.adapters.select_connection import IOLoop, SelectConnection
@@ -21,7 +21,7 @@ from ...errors import BrokerError, Unreachable
 from ..address import Address
 from ..writes import before
 from .connect import parameters
-from .connection import ENCODING_ERRORS, Amqp, declare
+from .connection import ENCODING_ERRORS, Amqp, declare, unbind
 
 if TYPE_CHECKING:
     from pika.channel import Channel
@@ -37,10 +37,28 @@ _CLOSE_TIMEOUT = 5.0
 
 
 class Failure(NamedTuple):
-    """An object that could not be created, and why."""
+    """An object that could not be written, and why."""
 
     resource: Resource
     error: BrokerError
+
+
+class _Operation(NamedTuple):
+    """What is done to each object.
+
+    Parameters:
+      verb: A verb.
+      send: Does it on a channel, without waiting.
+      again: Does it and waits, to learn the broker's reason.
+    """
+
+    verb: str
+    send: Callable[[Any, Resource], None]
+    again: Callable[[Amqp, Resource], None]
+
+
+_CREATE = _Operation("create", declare, Amqp.declare)
+_UNBIND = _Operation("delete", unbind, Amqp.unbind)
 
 
 def declare_all(
@@ -68,15 +86,48 @@ def declare_all(
     """
     resources = list(resources)
     stages = _stages(resources, connections)
+    return _write_all(address, vhost, stages, _CREATE, connections, Counter(len(resources), progress))
+
+
+def unbind_all(
+    address: Address,
+    vhost: str,
+    bindings: Sequence[Resource],
+    report: Counter,
+    *,
+    connections: int = CONNECTIONS,
+) -> list[Failure]:
+    """Deletes bindings of one vhost; like `declare_all`. One that does not exist is deleted already.
+
+    Parameters:
+      address: Hosts and credentials.
+      vhost: The vhost.
+      bindings: What to delete.
+      report: Counts them.
+      connections: Maximum number of connections.
+    """
+    if not bindings:
+        return []
+    batches = _batches(([binding] for binding in bindings), _batch_size(len(bindings), connections))
+    return _write_all(address, vhost, [batches], _UNBIND, connections, report)
+
+
+def _write_all(
+    address: Address,
+    vhost: str,
+    stages: Sequence[list[list[Resource]]],
+    operation: _Operation,
+    connections: int,
+    report: Counter,
+) -> list[Failure]:
     failures: list[Failure] = []
-    report = Counter(len(resources), progress)
     with Amqp(address, vhost) as amqp:
         lanes = min(connections, max(map(len, stages), default=0))
-        with contextlib.closing(_Pipeline(address, vhost, lanes, report)) as pipeline:
+        with contextlib.closing(_Pipeline(address, vhost, lanes, operation, report)) as pipeline:
             for stage in stages:
                 for resource in pipeline.run(stage):
                     try:
-                        amqp.declare(resource)
+                        operation.again(amqp, resource)
                     except Unreachable:
                         raise
                     except BrokerError as error:
@@ -95,10 +146,14 @@ def _stages(resources: Sequence[Resource], connections: int) -> list[list[list[R
         _, destination_type, destination, _, _ = binding.key.name
         group = queues.get(queue_key(binding.key.vhost, destination)) if destination_type == "queue" else None
         (others if group is None or len(group) > _BATCH else group).append(binding)
-    # Small enough that every connection gets several batches.
-    size = min(max(len(resources) // (2 * connections), _SMALL_BATCH), _BATCH)
+    size = _batch_size(len(resources), connections)
     stages = ([[exchange] for exchange in exchanges], queues.values(), [[other] for other in others])
     return [_batches(groups, size) for groups in stages if groups]
+
+
+def _batch_size(count: int, connections: int) -> int:
+    """Small enough that every connection gets several batches."""
+    return min(max(count // (2 * connections), _SMALL_BATCH), _BATCH)
 
 
 def _batches(groups: Iterable[Sequence[Resource]], size: int) -> list[list[Resource]]:
@@ -114,7 +169,10 @@ def _batches(groups: Iterable[Sequence[Resource]], size: int) -> list[list[Resou
 class _Pipeline:
     """Lanes that share one event loop and one queue of batches."""
 
-    def __init__(self, address: Address, vhost: str, lanes: int, report: Counter) -> None:
+    def __init__(
+        self, address: Address, vhost: str, lanes: int, operation: _Operation, report: Counter
+    ) -> None:
+        self.operation = operation
         self.report = report
         self.loop = IOLoop()
         self.pending: deque[list[Resource]] = deque()
@@ -125,7 +183,7 @@ class _Pipeline:
         self._lanes = [_Lane(self, hosts) for _ in range(lanes)]
 
     def run(self, batches: Iterable[list[Resource]]) -> list[Resource]:
-        """Declares all batches, and returns the objects whose outcome is unknown.
+        """Writes all batches, and returns the objects whose outcome is unknown.
 
         Raises:
           Unreachable: the apply was stopped; what had been sent is done.
@@ -173,7 +231,7 @@ class _Pipeline:
 
 
 class _Lane:
-    """One connection with one channel, and the batch that it is declaring."""
+    """One connection with one channel, and the batch that it is writing."""
 
     def __init__(self, pipeline: _Pipeline, hosts: Sequence[ConnectionParameters]) -> None:
         self.batch: list[Resource] = []
@@ -217,8 +275,8 @@ class _Lane:
             self.batch = self._pipeline.pending.popleft()
             try:
                 for resource in self.batch:
-                    before("create", resource.key)
-                    declare(self._channel, resource)
+                    before(self._pipeline.operation.verb, resource.key)
+                    self._pipeline.operation.send(self._channel, resource)
             except ENCODING_ERRORS:
                 self._suspect()
                 continue

@@ -105,7 +105,7 @@ def foreseen(changes: Sequence[Change], facts: Facts) -> tuple[Problem, ...]:
         *_long_patterns(changes, facts),
     ]
     if facts.permissions is not None:
-        written = [change for change in changes if _is_declared(change, facts)]
+        written = [change for change in changes if _needs_permissions(change)]
         found += _refused(written, facts.declarer, _granted(changes, facts.declarer, facts.permissions))
     return tuple(found)
 
@@ -158,10 +158,9 @@ def _long_patterns(changes: Sequence[Change], facts: Facts) -> Iterator[Problem]
             )
 
 
-def _is_declared(change: Change, facts: Facts) -> bool:
-    """Whether a change needs permissions of the declarer; the user of the management API deletes bindings."""
+def _needs_permissions(change: Change) -> bool:
     if change.action == "delete":
-        return change.key.kind is Kind.BINDING and facts.user == facts.declarer
+        return change.key.kind is Kind.BINDING
     return change.action in ("create", "verify") and change.key.kind in _NEEDS
 
 
