@@ -47,6 +47,15 @@ _RERUN = "hint: fix the cause and rerun: apply resumes"
     help="Accept a risk that the plan names; repeatable.",
 )
 @lock_option
+@click.option(
+    "--drain-timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a queue that is moved waits for messages that consumers have and do not acknowledge; then it keeps "
+    "its old settings.",
+)
 @output_options()
 def command(
     console: Console,
@@ -55,6 +64,7 @@ def command(
     yes: bool,
     allow: tuple[str, ...],
     lock_timeout: float,
+    drain_timeout: float,
     **options: Any,
 ) -> int:
     """Applies the file to the broker.
@@ -76,10 +86,12 @@ def command(
     ) as locked:
         if saved is not None:
             _refuse_if_stale(console, saved, locked.planned.plan)
-        return carry_out(console, locked, yes, allow)
+        return carry_out(console, locked, yes, allow, drain_timeout)
 
 
-def carry_out(console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...]) -> int:
+def carry_out(
+    console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...], drain_timeout: float = 600.0
+) -> int:
     """Shows a plan, asks for confirmation, applies it, and reports the result; returns the exit code."""
     from ..topology.change.apply import apply
     from ..topology.errors import BrokerError
@@ -102,7 +114,7 @@ def carry_out(console: Console, locked: LockedPlan, yes: bool, allow: tuple[str,
         locked.begin()
         recorder = recorder_of(planned)
         with console.progress() as progress:
-            report = apply(planned, progress, allow=allow, recorder=recorder)
+            report = apply(planned, progress, allow=allow, drain_timeout=drain_timeout, recorder=recorder)
     except BrokerError as error:
         console.fail(error)
         console.say(_RERUN)
@@ -136,8 +148,9 @@ def _is_typed(name: str) -> bool:
 
 
 def _refuse_if_stale(console: Console, saved: Plan, current: Plan) -> None:
-    from ..topology.change.plan import Plan, stale_reasons
+    from ..topology.change.plan import Plan
     from ..topology.change.safety.problem import refusal
+    from ..topology.change.stale import stale_reasons
 
     current = Plan.from_dict(console.clean(current.as_dict()))  # as it was saved
     reasons = stale_reasons(saved, current)

@@ -20,10 +20,11 @@ from ..topology.base.resources import Key, Kind, lock_key
 from ..topology.base.selectors import selector
 from ..topology.broker.amqp.lock import ApplyLock
 from ..topology.broker.session import AmqpSession, ManagementSession
-from ..topology.change.plan import Permit, Plan, stale_reasons
+from ..topology.change.plan import Permit, Plan
 from ..topology.change.planner import Planned, plan_by_management, vhost_of
 from ..topology.change.refusals import refusals
 from ..topology.change.safety.problem import refusal
+from ..topology.change.stale import stale_reasons
 from ..topology.change.via_amqp import plan_by_amqp
 from ..topology.errors import BrokerError, Unreachable, UsageError
 from .console import Console

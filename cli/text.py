@@ -25,12 +25,27 @@ if TYPE_CHECKING:
     from ..topology.change.plan import Change, Plan
     from ..topology.lint.catalog.rule import LintRule
 
-MARKS = {"create": "  +", "update": "  ~", "replace": "-/+", "delete": "  -", "verify": "  ?"}
-_COLORS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "verify": "cyan"}
+MARKS = {
+    "create": "  +",
+    "update": "  ~",
+    "replace": "-/+",
+    "move": "  >",
+    "delete": "  -",
+    "verify": "  ?",
+}
+_COLORS = {
+    "create": "green",
+    "update": "yellow",
+    "replace": "red",
+    "move": "yellow",
+    "delete": "red",
+    "verify": "cyan",
+}
 _WORDS = {
     "create": "to create",
     "update": "to change",
     "replace": "to replace",
+    "move": "to move",
     "delete": "to delete",
     "verify": "to verify",
 }
@@ -38,6 +53,7 @@ DONE = {
     "create": "created",
     "update": "changed",
     "replace": "replaced",
+    "move": "moved",
     "delete": "deleted",
     "verify": "verified",
 }
@@ -158,7 +174,7 @@ def _summary(plan: Plan) -> str:
 
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
     mark = click.style(MARKS[change.action], fg=_COLORS[change.action])
-    details = _differences(change) if change.action in ("update", "replace") else describe(change)
+    details = _details(change)
     key = change.key
     title = title_text(key, several)
     padding = " " * (width - display_width(title))
@@ -167,7 +183,16 @@ def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list
         counts = f" ({change.traffic})" if change.traffic else ""
         risks = click.style(", ".join(change.risks), fg="red") if change.risks else change.risk
         lines.append(f"      {risks}: {printable(change.reason)}{counts}")
+    lines += [f"      {printable(remark)}" for remark in change.remarks]
     return lines
+
+
+def _details(change: Change) -> str:
+    """What changes of an object, or what it is like."""
+    if change.action == "move":
+        origin = [f"from {printable(', '.join(change.moved_from))}"] if change.moved_from else []
+        return ", ".join([*origin, *filter(None, [_differences(change) if change.before else ""])])
+    return _differences(change) if change.action in ("update", "replace") else describe(change)
 
 
 def _differences(change: Change) -> str:

@@ -119,8 +119,8 @@ def test_an_exchange_is_replaced_with_bindings_from_and_to_it(
 
 
 @pytest.mark.parametrize(("name", "changed"), [("low", "x-max-length"), ("high", "x-delivery-limit")])
-def test_a_queue_with_messages_or_consumers_is_not_replaced(
-    shop: Command, management: Management, vhost: str, channel: BlockingChannel, name: str, changed: str
+def test_a_queue_with_messages_or_consumers_is_not_replaced_but_moved(
+    shop: Command, channel: BlockingChannel, name: str, changed: str
 ) -> None:
     shop.write(
         FILE.replace("max_length: 10", "max_length: 20").replace("quorum,", "quorum, delivery_limit: 7,")
@@ -128,15 +128,14 @@ def test_a_queue_with_messages_or_consumers_is_not_replaced(
     tag = channel.basic_consume(name, lambda *_: None)
     consumed = shop(*REPLACE)
     assert consumed.code == 1
-    assert f"queue {name} must be replaced to change {changed} (0 messages, 1 consumer)\n" in consumed.err
+    assert f"queue {name} must be moved to change {changed} (0 messages, 1 consumer)\n" in consumed.err
+    assert "allow it with `--allow disruptive`" in consumed.err
     channel.basic_cancel(tag)
     channel.confirm_delivery()
     channel.basic_publish("", name, b"x", mandatory=True)
     full = shop(*REPLACE)
     assert full.code == 1
-    assert f"queue {name} must be replaced to change {changed} (1 message, 0 consumers)\n" in full.err
-    assert "once the queue has no messages and no consumers" in full.err
-    assert "--allow" not in full.err.replace("`--allow destructive`", "")
+    assert f"queue {name} must be moved to change {changed} (1 message, 0 consumers)\n" in full.err
 
 
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])

@@ -148,6 +148,28 @@ class Resource:
     unseen: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue as the broker has it.
+
+    Parameters:
+      queue: The queue.
+      bindings: The bindings to it, without that of the default exchange.
+      ready: Its messages that no consumer has.
+      unacknowledged: Its messages that consumers have; those of a quorum queue some seconds ago.
+    """
+
+    queue: Resource
+    bindings: tuple[Key, ...] = ()
+    ready: int = 0
+    unacknowledged: int = 0
+
+    @property
+    def messages(self) -> int:
+        """All of its messages."""
+        return self.ready + self.unacknowledged
+
+
 State = dict[Key, Resource]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
@@ -19,6 +20,7 @@ from .bulk import create_all, delete_bindings
 from .holder import Holder
 from .management.client import Management
 from .management.server import ServerInfo
+from .moving import Moving
 from .replacement import replace_object
 from .writes import indivisible
 
@@ -52,6 +54,10 @@ class Session(Protocol):
           resource: The exchange or queue as it should be.
           dropped: Bindings that need not be restored.
         """
+        ...
+
+    def moving(self, vhost: str) -> AbstractContextManager[Moving]:
+        """What moves queues of a vhost, with their messages; raises `Refused` if it cannot."""
         ...
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
@@ -141,6 +147,10 @@ class ManagementSession:
         """Deletes an exchange or an empty queue and creates it anew, with its bindings."""
         with indivisible("replace", resource.key):
             replace_object(self._management, self._address, resource, dropped)
+
+    def moving(self, vhost: str) -> Moving:
+        """What moves queues of a vhost, with their messages."""
+        return Moving(self._management, self._address, vhost)
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object."""
@@ -255,6 +265,10 @@ class AmqpSession:
             f"{resource.key} cannot be replaced over AMQP alone",
             "pass the management API with `--management`",
         )
+
+    def moving(self, vhost: str) -> Moving:
+        """Always refuses: only the management API knows the bindings to move."""
+        raise Refused("queues cannot be moved over AMQP alone", "pass the management API with `--management`")
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Always refuses: only the management API deletes objects."""

@@ -17,6 +17,7 @@ from ..delivery.network import PREDICTABLE
 from ..errors import BrokerError, Refused, RoutectlError, Unreachable, rewritten
 from .diff import diff
 from .history.recorder import Recorder
+from .move.runner import DRAIN_TIMEOUT, Conditions, carry_out
 from .ownership.keeper import Keeper
 from .plan import Change
 from .planner import Planned
@@ -76,7 +77,12 @@ class ApplyReport:
 
 
 def apply(
-    planned: Planned, progress: Progress, *, allow: Iterable[str] = (), recorder: Recorder | None = None
+    planned: Planned,
+    progress: Progress,
+    *,
+    allow: Iterable[str] = (),
+    drain_timeout: float = DRAIN_TIMEOUT,
+    recorder: Recorder | None = None,
 ) -> ApplyReport:
     """Applies a plan, then reads the broker's state again and compares.
 
@@ -87,6 +93,7 @@ def apply(
       planned: The plan.
       progress: Called after each step.
       allow: The risks that the user accepts.
+      drain_timeout: Seconds for which messages that a consumer has may keep a queue from being moved.
       recorder: Records the apply in the history of the stack.
 
     Raises:
@@ -96,7 +103,7 @@ def apply(
     refused = refusals(planned, allow)
     if refused:
         raise refusal("plan refused, nothing was changed", refused)
-    run = _Run(planned, progress, "data-loss" in set(allow))
+    run = _Run(planned, progress, "data-loss" in set(allow), drain_timeout)
     keeper = Keeper(planned.holdings, planned.session) if planned.holdings is not None else None
     changes = planned.plan.changes
     with rewritten(planned.plan.secrets.hide):
@@ -122,11 +129,14 @@ def apply(
 class _Run:
     """The state of an apply in progress."""
 
-    def __init__(self, planned: Planned, progress: Progress, allow_data_loss: bool) -> None:
+    def __init__(
+        self, planned: Planned, progress: Progress, allow_data_loss: bool, drain_timeout: float
+    ) -> None:
         self._planned = planned
         self._session = planned.session
         self._progress = progress
         self._allow_data_loss = allow_data_loss
+        self._drain_timeout = drain_timeout
         self._errors: dict[Key, RoutectlError] = {}
         self._skipped: dict[Key, str] = {}
         self._missing_vhosts: set[str] = set()
@@ -145,7 +155,10 @@ class _Run:
             if kind is Kind.EXCHANGE:
                 # First, since new bindings may fit the new exchange only.
                 self._replace([change for change in changes if change.action == "replace"])
-                self._create_in_bulk([change for change in writes if change.key.kind in AMQP_KINDS])
+                moves = [change for change in changes if change.action == "move"]
+                missing = [change for change in moves if change.before is None]
+                self._create_in_bulk([*missing, *(item for item in writes if item.key.kind in AMQP_KINDS)])
+                self._move([change for change in moves if change.key not in self._errors])
             elif kind not in AMQP_KINDS:
                 self._put([change for change in writes if change.key.kind is kind])
         self._delete([change for change in changes if change.action == "delete"])
@@ -209,6 +222,17 @@ class _Run:
             except (BrokerError, Refused) as error:
                 self._errors[change.key] = error
             self._progress("replacements", done, len(changes))
+
+    def _move(self, changes: Sequence[Change]) -> None:
+        conditions = Conditions(self._progress, self._drain_timeout)
+        for change in changes:
+            try:
+                with self._session.moving(change.key.vhost) as broker:
+                    carry_out(self._planned.moves[change.key], broker, conditions)
+            except Unreachable:
+                raise
+            except (BrokerError, Refused) as error:
+                self._errors[change.key] = error
 
     def _skip_without_vhost(self, change: Change) -> bool:
         """Marks a change as skipped if its vhost could not be created, and returns whether it is."""
@@ -293,6 +317,6 @@ class _Run:
 def _reason(error: RoutectlError, key: Key) -> str:
     """The error message without the name of the object, which the caller adds."""
     message = error.message
-    for verb in ("create", "replace", "delete"):
+    for verb in ("create", "replace", "move", "delete"):
         message = message.removeprefix(f"cannot {verb} {key}: ")
     return message

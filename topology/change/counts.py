@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ..base.resources import KIND_ORDER, Key, Kind, Resource, State
+from ..base.resources import KIND_ORDER, Key, Kind, Resource, State, queue_key
 from ..broker.session import ManagementSession
 from ..delivery.delayed import LEVELS, level_name
 from ..errors import BrokerError, Unreachable
@@ -21,13 +21,18 @@ def counted_changes(
     changes: Sequence[Change], desired: State, live: State, session: ManagementSession
 ) -> tuple[Change, ...]:
     """The changes with the messages and consumers of each queue or vhost that is replaced or deleted."""
-    affected = [change for change in changes if change.action in ("replace", "delete")]
-    queues = [Resource(change.key) for change in affected if change.key.kind is Kind.QUEUE]
-    numbers = _numbers(queues, session)
+    affected = [change for change in changes if change.action in ("replace", "move", "delete")]
+    queues = [key for change in affected if change.key.kind is Kind.QUEUE for key in _queues_of(change)]
+    numbers = _numbers(map(Resource, queues), session)
     for change in affected:
+        if change.moved_from:
+            parts = [numbers[key] for key in _queues_of(change)]
+            messages, consumers = zip(*parts, strict=True)
+            numbers[change.key] = _total(messages), _total(consumers)
         if change.key.kind is Kind.VHOST:
             numbers[change.key] = _in_vhost(change.key.name[0], session)
-    delayed = _delayed(affected, desired, live, session)
+    lost = [change for change in affected if change.action != "move"]
+    delayed = _delayed(lost, desired, live, session)
     return tuple(
         replace(
             change,
@@ -37,6 +42,11 @@ def counted_changes(
         )
         for change in changes
     )
+
+
+def _queues_of(change: Change) -> list[Key]:
+    """The queue of a change, and those whose messages it takes over."""
+    return [change.key, *(queue_key(change.key.vhost, name) for name in change.moved_from)]
 
 
 def counted_leftovers(

@@ -42,13 +42,13 @@ def unlimited_by_policy(bodies: Mapping[str, Body], wanted: State, live: State) 
 
 
 def policy_instead(change: Change) -> str | None:
-    """The policy that makes a replacement unnecessary: if only the limit of a queue has to be removed.
+    """The policy that makes a replacement or a move unnecessary: if only the limit of a queue has to be removed.
 
     Parameters:
       change: A change of the plan.
     """
     only_limit = change.differences() == [(_ARGUMENT, None, -1)]
-    if change.key.kind is not Kind.QUEUE or change.action != "replace" or not only_limit:
+    if change.key.kind is not Kind.QUEUE or change.action not in ("replace", "move") or not only_limit:
         return None
     name = change.key.name[0]
     return f'policies: {{{name}: {{pattern: "^{name}$", apply_to: queues, definition: {{delivery_limit: none}}}}}}'

@@ -69,7 +69,7 @@ def diff(
             changes.append(Change("create", key, None, wanted.properties, "safe", reason))
         elif found.unseen:
             changes.append(Change("verify", key, None, wanted.properties, "safe", _VERIFY))
-        elif not equal(wanted.properties, _compared(wanted, found)):
+        elif not is_as_wanted(wanted, found):
             changes.append(_change(wanted, found))
     changes.sort(key=lambda change: (KIND_ORDER[change.key.kind], change.key.vhost))
     deletions = [_deletion(live[key]) for key in delete if key in live and key not in removals]
@@ -102,6 +102,11 @@ def _change(wanted: Resource, found: Resource) -> Change:
         found.messages,
         found.consumers,
     )
+
+
+def is_as_wanted(wanted: Resource, found: Resource) -> bool:
+    """Whether an object on the broker has all that the file says of it."""
+    return equal(wanted.properties, _compared(wanted, found))
 
 
 def _compared(wanted: Resource, found: Resource) -> Mapping[str, Any]:

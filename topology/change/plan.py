@@ -18,7 +18,7 @@ from .ownership.summary import Ownership
 from .safety.problem import Problem
 from .safety.self_deleting import self_deleting
 
-Action = Literal["create", "update", "replace", "delete", "verify"]
+Action = Literal["create", "update", "replace", "move", "delete", "verify"]
 Risk = Literal["safe", "disruptive", "destructive"]
 Permit = Literal["disruptive", "destructive", "data-loss", "mass-change"]
 Via = Literal["management", "amqp"]
@@ -34,16 +34,19 @@ class Change:
     """A change to one object.
 
     Parameters:
-      action: `create`, `update` in place, `replace` (delete and create), `delete`, or `verify` (declare again what AMQP
-        does not show, which changes nothing unless it is missing).
+      action: `create`, `update` in place, `replace` (delete and create), `move` (replace a queue, with its messages and
+        bindings), `delete`, or `verify` (declare again what AMQP does not show, which changes nothing unless it is
+        missing).
       key: The object.
       before: Its properties on the broker; None if it does not exist.
       after: Its properties in the file; None if it is deleted.
       risk: `safe`; `disruptive` if consumers are cancelled; `destructive` if messages or routes may be lost.
       reason: The reason for the change.
-      messages: The number of messages in the queue or vhost, if it is replaced or deleted; None if it is unknown.
+      messages: The number of messages in the queue or vhost, if it is replaced, moved or deleted; None if unknown.
       consumers: The number of consumers of the queue or vhost, likewise.
       delayed: The number of Celery's delayed tasks that may be on the way to it, at most; None if it is unknown.
+      moved_from: The other queues whose messages and bindings a move takes over.
+      remarks: What a move means for those who use the queue.
     """
 
     action: Action
@@ -55,6 +58,8 @@ class Change:
     messages: int | None = None
     consumers: int | None = None
     delayed: int | None = 0
+    moved_from: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def resource(self) -> Resource:
@@ -117,6 +122,8 @@ class Change:
             "messages": self.messages,
             "consumers": self.consumers,
             "delayed": self.delayed,
+            "moved_from": list(self.moved_from),
+            "remarks": list(self.remarks),
         }
 
     @classmethod
@@ -143,6 +150,8 @@ class Change:
             _typed(data["messages"], int, NoneType),
             _typed(data["consumers"], int, NoneType),
             _typed(data["delayed"], int, NoneType),
+            _texts(data["moved_from"]),
+            _texts(data["remarks"]),
         )
 
 
@@ -336,59 +345,3 @@ class Plan:
 
 def _ownership(data: Any) -> Ownership | None:
     return None if data is None else Ownership.from_dict(_typed(data, dict))
-
-
-_NEW_PLAN = "make a new plan, review it, and apply it"
-
-
-def stale_reasons(saved: Plan, current: Plan) -> list[Problem]:
-    """What has changed since a plan was saved, apart from message and consumer counts; empty if nothing.
-
-    A change that is no longer needed is no reason: an apply that was interrupted has made it, and is repeated.
-
-    Parameters:
-      saved: The saved plan.
-      current: The plan for the current file and broker.
-    """
-    if (_target(saved), saved.vhosts) != (_target(current), current.vhosts):
-        message = f"the plan was made for {_target(saved)}, vhosts {', '.join(saved.vhosts)}"
-        return [Problem(message, _NEW_PLAN)]
-    then, now = (
-        {change.key: _without_counts(change) for change in plan.changes} for plan in (saved, current)
-    )
-    reasons = []
-    for key in now:
-        if key not in then:
-            past = _PAST[now[key]["action"]]
-            message = (
-                f"{current.name_of(key)}: did not differ when the plan was made, but would be {past} now"
-            )
-            reasons.append(Problem(message, _NEW_PLAN, key))
-        elif then[key] != now[key] and not _is_created(then[key], now[key]):
-            message = f"{current.name_of(key)}: the difference has changed since the plan was made"
-            reasons.append(Problem(message, _NEW_PLAN, key))
-    return reasons
-
-
-def _is_created(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether an object that was to be created exists now, as far as AMQP shows."""
-    return (then["action"], now["action"]) == ("create", "verify") and then["after"] == now["after"]
-
-
-def _target(plan: Plan) -> str:
-    """Identifies the broker by its cluster name or, over AMQP, by its address."""
-    return f"cluster {plan.cluster}" if plan.cluster else f"{plan.broker} over AMQP"
-
-
-_PAST = {
-    "create": "created",
-    "update": "updated",
-    "replace": "replaced",
-    "delete": "deleted",
-    "verify": "declared again",
-}
-
-
-def _without_counts(change: Change) -> dict[str, Any]:
-    ignored = ("messages", "consumers", "delayed", "reason", "risks")
-    return {name: value for name, value in change.as_dict().items() if name not in ignored}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec
 
@@ -27,6 +27,8 @@ from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_head
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .leftovers.removals import removals
+from .move.planned import Pending, moves_of, pending_moves, with_moves, with_pending
+from .move.stages import Move
 from .orders import order_notes
 from .ownership.decision import Decision
 from .ownership.keeper import Holdings
@@ -62,6 +64,7 @@ class Planned:
       full: The vhosts whose limit leaves no room for a queue beside those that the plan creates.
       holdings: What to record of the stack; None if that is not possible.
       declaration: What the history of the stack records; None if there can be none.
+      moves: What each move of the plan does, by the queue.
     """
 
     plan: Plan
@@ -71,6 +74,7 @@ class Planned:
     full: frozenset[str] = frozenset()
     holdings: Holdings | None = None
     declaration: Declaration | None = None
+    moves: Mapping[Key, Move] = field(default_factory=dict)
 
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
@@ -193,7 +197,7 @@ def _planned(
         broker=str(seen.address),
         cluster=session.server.cluster_name,
         vhosts=tuple(seen.bodies),
-        changes=counted_changes(changes, wanted, live, session),
+        changes=changes,
         problems=(
             *problems,
             *_foreseen(seen, changes, named),
@@ -208,7 +212,8 @@ def _planned(
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
     recorded = declaration_of(seen.loaded, plan.vhost, wanted, live, seen.unreadable, secrets.hide_all)
-    return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded)
+    moves = moves_of(changes, wanted, seen.version)
+    return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded, moves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +227,7 @@ class _Observed:
       version: The broker's version.
       bodies: The body of every vhost in the file; the first is that of the top level.
       wanted: The state declared in the file.
-      live: The state of the broker.
+      pending: The state of the broker, with what interrupted moves left.
       unreadable: The kinds that the user may not read.
       used: What the plan itself depends on.
       stack: What is known of the file's stack and of others.
@@ -234,10 +239,15 @@ class _Observed:
     version: Version
     bodies: Mapping[str, Body]
     wanted: State
-    live: State
+    pending: Pending
     unreadable: frozenset[Kind]
     used: frozenset[Key]
     stack: StackView
+
+    @property
+    def live(self) -> State:
+        """The state of the broker, as if interrupted moves were finished."""
+        return self.pending.live
 
 
 def _observe(
@@ -257,19 +267,23 @@ def _observe(
     stack = StackView.of(Stack(loaded.topology.name, vhost), live, read, unreadable, session)
     live = stack.live
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
-    wanted = unlimited_by_policy(bodies, wanted, live)
+    pending = pending_moves(bodies, live)
+    wanted = unlimited_by_policy(bodies, wanted, pending.live)
     used = in_use(address.management.user, bodies)
-    return _Observed(loaded, address, session, version, bodies, wanted, live, unreadable, used, stack)
+    return _Observed(loaded, address, session, version, bodies, wanted, pending, unreadable, used, stack)
 
 
 def _compared(
     seen: _Observed, wanted: State, delete: Collection[Key], owned: Decision
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
-    """The changes, without bindings that are only hidden, and the problems."""
+    """The changes with what they affect, without bindings that are only hidden, and the problems."""
     live = seen.live
     removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live))
     found = diff(wanted, live, delete=delete, removals={**owned.removals(), **removed})
     changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
+    changes = with_moves(
+        counted_changes(with_pending(changes, seen.pending, wanted), wanted, live, seen.session), live
+    )
     return changes, (*found.problems, *hidden, *vanishing_exchanges(removed, wanted, live))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..base.listing import listed
 from ..base.resources import Kind
 from .delivery_limits import policy_instead
 from .leftovers.bindings import keep_binding
+from .move.planned import unmovable
 from .plan import Change
 from .planner import Planned
 from .safety.problem import Problem
@@ -34,6 +36,9 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
             if hint:
                 message = f"{what} must be replaced to change {_names(change)}{_counts(change)}"
                 found.append(Problem(message, hint, change.key, () if _is_in_use(change) else missing))
+        elif change.action == "move" and missing:
+            message = f"{_moved(change, what)}{_counts(change)}"
+            found.append(Problem(message, _permitted(change, missing), change.key, missing))
         elif change.action == "delete" and missing:
             named = change.requested or change.key in pruned
             effect = _WHEN_DELETED.get(change.key.kind, "") if named else f": {change.reason}"
@@ -54,17 +59,29 @@ def _is_in_use(change: Change) -> bool:
 
 def _replacement_hint(change: Change, missing: tuple[str, ...]) -> str | None:
     """How to go on if a replacement is refused; None if it is allowed."""
-    policy, kind = policy_instead(change), change.key.kind
-    instead = f"; to keep the queue, remove its limit by a policy in the file: `{policy}`" if policy else ""
     if _is_in_use(change):
-        return (
+        return unmovable(change) or (
             f"change {_names(change)} in the file to match the broker, or apply again with `--allow destructive` "
-            f"once the queue has no messages and no consumers{instead}"
+            "once the queue has no messages and no consumers"
         )
     if not missing:
         return None
-    recreated = f"the {kind} is deleted and recreated at once, with its bindings"
-    return f"allow it with `{_options(missing)}`: {recreated}{instead}"
+    return f"{_permitted(change, missing)}: the {change.key.kind} is deleted and recreated at once, with its bindings"
+
+
+def _moved(change: Change, what: str) -> str:
+    """What a move does, in a few words."""
+    if change.before is not None and change.differences():
+        return f"{what} must be moved to change {_names(change)}"
+    return f"{what} takes over from {listed(change.moved_from)}"
+
+
+def _permitted(change: Change, missing: Iterable[str]) -> str:
+    policy = policy_instead(change)
+    instead = (
+        f", or keep the queue and remove its limit by a policy in the file: `{policy}`" if policy else ""
+    )
+    return f"allow it with `{_options(missing)}`{instead}"
 
 
 def _names(change: Change) -> str:

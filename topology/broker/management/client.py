@@ -111,6 +111,16 @@ class Management:
         found = {binding.key: binding for binding in map(decode.binding, items) if binding is not None}
         return list(found.values())
 
+    def consumers_of(self, queue: Key) -> list[str]:
+        """The consumers of a queue, each as `USER at HOST:PORT`."""
+        found = {}
+        for item in self._http.get(f"/consumers/{segment(queue.vhost)}"):
+            if item["queue"]["name"] == queue.name[0]:
+                channel = item.get("channel_details") or {}
+                where = f"{channel.get('peer_host', '?')}:{channel.get('peer_port', '?')}"
+                found[f"{channel.get('user', '?')} at {where}"] = None
+        return list(found)
+
     def vhosts(self) -> list[str]:
         """The names of the vhosts that the user may access."""
         return [key.name[0] for key in reader.read(self._http, (), [Kind.VHOST])[0]]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.leftovers.objects import Leftover
-from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan, stale_reasons
+from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan
 from routectl.topology.change.safety.problem import Problem
+from routectl.topology.change.stale import stale_reasons
 from routectl.topology.errors import UsageError
 
 QUEUE: dict[str, Any] = {"type": "classic", "durable": True, "auto_delete": False, "arguments": {}}
@@ -113,6 +114,7 @@ def test_the_summary_counts_every_action() -> None:
         "create": 1,
         "update": 1,
         "replace": 0,
+        "move": 0,
         "delete": 0,
         "verify": 0,
     }

@@ -1,0 +1,175 @@
+"""Queues that are in use get other arguments: they are moved, with their messages and bindings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.brokers import Broker, Management
+from tests.ledger import Consumer, Publisher
+from tests.workers.conftest import until
+
+from .conftest import Command
+
+FILE = """
+exchanges:
+  tasks: {type: topic}
+queues:
+  high: {bindings: [{exchange: tasks, key: high}]}
+"""
+QUORUM = FILE.replace("high: {b", "high: {type: quorum, b")
+MOVE = ("apply", "--yes", "--allow", "disruptive")
+
+
+@pytest.fixture
+def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    yield connection.channel()
+    connection.close()
+
+
+@pytest.fixture
+def shop(routectl: Command, channel: BlockingChannel) -> Command:
+    """The command on a vhost with the file's objects; publishers know what the broker has."""
+    routectl.write(FILE)
+    routectl("apply", "--yes")
+    channel.confirm_delivery()
+    return routectl
+
+
+def publish(channel: BlockingChannel, numbers: range) -> None:
+    for number in numbers:
+        channel.basic_publish("tasks", "high", str(number).encode(), mandatory=True)
+
+
+def bind(management: Management, vhost: str, path: str, key: str) -> None:
+    management.request("POST", f"bindings/{vhost}/{path}", {"routing_key": key})
+
+
+def held(channel: BlockingChannel, queue: str) -> list[int]:
+    """The messages of a queue, which are taken from it."""
+    count = channel.queue_declare(queue, passive=True).method.message_count
+    return [int(channel.basic_get(queue, auto_ack=True)[2]) for _ in range(count)]
+
+
+def test_a_classic_queue_with_a_backlog_becomes_a_quorum_queue(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    publish(channel, range(500))
+    bind(management, vhost, "e/amq.topic/q/high", "theirs.#")
+    shop.write(QUORUM)
+    refused = shop("apply", "--yes")
+    assert refused.code == 1
+    assert "queue high must be moved to change type (500 messages, 0 consumers)\n" in refused.err
+    assert "allow it with `--allow disruptive`" in refused.err
+    done = shop(*MOVE)
+    assert "Applied: 1 moved. Broker matches" in done.out
+    assert management.get(f"queues/{vhost}/high")["type"] == "quorum"
+    assert held(channel, "high") == list(range(500))
+    channel.basic_publish("amq.topic", "theirs.x", b"500", mandatory=True)
+    assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
+    assert shop.matches()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_publishers_and_consumers_go_on_and_nothing_is_lost(
+    shop: Command, broker: Broker, vhost: str, back: bool
+) -> None:
+    url = broker.url_for(vhost)
+    with Publisher(url, rate=500) as publisher, Consumer(url) as consumer:
+        consumer.wait_for(500)
+        for text in (QUORUM, FILE) if back else (QUORUM,):
+            shop.write(text)
+            done = shop(*MOVE)
+            assert "Applied: 1 moved. Broker matches" in done.out, done.err
+        published = publisher.stop()
+        received = consumer.received(published.confirmed)
+    assert received.missing == []
+
+
+def test_a_consumer_that_keeps_a_message_stops_the_move_and_the_queue_stays_as_it_was(
+    shop: Command, management: Management, vhost: str, broker: Broker, channel: BlockingChannel
+) -> None:
+    publish(channel, range(20))
+    keeping = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    assert keeping.channel().basic_get("high")[2] == b"0"
+    shop.write(QUORUM)
+    stopped = shop(*MOVE, "--drain-timeout", "2")
+    assert stopped.code == 3
+    assert "queue high has 1 unacknowledged message, kept for 2 seconds" in stopped.out
+    assert management.get(f"queues/{vhost}/high")["type"] == "classic"
+    assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
+    keeping.close()
+    assert "Applied: 1 moved." in shop(*MOVE).out
+    assert sorted(held(channel, "high")) == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [(QUORUM, "type: classic -> quorum"), (FILE, "an interrupted move is finished")]
+)
+def test_an_interrupted_move_is_shown_and_finished_also_if_the_file_was_changed_back(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel, text: str, shown: str
+) -> None:
+    publish(channel, range(20))
+    for name in ("hold", "wait"):
+        management.put(f"queues/{vhost}/routectl.{name}.high", {"durable": True})
+    bind(management, vhost, "e/tasks/q/routectl.wait.high", "high")
+    management.request("DELETE", f"bindings/{vhost}/e/tasks/q/high/high")
+    publish(channel, range(20, 40))
+    shop.write(text)
+    planned = shop("plan")
+    assert "  > queue  high  from routectl.hold.high, routectl.wait.high" in planned.out
+    assert shown in planned.out
+    assert "(40 messages, 0 consumers)" in planned.out
+    assert "Applied: 1 moved. Broker matches" in shop(*MOVE).out
+    assert held(channel, "high") == list(range(40))
+    assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
+    assert shop.matches()
+
+
+def test_a_saved_plan_says_what_happens_and_continues_after_an_interruption(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel, tmp_path: Path
+) -> None:
+    publish(channel, range(3))
+    shop.write(QUORUM)
+    saved = tmp_path / "plan.json"
+    assert "--allow disruptive" in shop("plan", "--out", str(saved)).err
+    change = json.loads(saved.read_text())["changes"][0]
+    assert (change["action"], change["risks"], change["messages"]) == ("move", ["disruptive"], 3)
+    assert any("publishers that name the queue" in remark for remark in change["remarks"])
+    management.put(f"queues/{vhost}/routectl.wait.high", {"durable": True})
+    assert "Applied: 1 moved." in shop("apply", str(saved), "--yes", "--allow", "disruptive").out
+    assert held(channel, "high") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "way_out"),
+    [
+        ("type: stream, ", "type: quorum, ", "let consumers read the stream to its end"),
+        ("", "type: stream, ", "give the stream another name"),
+        ("", "auto_delete: true, ", "stop its consumers once it is empty"),
+    ],
+)
+def test_what_cannot_be_moved_is_refused_with_the_way_out(
+    routectl: Command,
+    management: Management,
+    vhost: str,
+    channel: BlockingChannel,
+    before: str,
+    after: str,
+    way_out: str,
+) -> None:
+    routectl.write(FILE.replace("high: {", f"high: {{{before}"))
+    routectl("apply", "--yes")
+    channel.confirm_delivery()
+    publish(channel, range(3))
+    until(lambda: management.get(f"queues/{vhost}/high").get("messages") == 3)
+    routectl.write(FILE.replace("high: {", f"high: {{{after}"))
+    refused = routectl("apply", "--yes", "--allow", "disruptive", "--allow", "destructive")
+    assert refused.code == 1
+    assert way_out in refused.err

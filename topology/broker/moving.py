@@ -1,0 +1,88 @@
+"""What a move of a queue does on the broker: looks, redirects bindings, drains, replaces and deletes queues."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Self
+
+from ..base.progress import CountProgress
+from ..base.resources import Key, QueueState, Resource, binding_arguments, queue_key
+from ..errors import NotFound
+from .address import Address
+from .amqp.connection import Amqp
+from .amqp.steps import delete_empty, redirect
+from .amqp.swap import swap
+from .management.client import Management
+from .transfer.outcome import Moved, Until
+from .transfer.transfers import Transfers
+
+
+class Moving:
+    """Moves the queues of one vhost; a context manager.
+
+    Parameters:
+      management: The management API.
+      address: Hosts and credentials.
+      vhost: The vhost.
+
+    Every method raises `Unreachable` if no host answers, and `AccessRefused` if a permission is missing.
+    """
+
+    def __init__(self, management: Management, address: Address, vhost: str) -> None:
+        self._management, self._address, self._vhost = management, address, vhost
+        self._transfers = Transfers(address, vhost)
+        self._amqp = Amqp(address, vhost)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transfers.close()
+        self._amqp.close()
+
+    def look(self, names: Collection[str]) -> dict[str, QueueState]:
+        """Those of the queues that exist."""
+        found = {}
+        for name in names:
+            key = queue_key(self._vhost, name)
+            queue = self._management.find(key)
+            if queue is None:
+                continue
+            try:
+                counts = self._transfers.counts(name)
+                bindings = tuple(binding.key for binding in self._management.bindings_of(key))
+            except NotFound:
+                continue
+            found[name] = QueueState(queue, bindings, counts.ready, counts.unacknowledged)
+        return found
+
+    def declare(self, queue: Resource) -> None:
+        """Declares a queue."""
+        self._amqp.declare(queue)
+
+    def redirect(self, bindings: Sequence[tuple[Key, Key]]) -> None:
+        """Removes bindings, each right after the one that takes its place was added."""
+        redirect(self._address, self._vhost, bindings)
+        for old, _ in bindings:
+            if binding_arguments(old):
+                # A client may have declared it with integers of another width, which AMQP's unbind leaves.
+                self._management.delete(Resource(old))
+
+    def drain(
+        self, source: str, destination: str, *, completely: bool, timeout: float, progress: CountProgress
+    ) -> Moved:
+        """Moves messages: all, also those that consumers give back, or what is ready."""
+        until = Until.EMPTY if completely else Until.READY
+        return self._transfers.move(source, destination, until=until, timeout=timeout, progress=progress)
+
+    def swap(self, old: Resource, new: Resource) -> None:
+        """Deletes an empty queue, whose consumers are cancelled, and declares it anew, in one go."""
+        swap(self._address, old, new, [], consumed=True)
+
+    def delete(self, queue: Resource) -> None:
+        """Deletes an empty queue; raises `Refused` or `Rejected` if it holds messages."""
+        delete_empty(self._address, queue)
+
+    def holders(self, queue: str) -> list[str]:
+        """The consumers of a queue."""
+        return self._management.consumers_of(queue_key(self._vhost, queue))
