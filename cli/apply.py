@@ -93,7 +93,7 @@ def carry_out(
     console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...], drain_timeout: float = 600.0
 ) -> int:
     """Shows a plan, asks for confirmation, applies it, and reports the result; returns the exit code."""
-    from ..topology.change.apply import apply
+    from ..topology.change.apply import apply, settle
     from ..topology.errors import BrokerError
     from .history import record_first, recorder_of, say_obstacle
     from .planning import show_plan
@@ -103,6 +103,7 @@ def carry_out(
     if not console.json:
         show_plan(console, plan)
     if plan.empty and planned.session.complete:
+        settle(planned)
         record_first(planned)
         if console.json:
             console.document({**plan.as_dict(), "outcomes": []})

@@ -126,6 +126,18 @@ def apply(
     return report
 
 
+def settle(planned: Planned) -> None:
+    """Corrects what is recorded of the stack if the plan is empty, as after an apply that did not finish.
+
+    Raises:
+      Unreachable: the connection to the broker was lost.
+    """
+    if planned.holdings is not None and planned.holdings.stale:
+        keeper = Keeper(planned.holdings, planned.session)
+        keeper.begin(())
+        keeper.finish(planned.holdings.live, (), (), planned.desired)
+
+
 class _Run:
     """The state of an apply in progress."""
 

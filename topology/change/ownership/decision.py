@@ -73,7 +73,7 @@ def decide(
     if not prune or not left:
         return Decision(left, (), taken, tuple(notes), prune)
     ours = {*all_owned(ledger, live), *taken, *deleted}
-    held = held_back(left, live, desired, ledger, {*used}, unreadable, ours)
+    held = held_back(left, live, desired, ledger, {*used}, unreadable, ours, taken)
     if held:
         reasons = [f"{key} ({reason})" for key, reason in held.items()]
         notes.append(f"not pruned: {listed(reasons)}")

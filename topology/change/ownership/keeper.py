@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ...base.resources import Key, Resource, State, exchange_key
@@ -35,11 +35,22 @@ class Holdings:
       ledger: The records on the broker.
       live: The state of the broker when the plan was made.
       taken: The objects that the stack takes over.
+      unread: The objects of its record that the user may not read, which stay in it.
     """
 
     ledger: Ledger
     live: State
     taken: tuple[Key, ...] = ()
+    unread: frozenset[Key] = frozenset()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the record names what does not exist, as after an apply that did not finish."""
+        record = self.ledger.record
+        if record is None or self.ledger.outdated:
+            return False
+        existing = {as_recorded(key) for key in self.live}
+        return bool(record.creating) or not record.created.keys() <= existing | self.unread
 
 
 class Keeper:
@@ -55,6 +66,7 @@ class Keeper:
         self._ledger = holdings.ledger
         self._writer = writer
         self._before: Record | None = None
+        self._markers = {vhost: dict(serials) for vhost, serials in holdings.ledger.markers.items()}
         #: What could not be recorded, and why.
         self.notes: list[str] = []
 
@@ -62,7 +74,7 @@ class Keeper:
         """Records what is about to be created or changed."""
         live = self._holdings.live
         owned = all_owned(self._ledger, live) | {key: live[key] for key in self._holdings.taken}
-        before = record_before(self._ledger, owned.values(), _writes(changes))
+        before = record_before(self._ledger, owned.values(), _writes(changes), self._holdings.unread)
         stored = None if self._ledger.outdated else self._ledger.record
         if stored is not None and stored.same_as(before):
             self._before = stored
@@ -91,8 +103,12 @@ class Keeper:
         stored = self._ledger.record
         if self._before is stored and stored.same_as(after) and self._is_marked(stored):
             return
-        if (after.created or after.uses or stored is not None) and self._write(after):
-            self._mark(after)
+        if not (after.created or after.uses or stored is not None):
+            return
+        # A vhost is marked before the record relies on it, and again with its new serial number.
+        self._mark(replace(after, serial=self._before.serial), _marked_vhosts(after) - self._markers.keys())
+        if self._write(after):
+            self._mark(after, _marked_vhosts(after) | self._markers.keys())
             self._give_up_taken()
 
     def _is_marked(self, record: Record) -> bool:
@@ -108,19 +124,19 @@ class Keeper:
             return False
         return True
 
-    def _mark(self, record: Record) -> None:
-        """Writes the serial number to the stack's exchanges in all vhosts in which it has objects."""
-        vhosts = _marked_vhosts(record)
-        for vhost in sorted(vhosts | self._ledger.markers.keys()):
+    def _mark(self, record: Record, vhosts: Collection[str]) -> None:
+        """Writes the serial number to the stack's exchanges, and deletes them where it has no objects any more."""
+        kept = {*_marked_vhosts(record), record.stack.vhost}
+        for vhost in sorted(vhosts):
             try:
-                self._mark_vhost(record, vhost, keep=vhost in vhosts or vhost == record.stack.vhost)
+                self._mark_vhost(record, vhost, keep=vhost in kept)
             except Unreachable:
                 raise
             except BrokerError as error:
                 self.notes.append(f"`--prune` will delete nothing in vhost `{vhost}`: {error.message}")
 
     def _mark_vhost(self, record: Record, vhost: str, *, keep: bool) -> None:
-        existing = self._ledger.markers.get(vhost, {})
+        existing = self._markers.get(vhost, {})
         old = {exchange_key(vhost, name) for name in existing}
         if keep:
             new = next_marker(record.stack, vhost, record.serial, existing)
@@ -128,6 +144,7 @@ class Keeper:
                 self._writer.delete(new)
             self._writer.put(new)
             old.discard(new.key)
+            self._markers[vhost] = {new.key.name[0]: record.serial}
         for key in sorted(old):
             self._writer.delete(Resource(key))
 

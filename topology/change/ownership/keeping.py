@@ -13,15 +13,21 @@ from .ledger import Ledger
 from .record import Record, as_recorded
 
 
-def record_before(ledger: Ledger, owned: Iterable[Resource], written: Collection[Change]) -> Record:
+def record_before(
+    ledger: Ledger, owned: Iterable[Resource], written: Collection[Change], unread: Collection[Key] = ()
+) -> Record:
     """The record that is written before an apply, so that nothing it creates is nobody's after a crash.
 
     Parameters:
       ledger: The records.
       owned: The live objects that the stack created or takes over.
       written: The changes that create, update or replace objects.
+      unread: The objects of its record that the user may not read, which stay in it.
     """
     known = {as_recorded(item.key): fingerprint(item) for item in owned}
+    if ledger.record is not None:
+        recorded = {**ledger.record.creating, **ledger.record.created}
+        known |= {key: mark for key, mark in recorded.items() if key in unread}
     new = [change.resource for change in written if change.action == "create" or change.key in known]
     ends = {*known, *(item.key for item in new)}
     creating = {as_recorded(item.key): fingerprint(item) for item in new if _is_recorded(item.key, ends)}

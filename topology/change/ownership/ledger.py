@@ -74,14 +74,20 @@ class Ledger:
         """Another stack whose record says that it created an object; None if there is none."""
         return next((other.stack for other in self.others if as_recorded(key) in other.created), None)
 
-    def user(self, key: Key) -> Stack | None:
-        """Another stack whose file declares an object, whoever created it; None if there is none."""
+    def user(self, key: Key, *, created: bool = True) -> Stack | None:
+        """Another stack whose file declares an object; None if there is none.
+
+        Parameters:
+          key: The object.
+          created: Whether stacks count that created it.
+        """
         recorded = as_recorded(key)
         return next(
             (
                 other.stack
                 for other in self.others
-                if recorded in other.uses or recorded in other.created or recorded in other.creating
+                if recorded in other.uses
+                or (created and (recorded in other.created or recorded in other.creating))
             ),
             None,
         )

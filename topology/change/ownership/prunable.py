@@ -19,6 +19,7 @@ def held_back(
     used: Collection[Key],
     unreadable: Collection[Kind],
     ours: Collection[Key],
+    taken: Collection[Key] = (),
 ) -> dict[Key, str]:
     """The objects that are kept, each with the reason.
 
@@ -29,13 +30,14 @@ def held_back(
       ledger: The records.
       used: What the plan itself depends on, such as the user who is logged in.
       unreadable: The kinds that could not be read.
-      ours: All objects that the stack created.
+      ours: All objects that the stack created or takes over.
+      taken: Those that it takes over from another stack, if that created them.
     """
     held: dict[Key, str] = {}
     for key in left:
         if key in used:
             held[key] = "this command uses it"
-        elif (stack := ledger.user(key)) is not None:
+        elif (stack := ledger.user(key, created=key not in taken)) is not None:
             held[key] = f"the file of stack `{stack.title(ledger.stack.vhost)}` declares it, too"
     for end, binding in _foreign_bindings(left, live, {*desired, *ours}):
         held.setdefault(end, f"{binding} is not of this stack")

@@ -27,12 +27,14 @@ class StackView:
       live: The state of the broker without records.
       ledger: The records; None if the user may not read them.
       unreadable: The kinds that could not be read in vhosts that the file does not cover.
+      unread: The objects of its record that could not be read.
     """
 
     stack: Stack
     live: State
     ledger: Ledger | None = None
     unreadable: frozenset[Kind] = frozenset()
+    unread: frozenset[Key] = frozenset()
 
     @classmethod
     def of(
@@ -50,7 +52,12 @@ class StackView:
         if Kind.GLOBAL_PARAMETER in unreadable:
             return cls(stack, live)
         ledger, live, unseen = read_ledger(stack, live, read, reader)
-        return cls(stack, live, ledger, unseen)
+        unread = frozenset(
+            key
+            for key in ledger.recorded
+            if key.kind in unreadable or (key.kind in unseen and key.vhost not in read)
+        )
+        return cls(stack, live, ledger, unseen, unread)
 
     def decide(
         self,
@@ -101,4 +108,4 @@ class StackView:
         """What an apply records; None if it may not."""
         if self.ledger is None or self.ledger.obstacle is not None:
             return None
-        return Holdings(self.ledger, self.live, decision.taken)
+        return Holdings(self.ledger, self.live, decision.taken, self.unread)
