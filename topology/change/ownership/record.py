@@ -139,7 +139,7 @@ def read_record(parameter: Resource) -> Record | UnreadableRecord:
 
 
 def _read(value: Mapping[str, Any]) -> Record:
-    if value["version"] != FORMAT_VERSION:
+    if type(value["version"]) is not int or value["version"] != FORMAT_VERSION:
         raise ValueError("not a version")
     stack, serial = Stack(_text(value["stack"]), _text(value["vhost"])), value["serial"]
     if type(serial) is not int or serial < 1:
