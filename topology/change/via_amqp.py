@@ -59,6 +59,8 @@ def plan_by_amqp(
         notes.append(f"not supported over AMQP: {listed}")
     policies = {key: item for key, item in everything.items() if key.kind in _POLICIES and key.vhost == vhost}
     found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
+    if any(change.action == "create" for change in found.changes):
+        notes.append("what is created over AMQP is not recorded for `--prune`")
     plan = Plan(
         str(address),
         "",
