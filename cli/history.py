@@ -113,8 +113,8 @@ def _table(entries: list[Entry]) -> str:
 
 
 def _entry_text(entry: Entry) -> str:
-    from .text import MARKS, kind_text, title_text
-    from .words import printable
+    from .text import MARKS
+    from .words import kind_text, printable, title_text
 
     head = f"Apply {entry.number} of {entry.at} UTC by {entry.by} with routectl {entry.routectl}"
     lines = [printable(head), printable(f"{_file(entry, whole=True)}: {_changes(entry)}"), ""]

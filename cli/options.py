@@ -93,7 +93,7 @@ broker_options = option_group(
 )
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # older versions of click have none
     """A duration such as `30s` or `5m`, as seconds; `0` needs no unit."""
 
     name = "duration"

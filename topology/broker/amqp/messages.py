@@ -42,7 +42,7 @@ class EncodedProperties:
         return [self._encoded]
 
 
-class PausableServices(SelectorIOServicesAdapter):  # type: ignore[misc]
+class PausableServices(SelectorIOServicesAdapter):
     """pika's access to sockets, which can stop reading from them, so that the broker has to wait.
 
     Parameters:
@@ -91,7 +91,7 @@ class PausableServices(SelectorIOServicesAdapter):  # type: ignore[misc]
                 on_readable()
 
 
-class MessageConnection(SelectConnection):  # type: ignore[misc]
+class MessageConnection(SelectConnection):
     """A connection that hands on deliveries without decoding them."""
 
     on_message: OnMessage | None = None
@@ -117,6 +117,7 @@ class MessageConnection(SelectConnection):  # type: ignore[misc]
             if not self._take(kind, buffer[begin:end]):
                 _, decoded = frame.decode_frame(buffer[at : end + 1])
                 self.bytes_received += end + 1 - at
+                assert decoded is not None  # the frame is complete
                 self._process_frame(decoded)
             else:
                 self.bytes_received += end + 1 - at
@@ -153,7 +154,7 @@ def open_connection(
     hosts: Sequence[ConnectionParameters],
     services: Any,
     *,
-    opened: Callable[[MessageConnection], None],
+    opened: Callable[[Any], None],
     failed: Callable[[ConnectionParameters, BaseException], None],
     closed: Callable[[BaseException], None],
 ) -> None:

@@ -17,7 +17,7 @@ from pika.adapters.select_connection import IOLoop, SelectConnection
 
 from ...base.progress import Counter, CountProgress
 from ...base.resources import Kind, Resource, queue_key
-from ...errors import BrokerError, Unreachable
+from ...errors import BrokerError, Refused, Unreachable
 from ..address import Address
 from ..writes import before
 from .connect import parameters
@@ -40,7 +40,7 @@ class Failure(NamedTuple):
     """An object that could not be written, and why."""
 
     resource: Resource
-    error: BrokerError
+    error: BrokerError | Refused
 
 
 class _Operation(NamedTuple):

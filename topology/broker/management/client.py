@@ -113,7 +113,7 @@ class Management:
 
     def consumers_of(self, queue: Key) -> list[str]:
         """The consumers of a queue, each as `USER at HOST:PORT`."""
-        found = {}
+        found: dict[str, None] = {}
         for item in self._http.get(f"/consumers/{segment(queue.vhost)}"):
             if item["queue"]["name"] == queue.name[0]:
                 channel = item.get("channel_details") or {}

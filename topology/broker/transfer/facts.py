@@ -85,5 +85,6 @@ def _totals(http: Http, vhost: str, queue: str) -> dict[str, Any]:
     listed = http.get(f"/queues/{segment(vhost)}?disable_stats=true&enable_queue_totals=true&{only}")
     for item in listed["items"]:
         if item["name"] == queue:
-            return {"messages_ready": 0, "messages_unacknowledged": 0} | item
+            found: dict[str, Any] = {"messages_ready": 0, "messages_unacknowledged": 0, **item}
+            return found
     raise NotFound(f"queue {queue} does not exist in vhost `{vhost}`")

@@ -139,6 +139,9 @@ class Pump:
 
         open_connection(hosts, services, opened=connected, failed=failed, closed=self._on_closed)
 
+    def _on_source_connection(self, connection: MessageConnection) -> None:
+        connection.channel(on_open_callback=self._on_source)
+
     def _on_target_connection(self, connection: MessageConnection) -> None:
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
@@ -156,7 +159,7 @@ class Pump:
 
     def _on_confirming(self, _: object) -> None:
         self._inlet = PausableServices(self._loop)
-        self._connect(self._inlet, lambda connection: connection.channel(on_open_callback=self._on_source))
+        self._connect(self._inlet, self._on_source_connection)
 
     def _on_source(self, channel: Any) -> None:
         self._source = channel
