@@ -82,7 +82,10 @@ def _note_received(request: Any, **_: Any) -> None:
 
 
 class TimedChannel(AsynchronousChannel):
-    """Notes how long the broker took to answer with a task: it answers the gets of a channel in their order."""
+    """Notes how long the broker took to answer with a task, and when it did not run: when an answer was late.
+
+    It answers the gets of a channel in their order.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -97,8 +100,8 @@ class TimedChannel(AsynchronousChannel):
         super()._on_get_ok(*args)
 
     def _answered(self, method: Any, tag: str = "") -> str:
-        if method == spec.Basic.Get:
-            self._sent.popleft()
+        if method == spec.Basic.Get and time.monotonic() - (sent := self._sent.popleft()) > stalls.LATE:
+            note("stalled", sent)
         return super()._answered(method, tag)
 
 

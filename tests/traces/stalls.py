@@ -10,7 +10,7 @@ from pathlib import Path
 
 #: Seconds between two looks at the clock, and by how much a late one shows that the process was not running; the same
 #: for the time for which its main thread waited for a processor.
-_TICK, _LATE = 0.005, 0.015
+_TICK, LATE = 0.005, 0.015
 
 #: What Linux says of the main thread: nanoseconds that it ran, and that it could have run.
 _SCHEDULED = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/schedstat")
@@ -29,7 +29,7 @@ def watch(report: Callable[[float, float], None]) -> Callable[[], None]:
         while not ended.wait(_TICK):
             now, waited = time.monotonic(), _delayed() - delayed
             stalled = max(now - before - _TICK, waited)
-            if stalled > _LATE:
+            if stalled > LATE:
                 report(now - stalled, now)
             before, delayed = now, delayed + waited
 

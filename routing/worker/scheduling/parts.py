@@ -220,7 +220,11 @@ class Pace:
     def answered(self, seconds: float, queues: int) -> None:
         """The broker answered a get after some seconds, to a worker that consumes so many queues."""
         self._round_trip += _SMOOTHING * (seconds - self._round_trip)
-        self.empty_for = min(max(EMPTY_FOR, 2 * self._round_trip * queues), _MOST_EMPTY_FOR)
+        self.empty_for = self.time_to_ask(queues)
+
+    def time_to_ask(self, queues: int) -> float:
+        """Seconds within which so many queues can be asked, one after the other: twice what it usually takes."""
+        return min(max(EMPTY_FOR, 2 * self._round_trip * queues), _MOST_EMPTY_FOR)
 
     def ahead(self, now: float) -> int:
         """How many tasks end before a task that is asked for now is here."""

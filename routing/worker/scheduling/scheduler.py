@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .deadlines import Deadlines, Precedence
 from .order import Order, choice_by
-from .parts import Alarm, Held, Pace, Source
+from .parts import EMPTY_FOR, Alarm, Held, Pace, Source
 from .room import Room
 
 if TYPE_CHECKING:
@@ -221,8 +221,8 @@ class Scheduler:
         longer = (queue for queue in due if self._deadlines.earliest(queue) < held.due)
         if any(room.of(queue) > 0 for queue in longer):
             return True
-        first = self._precedence.starts(held.due, self._now)
-        return not first and bool(self._uncertain(self._above(held), 2 * self._pace.empty_for))
+        above = [] if self._precedence.starts(held.due, self._now) else self._above(held)
+        return bool(self._uncertain(above, max(2 * EMPTY_FOR, self._pace.time_to_ask(len(above)))))
 
     def _ask_first(self, due: list[str], room: Room, rest: Room) -> None:
         """Asks queues that may have a task that is due, whatever the order.
@@ -295,7 +295,8 @@ class Scheduler:
     def _check_higher(self, room: Room) -> None:
         """Asks the higher queue for whose news a task waits."""
         if self._held and not self.awaited and room.of(self._held[0].queue) > 0:
-            for queue in self._uncertain(self._above(self._held[0]), self._pace.empty_for)[:1]:
+            above = self._above(self._held[0])
+            for queue in self._uncertain(above, self._pace.time_to_ask(len(above)))[:1]:
                 self._get(queue)
 
     def _get(self, queue: str) -> None:

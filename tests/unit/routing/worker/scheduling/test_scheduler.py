@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections import Counter
 from itertools import count, pairwise
@@ -156,6 +157,19 @@ def test_the_last_of_many_queues_is_served_however_slow_the_broker_answers(
     before = len(simulation.operations)
     simulation.run(until=60)
     assert len(simulation.operations) == before  # an idle worker asks for nothing
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_broker_that_answers_slowly_does_not_make_a_worker_forget_higher_tasks(slots: int) -> None:
+    rolls, simulation = random.Random(1), Simulation(latency=0.005)
+    for _ in range(200 * slots):
+        simulation.publish("low", 0, rolls.uniform(0.02, 0.06))
+    for number in range(60):
+        simulation.publish("high", rolls.uniform(number, number + 1) / 10, rolls.uniform(0.02, 0.06))
+    simulation.worker(Order(("high", "low")), slots)
+    simulation.run()
+    assert len(simulation.starts) == 200 * slots + 60
+    assert not inversions(simulation.starts, QUEUES, GRACE)
 
 
 def test_a_task_that_is_due_goes_back_if_its_queue_was_given_up() -> None:
