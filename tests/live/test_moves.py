@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,3 +174,31 @@ def test_what_cannot_be_moved_is_refused_with_the_way_out(
     refused = routectl("apply", "--yes", "--allow", "disruptive", "--allow", "destructive")
     assert refused.code == 1
     assert way_out in refused.err
+
+
+def test_a_queue_gets_another_name_and_back_with_its_messages_bindings_and_delayed_tasks(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    publish(channel, range(20))
+    bind(management, vhost, "e/tasks/q/high", "#.high")  # as Celery binds it for delayed tasks
+    renamed = FILE.replace(
+        "high: {bindings: [{exchange: tasks, key: high}]}",
+        "urgent: {renamed_from: high, bindings: [{exchange: tasks, key: urgent}]}",
+    )
+    shop.write(renamed)
+    planned = shop("plan")
+    assert re.search(r"^  > queue +urgent +from high$", planned.out, re.MULTILINE)
+    assert "order: new messages may overtake those that are moved" in planned.out
+    assert shop("apply", "--yes").code == 1
+    done = shop("apply", "--yes", "--allow", "disruptive", "--prune")
+    assert "1 moved" in done.out, done.out + done.err
+    assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["urgent"]
+    publish(channel, range(20, 40))
+    channel.basic_publish("tasks", "0.1.high", b"40", mandatory=True)
+    channel.basic_publish("tasks", "urgent", b"41", mandatory=True)
+    assert shop.matches()
+    shop.write(FILE.replace("high: {", "high: {renamed_from: [urgent, other], "))
+    assert "1 moved" in shop("apply", "--yes", "--allow", "disruptive").out
+    assert shop.matches()
+    assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
+    assert held(channel, "high") == list(range(42))

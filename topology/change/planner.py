@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import ParamSpec
 
@@ -193,6 +193,7 @@ def _planned(
     deleted = tuple(change.key for change in changes if change.action == "delete")
     later = _without(live, gone_with(deleted, live))
     leftovers = {*leftover_keys(wanted, later, seen.bodies, seen.used), *(owned.kept & later.keys())}
+    leftovers -= seen.pending.accepted
     plan = Plan(
         broker=str(seen.address),
         cluster=session.server.cluster_name,
@@ -212,7 +213,7 @@ def _planned(
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
     recorded = declaration_of(seen.loaded, plan.vhost, wanted, live, seen.unreadable, secrets.hide_all)
-    moves = moves_of(changes, wanted, seen.version)
+    moves = moves_of(changes, seen.pending, wanted, seen.version)
     return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded, moves)
 
 
@@ -267,10 +268,21 @@ def _observe(
     stack = StackView.of(Stack(loaded.topology.name, vhost), live, read, unreadable, session)
     live = stack.live
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
-    pending = pending_moves(bodies, live)
+    pending = pending_moves(bodies, wanted, live)
     wanted = unlimited_by_policy(bodies, wanted, pending.live)
     used = in_use(address.management.user, bodies)
-    return _Observed(loaded, address, session, version, bodies, wanted, pending, unreadable, used, stack)
+    return _Observed(
+        loaded,
+        address,
+        session,
+        version,
+        bodies,
+        wanted,
+        pending,
+        unreadable,
+        used,
+        replace(stack, live=pending.live),
+    )
 
 
 def _compared(
@@ -278,13 +290,18 @@ def _compared(
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
     """The changes with what they affect, without bindings that are only hidden, and the problems."""
     live = seen.live
-    removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live))
+    removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live, seen.pending.accepted))
     found = diff(wanted, live, delete=delete, removals={**owned.removals(), **removed})
     changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
     changes = with_moves(
         counted_changes(with_pending(changes, seen.pending, wanted), wanted, live, seen.session), live
     )
-    return changes, (*found.problems, *hidden, *vanishing_exchanges(removed, wanted, live))
+    return changes, (
+        *found.problems,
+        *seen.pending.problems,
+        *hidden,
+        *vanishing_exchanges(removed, wanted, live),
+    )
 
 
 def _without(state: State, keys: Collection[Key]) -> State:

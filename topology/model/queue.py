@@ -15,6 +15,7 @@ from .types import (
     External,
     Milliseconds,
     Model,
+    Names,
     PositiveMilliseconds,
     RoutingKey,
     Seconds,
@@ -241,6 +242,11 @@ class Queue(QueueSettings):
         None,
         description="Time after which a task that waits in the queue starts next, whatever the `order` of the worker's "
         "profile; not with `fair`. For a queue with `shards`, in each of them. RabbitMQ does not see it (seconds).",
+    )
+    renamed_from: Names = Field(
+        (),
+        description="Former name of the queue, or several: `apply` moves the messages and the bindings of these queues "
+        "to this one, and deletes them. It may stay in the file. With `shards`, shard by shard.",
     )
     bindings: tuple[Binding, ...] = Field((), description="Bindings from exchanges to this queue.")
     arguments: Arguments = Field(

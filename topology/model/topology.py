@@ -114,6 +114,7 @@ def shards_of(name: str, queue: Queue, exchanges: Mapping[str, Exchange]) -> dic
         shard_name(name, number): queue.model_copy(
             update={
                 "shards": None,
+                "renamed_from": tuple(shard_name(old, number) for old in queue.renamed_from),
                 "bindings": tuple(
                     _numbered(binding, number, exchanges.get(binding.exchange)) for binding in queue.bindings
                 ),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ...base.resources import Key, Kind, Resource, State, queue_key
 from ...model import Body
 from ...model.support import Version
 from ..plan import Change
+from ..safety.problem import Problem
 from .names import is_temporary, temporary, temporary_queue
 from .remarks import reason_of, remarks_on
-from .stages import Move, retargeted
+from .stages import Move, identity, retargeted
 
 
 @dataclass(frozen=True)
@@ -20,34 +21,96 @@ class Pending:
 
     Parameters:
       sources: By queue of the file, the queues on the broker whose messages and bindings it takes over: the temporary
-        ones of a move that was interrupted.
+        ones of a move that was interrupted, and those of its former names.
       live: The state of the broker as if it had taken them over.
+      elsewhere: By queue of the file, the bindings that take over from some of these: by source, key and arguments.
+      accepted: The bindings that a queue took over, or will, and that the file does not name.
+      problems: Why a queue cannot get another name.
     """
 
     sources: Mapping[Key, tuple[Key, ...]]
     live: State
+    elsewhere: Mapping[Key, Mapping[tuple[str, str, str], Key]] = field(default_factory=dict)
+    accepted: frozenset[Key] = frozenset()
+    problems: tuple[Problem, ...] = ()
 
 
-def pending_moves(bodies: Mapping[str, Body], live: State) -> Pending:
-    """The moves that were interrupted.
+def pending_moves(bodies: Mapping[str, Body], desired: State, live: State) -> Pending:
+    """The moves that were interrupted, and those to another name.
 
     Parameters:
       bodies: The vhosts of the file.
+      desired: The state declared in the file.
       live: The state of the broker.
     """
     temporaries = {key for key in live if key.kind is Kind.QUEUE and is_temporary(key.name[0])}
     sources: dict[Key, tuple[Key, ...]] = {}
-    for vhost, body in bodies.items() if temporaries else ():
+    renamed: dict[Key, tuple[str, ...]] = {}
+    problems: list[Problem] = []
+    for vhost, body in bodies.items():
         for name, queue in body.queues.items():
+            if queue.external or not (temporaries or queue.renamed_from):
+                continue
             own = [queue_key(vhost, each) for each in temporary(name)]
-            found = tuple(key for key in own if key in temporaries)
-            if found and not queue.external:
-                sources[queue_key(vhost, name)] = found
-    return Pending(sources, _taken_over(sources, live) if sources else live)
+            found = [key for key in own if key in temporaries]
+            for old in queue.renamed_from:
+                renamed[queue_key(vhost, name)] = queue.renamed_from
+                hold, wait = temporary(old)
+                found += [key for each in (hold, old, wait) if (key := queue_key(vhost, each)) in live]
+            problems += _unmovable_sources(queue_key(vhost, name), found, live)
+            if found:
+                sources[queue_key(vhost, name)] = tuple(found)
+    if not sources and not renamed:
+        return Pending({}, live)
+    elsewhere = _elsewhere(sources, desired)
+    taken = _taken_over(sources, elsewhere, live)
+    accepted = frozenset(
+        key
+        for key in taken
+        if key.kind is Kind.BINDING
+        and key.name[1] == "queue"
+        and queue_key(key.vhost, key.name[2]) in renamed
+    )
+    return Pending(sources, taken, elsewhere, accepted, tuple(problems))
 
 
-def _taken_over(sources: Mapping[Key, tuple[Key, ...]], live: State) -> State:
-    heirs = {source: queue.name[0] for queue, found in sources.items() for source in found}
+def _unmovable_sources(queue: Key, sources: Sequence[Key], live: State) -> Iterator[Problem]:
+    for source in sources:
+        properties = live[source].properties
+        if properties["type"] == "stream" or properties["auto_delete"]:
+            kind = "a stream" if properties["type"] == "stream" else "`auto_delete`"
+            yield Problem(
+                f"{queue} cannot take over {source}: it is {kind}, whose messages cannot be moved",
+                f"remove `renamed_from`, let consumers empty {source.name[0]}, and delete it",
+                queue,
+            )
+
+
+def _elsewhere(
+    sources: Mapping[Key, Sequence[Key]], desired: State
+) -> dict[Key, dict[tuple[str, str, str], Key]]:
+    """The bindings of the file to other queues, by what they match: they take over from those of a former name."""
+    renamed = {
+        queue for queue, found in sources.items() if not all(is_temporary(key.name[0]) for key in found)
+    }
+    if not renamed:
+        return {}
+    bindings = [key for key in desired if key.kind is Kind.BINDING and key.name[1] == "queue"]
+    result: dict[Key, dict[tuple[str, str, str], Key]] = {}
+    for queue in renamed:
+        name, vhost = queue.name[0], queue.vhost
+        own = {identity(key) for key in bindings if key.vhost == vhost and key.name[2] == name}
+        others = {identity(key): key for key in bindings if key.vhost == vhost and identity(key) not in own}
+        result[queue] = others
+    return result
+
+
+def _taken_over(
+    sources: Mapping[Key, Sequence[Key]],
+    elsewhere: Mapping[Key, Mapping[tuple[str, str, str], Key]],
+    live: State,
+) -> State:
+    heirs = {source: queue for queue, found in sources.items() for source in found}
     result: State = {}
     for key, item in live.items():
         if key in heirs:
@@ -55,8 +118,9 @@ def _taken_over(sources: Mapping[Key, tuple[Key, ...]], live: State) -> State:
         if key.kind is Kind.BINDING and key.name[1] == "queue":
             heir = heirs.get(queue_key(key.vhost, key.name[2]))
             if heir is not None:
-                moved = retargeted(key, heir)
-                result.setdefault(moved, Resource(moved))
+                moved = retargeted(key, heir.name[0])
+                if identity(key) not in elsewhere.get(heir, {}):
+                    result.setdefault(moved, Resource(moved))
                 continue
         result[key] = item
     return result
@@ -143,19 +207,22 @@ def unmovable(change: Change) -> str | None:
     return None
 
 
-def moves_of(changes: Sequence[Change], desired: State, version: Version) -> dict[Key, Move]:
+def moves_of(
+    changes: Sequence[Change], pending: Pending, desired: State, version: Version
+) -> dict[Key, Move]:
     """What each move of a plan does.
 
     Parameters:
       changes: The changes of the plan.
+      pending: The moves that were interrupted, and those to another name.
       desired: The state declared in the file.
       version: The broker's version.
     """
     moves = {}
     for change in changes:
         if change.action == "move":
-            wanted = desired[change.key]
-            hold, wait = (temporary_queue(name, wanted, version) for name in temporary(change.key.name[0]))
-            sources = tuple(name for name in change.moved_from if not is_temporary(name))
-            moves[change.key] = Move(wanted, hold, wait, sources)
+            key, own = change.key, temporary(change.key.name[0])
+            hold, wait = (temporary_queue(name, desired[key], version) for name in own)
+            sources = tuple(name for name in change.moved_from if name not in own)
+            moves[key] = Move(desired[key], hold, wait, sources, pending.elsewhere.get(key, {}))
     return moves

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...base.listing import listed
 from ..plan import Change
-from .names import is_temporary
+from .names import is_temporary, temporary
 
 
 def reason_of(change: Change) -> str:
@@ -15,6 +16,12 @@ def reason_of(change: Change) -> str:
     Parameters:
       change: The move.
     """
+    renamed = _former(change)
+    if renamed:
+        return (
+            f"messages and bindings of queue {listed(renamed)} are moved to it, which is then deleted, and whose "
+            "consumers are cancelled once"
+        )
     if change.moved_from and change.before == change.after:
         return "an interrupted move is finished: the messages and bindings that were put aside return to the queue"
     if change.before is None:
@@ -38,10 +45,24 @@ def remarks_on(change: Change, *, bound: bool) -> tuple[str, ...]:
 def _remarks(change: Change, bound: bool) -> Iterator[str]:
     name = change.key.name[0]
     finished = change.before is None or change.before == change.after
+    if renamed := _former(change):
+        yield (
+            f"publishers that name queue {listed(renamed)} instead of an exchange cannot be redirected: once it is "
+            f"deleted, RabbitMQ returns or drops what they publish; without that: declare both queues, have "
+            f"publishers use {name}, and only then replace the former by `renamed_from`"
+        )
+        yield "order: new messages may overtake those that are moved"
+        return
     if not finished:
         yield from _publishers(name, bound)
     yield from _order(change, finished)
     yield from _times_to_live(change)
+
+
+def _former(change: Change) -> tuple[str, ...]:
+    """The former names of the queue that exist."""
+    own = temporary(change.key.name[0])
+    return tuple(name for name in change.moved_from if name not in own)
 
 
 def _publishers(name: str, bound: bool) -> Iterator[str]:

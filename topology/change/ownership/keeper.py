@@ -162,7 +162,7 @@ class Keeper:
 
 
 def _writes(changes: Sequence[Change]) -> list[Change]:
-    return [change for change in changes if change.action in ("create", "update", "replace")]
+    return [change for change in changes if change.action in ("create", "update", "replace", "move")]
 
 
 def _marked_vhosts(record: Record) -> set[str]:

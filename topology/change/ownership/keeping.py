@@ -28,7 +28,7 @@ def record_before(
     if ledger.record is not None:
         recorded = {**ledger.record.creating, **ledger.record.created}
         known |= {key: mark for key, mark in recorded.items() if key in unread}
-    new = [change.resource for change in written if change.action == "create" or change.key in known]
+    new = [change.resource for change in written if change.before is None or change.key in known]
     ends = {*known, *(item.key for item in new)}
     creating = {as_recorded(item.key): fingerprint(item) for item in new if _is_recorded(item.key, ends)}
     uses = ledger.record.uses if ledger.record is not None else frozenset()

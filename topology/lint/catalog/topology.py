@@ -60,6 +60,13 @@ RULES = (
         fix="Remove the setting, upgrade the broker, or remove the version from `targets`.",
     ),
     LintRule(
+        "bad-rename",
+        summary="`renamed_from` of a queue names a queue that cannot be moved to it",
+        why="The messages of a former queue go to one other, and then it is deleted.",
+        example="queues: {urgent: {renamed_from: high}, high: {}}",
+        fix="Remove the former queue from the file, or remove `renamed_from`.",
+    ),
+    LintRule(
         "bad-argument",
         summary="RabbitMQ cannot store an argument or a header",
         why="RabbitMQ's management API answers `null` with an error, also within lists and maps, or stores the text "

@@ -25,6 +25,7 @@ class References:
         self._base = base
         self._declared_exchanges = names.exchanges.get(base, frozenset())
         self._exchanges = self._declared_exchanges | BUILT_IN_EXCHANGES.keys()
+        self._declared_queues = names.queues.get(base, frozenset())
         self._queues = QueueNames(base, body, names, report)
         self._upstreams = names.upstreams.get(base, frozenset())
         self._upstream_sets = names.upstream_sets.get(base, frozenset())
@@ -60,6 +61,7 @@ class References:
         if str(path[-1]).startswith("amq.") and not queue.external:
             help_ = "rename it, or add `external: true` if RabbitMQ named it"
             self._report.add(path, "reserved-name", _RESERVED, help_, of_key=True)
+        self._former_names(path, queue)
         self._bindings(path, queue)
         dead_letter = queue.dead_letter
         if dead_letter is not None:
@@ -68,6 +70,25 @@ class References:
             if dead_letter.exchange == "" and dead_letter.routing_key is not None:
                 self._queues.known(place, dead_letter.routing_key)
             self._single_queue(place, dead_letter)
+
+    def _former_names(self, path: ValuePath, queue: Queue) -> None:
+        """A former name must not be in use, and belongs to one queue."""
+        name, place = str(path[-1]), (*path, "renamed_from")
+        for old in queue.renamed_from:
+            others = [
+                other
+                for other, item in self._body.queues.items()
+                if old in item.renamed_from and other not in (name, *self._body.shards.get(name, ()))
+            ]
+            if old in self._declared_queues:
+                message = f"`renamed_from` names queue `{old}`, which is in the file"
+                self._report.add(place, "bad-rename", message, "remove that queue, or `renamed_from`")
+            elif queue.external:
+                message = "an external queue is never changed: `renamed_from` has no effect"
+                self._report.add(place, "bad-rename", message, "remove it")
+            elif others:
+                message = f"`renamed_from` of queue `{others[0]}` names `{old}`, too: its messages can go to one queue"
+                self._report.add(place, "bad-rename", message, "keep one of them")
 
     def _dead_letter_exchange(self, path: ValuePath, dead_letter: DeadLetter) -> None:
         if dead_letter.exchange is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from routectl.topology.base.resources import Resource
 from routectl.topology.change.move.names import temporary, temporary_queue
 from routectl.topology.change.move.runner import Conditions, carry_out
-from routectl.topology.change.move.stages import Move
+from routectl.topology.change.move.stages import Move, identity
 from routectl.topology.errors import BrokerError, Refused, Rejected
 from tests.fakes import queue
 
@@ -172,3 +173,35 @@ def test_random_interruptions_changed_files_publishers_and_consumers(data: st.Da
         broker.give_back("high")
     run(wanted, broker)
     assert_moved(broker, wanted)
+
+
+URGENT = queue("urgent")
+
+
+def test_a_renamed_queue_takes_over_messages_and_bindings_wherever_the_move_is_killed() -> None:
+    killed = 0
+    while True:
+        broker = MemoryQueues([CLASSIC, URGENT], [HIGH, THEIRS], lambda: None)
+        broker.publish("tasks", "high")
+        broker.meddle = lambda broker=broker: (
+            broker.publish("tasks", "theirs") if broker.operations < 9 else None
+        )
+        broker.killed_at = killed = killed + 1
+        try:
+            run(URGENT, broker, "high")
+        except Crash:
+            broker.killed_at = None
+            run(URGENT, broker, "high")
+            assert set(broker.queues) == {"urgent"}
+            assert broker.bindings == {bound("urgent", "high"), bound("urgent", "theirs")}
+            assert (broker.unroutable, broker.lost()) == ([], set())
+        else:
+            return
+
+
+def test_a_key_that_the_file_gives_to_another_queue_goes_there() -> None:
+    normal = bound("normal", "high")
+    broker = MemoryQueues([CLASSIC, URGENT, queue("normal")], [HIGH, THEIRS, normal], lambda: None)
+    renamed = replace(move(URGENT, "high"), elsewhere={identity(HIGH): normal})
+    carry_out(renamed, broker, Conditions(lambda *_: None, 30.0, Clock()))
+    assert broker.bindings == {normal, bound("urgent", "theirs")}
