@@ -27,6 +27,8 @@ TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_
 KILLS := tests/workers/scheduling/test_kills.py
 # Two applies at once, among others.
 LOCK := tests/live/test_apply_lock.py
+# Moves of queues under load, and killed before each write.
+MOVES := tests/live/test_move_faults.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
@@ -93,7 +95,7 @@ proof: $(STAMP) ## random cases in numbers: a million patterns, files on each Ra
 			|| failed="$$failed $$version"; \
 		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_CASES=$(CASES) $(BIN)/pytest $(TRACES) $(ARGS) \
 			|| failed="$$failed $$version"; \
-		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest $(KILLS) $(LOCK) $(ARGS) \
+		ROUTECTL_TEST_RABBITMQ=$$version ROUTECTL_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest $(KILLS) $(LOCK) $(MOVES) $(ARGS) \
 			|| failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "error: failed on RabbitMQ$$failed" >&2; exit 1; }
 	@$(MAKE) celery ARGS=

@@ -12,7 +12,6 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.brokers import Broker, Management
-from tests.ledger import Consumer, Publisher
 from tests.workers.conftest import until
 
 from .conftest import Command
@@ -75,22 +74,6 @@ def test_a_classic_queue_with_a_backlog_becomes_a_quorum_queue(
     channel.basic_publish("amq.topic", "theirs.x", b"500", mandatory=True)
     assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
     assert shop.matches()
-
-
-@pytest.mark.parametrize("back", [False, True])
-def test_publishers_and_consumers_go_on_and_nothing_is_lost(
-    shop: Command, broker: Broker, vhost: str, back: bool
-) -> None:
-    url = broker.url_for(vhost)
-    with Publisher(url, rate=500) as publisher, Consumer(url) as consumer:
-        consumer.wait_for(500)
-        for text in (QUORUM, FILE) if back else (QUORUM,):
-            shop.write(text)
-            done = shop(*MOVE)
-            assert "Applied: 1 moved. Broker matches" in done.out, done.err
-        published = publisher.stop()
-        received = consumer.received(published.confirmed)
-    assert received.missing == []
 
 
 def test_a_consumer_that_keeps_a_message_stops_the_move_and_the_queue_stays_as_it_was(
