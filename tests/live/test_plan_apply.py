@@ -86,17 +86,17 @@ def test_an_immutable_argument_is_shown_with_its_traffic_and_the_whole_apply_ref
     channel.basic_consume("low", lambda *_: None)
     routectl.write(SHOP.replace("7d", "1d") + "  more: {pattern: x, definition: {max_length: 1}}\n")
     plan = routectl("plan", "--format", "json").json
-    replaced = next(change for change in plan["changes"] if change["action"] == "replace")
-    assert replaced["name"] == ["low"]
-    assert replaced["before"]["arguments"]["x-message-ttl"] == 604_800_000
-    assert replaced["after"]["arguments"]["x-message-ttl"] == 86_400_000
-    assert replaced["risks"] == ["destructive"]
-    assert replaced["messages"] >= 3  # the broker counts unacknowledged messages a few seconds later
-    assert replaced["consumers"] == 1
+    moved = next(change for change in plan["changes"] if change["action"] == "move")
+    assert moved["name"] == ["low"]
+    assert moved["before"]["arguments"]["x-message-ttl"] == 604_800_000
+    assert moved["after"]["arguments"]["x-message-ttl"] == 86_400_000
+    assert moved["risks"] == ["disruptive"]
+    assert moved["messages"] >= 3  # the broker counts unacknowledged messages a few seconds later
+    assert moved["consumers"] == 1
     result = routectl("apply", "--yes")
     assert result.code == 1
     assert re.search(
-        r"queue low must be replaced to change x-message-ttl \([34] messages, 1 consumer\)\n", result.err
+        r"queue low must be moved to change x-message-ttl \([34] messages, 1 consumer\)\n", result.err
     )
     assert [policy["name"] for policy in management.get(f"policies/{vhost}")] == ["length"]
 
@@ -219,7 +219,14 @@ def test_json_is_one_document_on_success_and_on_failure(routectl: Command) -> No
     routectl.write(SHOP)
     plan = routectl("plan", "--format", "json").json
     assert plan["version"] == 1
-    assert plan["summary"] == {"create": 9, "update": 0, "replace": 0, "delete": 0, "verify": 0}
+    assert plan["summary"] == {
+        "create": 9,
+        "update": 0,
+        "replace": 0,
+        "move": 0,
+        "delete": 0,
+        "verify": 0,
+    }
     applied = routectl("apply", "--yes", "--format", "json").json
     assert {outcome["status"] for outcome in applied["outcomes"]} == {"done"}
     routectl.write(SHOP.replace("7d", "1d"))

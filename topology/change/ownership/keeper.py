@@ -133,7 +133,9 @@ class Keeper:
             except Unreachable:
                 raise
             except BrokerError as error:
-                self.notes.append(f"`--prune` will delete nothing in vhost `{vhost}`: {error.message}")
+                note = f"`--prune` will delete nothing in vhost `{vhost}`: {error.message}"
+                if note not in self.notes:  # also from before the apply
+                    self.notes.append(note)
 
     def _mark_vhost(self, record: Record, vhost: str, *, keep: bool) -> None:
         existing = self._markers.get(vhost, {})
