@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from .console import Console
-from .options import broker_options, file_option, lock_option, output_options
+from .options import broker_options, file_option, lock_option, option_group, output_options
 from .plan import planning_options
 
 if TYPE_CHECKING:
@@ -32,6 +32,28 @@ Examples:
 _RERUN = "hint: fix the cause and rerun: apply resumes"
 
 
+#: The options of commands that apply a plan.
+apply_options = option_group(
+    click.option("-y", "--yes", is_flag=True, help="Apply without asking for confirmation."),
+    click.option(
+        "--allow",
+        multiple=True,
+        type=click.Choice(["disruptive", "destructive", "data-loss", "mass-change"]),
+        help="Accept a risk that the plan names; repeatable.",
+    ),
+    lock_option,
+    click.option(
+        "--drain-timeout",
+        type=click.FloatRange(min=1),
+        default=600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a queue that is moved waits for messages that consumers have and do not acknowledge; then it "
+        "keeps its old settings.",
+    ),
+)
+
+
 @click.command("apply", epilog=_EXAMPLES)
 @click.argument(
     "plan_file", metavar="[PLAN.JSON]", required=False, type=click.Path(dir_okay=False, path_type=Path)
@@ -39,23 +61,7 @@ _RERUN = "hint: fix the cause and rerun: apply resumes"
 @file_option
 @broker_options
 @planning_options
-@click.option("-y", "--yes", is_flag=True, help="Apply without asking for confirmation.")
-@click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice(["disruptive", "destructive", "data-loss", "mass-change"]),
-    help="Accept a risk that the plan names; repeatable.",
-)
-@lock_option
-@click.option(
-    "--drain-timeout",
-    type=click.FloatRange(min=1),
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a queue that is moved waits for messages that consumers have and do not acknowledge; then it keeps "
-    "its old settings.",
-)
+@apply_options
 @output_options()
 def command(
     console: Console,
@@ -90,7 +96,7 @@ def command(
 
 
 def carry_out(
-    console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...], drain_timeout: float = 600.0
+    console: Console, locked: LockedPlan, yes: bool, allow: tuple[str, ...], drain_timeout: float
 ) -> int:
     """Shows a plan, asks for confirmation, applies it, and reports the result; returns the exit code."""
     from ..topology.change.apply import apply, settle

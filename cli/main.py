@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Shows what apply would change",
     "apply": "Applies the file to the broker",
     "history": "Lists the last applies of the file's stack",
+    "rollback": "Brings the broker back to what an earlier apply declared",
     "route": "Shows where a task goes, and why",
     "workers": "Prints worker commands, or systemd, Procfile, Compose and Kubernetes units",
     "worker": "Starts a worker with a profile",

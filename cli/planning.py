@@ -20,6 +20,8 @@ from ..topology.base.resources import Key, Kind, lock_key
 from ..topology.base.selectors import selector
 from ..topology.broker.amqp.lock import ApplyLock
 from ..topology.broker.session import AmqpSession, ManagementSession
+from ..topology.change.history.log import Log
+from ..topology.change.history.rollback import Rollback
 from ..topology.change.plan import Permit, Plan
 from ..topology.change.planner import Planned, plan_by_management, vhost_of
 from ..topology.change.refusals import refusals
@@ -50,6 +52,7 @@ def make_plan(
     *,
     delete: Iterable[Key] = (),
     run: Iterable[Key] = (),
+    rollback: Rollback | None = None,
 ) -> Iterator[Planned]:
     """Loads the files and compares them with the broker; the session stays open within the `with` block.
 
@@ -59,12 +62,13 @@ def make_plan(
       options: The values of `broker_options` and `planning_options`.
       delete: Objects to delete in addition to those in the options.
       run: Shovels to start in addition to those in the options.
+      rollback: Plans the state of an earlier apply instead of the file.
 
     Raises:
       FileError: The file has mistakes; the broker was not contacted.
       BrokerError: The broker cannot be read.
     """
-    with _planner(console, files, options, delete, run) as planner:
+    with _planner(console, files, options, delete, run, rollback) as planner:
         yield planner.plan()
 
 
@@ -120,16 +124,18 @@ def make_locked_plan(
     delete: Iterable[Key] = (),
     run: Iterable[Key] = (),
     timeout: float,
+    rollback: Rollback | None = None,
 ) -> Iterator[LockedPlan]:
     """Like `make_plan`, but no other apply of the stack changes the broker within the `with` block.
 
     Parameters:
       timeout: Seconds to wait for another apply.
+      rollback: Plans the state of an earlier apply instead of the file.
 
     Raises:
       Refused: another apply of the stack is running.
     """
-    with _planner(console, files, options, delete, run) as planner:
+    with _planner(console, files, options, delete, run, rollback) as planner:
         lock = ApplyLock(
             planner.address,
             lock_key(planner.vhost, planner.loaded.topology.name),
@@ -160,6 +166,7 @@ def _planner(
     options: dict[str, Any],
     delete: Iterable[Key],
     run: Iterable[Key],
+    rollback: Rollback | None = None,
 ) -> Iterator[_Planner]:
     if options["via"] == "amqp":
         _refuse_over_amqp(
@@ -196,6 +203,8 @@ def _planner(
             prune=options["prune"],
             take_over=options["take_over"],
         )
+        if rollback is not None:
+            make = rollback.planner(make, session, Log(loaded.topology.name, vhost))
         yield _Planner(loaded, address, vhost, session, partial(_protected, console, make))
 
 

@@ -22,6 +22,7 @@ from .delivery_limits import unlimited_by_policy
 from .desired import desired_state
 from .diff import diff
 from .history.recorder import Declaration, declaration_of
+from .history.restored import covered_vhosts, restored
 from .leftovers.bindings import removed_bindings, vanishing_exchanges
 from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
@@ -134,6 +135,7 @@ def plan_by_management(
     begin: Callable[[], None] = lambda: None,
     prune: bool = False,
     take_over: Collection[str] = (),
+    earlier: Callable[[], State] | None = None,
 ) -> Planned:
     """Compares the file with the broker's state from the management API.
 
@@ -148,6 +150,7 @@ def plan_by_management(
       begin: Called before the state is read, once it is the expected broker; such as to take a lock.
       prune: Delete what the stack created and the file no longer names.
       take_over: Objects that become the stack's, as `selector` names them, or `stack:NAME` for all of another one.
+      earlier: Reads the declared state of an earlier apply, to plan that instead of the file; called after `begin`.
 
     Raises:
       FileError: the file uses features that this version of RabbitMQ does not support.
@@ -159,7 +162,8 @@ def plan_by_management(
     """
     _guard(loaded, address, session.server, cluster)
     begin()
-    seen = _observe(loaded, address, session, _vhosts_named(delete, selected, session))
+    declared = None if earlier is None else earlier()
+    seen = _observe(loaded, address, session, _vhosts_named(delete, selected, session), declared)
     wanted, live, vhost = seen.wanted, seen.live, next(iter(seen.bodies))
     secrets = loaded.known_secrets(unnamed_headers(wanted, live))
     with rewritten(secrets.hide):
@@ -200,6 +204,7 @@ def _planned(
         vhosts=tuple(seen.bodies),
         changes=changes,
         problems=(
+            *seen.problems,
             *problems,
             *_foreseen(seen, changes, named),
             *stack.conflicts(wanted, changes, owned),
@@ -232,6 +237,7 @@ class _Observed:
       unreadable: The kinds that the user may not read.
       used: What the plan itself depends on.
       stack: What is known of the file's stack and of others.
+      problems: What prevents a return to an earlier state.
     """
 
     loaded: Loaded
@@ -244,6 +250,7 @@ class _Observed:
     unreadable: frozenset[Kind]
     used: frozenset[Key]
     stack: StackView
+    problems: tuple[Problem, ...] = ()
 
     @property
     def live(self) -> State:
@@ -256,18 +263,24 @@ def _observe(
     address: Address,
     session: ManagementSession,
     more_vhosts: Collection[str],
+    earlier: State | None,
 ) -> _Observed:
     """Reads the broker."""
     server = session.server
     vhost, version = vhost_of(loaded, address), (server.version[0], server.version[1])
-    wanted = desired_state(loaded.topology, vhost, version)
-    bodies = loaded.topology.bodies(vhost)
+    wanted, bodies = desired_state(loaded.topology, vhost, version), loaded.topology.bodies(vhost)
+    if earlier is not None:  # of which no routes and workers are known
+        wanted, bodies = earlier, dict.fromkeys(covered_vhosts(earlier, vhost), Body())
     guard_reading(wanted, address.management.user, server.tags)
     read = {*bodies, *more_vhosts}
     live, unreadable = session.observe(wanted, read)
     stack = StackView.of(Stack(loaded.topology.name, vhost), live, read, unreadable, session)
     live = stack.live
     _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
+    problems: tuple[Problem, ...] = ()
+    if earlier is not None:
+        hide = loaded.known_secrets(unnamed_headers(wanted, live)).hide
+        wanted, problems = restored(wanted, live, hide)
     pending = pending_moves(bodies, wanted, live)
     wanted = unlimited_by_policy(bodies, wanted, pending.live)
     used = in_use(address.management.user, bodies)
@@ -282,6 +295,7 @@ def _observe(
         unreadable,
         used,
         replace(stack, live=pending.live),
+        problems,
     )
 
 
