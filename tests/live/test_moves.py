@@ -185,3 +185,22 @@ def test_a_queue_gets_another_name_and_back_with_its_messages_bindings_and_delay
     assert shop.matches()
     assert [item["name"] for item in management.get(f"queues/{vhost}")] == ["high"]
     assert held(channel, "high") == list(range(42))
+
+
+def test_a_policy_that_would_lose_what_is_put_aside_and_a_queue_that_left_the_file_are_reported(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    publish(channel, range(3))
+    policy = {"pattern": ".*", "definition": {"max-length": 2}, "apply-to": "queues"}
+    management.put(f"policies/{vhost}/short", policy)
+    shop.write(QUORUM)
+    refused = shop(*MOVE)
+    assert refused.code == 1
+    assert "queue high cannot be moved: a policy sets `max-length` on its temporary queue" in refused.err
+    assert "exclude names that begin with `routectl.`" in refused.err
+    management.put(
+        f"policies/{vhost}/short", {**policy, "pattern": "^(?!routectl[.])", "definition": {"max-length": 9}}
+    )
+    assert "1 moved" in shop(*MOVE).out
+    management.put(f"queues/{vhost}/routectl.hold.gone", {"durable": True})
+    assert "keeps what an interrupted move put aside" in shop("plan").out

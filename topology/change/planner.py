@@ -28,7 +28,7 @@ from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_head
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
 from .leftovers.removals import removals
-from .move.planned import Pending, moves_of, pending_moves, with_moves, with_pending
+from .move import planned as moving
 from .move.stages import Move
 from .orders import order_notes
 from .ownership.decision import Decision
@@ -198,6 +198,8 @@ def _planned(
     later = _without(live, gone_with(deleted, live))
     leftovers = {*leftover_keys(wanted, later, seen.bodies, seen.used), *(owned.kept & later.keys())}
     leftovers -= seen.pending.accepted
+    moves = moving.moves_of(changes, seen.pending, wanted, seen.version)
+    later_policies = {**later, **{key: item for key, item in wanted.items() if key.kind in _POLICIES}}
     plan = Plan(
         broker=str(seen.address),
         cluster=session.server.cluster_name,
@@ -207,6 +209,7 @@ def _planned(
             *seen.problems,
             *problems,
             *_foreseen(seen, changes, named),
+            *moving.limited_moves(tuple(moves.values()), later_policies, seen.version),
             *stack.conflicts(wanted, changes, owned),
         ),
         notes=(*missing, *notes, *owned.notes, *_notes(seen)),
@@ -218,7 +221,6 @@ def _planned(
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
     recorded = declaration_of(seen.loaded, plan.vhost, wanted, live, seen.unreadable, secrets.hide_all)
-    moves = moves_of(changes, seen.pending, wanted, seen.version)
     return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded, moves)
 
 
@@ -246,7 +248,7 @@ class _Observed:
     version: Version
     bodies: Mapping[str, Body]
     wanted: State
-    pending: Pending
+    pending: moving.Pending
     unreadable: frozenset[Kind]
     used: frozenset[Key]
     stack: StackView
@@ -281,7 +283,7 @@ def _observe(
     if earlier is not None:
         hide = loaded.known_secrets(unnamed_headers(wanted, live)).hide
         wanted, problems = restored(wanted, live, hide)
-    pending = pending_moves(bodies, wanted, live)
+    pending = moving.pending_moves(bodies, wanted, live)
     wanted = unlimited_by_policy(bodies, wanted, pending.live)
     used = in_use(address.management.user, bodies)
     return _Observed(
@@ -307,8 +309,8 @@ def _compared(
     removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live, seen.pending.accepted))
     found = diff(wanted, live, delete=delete, removals={**owned.removals(), **removed})
     changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
-    changes = with_moves(
-        counted_changes(with_pending(changes, seen.pending, wanted), wanted, live, seen.session), live
+    changes = moving.with_moves(
+        counted_changes(moving.with_pending(changes, seen.pending, wanted), wanted, live, seen.session), live
     )
     return changes, (
         *found.problems,
@@ -331,6 +333,7 @@ def _notes(seen: _Observed) -> Iterator[str]:
 def _harm(seen: _Observed, later: State) -> dict[Key, str]:
     """What objects that the file does not name do to its tasks and queues."""
     return {
+        **moving.orphans(later),
         **copying_bindings(seen.bodies, seen.wanted, later),
         **draining_shovels(seen.wanted, later, seen.session.server.amqp_ports),
         **overriding_policies(seen.wanted, later, seen.version),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from ..base.listing import listed
-from ..base.resources import Key, Kind, State, is_for_delays
+from ..base.resources import Key, Kind, Resource, State, is_for_delays
 from ..base.secret import mask
 from ..model.support import Version
 from ..model.units import with_unit
@@ -134,6 +134,24 @@ def policy_effects(
         if now != (then or InEffect()):
             found.append(PolicyEffect(key, then, now))
     return tuple(found)
+
+
+def policy_settings(
+    queues: Iterable[Resource], state: State, version: Version
+) -> dict[Key, Mapping[str, Any]]:
+    """What policies set on queues.
+
+    Parameters:
+      queues: The queues, which need not exist.
+      state: The policies, among other objects.
+      version: The broker's version.
+    """
+    vhosts = _by_vhost(state, version)
+    return {
+        queue.key: vhosts[queue.key.vhost].of(_target(queue.key, queue.properties)).settings or {}
+        for queue in queues
+        if queue.key.vhost in vhosts
+    }
 
 
 def uncertain_policies(desired: State, live: State, version: Version) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ...base.listing import listed
 from ...base.resources import Key, Kind, Resource, State, queue_key
 from ...model import Body
 from ...model.support import Version
+from ...policies.in_effect import policy_settings
 from ..plan import Change
 from ..safety.problem import Problem
 from .names import is_temporary, temporary, temporary_queue
@@ -226,3 +228,43 @@ def moves_of(
             sources = tuple(name for name in change.moved_from if name not in own)
             moves[key] = Move(desired[key], hold, wait, sources, pending.elsewhere.get(key, {}))
     return moves
+
+
+#: Settings of policies with which a queue does not keep its messages.
+_LOSING = ("message-ttl", "expires", "max-length", "max-length-bytes")
+
+
+def limited_moves(moves: Sequence[Move], state: State, version: Version) -> Iterator[Problem]:
+    """A problem for each move whose temporary queues would lose messages by a policy.
+
+    Parameters:
+      moves: The moves.
+      state: The policies once the plan is applied, among other objects.
+      version: The broker's version.
+    """
+    queues = {queue.key: move.wanted.key for move in moves for queue in (move.hold, move.wait)}
+    found = policy_settings([queue for move in moves for queue in (move.hold, move.wait)], state, version)
+    limited: dict[Key, list[str]] = {}
+    for key, settings in found.items():
+        names = [name for name in _LOSING if name in settings]
+        if names and queues[key] not in limited:
+            limited[queues[key]] = names
+            yield Problem(
+                f"{queues[key]} cannot be moved: a policy sets {listed(names, quote='`')} on its temporary queue "
+                f"{key.name[0]}, which would lose messages",
+                "exclude names that begin with `routectl.` from the pattern of the policy",
+                queues[key],
+            )
+
+
+def orphans(live: State) -> dict[Key, str]:
+    """The temporary queues of moves whose queue the file does not name any more, each with what that means.
+
+    Parameters:
+      live: The state of the broker, without the temporary queues of queues of the file.
+    """
+    return {
+        key: "keeps what an interrupted move put aside: put the queue back into the file to finish it"
+        for key in live
+        if key.kind is Kind.QUEUE and is_temporary(key.name[0])
+    }
