@@ -27,6 +27,11 @@ class Change(Protocol):
         ...
 
     @property
+    def before(self) -> Mapping[str, Any] | None:
+        """Its properties on the broker; None if it does not exist."""
+        ...
+
+    @property
     def after(self) -> Mapping[str, Any] | None:
         """Its properties in the file."""
         ...
