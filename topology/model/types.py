@@ -280,12 +280,6 @@ Size = Annotated[int, BeforeValidator(_in_bytes), Field(ge=0), WithJsonSchema(_S
 Percent = Annotated[int, BeforeValidator(_percent), WithJsonSchema(_PERCENT_SCHEMA)]
 Age = Annotated[str, BeforeValidator(_age), WithJsonSchema(_AGE_SCHEMA)]
 Name = Annotated[str, AfterValidator(_name)]
-#: One name, or several.
-Names = Annotated[
-    tuple[Name, ...],
-    BeforeValidator(_listed),
-    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
-]
 StackName = Annotated[str, AfterValidator(_stack_name), Field(json_schema_extra={"pattern": _STACK_SCHEMA})]
 ExchangeName = Annotated[str, AfterValidator(_name_or_default)]
 RoutingKey = Annotated[str, AfterValidator(_short_text)]
