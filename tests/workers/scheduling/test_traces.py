@@ -65,6 +65,8 @@ def test_no_lower_task_starts_while_a_higher_one_is_ready(
     found = inversions(ours.starts(), ("high", "low"), stalls=ours.stalls())
     beside = inversions(stock.starts(), ("high", "low"))
     assert len(beside) > LOWS / 50
+    if FULL:  # else the machine stalls so much that the figure of ours proves nothing
+        assert len(inversions(stock.starts(), ("high", "low"), stalls=stock.stalls())) > LOWS / 50
     assert len(found) <= (0 if FULL else len(beside) / 4), [round(each.seconds, 3) for each in found]
     for lab in labs:
         assert set(Counter((start.queue, start.number) for start in lab.starts()).values()) == {1}
