@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import NotFound
 from ..definitions.encode import segment
 from ..management.http import Http
 
@@ -55,7 +54,7 @@ def read_facts(http: Http, vhost: str, queue: str) -> QueueFacts:
     Raises:
       NotFound: It does not exist.
     """
-    item = http.get(f"/queues/{segment(vhost)}/{segment(queue)}")
+    item = _queue(http, vhost, queue)
     totals = _totals(http, vhost, queue)
     return QueueFacts(
         name=queue,
@@ -80,11 +79,18 @@ def read_unacknowledged(http: Http, vhost: str, queue: str) -> int:
 
 
 def _totals(http: Http, vhost: str, queue: str) -> dict[str, Any]:
-    """The numbers that RabbitMQ keeps beside its statistics, which are up to ten seconds old."""
+    """The numbers that RabbitMQ keeps beside its statistics, which are up to ten seconds old.
+
+    After a restart, RabbitMQ 4.0 does not list a queue there before something happened to it.
+    """
     only = f"page=1&page_size=100&use_regex=true&name=%5E{segment(re.escape(queue))}%24"
     listed = http.get(f"/queues/{segment(vhost)}?disable_stats=true&enable_queue_totals=true&{only}")
-    for item in listed["items"]:
-        if item["name"] == queue:
-            found: dict[str, Any] = {"messages_ready": 0, "messages_unacknowledged": 0, **item}
-            return found
-    raise NotFound(f"queue {queue} does not exist in vhost `{vhost}`")
+    item = next((item for item in listed["items"] if item["name"] == queue), None)
+    if item is None:
+        item = _queue(http, vhost, queue)
+    return {"messages_ready": 0, "messages_unacknowledged": 0, **item}
+
+
+def _queue(http: Http, vhost: str, queue: str) -> dict[str, Any]:
+    found: dict[str, Any] = http.get(f"/queues/{segment(vhost)}/{segment(queue)}")
+    return found
