@@ -13,7 +13,7 @@ from pathlib import Path
 
 from routectl.topology.broker.sandbox.lock import locked
 
-from . import apply, plan, publish, routing, startup, worker
+from . import apply, move, plan, publish, routing, startup, worker
 from .installed import Installed
 from .nodes import node
 from .ratio import Figure
@@ -22,11 +22,17 @@ from .table import machine, table
 #: The state of the nodes; if a run is killed, the next one finds and removes them.
 _FOLDER = Path(__file__).parent.parent / ".bench"
 
-_BROKER = {"apply": apply.measure, "plan": plan.measure, "publish": publish.measure, "worker": worker.measure}
+_BROKER = {
+    "apply": apply.measure,
+    "move": move.measure,
+    "plan": plan.measure,
+    "publish": publish.measure,
+    "worker": worker.measure,
+}
 _NAMES = ("startup", "routing", *_BROKER)
 _VERSIONS = ("3.10", "4.3")
-_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "plan": 7, "publish": 11, "worker": 5}
-_QUICK = {"startup": 5, "routing": 3, "apply": 1, "plan": 3, "publish": 3, "worker": 2}
+_ROUNDS = {"startup": 21, "routing": 11, "apply": 5, "move": 5, "plan": 7, "publish": 11, "worker": 5}
+_QUICK = {"startup": 5, "routing": 3, "apply": 1, "move": 1, "plan": 3, "publish": 3, "worker": 2}
 
 
 def main() -> None:
