@@ -23,25 +23,6 @@ _DELIVER = struct.pack(">I", spec.Basic.Deliver.INDEX)
 _END = bytes([spec.FRAME_END])
 
 
-class EncodedProperties:
-    """Properties of a message as they were received, for pika's `basic_publish`.
-
-    Parameters:
-      encoded: The flags and the values.
-    """
-
-    INDEX = spec.BasicProperties.INDEX
-
-    __slots__ = ("_encoded",)
-
-    def __init__(self, encoded: bytes) -> None:
-        self._encoded = encoded
-
-    def encode(self) -> list[bytes]:
-        """The same bytes."""
-        return [self._encoded]
-
-
 class PausableServices(SelectorIOServicesAdapter):
     """pika's access to sockets, which can stop reading from them, so that the broker has to wait.
 
@@ -91,14 +72,45 @@ class PausableServices(SelectorIOServicesAdapter):
                 on_readable()
 
 
+def publish_method(channel: int, queue: str) -> bytes:
+    """The frame that begins a message to a queue, through the default exchange and with `mandatory`.
+
+    Parameters:
+      channel: Number of the channel.
+      queue: The queue.
+    """
+    method = spec.Basic.Publish(exchange="", routing_key=queue, mandatory=True)  # type: ignore[no-untyped-call]
+    return bytes(frame.Method(channel, method).marshal())
+
+
 class MessageConnection(SelectConnection):
-    """A connection that hands on deliveries without decoding them."""
+    """A connection that hands on deliveries without decoding them, and sends messages in few writes."""
 
     on_message: OnMessage | None = None
     _tag = 0
     _missing = -1
     _properties = b""
     _pieces: list[bytes]
+
+    def message_frames(self, method: bytes, properties: bytes, body: bytes) -> bytes:
+        """The frames of a message, to be sent by `send`.
+
+        Parameters:
+          method: Result of `publish_method`.
+          properties: The encoded properties.
+          body: The body.
+        """
+        channel = method[1:3]
+        frames = [method, _encoded(spec.FRAME_HEADER, channel, _header(len(body)) + properties)]
+        size = self._body_max_length
+        frames += (
+            _encoded(spec.FRAME_BODY, channel, body[at : at + size]) for at in range(0, len(body), size)
+        )
+        return b"".join(frames)
+
+    def send(self, frames: list[bytes]) -> None:
+        """Sends frames in one write."""
+        self._output_marshaled_frames([b"".join(frames)])
 
     def _on_data_available(self, data_in: bytes) -> None:
         """Called by pika with what was read from the socket."""
@@ -148,6 +160,14 @@ class MessageConnection(SelectConnection):
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._missing = -1
             self.on_message(self._tag, self._properties, body)
+
+
+def _encoded(kind: int, channel: bytes, payload: bytes) -> bytes:
+    return b"".join((bytes([kind]), channel, struct.pack(">L", len(payload)), payload, _END))
+
+
+def _header(size: int) -> bytes:
+    return _CONTENT.pack(spec.BasicProperties.INDEX, 0, size)
 
 
 def open_connection(

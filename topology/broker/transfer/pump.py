@@ -20,7 +20,7 @@ from .. import writes
 from ..address import Address, Host
 from ..amqp.connect import connection_failure, parameters
 from ..amqp.connection import connection_lost, refusal
-from ..amqp.messages import EncodedProperties, MessageConnection, PausableServices, open_connection
+from ..amqp.messages import MessageConnection, PausableServices, open_connection, publish_method
 from ..reasons import tidy_reason
 from .rules import Room, no_room
 from .window import Window
@@ -91,6 +91,8 @@ class Pump:
         self._source: Any = None
         self._target: Any = None
         self._inlet: PausableServices | None = None
+        self._publish = b""
+        self._outgoing: list[bytes] = []
         self._consumer_tag: str | None = None
         self._received = self._held = self._bytes = 0
         self._stopping = self._cancelled = self._finishing = self._closing = False
@@ -149,6 +151,7 @@ class Pump:
 
     def _on_target(self, channel: Any) -> None:
         self._target = channel
+        self._publish = publish_method(channel.channel_number, self._task.destination)
         channel.add_on_close_callback(self._on_target_closed)
         channel.add_on_return_callback(self._on_returned)
         channel.queue_declare(
@@ -187,14 +190,20 @@ class Pump:
         if not self._window.unconfirmed:
             self._heard = time.monotonic()
         self._window.publish(tag, len(body))
-        self._target.basic_publish(
-            "", self._task.destination, body, EncodedProperties(properties), mandatory=True
-        )
+        self._outgoing.append(self._target.connection.message_frames(self._publish, properties, body))
+        if len(self._outgoing) == 1:
+            self._loop.call_later(0, self._send)
         if self._window.bytes > MAX_BYTES and self._inlet is not None and not self._inlet.paused:
             self._inlet.pause()
             self._loop.call_later(_DRIP, self._drip)
         if self._task.limit is not None and self._received >= self._task.limit:
             self._stop()
+
+    def _send(self) -> None:
+        """Sends the messages that arrived together in one write."""
+        if self._outgoing and self._target.is_open:
+            self._target.connection.send(self._outgoing)
+        self._outgoing = []
 
     def _on_confirm(self, frame: Any) -> None:
         self._heard = time.monotonic()
