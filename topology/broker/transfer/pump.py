@@ -201,7 +201,7 @@ class Pump:
 
     def _send(self) -> None:
         """Sends the messages that arrived together in one write."""
-        if self._outgoing and self._target.is_open:
+        if self._outgoing and self._target.is_open and not self._finishing:
             self._target.connection.send(self._outgoing)
         self._outgoing = []
 
