@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...base.resources import Key, Kind, Resource, State
 from ...errors import BrokerError, Unreachable
+from ..ownership.keeper import Writer
 from ..safety.change import Change
 from .declared import packed
 from .entry import Entry, Result, counted
@@ -16,18 +17,6 @@ from .log import Log
 
 if TYPE_CHECKING:
     from ...file.load import Loaded
-
-
-class Writer(Protocol):
-    """What writes to the broker."""
-
-    def put(self, resource: Resource) -> None:
-        """Creates or updates one object."""
-        ...
-
-    def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
-        """Deletes one object."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
