@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from routectl.cli.main import run
 from tests.brokers import Broker, Management
@@ -126,3 +128,11 @@ def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
     yield make
     for name in names:
         management.delete(f"users/{name}")
+
+
+@pytest.fixture
+def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
+    """A channel in the test's vhost."""
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    yield connection.channel()
+    connection.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pika
@@ -24,13 +23,6 @@ queues:
 """
 QUORUM = FILE.replace("high: {b", "high: {type: quorum, b")
 MOVE = ("apply", "--yes", "--allow", "disruptive")
-
-
-@pytest.fixture
-def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
-    yield connection.channel()
-    connection.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,13 +25,6 @@ queues:
 policies:
   length: {pattern: "^low$", apply_to: queues, definition: {max_length: 1000}}
 """
-
-
-@pytest.fixture
-def channel(broker: Broker, vhost: str) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
-    yield connection.channel()
-    connection.close()
 
 
 def test_a_plan_after_an_apply_is_empty(routectl: Command) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
@@ -29,13 +27,6 @@ queues:
   low: {max_length: 10, bindings: [{exchange: tasks, key: low}, {exchange: tap}]}
 """
 REPLACE = ("apply", "--yes", "--allow", "destructive")
-
-
-@pytest.fixture
-def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
-    yield connection.channel()
-    connection.close()
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ from tests.proxy import Proxy
 
 
 @pytest.fixture
-def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
-    yield connection.channel()
-    connection.close()
-
-
-@pytest.fixture
 def transfers(broker: Broker, vhost: str) -> Iterator[Transfers]:
     with Transfers(Address.parse(broker.url_for(vhost), management=broker.management), vhost) as transfers:
         yield transfers
