@@ -130,9 +130,9 @@ def _changes(entry: Entry) -> str:
 
     words = [f"{number} {DONE.get(action, action)}" for action, number in entry.counts.items()]
     counted = ", ".join(words) or "nothing"
-    if entry.result == "unfinished":
+    if entry.result in ("interrupted", "unfinished"):
         total = sum(entry.counts.values())
-        return f"unfinished: {total} change{'s' * (total != 1)} planned"
+        return f"{entry.result}: {total} change{'s' * (total != 1)} planned"
     return counted if entry.result == "done" else f"{counted}; others failed"
 
 

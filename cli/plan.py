@@ -73,14 +73,18 @@ planning_options = option_group(
 )
 
 
+#: The option that saves a plan instead of applying it.
+out_option = click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file, for apply."
+)
+
+
 @click.command("plan", epilog=_EXAMPLES)
 @file_option
 @broker_options
 @planning_options
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes; not over AMQP.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file, for apply."
-)
+@out_option
 @output_options()
 def command(
     console: Console, files: tuple[Path, ...], exit_code: bool, out: Path | None, **options: Any
@@ -91,7 +95,7 @@ def command(
     """
     # Imported here so that `--help` answers at once.
     from ..topology.errors import UsageError
-    from .planning import how_to_apply, make_plan, show_plan, write_plan
+    from .planning import make_plan, save_plan, show_plan
 
     if exit_code and options["via"] == "amqp":
         raise UsageError(
@@ -101,7 +105,6 @@ def command(
     with make_plan(console, files, options) as planned:
         plan = planned.plan
     if out is not None:
-        write_plan(console, plan, out)
-        console.say(f"wrote {out}; {how_to_apply(planned, out)}")
+        save_plan(console, planned, out)
     show_plan(console, plan)
     return 1 if exit_code and not plan.empty else 0

@@ -232,13 +232,15 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.result(plan_text(plan, verbose=console.verbose, quiet=console.quiet))
 
 
-def write_plan(console: Console, plan: Plan, path: Path) -> None:
-    """Writes the plan as JSON, readable by its owner only.
+def save_plan(console: Console, planned: Planned, path: Path) -> None:
+    """Writes a plan as JSON, readable by its owner only, and says how to apply it.
 
     Raises:
       UsageError: The file cannot be written.
     """
-    write_file(path, json.dumps(console.clean(plan.as_dict()), indent=2, ensure_ascii=False), private=True)
+    data = console.clean(planned.plan.as_dict())
+    write_file(path, json.dumps(data, indent=2, ensure_ascii=False), private=True)
+    console.say(f"wrote {path}; {how_to_apply(planned, path)}")
 
 
 def how_to_apply(planned: Planned, path: Path) -> str:

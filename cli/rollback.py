@@ -10,12 +10,13 @@ import click
 from .apply import apply_options, carry_out
 from .console import Console
 from .options import broker_options, file_option, output_options
-from .plan import planning_options
+from .plan import out_option, planning_options
 
 _EXAMPLES = """\b
 Examples:
   routectl history                    the applies to choose from
   routectl rollback --dry-run         what would change to undo the last one
+  routectl rollback --out plan.json   and later: routectl apply plan.json
   routectl rollback                   shows the plan and asks for confirmation
   routectl rollback 12 --prune        also deletes what later applies created
 """
@@ -27,6 +28,7 @@ Examples:
 @broker_options
 @planning_options
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@out_option
 @apply_options
 @output_options()
 def command(
@@ -34,6 +36,7 @@ def command(
     files: tuple[Path, ...],
     number: int | None,
     dry_run: bool,
+    out: Path | None,
     yes: bool,
     allow: tuple[str, ...],
     lock_timeout: float,
@@ -50,19 +53,16 @@ def command(
     # Imported here so that `--help` answers at once.
     from ..topology.change.history.rollback import Rollback
     from ..topology.errors import UsageError
-    from .planning import make_locked_plan, make_plan, show_plan
+    from .planning import make_locked_plan, make_plan, save_plan, show_plan
 
     if options["via"] == "amqp":
         raise UsageError("`rollback` needs the management API", "remove `--via amqp`")
     rollback = Rollback(number)
-    if dry_run:
+    if dry_run or out is not None:
         with make_plan(console, files, options, rollback=rollback) as planned:
+            if out is not None:
+                save_plan(console, planned, out)
             show_plan(console, planned.plan)
         return 0
     with make_locked_plan(console, files, options, timeout=lock_timeout, rollback=rollback) as locked:
-        code = carry_out(console, locked, yes, allow, drain_timeout)
-    if code == 0:
-        console.say(
-            "note: the file is as it was: change it, too, or the next `routectl apply` undoes the rollback"
-        )
-    return code
+        return carry_out(console, locked, yes, allow, drain_timeout)

@@ -112,6 +112,20 @@ def test_an_apply_of_which_something_failed_and_one_that_was_killed_are_recorded
     assert "unfinished: 1500 changes planned" in routectl("history").out
 
 
+def test_an_apply_that_was_interrupted_is_recorded_as_such(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    routectl.write("queues:\n" + "".join(f"  q{number}: {{}}\n" for number in range(1500)))
+    process = routectl.start("apply", "--yes")
+    while not queues(management, vhost) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert (process.returncode, entries(routectl)[0]["result"]) == (130, "interrupted")
+    assert "interrupted: 1500 changes planned" in routectl("history").out
+    assert routectl("apply", "--yes").code == 0
+
+
 def test_without_the_tag_an_apply_says_that_it_is_not_recorded(
     routectl: Command, vhost: str, user: Callable[..., str]
 ) -> None:

@@ -65,6 +65,30 @@ def test_a_rollback_undoes_the_last_apply_and_a_second_one_the_rollback(
     assert routectl.matches()
 
 
+def test_a_saved_rollback_is_applied_as_it_was_reviewed_or_not_at_all(
+    routectl: Command, management: Management, vhost: str, tmp_path: Path
+) -> None:
+    routectl.write(FIRST)
+    assert routectl("apply", "--yes").code == 0
+    routectl.write(SECOND)
+    assert routectl("apply", "--yes", "--allow", "destructive").code == 0
+    out = str(tmp_path / "plan.json")
+    saved = routectl("rollback", "1", "--prune", "--out", out)
+    assert (saved.code, saved.out.endswith("Plan: 1 to create, 1 to change, 2 to delete\n")) == (0, True)
+    assert f"apply it with `routectl apply {out} --allow destructive`" in saved.err
+    assert (keys(management, vhost), limit(management, vhost)) == (["b"], 6), "nothing was changed"
+
+    management.post(f"bindings/{vhost}/e/tasks/q/high", {"routing_key": "c"})
+    stale = routectl("apply", out, "--yes", "--allow", "destructive")
+    assert (stale.code, 'binding tasks -> high "c"' in stale.err) == (1, True)
+    management.delete(f"bindings/{vhost}/e/tasks/q/high/c")
+    done = routectl("apply", out, "--yes", "--allow", "destructive")
+    assert done.out.endswith("Broker matches apply 1.\n")
+    assert "or the next `routectl apply` undoes the rollback" in done.err
+    assert (keys(management, vhost), limit(management, vhost)) == (["a"], 5)
+    assert queues(management, vhost) == ["high"]
+
+
 def test_a_rollback_keeps_the_passwords_of_the_broker_and_refuses_to_make_up_one(
     routectl: Command, management: Management, vhost: str, tmp_path: Path
 ) -> None:

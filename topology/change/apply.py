@@ -111,9 +111,14 @@ def apply(
             keeper.begin(changes)
         if recorder is not None:
             recorder.begin(changes)
-        run.apply()
-        if planned.session.complete:
-            run.verify()
+        try:
+            run.apply()
+            if planned.session.complete:
+                run.verify()
+        except KeyboardInterrupt:
+            if recorder is not None:
+                recorder.interrupt()
+            raise
         if keeper is not None:
             keeper.finish(run.live, run.failed, changes, planned.desired)
         report = ApplyReport(

@@ -11,8 +11,8 @@ from ...base.resources import Key, Kind, State
 from ..safety.change import Change
 from .declared import unpacked
 
-#: How an apply ended; `unfinished` if it was interrupted, and while it runs.
-Result = Literal["done", "partly done", "unfinished"]
+#: How an apply ended; `unfinished` if it was killed or lost the broker, and while it runs.
+Result = Literal["done", "partly done", "interrupted", "unfinished"]
 
 FORMAT_VERSION = 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,12 @@ class Recorder:
             self._delete(declared.log.outdated([*declared.numbers, entry.number]))
         else:
             self._delete([Resource(declared.log.key(entry.number))])
+
+    def interrupt(self) -> None:
+        """Records that the user interrupted the apply, if the broker still takes it."""
+        if self._declaration is not None and self._entry is not None:
+            with suppress(BrokerError):
+                self._write(replace(self._entry, result="interrupted"))
 
     def _write(self, entry: Entry) -> None:
         assert self._declaration is not None

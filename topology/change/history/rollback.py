@@ -51,10 +51,9 @@ class Rollback:
         def plan(**options: Any) -> Any:
             planned = make(earlier=earlier, **options)
             assert self._entry is not None
-            files = (f"apply {self._entry.number}",)
             return replace(
                 planned,
-                plan=replace(planned.plan, files=files),
+                plan=replace(planned.plan, rollback=self._entry.number),
                 declaration=planned.declaration and _as_recorded(planned.declaration, self._entry),
             )
 
