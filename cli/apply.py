@@ -81,17 +81,19 @@ def command(
     (PLAN.JSON) is refused if the file or the broker has changed since.
     """
     # Imported here so that `--help` answers at once.
+    from ..topology.change.history.rollback import Rollback
     from .planning import make_locked_plan, read_plan
 
     saved = read_plan(plan_file) if plan_file is not None else None
     if saved is not None:
         files = _options_of(saved, files, options)
     delete, started = (saved.requested, saved.started) if saved else ((), ())
+    back = Rollback(saved.rollback) if saved and saved.rollback is not None else None
     with make_locked_plan(
-        console, files, options, delete=delete, run=started, timeout=lock_timeout
+        console, files, options, delete=delete, run=started, timeout=lock_timeout, rollback=back
     ) as locked:
         if saved is not None:
-            _refuse_if_stale(console, saved, locked.planned.plan)
+            _refuse_if_stale(console, saved, locked.planned)
         return carry_out(console, locked, yes, allow, drain_timeout)
 
 
@@ -133,6 +135,10 @@ def carry_out(
     for note in report.notes:
         console.say(f"note: {note}")
     say_obstacle(console, recorder)
+    if plan.rollback is not None and report.exit_code == 0:
+        console.say(
+            "note: the file is as it was: change it, too, or the next `routectl apply` undoes the rollback"
+        )
     if report.exit_code == 3:
         console.say(_RERUN)
     return report.exit_code
@@ -154,13 +160,13 @@ def _is_typed(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _refuse_if_stale(console: Console, saved: Plan, current: Plan) -> None:
+def _refuse_if_stale(console: Console, saved: Plan, planned: Planned) -> None:
     from ..topology.change.plan import Plan
     from ..topology.change.safety.problem import refusal
     from ..topology.change.stale import stale_reasons
 
-    current = Plan.from_dict(console.clean(current.as_dict()))  # as it was saved
-    reasons = stale_reasons(saved, current)
+    current = Plan.from_dict(console.clean(planned.plan.as_dict()))  # as it was saved
+    reasons = stale_reasons(saved, current, planned.desired.keys())
     if reasons:
         raise refusal("the broker or the file has changed since the plan was made", reasons, reasons[0].hint)
 

@@ -57,6 +57,12 @@ DONE = {
     "delete": "deleted",
     "verify": "verified",
 }
+#: What is recorded of objects that do not change: to be done, and done.
+_RECORDED = {
+    "taken over": ("to take over", "taken over"),
+    "protected": ("to protect", "protected"),
+    "no longer protected": ("to unprotect", "no longer protected"),
+}
 _FOLDED = {
     "create": "for Celery's delayed tasks",
     "verify": "that AMQP cannot compare: `apply` declares such objects again, and reports what differs",
@@ -96,7 +102,7 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
     """
     cluster = [f"cluster {plan.cluster}"] if plan.cluster else []
     lines = [printable("  ".join([plan.broker, *cluster, f"vhost {', '.join(plan.vhosts)}"])), ""]
-    if not plan.changes and not plan.problems and not plan.taken:
+    if not plan.changes and not plan.problems and not plan.recorded:
         return "\n".join([*lines, *_notes(plan, verbose, quiet), _verdict(plan)])
     several = len(plan.vhosts) > 1 or any(change.key.vhost not in ("", plan.vhost) for change in plan.changes)
     shown: list[Change] = []
@@ -114,10 +120,9 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
         if counts:
             mark = click.style(MARKS[action], fg=_COLORS[action])
             lines.append(f"{mark} {_counted(counts)} {_FOLDED[action]}; `--verbose` lists them")
-    for key in plan.taken:
-        lines.append(
-            f"{click.style('  =', fg='yellow')} {kind_text(key):{kinds}}  {title_text(key, several)}  taken over"
-        )
+    for key, what in plan.recorded:
+        mark = click.style("  =", fg="yellow")
+        lines.append(f"{mark} {kind_text(key):{kinds}}  {title_text(key, several)}  {what}")
     for problem in plan.problems:
         lines.append(click.style(f"  ! {printable(problem.message)}", fg="red"))
         lines.append(f"      hint: {printable(problem.hint)}")
@@ -128,7 +133,7 @@ def plan_text(plan: Plan, *, verbose: bool = False, quiet: bool = False) -> str:
 
 def _notes(plan: Plan, verbose: bool, quiet: bool) -> list[str]:
     lines = [] if quiet else [f"note: {printable(note)}" for note in plan.notes]
-    lines += leftover_lines(plan, _files(plan.files), verbose, quiet)
+    lines += leftover_lines(plan, _source(plan), verbose, quiet)
     return [*lines, ""] if lines else []
 
 
@@ -143,7 +148,7 @@ def _match(plan: Plan) -> str:
     """That the broker matches the file, apart from the leftovers that do harm."""
     harmful = sum(leftover.harm is not None for leftover in plan.leftovers)
     apart = f", apart from {count_text(harmful, 'harmful leftover')}" if harmful else ""
-    return f"Broker matches {_files(plan.files)}{apart}."
+    return f"Broker matches {_source(plan)}{apart}."
 
 
 def _is_for_delays(change: Change) -> bool:
@@ -158,18 +163,22 @@ def _counted(kinds: Mapping[str, int]) -> str:
     return ", ".join(count_text(number, kind) for kind, number in kinds.items())
 
 
-def _files(files: Sequence[str]) -> str:
-    return printable(" + ".join(files)) or "the file"
+def _source(plan: Plan) -> str:
+    return printable(plan.source) or "the file"
 
 
 def _summary(plan: Plan) -> str:
     counts = plan.count()
     counted = [f"{counts[action]} {word}" for action, word in _WORDS.items() if counts[action]]
-    if plan.taken:
-        counted.append(f"{len(plan.taken)} to take over")
+    counted += [f"{number} {_RECORDED[what][0]}" for what, number in _recorded(plan).items()]
     if plan.problems:
         counted.append(count_text(len(plan.problems), "problem"))
     return "Plan: " + ", ".join(counted)
+
+
+def _recorded(plan: Plan) -> Counter[str]:
+    """The number of objects of which only what is recorded changes, by what is recorded."""
+    return Counter(what for _, what in plan.recorded)
 
 
 def _change_lines(change: Change, kinds: int, width: int, several: bool) -> list[str]:
@@ -268,7 +277,7 @@ def report_text(report: ApplyReport, plan: Plan, *, verbose: bool = False) -> st
     lines = failure_lines(report.outcomes, verbose)
     counts = Counter(DONE[outcome.change.action] for outcome in report.having("done"))
     counted = [f"{count} {word}" for word, count in counts.items()]
-    counted += [f"{len(plan.taken)} taken over"] if plan.taken else []
+    counted += [f"{number} {_RECORDED[what][1]}" for what, number in _recorded(plan).items()]
     counted += [
         f"{len(found)} {status}" for status in ("failed", "skipped") if (found := report.having(status))
     ]
@@ -284,7 +293,7 @@ def question_text(plan: Plan) -> str:
         for change in plan.changes
         if change.risk != "safe"
     ]
-    count = len(plan.changes)
+    count = len(plan.changes) + len(plan.recorded)
     question = f"Apply {'this change' if count == 1 else f'these {count} changes'}?"
     return "\n".join(["", *(printable(line) for line in risky), question])
 

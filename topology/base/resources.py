@@ -132,6 +132,7 @@ class Resource:
         parameter, global parameter: value (URIs in it are `Secret`).
       external: Declared elsewhere: it is never changed, and must exist.
       may_be_missing: An external object that need not exist yet.
+      protected: The file forbids to delete it.
       messages: Ready and unacknowledged messages of a live queue.
       consumers: Consumers of a live queue.
       properties_key: The management API's identifier of a live binding.
@@ -142,6 +143,7 @@ class Resource:
     properties: Mapping[str, Any] = field(default_factory=dict)
     external: bool = False
     may_be_missing: bool = False
+    protected: bool = False
     messages: int | None = None
     consumers: int | None = None
     properties_key: str | None = None
@@ -205,6 +207,7 @@ def queue_resource(
     durable: bool = True,
     auto_delete: bool = False,
     external: bool | str = False,
+    protected: bool = False,
 ) -> Resource:
     """A queue; its type is the argument `x-queue-type`, by default `classic`.
 
@@ -215,6 +218,7 @@ def queue_resource(
       durable: Whether it survives a restart.
       auto_delete: Whether it is deleted with its last consumer.
       external: Whether it is declared elsewhere; `later` if it need not exist yet.
+      protected: Whether the file forbids to delete it.
     """
     arguments = dict(arguments)
     properties = {
@@ -224,7 +228,11 @@ def queue_resource(
         "arguments": arguments,
     }
     return Resource(
-        queue_key(vhost, name), properties, external=bool(external), may_be_missing=external == "later"
+        queue_key(vhost, name),
+        properties,
+        external=bool(external),
+        may_be_missing=external == "later",
+        protected=protected,
     )
 
 

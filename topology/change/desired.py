@@ -77,6 +77,7 @@ def _body(vhost: str, body: Body, version: Version | None) -> Iterator[Resource]
             durable=queue.durable,
             auto_delete=queue.auto_delete,
             external=queue.external,
+            protected=queue.protect,
         )
         yield from _bindings(vhost, name, queue)
     yield from _parameters(vhost, body)
@@ -103,6 +104,7 @@ def _exchange(vhost: str, name: str, exchange: Exchange) -> Resource:
         properties,
         external=bool(exchange.external),
         may_be_missing=exchange.external == "later",
+        protected=exchange.protect,
     )
 
 

@@ -219,6 +219,7 @@ class Plan:
       files: The files that were read.
       policies: The queues and exchanges whose policies the plan affects.
       ownership: What it says of its stack; None over AMQP.
+      rollback: The number of the apply whose state it returns to; None if it is a plan of the files.
       secrets: What `as_dict` does not contain, such as values in the headers of bindings.
     """
 
@@ -232,7 +233,13 @@ class Plan:
     files: tuple[str, ...] = ()
     policies: tuple[PolicyEffect, ...] = ()
     ownership: Ownership | None = None
+    rollback: int | None = None
     secrets: KnownSecrets = field(default=NO_SECRETS, repr=False, compare=False)
+
+    @property
+    def source(self) -> str:
+        """What describes the desired state: the files, or an earlier apply."""
+        return " + ".join(self.files) if self.rollback is None else f"apply {self.rollback}"
 
     @property
     def vhost(self) -> str:
@@ -253,13 +260,21 @@ class Plan:
     def empty(self) -> bool:
         """Whether nothing is known to differ from the file."""
         return (
-            not self.problems and not self.taken and all(change.action == "verify" for change in self.changes)
+            not self.problems
+            and not self.recorded
+            and all(change.action == "verify" for change in self.changes)
         )
 
     @property
     def taken(self) -> tuple[Key, ...]:
         """The objects that the stack takes over."""
         return self.ownership.taken if self.ownership is not None else ()
+
+    @property
+    def recorded(self) -> tuple[tuple[Key, str], ...]:
+        """The objects of which only what is recorded changes, each with what is recorded."""
+        own = self.ownership
+        return () if own is None else own.recorded
 
     @property
     def pruned(self) -> tuple[Key, ...]:
@@ -307,6 +322,7 @@ class Plan:
             "leftovers": [leftover.as_dict(self.vhost) for leftover in self.leftovers],
             "policies": [effect.as_dict() for effect in self.policies],
             "ownership": None if self.ownership is None else self.ownership.as_dict(),
+            "rollback": self.rollback,
             "summary": {action: counts[action] for action in get_args(Action)},
         }
         shown: dict[str, Any] = self.secrets.hide_all(plain)
@@ -338,6 +354,7 @@ class Plan:
                 _texts(data["files"]),
                 tuple(PolicyEffect.from_dict(_typed(item, dict)) for item in _typed(data["policies"], list)),
                 _ownership(data["ownership"]),
+                _typed(data["rollback"], int, NoneType),
             )
         except (KeyError, TypeError, ValueError, RecursionError):
             raise UsageError("this plan is corrupt", hint) from None

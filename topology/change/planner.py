@@ -10,9 +10,8 @@ from typing import ParamSpec
 from ..base.known_secrets import KnownSecrets
 from ..base.resources import Key, Kind, State
 from ..broker.address import Address
-from ..broker.management.server import ServerInfo
 from ..broker.session import AMQP_KINDS, ManagementSession, Session
-from ..errors import NotFound, UsageError, rewritten
+from ..errors import UsageError, rewritten
 from ..file.load import Loaded
 from ..model import Body
 from ..model.support import Version
@@ -38,15 +37,9 @@ from .ownership.view import StackView
 from .plan import Change, Plan
 from .safety.down import bound_queues, hidden_bindings
 from .safety.foreseen import Facts, foreseen, guard_reading
-from .safety.guards import (
-    guard_broker,
-    guard_cluster,
-    guard_deletions,
-    guard_exchange_types,
-    guard_secrets,
-    guard_version,
-)
+from .safety.guards import guard_deletions, guard_target, require_vhost
 from .safety.problem import Problem
+from .safety.protection import Protection
 from .safety.queue_limits import exceeded_queue_limits, full_vhosts
 from .safety.rails import mass_change
 from .safety.self_deleting import not_started, self_deleting
@@ -66,6 +59,7 @@ class Planned:
       holdings: What to record of the stack; None if that is not possible.
       declaration: What the history of the stack records; None if there can be none.
       moves: What each move of the plan does, by the queue.
+      forbidden: The objects whose change protection forbids, whatever is allowed.
     """
 
     plan: Plan
@@ -76,6 +70,7 @@ class Planned:
     holdings: Holdings | None = None
     declaration: Declaration | None = None
     moves: Mapping[Key, Move] = field(default_factory=dict)
+    forbidden: frozenset[Key] = frozenset()
 
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
@@ -160,7 +155,7 @@ def plan_by_management(
       AccessRefused: the user may not read what the file declares, or what is to be deleted.
       UsageError: an object to delete is declared in the file, in use, or built into RabbitMQ.
     """
-    _guard(loaded, address, session.server, cluster)
+    guard_target(loaded, address, session.server, cluster)
     begin()
     declared = None if earlier is None else earlier()
     seen = _observe(loaded, address, session, _vhosts_named(delete, selected, session), declared)
@@ -194,10 +189,11 @@ def _planned(
     session, wanted, live, stack = seen.session, seen.wanted, seen.live, seen.stack
     waiting, notes = not_started(wanted, live, run, next(iter(seen.bodies)))
     changes, problems = _compared(seen, _without(wanted, waiting), named, owned)
-    deleted = tuple(change.key for change in changes if change.action == "delete")
+    deleted = _deletions(changes)
     later = _without(live, gone_with(deleted, live))
     leftovers = {*leftover_keys(wanted, later, seen.bodies, seen.used), *(owned.kept & later.keys())}
     leftovers -= seen.pending.accepted
+    forbidden = seen.protection.problems(changes, wanted)
     moves = moving.moves_of(changes, seen.pending, wanted, seen.version)
     later_policies = {**later, **{key: item for key, item in wanted.items() if key.kind in _POLICIES}}
     plan = Plan(
@@ -211,17 +207,19 @@ def _planned(
             *_foreseen(seen, changes, named),
             *moving.limited_moves(tuple(moves.values()), later_policies, seen.version),
             *stack.conflicts(wanted, changes, owned),
+            *forbidden.values(),
         ),
-        notes=(*missing, *notes, *owned.notes, *_notes(seen)),
+        notes=(*missing, *notes, *owned.notes, *stack.protection_notes(wanted), *_notes(seen)),
         leftovers=stack.attributed(counted_leftovers(leftovers, _harm(seen, later), session), wanted, owned),
         files=seen.loaded.files,
         policies=policy_effects(wanted, live, {change.key for change in changes}, deleted, seen.version),
-        ownership=stack.summary(owned),
+        ownership=stack.summary(owned, wanted),
         secrets=secrets,
     )
     desired, full = _without(wanted, self_deleting(wanted)), full_vhosts(changes, wanted, live)
     recorded = declaration_of(seen.loaded, plan.vhost, wanted, live, seen.unreadable, secrets.hide_all)
-    return Planned(plan, desired, session, deleted, full, stack.holdings(owned), recorded, moves)
+    holdings = stack.holdings(owned, wanted)
+    return Planned(plan, desired, session, deleted, full, holdings, recorded, moves, frozenset(forbidden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +237,7 @@ class _Observed:
       unreadable: The kinds that the user may not read.
       used: What the plan itself depends on.
       stack: What is known of the file's stack and of others.
+      protection: Which objects are protected.
       problems: What prevents a return to an earlier state.
     """
 
@@ -252,6 +251,7 @@ class _Observed:
     unreadable: frozenset[Kind]
     used: frozenset[Key]
     stack: StackView
+    protection: Protection
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -271,6 +271,7 @@ def _observe(
     server = session.server
     vhost, version = vhost_of(loaded, address), (server.version[0], server.version[1])
     wanted, bodies = desired_state(loaded.topology, vhost, version), loaded.topology.bodies(vhost)
+    protected = {key for key, item in {**(earlier or {}), **wanted}.items() if item.protected}
     if earlier is not None:  # of which no routes and workers are known
         wanted, bodies = earlier, dict.fromkeys(covered_vhosts(earlier, vhost), Body())
     guard_reading(wanted, address.management.user, server.tags)
@@ -278,7 +279,7 @@ def _observe(
     live, unreadable = session.observe(wanted, read)
     stack = StackView.of(Stack(loaded.topology.name, vhost), live, read, unreadable, session)
     live = stack.live
-    _require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
+    require_vhost(Key(Kind.VHOST, "", (vhost,)), {**wanted, **live}, address)
     problems: tuple[Problem, ...] = ()
     if earlier is not None:
         hide = loaded.known_secrets(unnamed_headers(wanted, live)).hide
@@ -297,6 +298,7 @@ def _observe(
         unreadable,
         used,
         replace(stack, live=pending.live),
+        stack.protection(protected),
         problems,
     )
 
@@ -306,18 +308,25 @@ def _compared(
 ) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
     """The changes with what they affect, without bindings that are only hidden, and the problems."""
     live = seen.live
-    removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live, seen.pending.accepted))
+    accepted = seen.pending.accepted | seen.stack.bindings_of_others(owned)
+    removed = removals(seen.bodies, wanted, live, removed_bindings(wanted, live, accepted))
     found = diff(wanted, live, delete=delete, removals={**owned.removals(), **removed})
     changes, hidden = hidden_bindings(found.changes, seen.session.down(bound_queues(found.changes, live)))
     changes = moving.with_moves(
-        counted_changes(moving.with_pending(changes, seen.pending, wanted), wanted, live, seen.session), live
+        counted_changes(moving.with_pending(changes, seen.pending, wanted), wanted, live, seen.session),
+        live,
+        seen.protection.keys,
     )
     return changes, (
         *found.problems,
         *seen.pending.problems,
         *hidden,
-        *vanishing_exchanges(removed, wanted, live),
+        *vanishing_exchanges(gone_with(_deletions(changes), live), wanted, live),
     )
+
+
+def _deletions(changes: Sequence[Change]) -> tuple[Key, ...]:
+    return tuple(change.key for change in changes if change.action == "delete")
 
 
 def _without(state: State, keys: Collection[Key]) -> State:
@@ -365,25 +374,6 @@ def _foreseen(seen: _Observed, changes: Sequence[Change], named: Collection[Key]
         *exceeded_queue_limits(changes, seen.wanted, seen.live),
         *mass_change(changes, seen.wanted, seen.live, seen.loaded.topology.rails.changed, named),
     )
-
-
-def _guard(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:
-    """Raises an error if a secret is missing, or this is another broker or cluster, or an unsuitable version."""
-    guard_secrets(loaded)
-    guard_broker(address, server)
-    guard_cluster(loaded, server.cluster_name, cluster)
-    major, minor = server.version[:2]
-    guard_version(loaded, (major, minor))
-    guard_exchange_types(loaded, server)
-
-
-def _require_vhost(vhost: Key, known: State, address: Address) -> None:
-    """Raises NotFound if the file does not declare a vhost that does not exist."""
-    if vhost not in known:
-        raise NotFound(
-            f"the {vhost.kind} `{vhost.title}` does not exist on {address}",
-            f"add `vhost: {vhost.title}` to the file to create it",
-        )
 
 
 def _vhosts_named(delete: Collection[Key], selected: Collection[str], session: ManagementSession) -> set[str]:

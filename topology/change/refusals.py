@@ -29,6 +29,8 @@ def refusals(planned: Planned, allow: Iterable[str] = ()) -> list[Problem]:
     ]
     pruned = set(planned.plan.pruned)
     for change in planned.plan.changes:
+        if change.key in planned.forbidden:
+            continue  # its problem says how to go on, and no `--allow` would help
         what = planned.plan.name_of(change.key)
         missing = tuple(risk for risk in change.risks if risk not in allowed)
         if change.action == "replace":

@@ -15,6 +15,7 @@ from .diff import diff
 from .plan import Plan
 from .planner import Planned, vhost_of, without_secrets
 from .safety.guards import guard_cluster, guard_version
+from .safety.protection import NOT_KEPT
 
 _POLICIES = (Kind.POLICY, Kind.OPERATOR_POLICY)
 
@@ -61,6 +62,8 @@ def plan_by_amqp(
     found = diff(wanted, session.read({**wanted, **policies}, (vhost,)))
     if any(change.action == "create" for change in found.changes):
         notes.append("what is created over AMQP is not recorded for `--prune`")
+    if any(resource.protected for resource in wanted.values()):
+        notes.append(NOT_KEPT)
     plan = Plan(
         str(address),
         "",

@@ -62,6 +62,12 @@ class Exchange(Model):
     arguments: Arguments = Field(
         default_factory=dict, description="Additional arguments, passed through unchanged."
     )
+    protect: bool = Field(
+        False,
+        description="Whether each plan that would delete the exchange is refused, whatever is allowed, also once it "
+        "left the file, until `false` is applied. That includes a change of its type or arguments, for which RabbitMQ "
+        "has to delete it.",
+    )
     external: External = Field(
         False,
         description="Whether the exchange is declared elsewhere: routectl never changes it. It must exist, "

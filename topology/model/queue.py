@@ -253,6 +253,12 @@ class Queue(QueueSettings):
         default_factory=dict,
         description="Additional arguments, passed through unchanged (names include `x-`).",
     )
+    protect: bool = Field(
+        False,
+        description="Whether each plan that would delete the queue is refused, whatever is allowed, also once it left "
+        "the file, until `false` is applied. A move, such as to another type or name, deletes none of its messages, "
+        "and is possible.",
+    )
     external: External = Field(
         False,
         description="Whether the queue is declared elsewhere: routectl never changes it. It must exist, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...base.listing import listed
@@ -151,14 +151,15 @@ def _taking_over(change: Change, sources: Sequence[Key]) -> Change:
     return replace(change, action="move", risk="disruptive", moved_from=names)
 
 
-def with_moves(changes: Sequence[Change], live: State) -> tuple[Change, ...]:
-    """The counted changes, in which a queue that is in use is moved instead of replaced.
+def with_moves(changes: Sequence[Change], live: State, protected: Collection[Key] = ()) -> tuple[Change, ...]:
+    """The counted changes, in which a queue that is in use or protected is moved instead of replaced.
 
     Parameters:
       changes: The changes of the plan, with the messages and consumers of each queue.
       live: The state of the broker.
+      protected: The objects that no plan may delete, with what they have.
     """
-    moved = [_if_in_use(change) for change in changes]
+    moved = [_if_in_use(change, change.key in protected) for change in changes]
     if not any(change.action == "move" for change in moved):
         return tuple(changes)
     bound = {key.name[2] for key in live if key.kind is Kind.BINDING and key.name[1] == "queue"}
@@ -172,9 +173,9 @@ def with_moves(changes: Sequence[Change], live: State) -> tuple[Change, ...]:
     )
 
 
-def _if_in_use(change: Change) -> Change:
+def _if_in_use(change: Change, is_protected: bool) -> Change:
     is_replaced = change.key.kind is Kind.QUEUE and change.action == "replace"
-    if not is_replaced or not is_in_use(change) or unmovable(change):
+    if not is_replaced or not (is_protected or is_in_use(change)) or unmovable(change):
         return change
     return replace(change, action="move", risk="disruptive", delayed=0)
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ...base.resources import Key, Resource, State, exchange_key
+from ...base.resources import Key, Kind, Resource, State, binding_ends, exchange_key, queue_key
 from ...errors import BrokerError, Unreachable
 from ..safety.change import Change
-from .keeping import record_after, record_before
+from .keeping import record_after, record_before, with_new_names
 from .ledger import Ledger, all_owned
 from .marker import next_marker
 from .record import Record, as_recorded
@@ -36,12 +36,14 @@ class Holdings:
       live: The state of the broker when the plan was made.
       taken: The objects that the stack takes over.
       unread: The objects of its record that the user may not read, which stay in it.
+      protected: The objects that the file protects, and those that it takes over from a stack which did.
     """
 
     ledger: Ledger
     live: State
     taken: tuple[Key, ...] = ()
     unread: frozenset[Key] = frozenset()
+    protected: frozenset[Key] = frozenset()
 
     @property
     def stale(self) -> bool:
@@ -49,8 +51,8 @@ class Holdings:
         record = self.ledger.record
         if record is None or self.ledger.outdated:
             return False
-        existing = {as_recorded(key) for key in self.live}
-        return bool(record.creating) or not record.created.keys() <= existing | self.unread
+        existing = {as_recorded(key) for key in self.live} | self.unread
+        return bool(record.creating) or not {*record.created, *record.protected} <= existing
 
 
 class Keeper:
@@ -74,11 +76,14 @@ class Keeper:
         """Records what is about to be created or changed."""
         live = self._holdings.live
         owned = all_owned(self._ledger, live) | {key: live[key] for key in self._holdings.taken}
-        before = record_before(self._ledger, owned.values(), _writes(changes), self._holdings.unread)
+        writes, named = _writes(changes), self._holdings.protected
+        written = {change.key for change in writes}
+        protected = {key for key in named if key in live or key in written}
+        before = record_before(self._ledger, owned.values(), writes, self._holdings.unread, protected)
         stored = None if self._ledger.outdated else self._ledger.record
         if stored is not None and stored.same_as(before):
             self._before = stored
-        elif (stored is None and not before.created and not before.creating) or self._write(before):
+        elif (stored is None and before.is_empty) or self._write(before):
             self._before = before
 
     def finish(
@@ -98,8 +103,19 @@ class Keeper:
         deleted = {change.key for change in changes if change.action == "delete"} & done
         written = {change.key for change in _writes(changes)} & done | set(self._holdings.taken)
         not_created = {change.key for change in changes if change.action == "create"} - done
-        used = {key for key in declared if key in self._holdings.live or key in written}
-        after = record_after(self._before, live, written - deleted, deleted | not_created, used)
+        used = {
+            key
+            for key in declared
+            if (key in self._holdings.live or key in written) and _is_used(key, declared)
+        }
+        moves = [change for change in changes if change.action == "move" and change.key in done]
+        renamed = {
+            queue_key(change.key.vhost, old): change.key for change in moves for old in change.moved_from
+        }
+        gone = deleted | not_created
+        protected = self._protected(self._before, written, gone | renamed.keys(), declared)
+        before = with_new_names(self._before, renamed, live)
+        after = record_after(before, live, written - deleted, gone, used, protected)
         stored = self._ledger.record
         if self._before is stored and stored.same_as(after) and self._is_marked(stored):
             return
@@ -110,6 +126,18 @@ class Keeper:
         if self._write(after):
             self._mark(after, _marked_vhosts(after) | self._markers.keys())
             self._give_up_taken()
+
+    def _protected(
+        self, before: Record, written: Collection[Key], gone: Collection[Key], declared: Collection[Key]
+    ) -> frozenset[Key]:
+        """What is protected after an apply: what the file protects, and what it did before that left it."""
+        holdings = self._holdings
+        kept = {key for key in before.protected if key not in declared}
+        return frozenset(
+            key
+            for key in kept | holdings.protected
+            if key not in gone and (key in holdings.live or key in written or key in holdings.unread)
+        )
 
     def _is_marked(self, record: Record) -> bool:
         return _marked_vhosts(record) <= self._ledger.markers.keys()
@@ -154,17 +182,26 @@ class Keeper:
         """Removes what was taken over from the records of the stacks that created it."""
         taken = {as_recorded(key) for key in self._holdings.taken}
         for other in self._ledger.others:
-            if taken.isdisjoint(other.created) and taken.isdisjoint(other.creating):
-                continue
             created, creating = (
                 {key: mark for key, mark in marks.items() if key not in taken}
                 for marks in (other.created, other.creating)
             )
-            self._write(Record(other.stack, other.serial + 1, created, creating, other.uses))
+            rest = replace(
+                other, created=created, creating=creating, protected=other.protected.difference(taken)
+            )
+            if rest != other:
+                self._write(replace(rest, serial=other.serial + 1))
 
 
 def _writes(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.action in ("create", "update", "replace", "move")]
+
+
+def _is_used(key: Key, declared: State) -> bool:
+    """Whether a record names an object that was there before: of the bindings, those of or to objects of others."""
+    if key.kind is not Kind.BINDING:
+        return True
+    return any(end in declared and declared[end].external for end in binding_ends(key))
 
 
 def _marked_vhosts(record: Record) -> set[str]:

@@ -46,6 +46,17 @@ class Ledger:
             return set()
         return {*self.record.created, *self.record.creating}
 
+    @property
+    def protected(self) -> dict[Key, Stack]:
+        """The objects that a stack protects, with the stack; an older record counts, too, as it deletes nothing."""
+        records = [*self.others, *([self.record] if self.record is not None else [])]
+        return {key: record.stack for record in records for key in record.protected}
+
+    @property
+    def own_protected(self) -> frozenset[Key]:
+        """The objects that this stack protects."""
+        return self.record.protected if self.record is not None else frozenset()
+
     def owns(self, found: Resource) -> bool:
         """Whether the record proves that the stack created this live object.
 
@@ -69,6 +80,17 @@ class Ledger:
         if self.record is None or self.outdated:
             return set()
         return {key.vhost for key in self.record.created if key.vhost} - self.markers.keys()
+
+    @property
+    def bindings_of_others(self) -> frozenset[Key]:
+        """The bindings that the files of other stacks declare, as records name them."""
+        return frozenset(
+            key
+            for other in self.others
+            for section in (other.created, other.creating, other.uses)
+            for key in section
+            if key.kind is Kind.BINDING
+        )
 
     def creator(self, key: Key) -> Stack | None:
         """Another stack whose record says that it created an object; None if there is none."""

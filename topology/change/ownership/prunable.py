@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from ...base.resources import Key, Kind, State, binding_ends
+from ..leftovers.bindings import vanishing
+from ..leftovers.deletions import gone_with
 from ..leftovers.objects import is_internal
 from .ledger import Ledger
 
@@ -14,7 +16,7 @@ _CONTENT = frozenset(Kind) - {Kind.BINDING}
 def held_back(
     left: Collection[Key],
     live: State,
-    desired: Collection[Key],
+    desired: State,
     ledger: Ledger,
     used: Collection[Key],
     unreadable: Collection[Kind],
@@ -41,6 +43,7 @@ def held_back(
             held[key] = f"the file of stack `{stack.title(ledger.stack.vhost)}` declares it, too"
     for end, binding in _foreign_bindings(left, live, {*desired, *ours}):
         held.setdefault(end, f"{binding} is not of this stack")
+    _hold_last_bindings(held, left, live, desired)
     vhosts = {key.name[0]: key for key in left if key.kind is Kind.VHOST and key not in held}
     if vhosts:
         held |= _not_empty(vhosts, live, set(left) - held.keys(), used, unreadable)
@@ -58,6 +61,17 @@ def _foreign_bindings(left: Collection[Key], live: State, ours: Collection[Key])
         for end in (source, destination):
             if end in left:
                 yield end, key
+
+
+def _hold_last_bindings(held: dict[Key, str], left: Collection[Key], live: State, desired: State) -> None:
+    """Holds back what would take an `auto_delete` exchange along: its last binding, or the queue that this leads to."""
+    before = -1
+    while len(held) != before:
+        before = len(held)
+        deleted = set(left) - held.keys()
+        for exchange, binding in vanishing(gone_with(deleted, live), desired, live).items():
+            for key in sorted(deleted.intersection((binding, *binding_ends(binding)))):
+                held[key] = f"{exchange} is `auto_delete`, and would be deleted with its last binding"
 
 
 def _not_empty(

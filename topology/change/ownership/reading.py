@@ -41,7 +41,8 @@ def read_ledger(
         live = {**live, **{key: item for key, item in again.items() if is_record(key)}}
         ledger = ledger_of(stack, live)
     existing = {key.name[0] for key in live if key.kind is Kind.VHOST}
-    more = ((ledger.record.vhosts if ledger.record else set()) & existing).difference(read)
+    named = (ledger.record.vhosts if ledger.record else set()) | {key.vhost for key in ledger.own_protected}
+    more = (named & existing).difference(read)
     unreadable: frozenset[Kind] = frozenset()
     if more:
         others, unreadable = reader.glimpse(more)

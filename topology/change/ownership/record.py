@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ class Record:
       created: The objects that the stack created and that existed after its last apply, each with its fingerprint.
       creating: The objects that an apply is about to create; those of an apply that did not finish.
       uses: Other objects that the stack's file declares, which existed before.
+      protected: The objects that its file protects, or did when they left it.
     """
 
     stack: Stack
@@ -60,6 +61,7 @@ class Record:
     created: Mapping[Key, str] = field(default_factory=dict)
     creating: Mapping[Key, str] = field(default_factory=dict)
     uses: frozenset[Key] = frozenset()
+    protected: frozenset[Key] = frozenset()
 
     @property
     def vhosts(self) -> set[str]:
@@ -68,9 +70,14 @@ class Record:
         own = {key.name[0] for key in keys if key.kind is Kind.VHOST}
         return own | {key.vhost for key in keys if key.vhost}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names nothing that the stack has or protects."""
+        return not (self.created or self.creating or self.protected)
+
     def same_as(self, other: Record) -> bool:
         """Whether two records differ in nothing but their serial number."""
-        return (self.created, self.creating, self.uses) == (other.created, other.creating, other.uses)
+        return replace(self, serial=other.serial) == other
 
     def as_resource(self) -> Resource:
         """The global parameter."""
@@ -83,8 +90,9 @@ class Record:
         for section, marks in (("created", self.created), ("creating", self.creating)):
             if marks:
                 value[section] = _grouped(marks)
-        if self.uses:
-            value["uses"] = _listed(self.uses)
+        for section, keys in (("uses", self.uses), ("protected", self.protected)):
+            if keys:
+                value[section] = _listed(keys)
         return Resource(parameter_key(self.stack), {"value": value})
 
 
@@ -153,8 +161,13 @@ def _read(value: Mapping[str, Any]) -> Record:
         }
         for section in ("created", "creating")
     )
-    uses = (key for vhost, kind, names in _by_kind(value.get("uses")) for key in _keys(kind, vhost, names))
-    return Record(stack, serial, created, creating, frozenset(uses))
+    uses, protected = (
+        frozenset(
+            key for vhost, kind, names in _by_kind(value.get(section)) for key in _keys(kind, vhost, names)
+        )
+        for section in ("uses", "protected")
+    )
+    return Record(stack, serial, created, creating, uses, protected)
 
 
 def _by_kind(section: Any) -> Iterator[tuple[str, Kind, Any]]:

@@ -18,12 +18,26 @@ class Ownership:
       prune: Whether the plan deletes what the stack created and its file no longer names.
       pruned: What it deletes for that reason.
       taken: The objects that the stack takes over.
+      protected: Objects that exist and that the file protects from now on.
+      unprotected: Those that it no longer protects.
     """
 
     stack: str
     prune: bool = False
     pruned: tuple[Key, ...] = ()
     taken: tuple[Key, ...] = ()
+    protected: tuple[Key, ...] = ()
+    unprotected: tuple[Key, ...] = ()
+
+    @property
+    def recorded(self) -> tuple[tuple[Key, str], ...]:
+        """The objects of which only the record changes, each with what it says from now on."""
+        groups = (
+            (self.taken, "taken over"),
+            (self.protected, "protected"),
+            (self.unprotected, "no longer protected"),
+        )
+        return tuple((key, what) for keys, what in groups for key in keys)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -32,6 +46,8 @@ class Ownership:
             "prune": self.prune,
             "pruned": [key.as_dict() for key in self.pruned],
             "taken_over": [key.as_dict() for key in self.taken],
+            "protected": [key.as_dict() for key in self.protected],
+            "unprotected": [key.as_dict() for key in self.unprotected],
         }
 
     @classmethod
@@ -43,7 +59,8 @@ class Ownership:
         """
         if not isinstance(data["stack"], str) or not isinstance(data["prune"], bool):
             raise TypeError("not a stack")
-        return cls(data["stack"], data["prune"], _keys(data["pruned"]), _keys(data["taken_over"]))
+        sections = ("pruned", "taken_over", "protected", "unprotected")
+        return cls(data["stack"], data["prune"], *(_keys(data[section]) for section in sections))
 
 
 def _keys(items: Sequence[Mapping[str, Any]]) -> tuple[Key, ...]:

@@ -12,7 +12,7 @@ from ..leftovers.objects import is_internal
 from ..safety.problem import Problem
 from .fingerprint import fingerprint
 from .ledger import Ledger
-from .record import Record, as_recorded
+from .record import Record, Stack, as_recorded
 
 _STACK = "stack"
 
@@ -158,9 +158,14 @@ def creators(
             continue
         if key.kind is Kind.BINDING and _goes_with(key, left, desired):
             found[key] = own
-        elif ledger.others and (stack := ledger.creator(key)) is not None:
+        elif ledger.others and (stack := _declarer(key, ledger)) is not None:
             found[key] = stack.title(vhost)
     return found
+
+
+def _declarer(key: Key, ledger: Ledger) -> Stack | None:
+    """The stack that an object is of: the one that created it, or whose file has the binding."""
+    return ledger.user(key) if key.kind is Kind.BINDING else ledger.creator(key)
 
 
 def _goes_with(binding: Key, left: Collection[Key], desired: Collection[Key]) -> bool:

@@ -9,11 +9,12 @@ from ...base.resources import Key, Kind, State
 from ..leftovers.objects import Leftover
 from ..safety.change import Change
 from ..safety.problem import Problem
+from ..safety.protection import NOT_KEPT, Protection
 from .decision import NOT_RECORDED, Decision, decide, require_record
 from .keeper import Holdings
 from .ledger import Ledger
 from .reading import Reader, read_ledger
-from .record import Stack
+from .record import Stack, as_recorded
 from .summary import Ownership
 from .taking import conflicts, creators, taken_over
 
@@ -24,13 +25,15 @@ class StackView:
 
     Parameters:
       stack: The stack.
-      live: The state of the broker without records.
+      found: The state of the broker without records.
+      live: The same as if interrupted moves, and those to another name, were finished.
       ledger: The records; None if the user may not read them.
       unreadable: The kinds that could not be read in vhosts that the file does not cover.
       unread: The objects of its record that could not be read.
     """
 
     stack: Stack
+    found: State
     live: State
     ledger: Ledger | None = None
     unreadable: frozenset[Kind] = frozenset()
@@ -50,14 +53,14 @@ class StackView:
           reader: What reads more.
         """
         if Kind.GLOBAL_PARAMETER in unreadable:
-            return cls(stack, live)
+            return cls(stack, live, live)
         ledger, live, unseen = read_ledger(stack, live, read, reader)
         unread = frozenset(
             key
-            for key in ledger.recorded
+            for key in ledger.recorded | ledger.own_protected
             if key.kind in unreadable or (key.kind in unseen and key.vhost not in read)
         )
-        return cls(stack, live, ledger, unseen, unread)
+        return cls(stack, live, live, ledger, unseen, unread)
 
     def decide(
         self,
@@ -90,6 +93,23 @@ class StackView:
         changed = {change.key for change in changes}
         return conflicts(self.ledger, self.live, desired, changed, decision.taken)
 
+    def bindings_of_others(self, decision: Decision) -> frozenset[Key]:
+        """The live bindings that another stack declares, and that this one does not take over.
+
+        Parameters:
+          decision: What the plan does with the stack's objects.
+        """
+        if self.ledger is None:
+            return frozenset()
+        declared = self.ledger.bindings_of_others
+        if not declared:
+            return frozenset()
+        return frozenset(
+            key
+            for key in self.live
+            if key.kind is Kind.BINDING and as_recorded(key) in declared and key not in decision.taken
+        )
+
     def attributed(
         self, leftovers: Iterable[Leftover], desired: State, decision: Decision
     ) -> tuple[Leftover, ...]:
@@ -100,12 +120,56 @@ class StackView:
         stacks = creators((leftover.key for leftover in leftovers), self.ledger, decision.kept, desired)
         return tuple(leftover.of(stacks.get(leftover.key)) for leftover in leftovers)
 
-    def summary(self, decision: Decision) -> Ownership:
-        """What the plan says of the stack."""
-        return Ownership(self.stack.name, decision.prune, decision.pruned, decision.taken)
+    def protection(self, named: Collection[Key]) -> Protection:
+        """Which objects are protected, beside those that the file names."""
+        recorded = {} if self.ledger is None else self.ledger.protected
+        return Protection(
+            frozenset(named),
+            {
+                key: None if stack == self.stack else stack.title(self.stack.vhost)
+                for key, stack in recorded.items()
+            },
+        )
 
-    def holdings(self, decision: Decision) -> Holdings | None:
+    def protection_notes(self, desired: State) -> list[str]:
+        """That protection cannot be recorded, if the file protects anything."""
+        return [] if self._is_recorded or not _protected(desired) else [NOT_KEPT]
+
+    def summary(self, decision: Decision, desired: State) -> Ownership:
+        """What the plan says of the stack.
+
+        Parameters:
+          decision: What it does with the stack's objects.
+          desired: The state declared in the file.
+        """
+        protected: Collection[Key] = ()
+        unprotected: Collection[Key] = ()
+        if self.ledger is not None and self._is_recorded:
+            before, named = self.ledger.own_protected, _protected(desired)
+            protected = (named - before) & self.live.keys()
+            unprotected = (before - named) & self.live.keys() & desired.keys()
+        return Ownership(
+            self.stack.name,
+            decision.prune,
+            decision.pruned,
+            decision.taken,
+            tuple(sorted(protected)),
+            tuple(sorted(unprotected)),
+        )
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Whether an apply can record what the stack has."""
+        return self.ledger is not None and self.ledger.obstacle is None
+
+    def holdings(self, decision: Decision, desired: State) -> Holdings | None:
         """What an apply records; None if it may not."""
-        if self.ledger is None or self.ledger.obstacle is not None:
+        if self.ledger is None or not self._is_recorded:
             return None
-        return Holdings(self.ledger, self.live, decision.taken, self.unread)
+        taken = {key for key in decision.taken if key not in desired and key in self.ledger.protected}
+        return Holdings(self.ledger, self.found, decision.taken, self.unread, _protected(desired) | taken)
+
+
+def _protected(desired: State) -> frozenset[Key]:
+    """The objects that a file protects."""
+    return frozenset(key for key, item in desired.items() if item.protected)

@@ -36,6 +36,11 @@ class Change(Protocol):
         """Its properties in the file."""
         ...
 
+    @property
+    def moved_from(self) -> tuple[str, ...]:
+        """The other queues whose messages and bindings a move takes over."""
+        ...
+
     def differences(self) -> list[tuple[str, Any, Any]]:
         """The properties that differ."""
         ...

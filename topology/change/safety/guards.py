@@ -10,7 +10,7 @@ from ...base.resources import Key, State
 from ...broker.address import USUAL_PORTS, Address
 from ...broker.amqp.handshake import greeting
 from ...broker.management.server import ServerInfo
-from ...errors import BrokerError, FileError, Refused, UsageError
+from ...errors import BrokerError, FileError, NotFound, Refused, UsageError
 from ...file.load import Loaded
 from ...lint.registry import make_finding
 from ...lint.runner import check_versions
@@ -20,6 +20,25 @@ from ...model.support import Version
 #: Timeout of the AMQP connection, in seconds, in which a lost packet is sent again twice; spent in full if only the
 #: management API is reachable.
 _CONNECT_TIMEOUT = 4.0
+
+
+def guard_target(loaded: Loaded, address: Address, server: ServerInfo, cluster: str | None) -> None:
+    """Raises an error if a secret is missing, or this is another broker or cluster, or an unsuitable version."""
+    guard_secrets(loaded)
+    guard_broker(address, server)
+    guard_cluster(loaded, server.cluster_name, cluster)
+    major, minor = server.version[:2]
+    guard_version(loaded, (major, minor))
+    guard_exchange_types(loaded, server)
+
+
+def require_vhost(vhost: Key, known: State, address: Address) -> None:
+    """Raises NotFound if the file does not declare a vhost that does not exist."""
+    if vhost not in known:
+        raise NotFound(
+            f"the {vhost.kind} `{vhost.title}` does not exist on {address}",
+            f"add `vhost: {vhost.title}` to the file to create it",
+        )
 
 
 def guard_broker(address: Address, server: ServerInfo) -> None:

@@ -26,6 +26,7 @@ SHOP = state(
     Resource(binding_key("/", "tasks", "high", "a.#", {"x": 1})),
     policy("limits", "other", **{"max-length": 5}),
     replace(queue("theirs", messages=None), external=True, may_be_missing=True),
+    replace(queue("audit", messages=None), protected=True),
     user("app", password=Secret("hunter2")),
 )
 
@@ -37,7 +38,10 @@ properties = st.dictionaries(
 
 
 def comparable(found: State) -> Any:
-    return {key: (item.properties, item.external, item.may_be_missing) for key, item in found.items()}
+    return {
+        key: (item.properties, item.external, item.may_be_missing, item.protected)
+        for key, item in found.items()
+    }
 
 
 @given(st.dictionaries(names, properties.filter(lambda found: MASK not in str(found)), max_size=5))
@@ -107,6 +111,18 @@ def test_an_apply_is_unfinished_until_it_ends_and_gone_if_it_did_nothing() -> No
     assert [entry.result for entry in entries(broker)] == ["unfinished"]
     recorder.end([], "partly done")
     assert entries(broker) == []
+
+
+def test_an_interrupted_apply_says_so_unless_the_broker_is_lost() -> None:
+    broker = MemoryBroker()
+    recorder = Recorder(declaration(broker), broker, "ann@laptop", "1.0")
+    recorder.interrupt()
+    assert entries(broker) == [], "it had not begun"
+    recorder.begin([])
+    recorder.interrupt()
+    assert [entry.result for entry in entries(broker)] == ["interrupted"]
+    broker.fail[LOG.key(1)] = Unreachable("gone")
+    recorder.interrupt()
 
 
 def test_values_that_somebody_else_wrote_are_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -84,3 +85,34 @@ def test_a_record_that_the_broker_rejects_is_noted_and_stops_nothing() -> None:
     assert keeper.notes == [
         "what this stack created is not recorded for `--prune`: cannot create it: too large"
     ]
+
+
+def protect(
+    broker: MemoryBroker, declared: State, changes: list[Change], *, finished: bool = True
+) -> frozenset[Key]:
+    """What is protected after an apply of a file that protects all that it declares."""
+    named = frozenset(key for key, item in declared.items() if item.protected)
+    holdings = Holdings(ledger_of(SHOP, broker.state), dict(broker.state), protected=named)
+    keeper = Keeper(holdings, broker)
+    keeper.begin(changes)
+    broker.state |= {item.key: item.resource for item in changes}
+    if finished:
+        keeper.finish(broker.state, (), changes, declared)
+    return ledger_of(SHOP, broker.state).own_protected
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_protection_is_recorded_before_the_first_change_and_ends_only_with_the_apply(finished: bool) -> None:
+    broker, wanted = MemoryBroker(), replace(OLD, protected=True)
+    assert protect(broker, state(wanted), [change("create", OLD)], finished=finished) == {OLD.key}
+    assert protect(broker, {}, [change("create", queue("r"))], finished=finished) == {OLD.key}, "it left"
+    released = protect(broker, state(OLD), [change("create", queue("s"))], finished=finished)
+    assert released == (frozenset() if finished else {OLD.key})
+
+
+def test_what_is_gone_is_no_longer_protected() -> None:
+    broker = MemoryBroker()
+    protect(broker, state(replace(OLD, protected=True)), [change("create", OLD)])
+    del broker.state[OLD.key]
+    assert Holdings(ledger_of(SHOP, broker.state), broker.state).stale
+    assert protect(broker, {}, []) == frozenset()

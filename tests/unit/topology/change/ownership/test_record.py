@@ -26,10 +26,10 @@ BOUND = as_recorded(binding_key("/", "amq.headers", "one", "", {"token": "s3cret
 def test_it_groups_names_by_vhost_kind_and_fingerprint() -> None:
     objects = (queue("one"), queue("two"), queue("long", arguments={"x-max-length": 5}), USER)
     created = {item.key: fingerprint(item) for item in objects} | {BOUND: "-"}
-    text = json.dumps(
-        Record(SHOP, 3, created, uses=frozenset({exchange("theirs").key})).as_resource().properties["value"],
-        sort_keys=True,
+    record = Record(
+        SHOP, 3, created, uses=frozenset({exchange("theirs").key}), protected=frozenset({queue("one").key})
     )
+    text = json.dumps(record.as_resource().properties["value"], sort_keys=True)
     plain, long = fingerprint(queue("one")), fingerprint(objects[2])
     assert json.loads(text) == {
         "version": 1,
@@ -44,7 +44,9 @@ def test_it_groups_names_by_vhost_kind_and_fingerprint() -> None:
             },
         },
         "uses": {"/": {"exchange": ["theirs"]}},
+        "protected": {"/": {"queue": ["one"]}},
     }
+    assert read_record(record.as_resource()) == record
     assert "s3cret" not in text
 
 
