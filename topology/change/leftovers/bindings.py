@@ -19,6 +19,7 @@ from ...base.resources import (
 )
 from ...delivery.delayed import DELIVERY, delayed_key
 from ..safety.problem import Problem
+from .objects import is_internal
 
 
 def removed_bindings(desired: State, live: State, accepted: Collection[Key] = ()) -> tuple[Key, ...]:
@@ -79,31 +80,52 @@ def keep_binding(key: Key) -> str:
     return f"keep it with `{json.dumps(entry, ensure_ascii=False)}` in `bindings` of {kind} {destination}"
 
 
-def vanishing_exchanges(removed: Collection[Key], desired: State, live: State) -> Iterator[Problem]:
-    """A problem for each exchange of the file that RabbitMQ would delete with its last binding.
+def vanishing(gone: Collection[Key], desired: State, live: State) -> dict[Key, Key]:
+    """The exchanges that RabbitMQ would delete with their last binding, each with that binding.
 
     Parameters:
-      removed: The bindings that are deleted.
+      gone: What is deleted, with the bindings that go with it.
       desired: The state declared in the file.
       live: The state of the broker.
     """
     sources = {
         exchange: key
-        for key in removed
+        for key in sorted(gone)
+        if key.kind is Kind.BINDING
         for exchange in [exchange_key(key.vhost, key.name[0])]
-        if exchange in desired and desired[exchange].properties["auto_delete"]
+        if exchange not in gone and _is_auto_delete(exchange, desired, live)
     }
     if not sources:
-        return
+        return {}
     kept = {
         exchange_key(key.vhost, key.name[0])
-        for key in desired.keys() | (live.keys() - set(removed))
+        for key in desired.keys() | (live.keys() - set(gone))
         if key.kind is Kind.BINDING
     }
-    for exchange, binding in sources.items():
-        if exchange not in kept:
-            yield Problem(
-                f"{exchange} is `auto_delete` and would be deleted with its last {binding}",
-                "keep that binding in the file, or bind the exchange to something else there",
-                binding,
-            )
+    return {exchange: binding for exchange, binding in sources.items() if exchange not in kept}
+
+
+def _is_auto_delete(exchange: Key, desired: State, live: State) -> bool:
+    item = desired.get(exchange)
+    if item is None or item.external:
+        item = live.get(exchange)
+    return item is not None and bool(item.properties["auto_delete"]) and not is_internal(exchange)
+
+
+def vanishing_exchanges(gone: Collection[Key], desired: State, live: State) -> Iterator[Problem]:
+    """A problem for each exchange that RabbitMQ would delete with its last binding.
+
+    Parameters:
+      gone: What is deleted, with the bindings that go with it.
+      desired: The state declared in the file.
+      live: The state of the broker.
+    """
+    for exchange, binding in vanishing(gone, desired, live).items():
+        is_own = exchange in desired and not desired[exchange].external
+        yield Problem(
+            f"{exchange} is `auto_delete` and would be deleted with its last {binding}",
+            "keep that binding in the file, or bind the exchange to something else there"
+            if is_own
+            else "keep that binding, or bind the exchange to something else first",
+            binding,
+        )

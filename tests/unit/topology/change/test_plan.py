@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from routectl.topology.base.resources import Key, Kind, binding_key, queue_key
 from routectl.topology.base.secret import Secret
 from routectl.topology.change.leftovers.objects import Leftover
+from routectl.topology.change.ownership.summary import Ownership
 from routectl.topology.change.plan import FORMAT_VERSION, Change, Plan
 from routectl.topology.change.safety.problem import Problem
 from routectl.topology.change.stale import stale_reasons
@@ -170,7 +171,30 @@ def test_what_holds_no_messages_needs_consent_to_the_loss_of_delayed_tasks_alone
 
 def test_message_counts_do_not_make_a_plan_stale() -> None:
     deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 1, 0)
-    assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2, delayed=1))) == []
+    assert stale_reasons(plan(deletion), plan(replace(deletion, messages=7, delayed=1))) == []
+
+
+def test_a_risk_that_a_change_did_not_have_makes_a_plan_stale() -> None:
+    deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 0, 0)
+    (reason,) = stale_reasons(plan(deletion), plan(replace(deletion, messages=7, consumers=2)))
+    assert reason.message == "queue high: is also disruptive, data-loss now (7 messages, 2 consumers)"
+    assert stale_reasons(plan(replace(deletion, messages=7)), plan(deletion)) == []
+
+
+def test_a_deletion_of_what_is_kept_now_makes_a_plan_stale() -> None:
+    deletion = Change("delete", HIGH.key, QUEUE, None, "destructive", "you named it", 0, 0)
+    (reason,) = stale_reasons(plan(deletion), plan(leftovers=(Leftover(HIGH.key, stack="billing"),)))
+    kept = "queue high: was to be deleted when the plan was made, but would be kept now"
+    assert reason.message == kept
+    assert [reason.message for reason in stale_reasons(plan(deletion), plan(), [HIGH.key])] == [kept]
+    assert stale_reasons(plan(deletion), plan()) == [], "it is gone"
+
+
+def test_what_would_only_be_recorded_is_part_of_what_was_reviewed() -> None:
+    protecting = plan(ownership=Ownership("shop", protected=(HIGH.key,)))
+    assert stale_reasons(protecting, plan(ownership=Ownership("shop"))) == []
+    (reason,) = stale_reasons(plan(), protecting)
+    assert reason.message == "queue high: would be recorded as protected now"
 
 
 def test_stale_reasons_name_each_object() -> None:
