@@ -69,8 +69,10 @@ class MemoryBroker:
         """Creates or updates one object."""
         self._write("put", resource)
 
-    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
-        """Replaces an exchange or an empty queue, and keeps its bindings."""
+    def replace(
+        self, resource: Resource, dropped: Collection[Key] = (), added: Sequence[Resource] = ()
+    ) -> None:
+        """Replaces an exchange or an empty queue, keeps its bindings, and adds some."""
         key = resource.key
         self._begin("replace", key)
         found = self.state[key]
@@ -78,6 +80,7 @@ class MemoryBroker:
             raise Refused(f"cannot replace {key}: it holds messages or is consumed")
         if key not in self.lost:
             self.state[key] = resource
+            self.state |= {binding.key: binding for binding in added}
 
     def delete(self, resource: Resource, *, if_empty: bool = False) -> None:
         """Deletes one object, with the bindings from and to it."""

@@ -10,6 +10,7 @@ Meaning of the fences:
     ```python NAME.py   the same, and a file of this name for the page's sessions and transcripts
     ```pycon            an interpreter session with its output
     ```console          commands after `$ `, run by bash in order, each with its output
+    ```console NAME=N   the same, after the queue NAME was given N messages instead of those that it had
     ```sh, ```text      not run; commands and options of `routectl` must exist
 
 A page's sessions and transcripts run in one folder, which contains README's first file as `queues.yaml`, and the
@@ -81,6 +82,11 @@ def commands(block: Block) -> list[Command]:
             last = found.pop()
             found.append(Command(last.place, last.command, f"{last.output}{line}\n"))
     return found
+
+
+def backlogs(block: Block) -> dict[str, int]:
+    """How many messages the queues have before a `console` block is run, by queue."""
+    return {name: int(number) for name, _, number in (word.partition("=") for word in block.info.split())}
 
 
 def named_files(page: Path) -> dict[str, str]:

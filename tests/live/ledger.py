@@ -32,6 +32,7 @@ class Report:
       duplicates: How often a message arrived that had arrived before.
       returned: Which ones found no queue, as the broker said itself; published again until one took them.
       rejected: How often a queue refused a message; they are published again, too.
+      closed: How often the broker closed the publisher's channel, such as with 404 for an exchange that is missing.
     """
 
     confirmed: int
@@ -39,6 +40,7 @@ class Report:
     duplicates: int
     returned: list[int]
     rejected: int
+    closed: int = 0
 
 
 class Ledger:
@@ -102,7 +104,12 @@ class Ledger:
             duplicates=self._arrived.total() - len(self._arrived),
             returned=sorted(self._publisher.returned),
             rejected=self._publisher.rejected,
+            closed=self._publisher.closed,
         )
+
+    def publish_to(self, exchange: str) -> None:
+        """Publishes to another exchange from now on."""
+        self._publisher.exchange = exchange
 
 
 class _Publisher(threading.Thread):
@@ -112,9 +119,10 @@ class _Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.confirmed: set[int] = set()
         self.returned: set[int] = set()
-        self.rejected = 0
+        self.rejected = self.closed = 0
+        self.exchange = exchange
         self._parameters = pika.URLParameters(url)
-        self._exchange, self._key, self._rate = exchange, key, rate
+        self._key, self._rate = key, rate
         self._again: list[int] = []
         self._under_way: dict[int, int] = {}
         self._unroutable: set[int] = set()
@@ -145,6 +153,7 @@ class _Publisher(threading.Thread):
 
     def _open(self, channel: Any) -> None:
         self._tag = 0
+        channel.add_on_close_callback(self._on_close)
         channel.add_on_return_callback(lambda *message: self._unroutable.add(int(message[3])))
         channel.confirm_delivery(self._on_confirm, lambda _: self._publish(channel))
 
@@ -161,8 +170,13 @@ class _Publisher(threading.Thread):
             self._tag += 1
             self._under_way[self._tag] = number
             persistent = pika.BasicProperties(delivery_mode=2)
-            channel.basic_publish(self._exchange, self._key, str(number).encode(), persistent, mandatory=True)
+            channel.basic_publish(self.exchange, self._key, str(number).encode(), persistent, mandatory=True)
         channel.connection.ioloop.call_later(_TICK, lambda: self._publish(channel))
+
+    def _on_close(self, channel: Any, reason: Exception) -> None:
+        if isinstance(reason, exceptions.ChannelClosedByBroker):
+            self.closed += 1
+            channel.connection.close()
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method

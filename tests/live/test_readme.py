@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pika
 import pytest
 
+from tests.workers.conftest import until
+
 from ..brokers import Broker, Management
-from ..markdown import PAGES, Block, Command, blocks, commands, first_file, named_files
+from ..markdown import PAGES, Block, Command, backlogs, blocks, commands, first_file, named_files
 
 STARTS_SANDBOX = 'eval "$(routectl sandbox start)"'
 
@@ -47,11 +50,31 @@ def test_transcripts_show_what_the_commands_print(
         f"vhost {vhost}": "vhost /",
         f"`{vhost}`": "`/`",
     }
-    for command in [command for block in blocks(page, "console") for command in commands(block)]:
-        printed = run(command, environment)
-        for found, written in as_written.items():
-            printed = printed.replace(found, written)
-        assert printed.splitlines() == command.output.splitlines(), f"{command.place}: {command.command}"
+    for block in blocks(page, "console"):
+        fill(backlogs(block), broker, management, vhost)
+        for command in commands(block):
+            printed = run(command, environment)
+            for found, written in as_written.items():
+                printed = printed.replace(found, written)
+            assert printed.splitlines() == command.output.splitlines(), f"{command.place}: {command.command}"
+
+
+def fill(messages: dict[str, int], broker: Broker, management: Management, vhost: str) -> None:
+    """Gives queues numbers of messages, instead of those that they had."""
+    if not messages:
+        return
+    with pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for queue, number in messages.items():
+            channel.queue_purge(queue)
+            for _ in range(number):
+                channel.basic_publish("", queue, b"{}", pika.BasicProperties(delivery_mode=2), mandatory=True)
+    until(
+        lambda: (
+            {name: management.get(f"queues/{vhost}/{name}").get("messages") for name in messages} == messages
+        )
+    )
 
 
 def run(command: Command, environment: dict[str, str]) -> str:

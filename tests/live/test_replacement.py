@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from routectl.topology.broker import writes
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.amqp.swap import swap
 from routectl.topology.broker.management.client import Management as Api
@@ -145,6 +146,25 @@ def test_a_queue_that_gets_busy_at_the_last_moment_stays(
         swap(Address.parse(broker.url_for(vhost)), old, queue("q", vhost, arguments={"x-max-length": 5}), [])
     answer = channel.queue_declare("q", durable=True, arguments={"x-queue-type": queue_type}).method
     assert (answer.message_count, answer.consumer_count) == ((0, 1) if consumed else (1, 0))
+
+
+def test_a_replaced_exchange_has_the_bindings_of_its_new_type_at_once(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    file = "exchanges: {dead: {type: fanout}}\nqueues: {failed: {bindings: [{exchange: dead}]}}\n"
+    routectl.write(file)
+    routectl("apply", "--yes")
+    routectl.write(file.replace("fanout", "topic").replace("exchange: dead", "exchange: dead, key: '#'"))
+    seen: list[set[tuple[str, str, str]]] = []
+
+    def look() -> None:
+        if management.get(f"exchanges/{vhost}/dead")["type"] == "topic":
+            seen.append(bindings(management, vhost))
+
+    with writes.guarded(look):
+        assert "Applied: 1 replaced, 1 created, 1 deleted." in routectl(*REPLACE).out
+    assert seen[0] == {("dead", "failed", ""), ("dead", "failed", "#")}
+    assert bindings(management, vhost) == {("dead", "failed", "#")}
 
 
 def test_an_auto_delete_exchange_that_would_go_prevents_a_replacement(

@@ -16,7 +16,11 @@ from .management.client import Management
 
 
 def replace_object(
-    management: Management, address: Address, wanted: Resource, dropped: Collection[Key] = ()
+    management: Management,
+    address: Address,
+    wanted: Resource,
+    dropped: Collection[Key] = (),
+    added: Sequence[Resource] = (),
 ) -> None:
     """Deletes an exchange or a queue, declares it anew, and restores its bindings, also those not in the file.
 
@@ -25,6 +29,7 @@ def replace_object(
       address: Hosts and credentials.
       wanted: The exchange or queue as it should be.
       dropped: Bindings that need not be restored.
+      added: Bindings that it gets at once, in addition to those that it has.
 
     Raises:
       Refused: The queue holds messages or is consumed, a binding could not be restored, or no host answers over AMQP.
@@ -47,7 +52,7 @@ def replace_object(
             for binding in existing:
                 amqp.unbind(binding)
         try:
-            swap(address, found, wanted, bindings)
+            swap(address, found, wanted, [*bindings, *added])
         except (BrokerError, Refused) as error:
             raise _restored(address, amqp, found, wanted, existing, error) from None
 

@@ -47,12 +47,15 @@ class Session(Protocol):
         """Creates or updates one object; raises `BrokerError`."""
         ...
 
-    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+    def replace(
+        self, resource: Resource, dropped: Collection[Key] = (), added: Sequence[Resource] = ()
+    ) -> None:
         """Deletes an exchange or an empty queue and creates it anew; raises `BrokerError` or `Refused`.
 
         Parameters:
           resource: The exchange or queue as it should be.
           dropped: Bindings that need not be restored.
+          added: Bindings that it gets at once, in addition to those that it has.
         """
         ...
 
@@ -143,10 +146,12 @@ class ManagementSession:
         """Creates or updates one object."""
         self._management.put(resource)
 
-    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+    def replace(
+        self, resource: Resource, dropped: Collection[Key] = (), added: Sequence[Resource] = ()
+    ) -> None:
         """Deletes an exchange or an empty queue and creates it anew, with its bindings."""
         with indivisible("replace", resource.key):
-            replace_object(self._management, self._address, resource, dropped)
+            replace_object(self._management, self._address, resource, dropped, added)
 
     def moving(self, vhost: str) -> Moving:
         """What moves queues of a vhost, with their messages."""
@@ -259,7 +264,9 @@ class AmqpSession:
         with Amqp(self._address, self._vhost) as amqp:
             amqp.declare(resource)
 
-    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+    def replace(
+        self, resource: Resource, dropped: Collection[Key] = (), added: Sequence[Resource] = ()
+    ) -> None:
         """Always refuses: only the management API knows the bindings to restore."""
         raise Refused(
             f"{resource.key} cannot be replaced over AMQP alone",

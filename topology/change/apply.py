@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from ..base.progress import Progress
-from ..base.resources import Key, Kind, Resource, State
+from ..base.resources import Key, Kind, Resource, State, binding_ends
 from ..broker.amqp.pipeline import Failure
 from ..broker.session import AMQP_KINDS
 from ..delivery.network import PREDICTABLE
@@ -233,12 +233,24 @@ class _Run:
             )
             dropped = {other.key for other in deleted if other.requested or refuses}
             try:
-                self._session.replace(change.resource, dropped)
+                self._session.replace(change.resource, dropped, self._new_bindings(change.key))
             except Unreachable:
                 raise
             except (BrokerError, Refused) as error:
                 self._errors[change.key] = error
             self._progress("replacements", done, len(changes))
+
+    def _new_bindings(self, replaced: Key) -> list[Resource]:
+        """The bindings that an exchange or queue gets by the plan, if what is at their other end exists."""
+        created = [change for change in self._planned.plan.changes if change.action == "create"]
+        missing = {change.key for change in created}
+        return [
+            change.resource
+            for change in created
+            if change.key.kind is Kind.BINDING
+            and replaced in binding_ends(change.key)
+            and missing.isdisjoint(binding_ends(change.key))
+        ]
 
     def _move(self, changes: Sequence[Change]) -> None:
         conditions = Conditions(self._progress, self._drain_timeout)

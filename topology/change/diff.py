@@ -27,6 +27,13 @@ _VERIFY = "AMQP does not show it: declaring it again changes nothing unless it i
 
 _REQUESTED = Removal("destructive", REQUESTED)
 
+#: What publishers notice of an exchange that is replaced.
+_WINDOW = (
+    "for some milliseconds, the exchange or its bindings are missing: RabbitMQ closes the channels of publishers with "
+    "404, returns what is `mandatory`, and drops what is not; without that window: add an exchange with another name, "
+    "and remove this one once nobody publishes to it",
+)
+
 _IMMUTABLE = frozenset({Kind.EXCHANGE, Kind.QUEUE})
 
 
@@ -101,6 +108,7 @@ def _change(wanted: Resource, found: Resource) -> Change:
         reason,
         found.messages,
         found.consumers,
+        remarks=_WINDOW if key.kind is Kind.EXCHANGE else (),
     )
 
 

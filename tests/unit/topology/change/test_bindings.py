@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -78,9 +78,11 @@ class WatchedBroker(MemoryBroker):
         self.past: list[State] = []
         self.dropped: set[Key] = set()
 
-    def replace(self, resource: Resource, dropped: Collection[Key] = ()) -> None:
+    def replace(
+        self, resource: Resource, dropped: Collection[Key] = (), added: Sequence[Resource] = ()
+    ) -> None:
         self.dropped |= set(dropped)
-        super().replace(resource, dropped)
+        super().replace(resource, dropped, added)
 
     def _begin(self, how: str, key: Key) -> None:
         self.past.append(dict(self.state))
