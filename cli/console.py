@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ISSUES = "https://github.com/routectl/routectl/issues"
 
-_BAR_WIDTH = 40
 _ERASE_LINE = "\r\x1b[K"
 
 
@@ -106,16 +105,16 @@ class Console:
         if self.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield lambda _what, _done, _total: None
             return
-        from .words import printable
+        from .words import printable, progress_line
 
-        started: dict[str, float] = {}
+        started: dict[str, tuple[float, int]] = {}
 
         def show(what: str, done: int, total: int) -> None:
             now = time.monotonic()
-            minutes, seconds = divmod(int(now - started.setdefault(what, now)), 60)
-            bar = f"[{'#' * (_BAR_WIDTH * done // total):-<{_BAR_WIDTH}}]"
-            line = f"{printable(what)}  {bar}  {done}/{total}  {minutes}:{seconds:02}"
-            sys.stderr.write(_ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
+            begun, since = started.setdefault(what, (now, done))
+            width = shutil.get_terminal_size().columns - 1
+            line = progress_line(printable(what), done, total, seconds=now - begun, since=since, width=width)
+            sys.stderr.write(_ERASE_LINE + line)
             sys.stderr.flush()
 
         try:

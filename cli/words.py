@@ -1,4 +1,4 @@
-"""Words and widths of text for a terminal."""
+"""Words, numbers and widths of text for a terminal. No I/O."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ..topology.base.resources import Kind
 
 if TYPE_CHECKING:
     from ..topology.base.resources import Key
+
+#: Characters of the bar at most, and at least: a shorter one is left out.
+_LONGEST, _SHORTEST = 40, 10
 
 
 def count_text(number: int, noun: str) -> str:
@@ -53,3 +56,35 @@ def title_text(key: Key, several: bool) -> str:
     """The name, with its vhost if there are several."""
     vhost = f" ({key.vhost})" if several and key.vhost else ""
     return printable((key.name[1] if key.kind is Kind.PARAMETER else key.title) + vhost)
+
+
+def progress_line(
+    what: str, done: int, total: int, *, seconds: float = 0.0, since: int = 0, width: int = 79
+) -> str:
+    """A line with a bar, the numbers, and the rate and the time left if they are known, else the time that passed.
+
+    Parameters:
+      what: The step.
+      done: The number of items done.
+      total: The number of all items.
+      seconds: Seconds since the first report of this step.
+      since: The number of items that were done then.
+      width: Characters of the line at most.
+    """
+    numbers = f"{done:,}/{total:,}  {_pace(done - since, total - done, seconds)}"
+    size = min(_LONGEST, width - len(what) - len(numbers) - 6)
+    bar = f"[{'#' * (size * done // total):-<{size}}]  " if size >= _SHORTEST else ""
+    return f"{what}  {bar}{numbers}"[:width]
+
+
+def _pace(done: int, left: int, seconds: float) -> str:
+    if done <= 0 or left <= 0 or seconds <= 0:
+        return _clock(seconds)
+    rate = done / seconds
+    return f"{rate:,.{0 if rate >= 10 else 1}f}/s  {_clock(left / rate)} left"
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

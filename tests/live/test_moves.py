@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pika
@@ -24,6 +29,17 @@ queues:
 QUORUM = FILE.replace("high: {b", "high: {type: quorum, b")
 MOVE = ("apply", "--yes", "--allow", "disruptive")
 
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+
+#: Runs the command, which moves messages over AMQP however many there are.
+_OVER_AMQP = """
+from routectl.cli.main import main
+from routectl.topology.broker.transfer import transfers
+
+transfers.WORTH_A_SHOVEL = 1 << 60
+main()
+"""
+
 
 @pytest.fixture
 def shop(routectl: Command, channel: BlockingChannel) -> Command:
@@ -36,7 +52,7 @@ def shop(routectl: Command, channel: BlockingChannel) -> Command:
 
 def publish(channel: BlockingChannel, numbers: range) -> None:
     for number in numbers:
-        channel.basic_publish("tasks", "high", str(number).encode(), mandatory=True)
+        channel.basic_publish("tasks", "high", str(number).encode(), PERSISTENT, mandatory=True)
 
 
 def bind(management: Management, vhost: str, path: str, key: str) -> None:
@@ -196,3 +212,36 @@ def test_a_policy_that_would_lose_what_is_put_aside_and_a_queue_that_left_the_fi
     assert "1 moved" in shop(*MOVE).out
     management.put(f"queues/{vhost}/routectl.hold.gone", {"durable": True})
     assert "keeps what an interrupted move put aside" in shop("plan").out
+
+
+def test_the_progress_of_a_move_is_shown_on_a_terminal_with_rate_and_time_left(
+    shop: Command, channel: BlockingChannel
+) -> None:
+    publish(channel, range(10_000))
+    shop.write(QUORUM)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _OVER_AMQP, *shop.arguments(*MOVE)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        text=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how a terminal ends on Linux
+        while data := os.read(ours, 65536):
+            shown += data
+    os.close(ours)
+    out, _ = process.communicate()
+    assert process.returncode == 0, (out, shown)
+    lines = shown.decode().split("\r\x1b[K")
+    moving = re.compile(r"queue high to routectl.hold.high  \[#*-*\]  [\d,]+/10,000  [\d,]+/s  \d+:\d\d left")
+    assert any(moving.fullmatch(line) for line in lines), lines
+    assert lines[-1] == ""
+    assert "\x1b" not in out
+    assert "/s" not in out
+    shop.write(FILE)
+    elsewhere = shop(*MOVE, "--format", "json")
+    assert (elsewhere.json["outcomes"][0]["status"], elsewhere.err) == ("done", "")
