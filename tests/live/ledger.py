@@ -52,6 +52,7 @@ class Ledger:
       key: The routing key.
       queues: The queues to consume; one that is missing, or goes away, is asked for again and again.
       rate: Messages per second.
+      backlog: Whether nothing is consumed before the end.
       silence: Seconds without a further message after which what is missing is lost.
     """
 
@@ -63,9 +64,10 @@ class Ledger:
         queues: Sequence[str],
         *,
         rate: int = 2000,
+        backlog: bool = False,
         silence: float = 30.0,
     ) -> None:
-        self._silence = silence
+        self._backlog, self._silence = backlog, silence
         self._arrived: Counter[int] = Counter()
         self._stopped = threading.Event()
         self._publisher = _Publisher(url, exchange, key, rate)
@@ -75,13 +77,20 @@ class Ledger:
         ]
 
     def __enter__(self) -> Self:
-        for thread in (*self._consumers, self._publisher):
-            thread.start()
+        self._publisher.start()
+        if not self._backlog:
+            self._consume()
         return self
+
+    def _consume(self) -> None:
+        for thread in self._consumers:
+            thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._publisher.finish()
         self._publisher.join()
+        if self._backlog:
+            self._consume()
         last, changed = -1, time.monotonic()
         while self._publisher.confirmed - self._arrived.keys() and time.monotonic() < changed + self._silence:
             if (count := self._arrived.total()) != last:

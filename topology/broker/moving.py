@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Self
 
-from ..base.progress import CountProgress
+from ..base.progress import Announce, CountProgress
 from ..base.resources import Key, QueueState, Resource, binding_arguments, queue_key
 from ..errors import NotFound
 from .address import Address
@@ -15,6 +15,9 @@ from .amqp.swap import swap
 from .management.client import Management
 from .transfer.outcome import Moved, Until
 from .transfer.transfers import Transfers
+
+#: Seconds for which a move waits for a broker that takes no messages, as while an alarm blocks publishers.
+PATIENCE = 60.0
 
 
 class Moving:
@@ -56,6 +59,10 @@ class Moving:
             found[name] = QueueState(queue, bindings, counts.ready, counts.unacknowledged)
         return found
 
+    def end_transfers(self, names: Collection[str]) -> None:
+        """Ends the transfers of messages from these queues that an interrupted move left to the broker."""
+        self._transfers.end_leftovers(names)
+
     def declare(self, queue: Resource) -> None:
         """Declares a queue."""
         self._amqp.declare(queue)
@@ -69,11 +76,26 @@ class Moving:
                 self._management.delete(Resource(old))
 
     def drain(
-        self, source: str, destination: str, *, completely: bool, timeout: float, progress: CountProgress
+        self,
+        source: str,
+        destination: str,
+        *,
+        completely: bool,
+        quiet: float,
+        progress: CountProgress,
+        waiting: Announce,
     ) -> Moved:
         """Moves messages: all, also those that consumers give back, or what is ready."""
         until = Until.EMPTY if completely else Until.READY
-        return self._transfers.move(source, destination, until=until, timeout=timeout, progress=progress)
+        return self._transfers.move(
+            source,
+            destination,
+            until=until,
+            quiet=quiet,
+            patience=PATIENCE,
+            progress=progress,
+            waiting=waiting,
+        )
 
     def swap(self, old: Resource, new: Resource) -> None:
         """Deletes an empty queue, whose consumers are cancelled, and declares it anew, in one go."""

@@ -206,6 +206,7 @@ def _planned(
             *problems,
             *_foreseen(seen, changes, named),
             *moving.limited_moves(tuple(moves.values()), later_policies, seen.version),
+            *moving.overfull_moves(changes, later_policies, seen.version),
             *stack.conflicts(wanted, changes, owned),
             *forbidden.values(),
         ),

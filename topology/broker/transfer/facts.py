@@ -42,6 +42,11 @@ class QueueFacts:
         """All of its messages, at one moment."""
         return self.ready + self.unacknowledged
 
+    @property
+    def single_active_consumer(self) -> bool:
+        """Whether one consumer gets all messages."""
+        return self.arguments.get("x-single-active-consumer") is True
+
     def limit(self, name: str) -> int | None:
         """The lower one of an argument and a policy, such as `max-length`; None if neither is set."""
         limits = (self.arguments.get(f"x-{name}"), self.policy.get(name))

@@ -14,14 +14,16 @@ from typing import Any
 from pika import exceptions
 from pika.adapters.select_connection import IOLoop
 
+from ...base.progress import Announce
 from ...base.resources import queue_key
-from ...errors import BrokerError, NotFound, RoutectlError, Unreachable
+from ...errors import RoutectlError
 from .. import writes
 from ..address import Address, Host
 from ..amqp.connect import connection_failure, parameters
 from ..amqp.connection import connection_lost, refusal
 from ..amqp.messages import MessageConnection, PausableServices, open_connection, publish_method
 from ..reasons import tidy_reason
+from .failures import full, gone, stalled
 from .rules import Room, no_room
 from .window import Window
 
@@ -54,10 +56,12 @@ class Task:
       destination: The queue to publish them to.
       idle: Asked again and again while the source delivers nothing.
       deadline: `time.monotonic()` at which to stop.
+      quiet: Seconds without a delivery after which to stop; None for no limit.
       limit: Messages after which to stop; a few that were already delivered are moved, too. None for no limit.
       room: What the destination may get, exactly.
       patience: Seconds without a confirm after which the broker is given up.
       progress: Called with the number of moved messages.
+      waiting: Called with what keeps the broker from taking messages for a while.
     """
 
     vhost: str
@@ -66,6 +70,8 @@ class Task:
     idle: Idle
     deadline: float
     progress: Callable[[int], None]
+    waiting: Announce
+    quiet: float | None = None
     limit: int | None = None
     room: Room = field(default_factory=Room)
     patience: float = 60.0
@@ -99,7 +105,7 @@ class Pump:
         self._settling = self._looking = False
         self._unroutable = False
         self._blocked: str | None = None
-        self._heard = self._reported = 0.0
+        self._heard = self._delivered = self._reported = 0.0
 
     def run(self) -> int:
         """Moves messages until `idle` or the limit says that it is enough, or the time is up.
@@ -113,7 +119,7 @@ class Pump:
           BrokerError: The destination refuses messages, or the broker is blocked. What is left is in the source.
         """
         writes.before("move messages of", self._key)
-        self._heard = time.monotonic()
+        self._heard = self._delivered = time.monotonic()
         self._connect(PausableServices(self._loop), self._on_target_connection)
         try:
             self._loop.start()
@@ -167,7 +173,8 @@ class Pump:
     def _on_source(self, channel: Any) -> None:
         self._source = channel
         channel.add_on_close_callback(self._on_source_closed)
-        channel.add_on_cancel_callback(lambda _: self._fail(self._gone(self._task.source)))
+        source, destination = self._task.source, self._task.destination
+        channel.add_on_cancel_callback(lambda _: self._fail(gone(source, source, destination)))
         channel.connection.on_message = self._on_message
         channel.basic_qos(prefetch_count=PREFETCH, callback=lambda _: self._consume(channel))
 
@@ -187,8 +194,9 @@ class Pump:
             return
         self._received += 1
         self._bytes += len(body)
+        self._delivered = time.monotonic()
         if not self._window.unconfirmed:
-            self._heard = time.monotonic()
+            self._heard = self._delivered
         self._window.publish(tag, len(body))
         self._outgoing.append(self._target.connection.message_frames(self._publish, properties, body))
         if len(self._outgoing) == 1:
@@ -201,9 +209,19 @@ class Pump:
 
     def _send(self) -> None:
         """Sends the messages that arrived together in one write."""
-        if self._outgoing and self._target.is_open and not self._finishing:
-            self._target.connection.send(self._outgoing)
-        self._outgoing = []
+        outgoing, self._outgoing = self._outgoing, []
+        if not self._target.is_open or self._finishing or not self._may("publish messages of"):
+            return
+        self._target.connection.send(outgoing)
+
+    def _may(self, operation: str) -> bool:
+        """Whether nothing forbids a write; what does ends the move."""
+        try:
+            writes.before(operation, self._key)
+        except RoutectlError as error:
+            self._fail(error)
+            return False
+        return True
 
     def _on_confirm(self, frame: Any) -> None:
         self._heard = time.monotonic()
@@ -212,7 +230,7 @@ class Pump:
             self._window.confirm(method.delivery_tag, multiple=method.multiple)
         else:
             self._window.reject(method.delivery_tag, multiple=method.multiple)
-            self._fail(self._rejected())
+            self._fail(full(self._task.source, self._task.destination))
         if not self._settling:
             self._settling = True
             self._loop.call_later(0, self._settle)
@@ -222,8 +240,10 @@ class Pump:
         self._settling = False
         if self._source is None or not self._source.is_open:
             return
-        writes.before("acknowledge messages of", self._key)
-        for tag, multiple in self._window.settle():
+        settled = self._window.settle()
+        if settled and not self._may("acknowledge messages of"):
+            return
+        for tag, multiple in settled:
             self._source.basic_ack(tag, multiple)
         if self._inlet is not None and self._window.bytes <= MAX_BYTES // 2:
             self._inlet.resume()
@@ -249,13 +269,16 @@ class Pump:
             return
         now = time.monotonic()
         if self._window.unconfirmed and now - self._heard > self._task.patience:
-            self._fail(self._stalled())
-        elif now > self._task.deadline:
+            self._fail(stalled(self._address, self._task.patience, self._blocked))
+        elif now > self._task.deadline or self._is_quiet(now):
             self._stop()
         elif not self._window and not self._stopping and not self._looking and self._source.is_open:
             self._looking = True
             self._source.queue_declare(self._task.source, passive=True, callback=self._on_look)
         self._loop.call_later(_LOOK, self._watch)
+
+    def _is_quiet(self, now: float) -> bool:
+        return self._task.quiet is not None and now - self._delivered > self._task.quiet
 
     def _on_look(self, answer: Any) -> None:
         self._looking = False
@@ -351,36 +374,12 @@ class Pump:
     def _on_returned(self, *_: object) -> None:
         # A returned message is confirmed as well, and it is unknown which one that is.
         self._unroutable = True
-        self._fail(self._gone(self._task.destination))
+        self._fail(gone(self._task.destination, self._task.source, self._task.destination))
 
     def _on_blocked(self, _: object, frame: Any) -> None:
         self._blocked = tidy_reason(str(frame.method.reason))
+        self._task.waiting(f"the broker blocks publishers: {self._blocked}")
 
     def _on_unblocked(self, *_: object) -> None:
         self._blocked = None
         self._heard = time.monotonic()
-
-    def _gone(self, queue: str) -> NotFound:
-        return NotFound(
-            f"queue {queue} was deleted while messages were moved from {self._task.source} to "
-            f"{self._task.destination}",
-            "what was not moved is in the source: run the command again",
-        )
-
-    def _rejected(self) -> BrokerError:
-        return BrokerError(
-            f"queue {self._task.destination} refuses messages from {self._task.source}: it is full",
-            "raise its max-length, or have what it holds consumed, and run the command again: what was not moved is "
-            f"still in {self._task.source}",
-        )
-
-    def _stalled(self) -> BrokerError:
-        waited = f"for {self._task.patience:.0f} seconds"
-        if self._blocked is not None:
-            return BrokerError(
-                f"the broker blocks publishers {waited}: {self._blocked}",
-                "free memory or disk space on the broker, and run the command again",
-            )
-        return Unreachable(
-            f"{self._address} confirms no message {waited}", "check the broker, and run the command again"
-        )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ...base.progress import Announce
 from ...base.resources import queue_key
 from ...errors import AccessRefused, BrokerError, NotFound, Rejected, Unreachable
 from .. import writes
@@ -48,7 +49,6 @@ class Shovel:
           BrokerError: The plugin is not enabled, or the user may not create parameters.
         """
         self.remove()
-        writes.before("move messages of", queue_key(self._vhost, self._source))
         # The credentials stay out of it: without a host, a shovel connects within the broker, as nobody.
         uri = f"amqp:///{segment(self._vhost)}"
         settings = {
@@ -71,6 +71,7 @@ class Shovel:
             self._put(settings)
 
     def _put(self, settings: dict[str, Any]) -> None:
+        writes.before("move messages of", queue_key(self._vhost, self._source))
         self._http.request("PUT", self._path, f"create shovel {self.name}", {"value": settings})
 
     def exists(self) -> bool:
@@ -83,8 +84,15 @@ class Shovel:
 
     def remove(self) -> None:
         """Deletes it, if it exists."""
+        writes.before("stop moving messages of", queue_key(self._vhost, self._source))
         with contextlib.suppress(NotFound):
             self._http.request("DELETE", self._path, f"delete shovel {self.name}")
+
+    def remove_leftover(self) -> None:
+        """Deletes one that a crashed run left behind, as far as the user may see it."""
+        with contextlib.suppress(NotFound, AccessRefused, Rejected):
+            self._http.get(self._path)
+            self.remove()
 
     def trouble(self) -> str | None:
         """Why it does not move anything, as far as the broker says so and the user may know it."""
@@ -95,7 +103,13 @@ class Shovel:
         return None
 
     def wait(
-        self, ready: Callable[[], int], *, deadline: float, patience: float, progress: Callable[[int], None]
+        self,
+        ready: Callable[[], int],
+        *,
+        deadline: float,
+        patience: float,
+        progress: Callable[[int], None],
+        waiting: Announce,
     ) -> bool:
         """Waits until it is done, and deletes it in any case.
 
@@ -104,6 +118,7 @@ class Shovel:
           deadline: `time.monotonic()` at which to give up.
           patience: Seconds without any progress after which it has failed.
           progress: Called with the number of ready messages.
+          waiting: Called with what keeps it from moving messages for a while.
 
         Returns:
           Whether it is done; False if the time is up.
@@ -112,12 +127,17 @@ class Shovel:
           BrokerError: It does not move anything; with its reason.
         """
         try:
-            return self._watch(ready, deadline, patience, progress)
+            return self._watch(ready, deadline, patience, progress, waiting)
         finally:
             self.remove()
 
     def _watch(
-        self, ready: Callable[[], int], deadline: float, patience: float, progress: Callable[[int], None]
+        self,
+        ready: Callable[[], int],
+        deadline: float,
+        patience: float,
+        progress: Callable[[int], None],
+        waiting: Announce,
     ) -> bool:
         last, changed, reason = -1, time.monotonic(), None
         while self.exists():
@@ -132,14 +152,22 @@ class Shovel:
                 return True
             if still >= _IDLE:
                 reason = self.trouble() or reason  # while it starts again, it has none
+                if reason is None and (alarm := self._alarm()):
+                    waiting(alarm)
             if reason and still >= min(patience, _RESTART):
                 raise BrokerError(f"cannot move messages of queue {self._source}: {reason}", _SEE)
             if still >= patience:
-                raise BrokerError(
-                    f"the shovel {self.name} moved nothing for {patience:.0f} seconds{self._alarm()}", _SEE
-                )
+                raise self._stalled(patience)
             time.sleep(_LOOK)
         return True
+
+    def _stalled(self, patience: float) -> BrokerError:
+        what = f"the shovel {self.name} moved nothing for {patience:.0f} seconds"
+        if alarm := self._alarm():
+            return Unreachable(
+                f"{what}: {alarm}", "free memory or disk space on the broker, and run the command again"
+            )
+        return BrokerError(what, _SEE)
 
     def _alarm(self) -> str:
         """The resource alarm that keeps it from publishing, if there is one."""
@@ -148,7 +176,7 @@ class Shovel:
         except (AccessRefused, NotFound, Unreachable):
             return ""
         except BrokerError:
-            return ": a resource alarm of the broker blocks publishers"
+            return "a resource alarm of the broker blocks publishers"
         return ""
 
 

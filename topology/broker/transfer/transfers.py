@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from ...base.progress import CountProgress
+from ...base.progress import Announce, CountProgress
 from ...base.resources import queue_key
 from ...errors import BrokerError, NotFound, Refused, Unreachable
 from ..address import Address
@@ -62,6 +63,11 @@ class Transfers:
         ready, consumers = counted
         return Counts(ready, read_unacknowledged(self._http, self._vhost, queue), consumers)
 
+    def end_leftovers(self, sources: Iterable[str]) -> None:
+        """Ends transfers from these queues that a crashed run left to the broker, which could go on at any time."""
+        for source in sources:
+            Shovel(self._http, self._vhost, source).remove_leftover()
+
     def move(
         self,
         source: str,
@@ -70,8 +76,10 @@ class Transfers:
         until: Until = Until.READY,
         via: Via = Via.AUTO,
         timeout: float = TIMEOUT,
+        quiet: float | None = None,
         patience: float = 60.0,
         progress: CountProgress | None = None,
+        waiting: Announce = lambda _: None,
     ) -> Moved:
         """Moves messages until `until` is reached; may be repeated after any error, and moves what is left.
 
@@ -82,12 +90,15 @@ class Transfers:
           via: How to move them; by default with a shovel, if there are many messages and the broker has shovels, and
             the user may create one.
           timeout: Seconds after which to stop; what is under way is brought to its end.
+          quiet: Seconds after which to stop if there are only messages that consumers have; None to wait for them.
           patience: Seconds without an answer, or with blocked publishers, after which to give up.
           progress: Called with the numbers of moved messages and of all that are known.
+          waiting: Called with what keeps the broker from taking messages for a while.
 
         Raises:
           Refused: Messages would be lost; none was moved, or what the destination had room for.
-          BrokerError: The destination refuses messages, or the broker blocks publishers.
+          Unreachable: The broker blocks publishers for longer than `patience`, too.
+          BrokerError: The destination refuses messages.
         """
         begun = time.monotonic()
         facts = read_facts(self._http, self._vhost, source)
@@ -97,9 +108,12 @@ class Transfers:
         room = rules.room(target, self.counts(destination).ready)
         if not room.fits(ready, facts.ready_bytes):
             raise rules.no_room(source, destination, room)
-        job = _Job(source, destination, ready, room, begun + timeout, patience, progress)
+        job = _Job(source, destination, ready, room, begun + timeout, quiet, patience, progress, waiting)
         used, moved, complete = Via.AMQP, 0, not ready
-        if self._is_for_shovel(via, target, ready) and (shovelled := self._shovel(job, via)) is not None:
+        if (
+            self._is_for_shovel(via, facts, target, ready)
+            and (shovelled := self._shovel(job, via)) is not None
+        ):
             used, (moved, complete) = Via.SHOVEL, shovelled
         if until is Until.EMPTY or (used is Via.AMQP and ready):
             settled = Settled(until, begun if facts.type == "quorum" else None, seen=facts.messages)
@@ -112,7 +126,7 @@ class Transfers:
         return Moved(moved, complete, left, used, time.monotonic() - begun)
 
     @staticmethod
-    def _is_for_shovel(via: Via, target: QueueFacts, ready: int) -> bool:
+    def _is_for_shovel(via: Via, source: QueueFacts, target: QueueFacts, ready: int) -> bool:
         """Whether to try a shovel; it is not worth its start for a few messages."""
         if via is Via.AMQP or not ready:
             return False
@@ -121,7 +135,9 @@ class Transfers:
             raise Refused(
                 f"a shovel would lose messages: queue {target.name} {reason}", "move them over AMQP"
             )
-        return reason is None and (via is Via.SHOVEL or ready >= WORTH_A_SHOVEL)
+        # Beside an active consumer, a shovel gets nothing, and cannot be told from one that failed.
+        is_worth_it = ready >= WORTH_A_SHOVEL and not source.single_active_consumer
+        return reason is None and (via is Via.SHOVEL or is_worth_it)
 
     def _shovel(self, job: _Job, via: Via) -> tuple[int, bool] | None:
         """Moves what is ready by a shovel, and returns how much and whether all of it; None if that is not possible."""
@@ -140,6 +156,7 @@ class Transfers:
             deadline=job.deadline,
             patience=job.patience,
             progress=lambda left: job.report(job.ready - left),
+            waiting=job.waiting,
         )
         moved = job.ready if complete else max(job.ready - self.counts(job.source).ready, 0)
         job.report(moved)
@@ -158,7 +175,9 @@ class Transfers:
                     ready, lambda: read_facts(self._http, self._vhost, job.source).messages
                 ),
                 progress=lambda done: job.report(before + done),
+                waiting=job.waiting,
                 deadline=job.deadline,
+                quiet=job.quiet,
                 limit=limit,
                 room=job.room,
                 patience=job.patience,
@@ -177,8 +196,10 @@ class _Job:
     ready: int
     room: Room
     deadline: float
+    quiet: float | None
     patience: float
     progress: CountProgress | None
+    waiting: Announce
 
     def report(self, done: int) -> None:
         if self.progress is not None:

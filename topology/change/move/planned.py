@@ -258,6 +258,37 @@ def limited_moves(moves: Sequence[Move], state: State, version: Version) -> Iter
             )
 
 
+def overfull_moves(changes: Sequence[Change], state: State, version: Version) -> Iterator[Problem]:
+    """A problem for each queue whose messages will not fit into the one that takes its place.
+
+    A move that was interrupted is not among them: what is put aside has to return, whatever it takes.
+
+    Parameters:
+      changes: The changes of the plan, with the messages of each queue.
+      state: The policies once the plan is applied, among other objects.
+      version: The broker's version.
+    """
+    moved = [
+        change
+        for change in changes
+        if change.action == "move" and change.messages and not any(map(is_temporary, change.moved_from))
+    ]
+    settings = policy_settings([change.resource for change in moved], state, version)
+    for change in moved:
+        key, messages = change.key, change.messages or 0
+        found = (
+            change.resource.properties["arguments"].get("x-max-length"),
+            settings.get(key, {}).get("max-length"),
+        )
+        limit = min((each for each in found if isinstance(each, int)), default=messages)
+        if messages > limit:
+            yield Problem(
+                f"{key} cannot be moved: it holds {messages} messages, and its `max_length` will be {limit}",
+                "raise `max_length`, or have its consumers take the rest first",
+                key,
+            )
+
+
 def orphans(live: State) -> dict[Key, str]:
     """The temporary queues of moves whose queue the file does not name any more, each with what that means.
 

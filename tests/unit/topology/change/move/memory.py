@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from routectl.topology.base.progress import CountProgress
+from routectl.topology.base.progress import Announce, CountProgress
 from routectl.topology.base.resources import Key, QueueState, Resource, binding_key
 from routectl.topology.errors import NotFound, Refused, Rejected, Unreachable
+from tests.fakes import queue
 
 #: Called before each operation.
 Meddle = Callable[[], None]
@@ -54,6 +55,8 @@ class MemoryQueues:
         self.meddle = meddle
         self._published = 0
         self._held: dict[str, int] = {}
+        #: The shovels that a killed process left, by source.
+        self.left_running: dict[str, str] = {}
 
     # What others do.
 
@@ -90,9 +93,23 @@ class MemoryQueues:
 
     def _begin(self) -> None:
         self.meddle()
+        self._go_on()
         self.operations += 1
         if self.operations == self.killed_at:
             raise Crash("killed")
+
+    def _go_on(self) -> None:
+        """A shovel that a killed process left moves a message, also to a queue that it then declares."""
+        for source, destination in self.left_running.items():
+            if source in self.queues and self.queues[source].ready:
+                target = self.queues.setdefault(destination, Contents(queue(destination)))
+                target.ready.append(self.queues[source].ready.pop(0))
+
+    def end_transfers(self, names: Collection[str]) -> None:
+        """Ends the shovels from these queues."""
+        self.meddle()
+        for name in names:
+            self.left_running.pop(name, None)
 
     def look(self, names: Collection[str]) -> dict[str, QueueState]:
         """Those of the queues that exist, with the unacknowledged messages of an earlier look."""
@@ -126,7 +143,14 @@ class MemoryQueues:
             self.bindings.discard(old)
 
     def drain(
-        self, source: str, destination: str, *, completely: bool, timeout: float, progress: CountProgress
+        self,
+        source: str,
+        destination: str,
+        *,
+        completely: bool,
+        quiet: float,
+        progress: CountProgress,
+        waiting: Announce,
     ) -> Done:
         """Moves messages one by one; those that are under way when the process is killed are in both queues."""
         self.meddle()
@@ -137,6 +161,7 @@ class MemoryQueues:
             try:
                 self._begin()
             except Crash:
+                self.left_running[source] = destination
                 self.queues[source].ready.insert(0, number)
                 raise
             moved += 1

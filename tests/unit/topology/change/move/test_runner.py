@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routectl.topology.base.resources import Resource
+from routectl.topology.base.resources import QueueState, Resource
 from routectl.topology.change.move.names import temporary, temporary_queue
 from routectl.topology.change.move.runner import Conditions, carry_out
 from routectl.topology.change.move.stages import Move, identity
 from routectl.topology.errors import BrokerError, Refused, Rejected
 from tests.fakes import queue
 
-from .memory import Crash, MemoryQueues, bound
+from .memory import Contents, Crash, MemoryQueues, bound
 
 CLASSIC, QUORUM = queue("high"), queue("high", type="quorum")
 LIMITED = queue("high", arguments={"x-max-length": 1000})
@@ -138,6 +139,36 @@ def test_a_queue_that_is_always_used_again_stays_as_it_was() -> None:
     with pytest.raises(BrokerError, match="is used or declared again while it is moved"):
         run(QUORUM, broker)
     assert_moved(broker, CLASSIC)
+
+
+@pytest.mark.parametrize("binds", [False, True])
+def test_a_worker_that_declares_the_former_queue_all_the_time_ends_a_move_to_another_name(
+    binds: bool,
+) -> None:
+    broker = MemoryQueues([queue("old")], [bound("old", "high")], lambda: None)
+
+    def declare_and_look(names: Collection[str]) -> dict[str, QueueState]:
+        broker.queues.setdefault("old", Contents(queue("old")))
+        broker.bindings |= {bound("old", "high")} if binds else set()
+        return MemoryQueues.look(broker, names)
+
+    broker.look = declare_and_look  # type: ignore[method-assign]
+    with pytest.raises(
+        BrokerError, match="was added again" if binds else "was declared again after its deletion"
+    ):
+        run(CLASSIC, broker, "old")
+
+
+def test_a_shovel_that_a_killed_move_left_is_ended_before_anything_else() -> None:
+    broker = shop(3)
+    broker.killed_at = 7
+    with pytest.raises(Crash):
+        run(QUORUM, broker)
+    broker.killed_at = None
+    assert broker.left_running == {"high": "routectl.hold.high"}
+    run(QUORUM, broker)
+    assert broker.left_running == {}
+    assert_moved(broker, QUORUM)
 
 
 @settings(max_examples=300, deadline=None)
