@@ -98,13 +98,17 @@ def _option(key: Key, plan: Plan) -> str:
 
 
 def _counts(leftover: Leftover) -> str:
+    """The messages and consumers of a queue, and whether it is protected, in parentheses."""
+    words = [*_numbers(leftover), *(["protected"] if leftover.protected else [])]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _numbers(leftover: Leftover) -> list[str]:
     """The messages and consumers of a queue; a number that is not known is not shown as 0."""
     if leftover.key.kind is not Kind.QUEUE:
-        return ""
+        return []
     if leftover.messages is None:
-        return " (messages unknown)"
-    messages = count_text(leftover.messages, "message")
-    consumers = (
-        "consumers unknown" if leftover.consumers is None else count_text(leftover.consumers, "consumer")
-    )
-    return f" ({messages}, {consumers})"
+        return ["messages unknown"]
+    unknown = leftover.consumers is None
+    consumers = "consumers unknown" if unknown else count_text(leftover.consumers or 0, "consumer")
+    return [count_text(leftover.messages, "message"), consumers]

@@ -163,6 +163,7 @@ def test_leftovers_are_in_the_json_with_their_counts(
         "consumers": 0,
         "harm": None,
         "stack": None,
+        "protected": False,
         "delete": "queue:theirs",
     } in leftovers
     assert routectl("apply", str(tmp_path / "plan.json"), "--yes").code == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from tests.brokers import Management
+from tests.conftest import delete_vhost
 
 from .conftest import Command, Result, queues
 
@@ -50,6 +53,7 @@ def test_what_left_the_file_stays_protected_until_false_is_applied(
         assert "put it back into the file with `protect: false`, and apply that first" in error
         assert "allow it with" not in error
     assert "audit" in queues(management, vhost)
+    assert "audit (0 messages, 0 consumers, protected)" in routectl("plan").out
 
     released = FIRST.replace("audit: {protect: true", "audit: {protect: false")
     routectl.write(released)
@@ -163,3 +167,23 @@ def test_without_a_record_it_holds_for_what_the_file_names_and_a_note_says_so(
     assert note in routectl("plan", "--via", "amqp").out
     routectl.write(LEFT)
     assert note not in routectl("plan", **where).out
+
+
+@pytest.fixture
+def other(management: Management, vhost: str) -> Iterator[str]:
+    """The name of another vhost, which the test creates; deleted after the test."""
+    name = f"{vhost}-other"
+    yield name
+    delete_vhost(management, name)
+
+
+def test_a_vhost_is_not_deleted_with_what_is_protected_in_it(
+    routectl: Command, management: Management, vhost: str, other: str
+) -> None:
+    routectl.write(f"queues: {{mail: {{}}}}\nvhosts: {{{other}: {{queues: {{audit: {{protect: true}}}}}}}}")
+    assert routectl("apply", "--yes").code == 0
+    routectl.write("queues: {mail: {}}")
+    for options in (("--prune",), ("--delete", f"vhost:{other}")):
+        error = refused(routectl("apply", "--yes", *options, *ALL))
+        assert f"vhost {other} would be deleted with queue audit, which is protected" in error
+    assert queues(management, other) == ["audit"]

@@ -174,8 +174,8 @@ def test_an_auto_delete_exchange_that_would_go_prevents_a_replacement(
     bind(management, vhost, "e/passing/q/low", "")
     shop.write(FILE.replace("max_length: 10", "max_length: 20"))
     result = shop(*REPLACE)
-    assert result.code == 3
-    assert "exchange passing is `auto_delete` and would be deleted with its last binding" in result.out
+    assert result.code == 1
+    assert "exchange passing is `auto_delete` and would be deleted with its last binding" in result.err
     bind(management, vhost, "e/passing/q/high", "")
     assert "1 replaced" in shop(*REPLACE).out
     assert ("passing", "low", "") in bindings(management, vhost)

@@ -22,7 +22,7 @@ from .desired import desired_state
 from .diff import diff
 from .history.recorder import Declaration, declaration_of
 from .history.restored import covered_vhosts, restored
-from .leftovers.bindings import removed_bindings, vanishing_exchanges
+from .leftovers.bindings import removed_bindings, vanishing_exchanges, vanishing_when_replaced
 from .leftovers.deletions import gone_with, in_use, resolve_masked, unnamed_headers, unreadable_notes
 from .leftovers.harm import copying_bindings, draining_shovels
 from .leftovers.objects import leftover_keys
@@ -189,7 +189,7 @@ def _planned(
     session, wanted, live, stack = seen.session, seen.wanted, seen.live, seen.stack
     waiting, notes = not_started(wanted, live, run, next(iter(seen.bodies)))
     changes, problems = _compared(seen, _without(wanted, waiting), named, owned)
-    deleted = _deletions(changes)
+    deleted = _keys(changes, "delete")
     later = _without(live, gone_with(deleted, live))
     leftovers = {*leftover_keys(wanted, later, seen.bodies, seen.used), *(owned.kept & later.keys())}
     leftovers -= seen.pending.accepted
@@ -322,12 +322,13 @@ def _compared(
         *found.problems,
         *seen.pending.problems,
         *hidden,
-        *vanishing_exchanges(gone_with(_deletions(changes), live), wanted, live),
+        *vanishing_exchanges(gone_with(_keys(changes, "delete"), live), wanted, live),
+        *vanishing_when_replaced(_keys(changes, "replace"), wanted, live),
     )
 
 
-def _deletions(changes: Sequence[Change]) -> tuple[Key, ...]:
-    return tuple(change.key for change in changes if change.action == "delete")
+def _keys(changes: Sequence[Change], action: str) -> tuple[Key, ...]:
+    return tuple(change.key for change in changes if change.action == action)
 
 
 def _without(state: State, keys: Collection[Key]) -> State:

@@ -129,3 +129,27 @@ def vanishing_exchanges(gone: Collection[Key], desired: State, live: State) -> I
             else "keep that binding, or bind the exchange to something else first",
             binding,
         )
+
+
+def vanishing_when_replaced(replaced: Collection[Key], desired: State, live: State) -> Iterator[Problem]:
+    """A problem for each object that cannot be replaced, since its bindings are the last ones of another exchange.
+
+    Parameters:
+      replaced: The exchanges and queues that are deleted and declared anew.
+      desired: The state declared in the file.
+      live: The state of the broker.
+    """
+    if not replaced:
+        return
+    own = {
+        key: desired[key] for key in desired if key.kind is not Kind.BINDING
+    }  # its bindings come back too late
+    for key in replaced:
+        bindings = {other for other in live if other.kind is Kind.BINDING and binding_ends(other)[1] == key}
+        for exchange in vanishing(bindings, own, live):
+            if exchange != key:
+                yield Problem(
+                    f"{key} cannot be replaced: {exchange} is `auto_delete` and would be deleted with its last binding",
+                    f"bind {exchange.name[0]} to something else first, or delete the {key.kind} and apply again",
+                    key,
+                )

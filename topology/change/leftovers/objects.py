@@ -21,6 +21,7 @@ class Leftover:
       consumers: The number of consumers of the queue; None if it is unknown, or not a queue.
       harm: What it does to the file's tasks or queues; None if it does nothing.
       stack: The stack that created it; None if no record says so.
+      protected: Whether a stack protects it, so that no plan deletes it.
     """
 
     key: Key
@@ -28,10 +29,11 @@ class Leftover:
     consumers: int | None = None
     harm: str | None = None
     stack: str | None = None
+    protected: bool = False
 
-    def of(self, stack: str | None) -> Leftover:
-        """The object as one that a stack created."""
-        return self if stack is None else replace(self, stack=stack)
+    def of(self, stack: str | None, *, protected: bool = False) -> Leftover:
+        """The object as one that a stack created or protects."""
+        return replace(self, stack=stack, protected=protected) if stack is not None or protected else self
 
     def as_dict(self, vhost: str) -> dict[str, Any]:
         """The object as plain data.
@@ -45,6 +47,7 @@ class Leftover:
             "consumers": self.consumers,
             "harm": self.harm,
             "stack": self.stack,
+            "protected": self.protected,
             "delete": selector(self.key, vhost),
         }
 
@@ -56,7 +59,8 @@ class Leftover:
           KeyError, TypeError, ValueError: the data is not valid.
         """
         key = Key(Kind(data["kind"]), data["vhost"], tuple(data["name"]))
-        leftover = cls(key, data["messages"], data["consumers"], data["harm"], data["stack"])
+        numbers = data["messages"], data["consumers"]
+        leftover = cls(key, *numbers, data["harm"], data["stack"], data["protected"] is True)
         texts = (key.vhost, *key.name, leftover.harm or "", leftover.stack or "")
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("not texts")

@@ -113,12 +113,16 @@ class StackView:
     def attributed(
         self, leftovers: Iterable[Leftover], desired: State, decision: Decision
     ) -> tuple[Leftover, ...]:
-        """The leftovers, each with the stack that created it."""
+        """The leftovers, each with the stack that created it, and whether one protects it."""
         leftovers = tuple(leftovers)
         if self.ledger is None:
             return leftovers
         stacks = creators((leftover.key for leftover in leftovers), self.ledger, decision.kept, desired)
-        return tuple(leftover.of(stacks.get(leftover.key)) for leftover in leftovers)
+        protected = self.ledger.protected
+        return tuple(
+            leftover.of(stacks.get(leftover.key), protected=leftover.key in protected)
+            for leftover in leftovers
+        )
 
     def protection(self, named: Collection[Key]) -> Protection:
         """Which objects are protected, beside those that the file names."""

@@ -9,7 +9,12 @@ import pytest
 
 from routectl.topology.base.resources import Resource, State, binding_key
 from routectl.topology.change.desired import desired_state
-from routectl.topology.change.leftovers.bindings import keep_binding, removed_bindings, vanishing_exchanges
+from routectl.topology.change.leftovers.bindings import (
+    keep_binding,
+    removed_bindings,
+    vanishing_exchanges,
+    vanishing_when_replaced,
+)
 from routectl.topology.model import Topology
 from tests.fakes import exchange, queue, state
 
@@ -110,6 +115,18 @@ def test_an_exchange_of_others_that_would_go_is_a_problem_unless_it_is_internal(
         left = bound(name, "high")
         live = state(HIGH, exchange(name, auto_delete=True), left)
         assert len(list(vanishing_exchanges([left.key, HIGH.key], {}, live))) == count
+
+
+def test_what_cannot_be_replaced_without_another_exchange_is_foreseen() -> None:
+    own, only = exchange("own", auto_delete=True), bound("own", "high")
+    desired = state(own, HIGH, only)
+    (problem,) = vanishing_when_replaced([HIGH.key], desired, desired)
+    assert problem.message == (
+        "queue high cannot be replaced: exchange own is `auto_delete` and would be deleted with its last binding"
+    )
+    more = {**desired, **state(bound("own", "low"))}
+    assert list(vanishing_when_replaced([HIGH.key], desired, more)) == []
+    assert list(vanishing_when_replaced([own.key], desired, desired)) == []
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_user_whose_name_looks_internal_is_left() -> None:
 
 
 def test_a_leftover_survives_json_with_the_text_that_deletes_it() -> None:
-    leftover = Leftover(queue("old", "reports").key, 3, 0, "nothing consumes it")
+    leftover = Leftover(queue("old", "reports").key, 3, 0, "nothing consumes it", "shop", True)
     document = json.loads(json.dumps(leftover.as_dict("/")))
     assert document["delete"] == "queue:old@reports"
     assert Leftover.from_dict(document) == leftover
