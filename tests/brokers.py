@@ -77,7 +77,9 @@ class Management:
     def __init__(self, url: str) -> None:
         parts = urllib3.util.parse_url(url)
         self._base = f"{parts.scheme}://{parts.netloc}/api/"
-        self._pool = urllib3.PoolManager(headers=urllib3.make_headers(basic_auth=parts.auth), timeout=300)
+        # A connection for each request: one that is kept may be closed by the broker just when it is used again.
+        headers = {**urllib3.make_headers(basic_auth=parts.auth), "Connection": "close"}
+        self._pool = urllib3.PoolManager(headers=headers, timeout=300)
 
     def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The status and the parsed body of the response, without raising for errors."""
@@ -93,27 +95,36 @@ class Management:
             return response.status, response.data.decode(errors="replace")
 
     def get(self, path: str) -> Any:
-        """Retries on 500: RabbitMQ 4.0 cannot list objects while one of them is being deleted."""
-        for _ in range(20):
-            if (answer := self.request("GET", path))[0] != 500:
-                break
-            time.sleep(0.2)
-        return self._checked("GET", path, answer)
+        return self._checked("GET", path, self._patient("GET", path))
 
     def put(self, path: str, body: Any = None) -> Any:
-        return self._answer("PUT", path, {} if body is None else body)
+        return self._checked("PUT", path, self._patient("PUT", path, {} if body is None else body))
 
     def post(self, path: str, body: Any = None) -> Any:
-        return self._answer("POST", path, {} if body is None else body)
+        return self._checked("POST", path, self.request("POST", path, {} if body is None else body))
 
     def delete(self, path: str) -> Any:
-        return self._answer("DELETE", path)
+        return self._checked("DELETE", path, self.request("DELETE", path))
+
+    def remove(self, path: str) -> None:
+        """Deletes what may be gone already."""
+        status, answer = self._patient("DELETE", path)
+        if status != 404:
+            self._checked("DELETE", path, (status, answer))
 
     def close(self) -> None:
         self._pool.clear()
 
-    def _answer(self, method: str, path: str, body: Any = None) -> Any:
-        return self._checked(method, path, self.request(method, path, body))
+    def _patient(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Repeats a request while the status is 500, up to a minute.
+
+        RabbitMQ 4.0 cannot list objects while one of them is being deleted, and 4.3 cannot delete a vhost while a
+        federation link or shovel is starting. Under load, a vhost may take longer to start than the API waits for it.
+        """
+        deadline = time.monotonic() + 60
+        while (answered := self.request(method, path, body))[0] == 500 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return answered
 
     def _checked(self, method: str, path: str, answered: tuple[int, Any]) -> Any:
         status, answer = answered

@@ -7,7 +7,7 @@ import time
 from functools import cache
 
 #: Seconds between two ticks, and at most counted for one.
-_TICK, _MOST = 0.02, 0.2
+_TICK, _MOST = 0.02, 0.05
 
 
 def running() -> float:

@@ -140,19 +140,11 @@ def vhost(request: pytest.FixtureRequest, management: Management) -> Iterator[st
 
 
 def delete_vhost(management: Management, name: str) -> None:
-    """Deletes a vhost and what routectl recorded of it.
-
-    Retries while RabbitMQ 4.3 responds with 500 because a federation link or shovel is starting.
-    """
+    """Deletes a vhost, if it exists, and what routectl recorded of it."""
     for parameter in management.get("global-parameters?columns=name"):
         if parameter["name"].startswith("routectl.") and f"@{name}" in parameter["name"]:
-            management.request("DELETE", f"global-parameters/{quote(parameter['name'], safe='')}")
-    for _ in range(60):
-        status, _answer = management.request("DELETE", f"vhosts/{quote(name, safe='')}")
-        if status != 500:
-            return
-        time.sleep(0.5)
-    management.delete(f"vhosts/{quote(name, safe='')}")
+            management.remove(f"global-parameters/{quote(parameter['name'], safe='')}")
+    management.remove(f"vhosts/{quote(name, safe='')}")
 
 
 @pytest.fixture

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pika
 import pytest
+from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from routectl.cli.main import run
@@ -37,6 +40,40 @@ class Result:
     def json(self) -> Any:
         """The JSON document on stdout."""
         return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A signal that a command gets before one of its writes, so that it always stops at the same point.
+
+    Parameters:
+      write: The number of the write.
+      signal: The signal.
+    """
+
+    write: int
+    signal: signal.Signals
+
+    @property
+    def code(self) -> str:
+        """What the command's process runs."""
+        return _WITH_FAULT.format(self.write, int(self.signal))
+
+
+_WITH_FAULT = """
+import itertools, os
+from routectl.cli.main import main
+from routectl.topology.broker.writes import guarded
+
+numbers = itertools.count(1)
+
+def send():
+    if next(numbers) == {0}:
+        os.kill(os.getpid(), {1})
+
+with guarded(send):
+    main()
+"""
 
 
 class Command:
@@ -81,11 +118,11 @@ class Command:
         assert "Traceback" not in printed.err
         return Result(code, printed.out, printed.err)
 
-    def start(self, *words: str, **where: str) -> subprocess.Popen[str]:
-        """Starts a command in its own process."""
-        program = [sys.executable, "-c", "from routectl.cli.main import main; main()"]
+    def start(self, *words: str, fault: Fault | None = None, **where: str) -> subprocess.Popen[str]:
+        """Starts a command in its own process, in which something may happen before one of its writes."""
+        code = "from routectl.cli.main import main; main()" if fault is None else fault.code
         return subprocess.Popen(
-            [*program, *self.arguments(*words, **where)],
+            [sys.executable, "-c", code, *self.arguments(*words, **where)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -127,12 +164,15 @@ def user(management: Management, vhost: str) -> Iterator[Callable[..., str]]:
 
     yield make
     for name in names:
-        management.delete(f"users/{name}")
+        management.remove(f"users/{name}")
 
 
 @pytest.fixture
 def channel(broker: Broker, vhost: str) -> Iterator[BlockingChannel]:
     """A channel in the test's vhost."""
-    connection = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
+    parameters = pika.URLParameters(broker.url_for(vhost))
+    parameters.heartbeat = 0  # nobody answers them while the test does something else
+    connection = pika.BlockingConnection(parameters)
     yield connection.channel()
-    connection.close()
+    with suppress(exceptions.AMQPError):  # what the test did may have closed it
+        connection.close()

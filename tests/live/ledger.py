@@ -65,7 +65,7 @@ class Ledger:
         *,
         rate: int = 2000,
         backlog: bool = False,
-        silence: float = 30.0,
+        silence: float = 60.0,
     ) -> None:
         self._backlog, self._silence = backlog, silence
         self._arrived: Counter[int] = Counter()

@@ -141,7 +141,7 @@ def test_permissions(broker: Broker, management: Management, vhost: str) -> None
             Amqp(wrong, vhost).__enter__()
         assert "not it" not in f"{caught.value}{caught.value.hint}"
     finally:
-        management.delete(f"users/{user}")
+        management.remove(f"users/{user}")
 
 
 def test_a_missing_vhost(broker: Broker) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from routectl.topology.broker.session import ManagementSession
 from tests.brokers import Broker, Management
 from tests.fakes import queue
 
-from .conftest import Command, queues
+from .conftest import Command, Fault, queues
 
 MANY = "exchanges: {tasks: {}}\nqueues:\n" + "".join(
     f"  queue-{number:04}: {{bindings: [{{exchange: tasks, key: key-{number:04}}}]}}\n"
@@ -198,10 +198,7 @@ def test_a_rerun_finishes_an_interrupted_apply(
     routectl: Command, management: Management, vhost: str, stop: signal.Signals
 ) -> None:
     routectl.write(MANY)
-    process = routectl.start("apply", "--yes")
-    while not queues(management, vhost) and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(stop)
+    process = routectl.start("apply", "--yes", fault=Fault(2500, stop))
     _, errors = process.communicate(timeout=120)
     assert process.returncode == (130 if stop is signal.SIGINT else -9), errors
     assert "Traceback" not in errors
@@ -224,12 +221,11 @@ def test_a_broker_that_dies_half_way_is_one_sentence_and_a_rerun_finishes(
 ) -> None:
     node = private_broker()
     routectl = Command(Broker(node.url, node.management, node.version), "/", tmp_path, capsys)
-    management = Management(node.management)
     routectl.write(MANY)
-    process = routectl.start("apply", "--yes")
-    while not queues(management, "%2F") and process.poll() is None:
-        time.sleep(0.02)
+    process = routectl.start("apply", "--yes", fault=Fault(2500, signal.SIGSTOP))
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
     node.kill()
+    process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 3
     assert "error: " in errors

@@ -24,6 +24,7 @@ from routectl.topology.broker.sandbox.probe import wait_until
 from routectl.topology.broker.writes import before
 from routectl.topology.errors import LockLost
 from tests.brokers import Broker, Management
+from tests.conftest import delete_vhost
 from tests.proxy import Proxy
 
 from .conftest import Command, queues
@@ -178,8 +179,8 @@ def apply_lock(url: str, vhost: str, timeout: float = 0) -> ApplyLock:
 def test_behind_a_cut_network_the_lock_is_lost_before_another_has_it(
     broker: Broker, vhost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_HEARTBEAT", 2)
-    monkeypatch.setattr(lock, "_LEASE", 3.0)
+    monkeypatch.setattr(lock, "_HEARTBEAT", 5)
+    monkeypatch.setattr(lock, "_LEASE", 7.5)
     proxy = Proxy(broker.url_for(vhost))
     said: list[str] = []
     first = apply_lock(proxy.url, vhost)
@@ -249,7 +250,7 @@ def test_a_queue_that_is_not_exclusive_cannot_be_the_lock(
 @contextmanager
 def new_vhost(management: Management, name: str) -> Iterator[str]:
     yield name
-    management.delete(f"vhosts/{name}")
+    delete_vhost(management, name)
 
 
 def test_the_lock_of_a_new_vhost_is_taken_once_it_exists(

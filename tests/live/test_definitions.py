@@ -193,7 +193,7 @@ class Project:
                 if collection == "vhosts":
                     delete_vhost(self.management, name)
                 else:
-                    self.management.delete(f"users/{quote(name, safe='')}")
+                    self.management.remove(f"users/{quote(name, safe='')}")
 
 
 Open = Callable[[str], Project]

@@ -150,10 +150,10 @@ def everything(
         text = text.replace(f"password_file: {word}", f"password_file: {name}")
     routectl.write(f'vhost: "{vhost}"\n{text}')
     yield routectl
-    management.delete(f"vhosts/{quote(names.pop('OTHER'), safe='')}")
-    management.delete(f"global-parameters/{quote(names.pop('GLOBAL'), safe='')}")
+    management.remove(f"vhosts/{quote(names.pop('OTHER'), safe='')}")
+    management.remove(f"global-parameters/{quote(names.pop('GLOBAL'), safe='')}")
     for user in names.values():
-        management.delete(f"users/{quote(user, safe='')}")
+        management.remove(f"users/{quote(user, safe='')}")
 
 
 def test_everything_is_created_and_found_again_unchanged(everything: Command) -> None:

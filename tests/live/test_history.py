@@ -15,7 +15,7 @@ import pytest
 
 from tests.brokers import Management
 
-from .conftest import Command, queues
+from .conftest import Command, Fault
 
 ME = f"{getpass.getuser()}@{socket.gethostname()}"
 
@@ -88,7 +88,7 @@ def test_the_last_ten_are_kept_of_each_stack(routectl: Command) -> None:
 
 
 def test_an_apply_of_which_something_failed_and_one_that_was_killed_are_recorded_as_such(
-    routectl: Command, management: Management, vhost: str, user: Callable[..., str]
+    routectl: Command, vhost: str, user: Callable[..., str]
 ) -> None:
     routectl.write("queues: {mine: {}, theirs: {}}\n")
     name = user("policymaker", "^mine")
@@ -103,23 +103,16 @@ def test_an_apply_of_which_something_failed_and_one_that_was_killed_are_recorded
     assert routectl("apply", "--yes", **where).code == 3
     assert len(entries(routectl)) == 1, "an apply that changed nothing is not recorded"
     routectl.write("queues:\n" + "".join(f"  q{number}: {{}}\n" for number in range(1500)))
-    process = routectl.start("apply", "--yes")
-    while len(queues(management, vhost)) < 2 and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process = routectl.start("apply", "--yes", fault=Fault(500, signal.SIGKILL))
     process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
     assert entries(routectl)[0]["result"] == "unfinished"
     assert "unfinished: 1500 changes planned" in routectl("history").out
 
 
-def test_an_apply_that_was_interrupted_is_recorded_as_such(
-    routectl: Command, management: Management, vhost: str
-) -> None:
+def test_an_apply_that_was_interrupted_is_recorded_as_such(routectl: Command) -> None:
     routectl.write("queues:\n" + "".join(f"  q{number}: {{}}\n" for number in range(1500)))
-    process = routectl.start("apply", "--yes")
-    while not queues(management, vhost) and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process = routectl.start("apply", "--yes", fault=Fault(1000, signal.SIGINT))
     process.communicate(timeout=120)
     assert (process.returncode, entries(routectl)[0]["result"]) == (130, "interrupted")
     assert "interrupted: 1500 changes planned" in routectl("history").out

@@ -49,7 +49,7 @@ def test_moves_while_messages_are_published_and_consumed_lose_none(
 def test_messages_that_are_purged_are_lost_and_those_without_a_queue_are_returned(
     broker: Broker, vhost: str, channel: BlockingChannel
 ) -> None:
-    with Ledger(broker.url_for(vhost), "amq.topic", "work", queues=["new"], rate=200, silence=5) as ledger:
+    with Ledger(broker.url_for(vhost), "amq.topic", "work", queues=["new"], rate=200, silence=15) as ledger:
         while not ledger.confirmed:
             time.sleep(0.01)
         channel.queue_unbind("old", "amq.topic", "work")

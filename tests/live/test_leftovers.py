@@ -38,7 +38,7 @@ def them(management: Management, vhost: str) -> Iterator[str]:
     management.put(f"users/{name}", {"password": name, "tags": "management"})
     management.put(f"permissions/{vhost}/{name}", ALL)
     yield name
-    management.request("DELETE", f"users/{name}")
+    management.remove(f"users/{name}")
 
 
 def populate(management: Management, vhost: str, user: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from routectl.topology.base.amqp_uri import BadUri, parse_amqp_uri
 from routectl.topology.base.resources import Kind, State
 from routectl.topology.broker.address import Address
 from routectl.topology.broker.management.client import Management as Client
+from routectl.topology.broker.sandbox.probe import wait_until
 from routectl.topology.change.desired import desired_state
 from routectl.topology.change.diff import diff
 from routectl.topology.errors import FileError
@@ -296,10 +296,7 @@ def test_a_shovel_that_deletes_itself_runs_when_asked_and_is_no_difference_after
     assert "shovel  move" in routectl("plan", "--run", "shovel:move", "--out", saved).out
     started = routectl("apply", saved, "--yes")
     assert "Applied: 1 created. Broker matches" in started.out
-    for _ in range(300):
-        if not management.get(f"parameters/shovel/{path}"):
-            break
-        time.sleep(0.1)
+    assert wait_until(lambda: management.get(f"parameters/shovel/{path}") == [], timeout=60)
     moved = management.post(
         f"queues/{path}/to/get", {"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}
     )

@@ -74,7 +74,7 @@ def api(broker: Broker) -> Iterator[Management]:
 def user(management: Raw) -> Iterator[str]:
     name = f"user-{uuid.uuid4().hex[:8]}"
     yield name
-    management.request("DELETE", f"users/{name}")
+    management.remove(f"users/{name}")
 
 
 def login(

@@ -281,7 +281,7 @@ def _works(address: Address) -> None:
     with Management(address, retries=0) as api:
         server = api.server()
     assert server.tags >= {"administrator"}
-    assert greeting(address, timeout=20) == (server.cluster_name, server.product_version)
+    assert greeting(address, timeout=60) == (server.cluster_name, server.product_version)
     wanted = [
         Resource(
             queue_key("/", f"q{number}"),

@@ -30,6 +30,7 @@ CLUSTER = (
     "cluster_formation.peer_discovery_backend = classic_config",
     "cluster_formation.classic_config.nodes.1 = one@localhost",
     "cluster_formation.classic_config.nodes.2 = two@localhost",
+    "cluster_formation.discovery_retry_limit = 1",
 )
 
 
@@ -38,13 +39,11 @@ def cluster(private_broker: Callable[..., Node], tmp_path: Path) -> tuple[Node, 
     """Two nodes; a classic queue is on the one where it is declared."""
     if brokers.only_docker():
         pytest.skip("a cluster needs rabbitmq-server: each container is a cluster of its own")
-    one = private_broker(name="one", home=tmp_path, conf=CLUSTER, begin=False)
-    one.start(wait=False)
+    # One after the other: two that start at once may each begin a cluster of its own.
+    one = private_broker(name="one", home=tmp_path, conf=CLUSTER)
     two = private_broker(name="two", home=tmp_path, conf=CLUSTER, own_epmd=False, begin=False)
     two.ports = dataclasses.replace(two.ports, epmd=one.ports.epmd)
-    two.start(wait=False)
-    for node in (one, two):
-        node.wait_ready()
+    two.start()
     for node, name in ((one, "high"), (two, "low")):
         with Connection(node.url) as connection:
             Queue(name, Exchange("tasks", "topic"), name)(connection.channel()).declare()

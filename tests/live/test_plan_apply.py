@@ -244,7 +244,7 @@ def test_the_vhost_of_the_file_is_created(routectl: Command, management: Managem
         assert routectl("apply", "--yes", url=url).code == 0
         assert "No changes" in routectl("plan", url=url).out
     finally:
-        management.delete(f"vhosts/{quote(name, safe='')}")
+        management.remove(f"vhosts/{quote(name, safe='')}")
 
 
 def test_a_missing_vhost_that_is_not_declared_is_one_clear_sentence(routectl: Command) -> None:
@@ -295,7 +295,7 @@ def test_no_secret_is_shown_or_saved(
         shown.append(routectl("apply", "--yes"))
         assert routectl.matches()
     finally:
-        management.delete(f"users/{user}")
+        management.remove(f"users/{user}")
     assert "s3cret" not in "".join(result.out + result.err for result in shown) + plan.read_text()
     assert json.loads(plan.read_text())["changes"][0]["after"]["password"] == "***"
 

@@ -201,7 +201,7 @@ def test_what_may_not_be_restored_is_not_replaced(shop: Command, management: Man
         shop.write(FILE.replace("max_length: 10", "dead_letter: {exchange: tap}"))
         result = shop(*REPLACE, **where)
     finally:
-        management.delete(f"users/{user}")
+        management.remove(f"users/{user}")
     assert result.code == 3
     assert "the old one was restored" in result.out
     assert management.get(f"queues/{vhost}/low")["arguments"]["x-max-length"] == 10

@@ -112,7 +112,7 @@ def test_a_rollback_keeps_the_passwords_of_the_broker_and_refuses_to_make_up_one
         assert "apply the file of that time instead" in refused.err
         assert management.request("GET", f"users/{name}")[0] == 404
     finally:
-        management.request("DELETE", f"users/{name}")
+        management.remove(f"users/{name}")
 
 
 def test_what_is_not_recorded_or_cannot_be_read_is_one_sentence(routectl: Command) -> None:

@@ -203,4 +203,4 @@ def _clean_up(management: Management, vhost: str) -> None:
         f"queues/{path}/q",
         f"exchanges/{path}/e",
     ):
-        management.request("DELETE", target)
+        management.remove(target)

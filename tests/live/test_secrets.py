@@ -97,7 +97,7 @@ def test_no_secret_is_shown_when_a_broker_refuses_it(
                 shown += [caught.value.message, str(caught.value.hint)]
     finally:
         for path in (where, where.replace("differs", "created"), f"users/{quote(f'app-{vhost}', safe='')}"):
-            management.request("DELETE", path)
+            management.remove(path)
     everything = "\n".join([*shown, caplog.text])
     for secret in (*secrets, quote(link, safe="")):
         assert secret not in everything
@@ -145,4 +145,4 @@ def test_a_password_hash_and_a_uri_on_the_broker_are_not_shown(
                 for secret in (stored, "S3cr3t"):
                     assert secret not in planned.out + planned.err
     finally:
-        management.delete(f"users/{quote(user, safe='')}")
+        management.remove(f"users/{quote(user, safe='')}")

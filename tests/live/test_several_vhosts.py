@@ -75,7 +75,7 @@ vhosts: {{"{other}": {{queues: {{high: {{}}}}, policies: {{p: {{pattern: x, defi
             management=f"http://{user}:{user}@{host}",
         )
     finally:
-        management.delete(f"users/{user}")
+        management.remove(f"users/{user}")
     assert result.code == 1
     assert "administrator" in result.err
     assert management.get(f"queues/{vhost}") == []

@@ -303,7 +303,7 @@ def test_a_shovel_that_fails_is_reported_and_deleted(
     channel.basic_consume("old", lambda *_: None, exclusive=True)
     publish(channel, "old", ["a", "b"])
     with pytest.raises(BrokerError, match="queue old: the shovel failed"):
-        transfers.move("old", "new", via=Via.SHOVEL, patience=5)
+        transfers.move("old", "new", via=Via.SHOVEL, patience=60)
     assert management.get(f"parameters/shovel/{vhost}") == []
     with pytest.raises(BrokerError, match=r"cannot take messages from queue old: .* exclusive use"):
         transfers.move("old", "new", via=Via.AMQP)

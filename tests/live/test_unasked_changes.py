@@ -18,7 +18,7 @@ def user(management: Management, vhost: str) -> Iterator[str]:
     """The name of a user that is deleted after the test, if it exists."""
     name = f"user-{vhost}"
     yield name
-    management.request("DELETE", f"users/{name}")
+    management.remove(f"users/{name}")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def other_vhost(management: Management, vhost: str) -> Iterator[str]:
     """The name of a second vhost that is deleted after the test, if it exists."""
     name = f"{vhost}-other"
     yield name
-    management.request("DELETE", f"vhosts/{name}")
+    management.remove(f"vhosts/{name}")
 
 
 def settled(routectl: Command, text: str) -> str:

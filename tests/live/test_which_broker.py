@@ -156,7 +156,7 @@ def test_a_user_who_cannot_read_the_ports_is_not_refused(
         assert run(["plan", "-f", str(file), "-b", broker.url_for(vhost, user, "hush")]) == 0
         assert "1 to create" in capsys.readouterr().out
     finally:
-        management.delete(f"users/{user}")
+        management.remove(f"users/{user}")
 
 
 @pytest.mark.parametrize(

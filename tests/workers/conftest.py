@@ -13,12 +13,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from celery import Celery
+from celery.app.control import Control
+from kombu.pidbox import Mailbox
 
 from routectl.routing.celery import configure
 from routectl.topology.delivery.addresses import AddressBook
@@ -250,12 +254,23 @@ class WorkerProcess:
         assert re.search(pattern, self.text), self.text
 
 
+class _Mailbox(Mailbox):
+    """Has a queue for each command's answers, or a late one would be taken for an answer to the next command."""
+
+    @cached_property
+    def oid(self) -> str:
+        return str(uuid.uuid4())
+
+
+class _Control(Control):
+    Mailbox = _Mailbox
+
+
 @contextmanager
 def publisher(project: Project) -> Iterator[Celery]:
     """An app in this process that sends to the project's workers and reads their results."""
-    made = Celery(
-        "publisher", broker=project.url, backend=f"file://{project.folder}/results", set_as_current=False
-    )
+    results = f"file://{project.folder}/results"
+    made = Celery("publisher", broker=project.url, backend=results, control=_Control, set_as_current=False)
     configure(made, project.folder / "queues.yaml")
     yield made
     made.close()
@@ -271,8 +286,12 @@ def until(condition: Callable[[], Any], timeout: float = 60) -> Any:
 
 
 def until_it_hears(app: Celery, worker: WorkerProcess) -> None:
-    """Waits for remote control, which connects separately in green pools: commands sent before are lost."""
-    until(lambda: app.control.inspect([worker.node], timeout=1, limit=1).ping())
+    """Waits for remote control, which connects separately in green pools: commands sent before are lost.
+
+    Each time it waits longer for the answer, which may take seconds under load.
+    """
+    seconds = chain((1, 2, 4), repeat(8))
+    until(lambda: app.control.ping([worker.node], timeout=next(seconds), limit=1), 120)
 
 
 @pytest.fixture(scope="module")

@@ -58,8 +58,8 @@ def test_every_connection_of_a_green_worker_has_heartbeats_by_which_the_broker_n
         path = f"vhosts/{project.path}/connections"
         timeouts = until(
             lambda: (
-                [each.get("timeout") for each in found]
-                if len(found := project.management.get(path)) > 2
+                [each["timeout"] for each in found]
+                if len(found := project.management.get(path)) > 2 and all("timeout" in each for each in found)
                 else None
             )
         )

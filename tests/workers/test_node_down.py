@@ -34,6 +34,7 @@ NAMES = ("one", "two", "three")
 _CONF = (
     "cluster_formation.peer_discovery_backend = classic_config",
     *(f"cluster_formation.classic_config.nodes.{name} = {name}@localhost" for name in NAMES),
+    "cluster_formation.discovery_retry_limit = 1",
 )
 
 DOWN = "queue `%s` is not consumed until it is available again: "
@@ -53,7 +54,8 @@ def cluster(private_broker: Callable[..., Any], tmp_path: Path) -> tuple[Node, N
         ports = Ports(epmd=nodes[0].ports.epmd) if nodes else Ports()
         settings = {"plugins": (), "conf": _CONF, "home": tmp_path / "home", "ports": ports}
         nodes.append(private_broker(begin=False, name=name, own_epmd=not nodes, **settings))
-        nodes[-1].start(wait=False)
+        # The others join the first: of those that start at once, each may begin a cluster of its own.
+        nodes[-1].start(wait=len(nodes) == 1)
     for node in nodes:
         node.wait_ready()
     safe = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 2}
@@ -101,7 +103,7 @@ def test_workers_keep_their_other_queues_while_a_node_is_down(
             for queue in ("low", "safe"):
                 worker.wait_for(rf"(?s)queue `{queue}` is available again.*Started consuming from {queue}")
         for task in ("low:resize", "billing.charge"):
-            until(lambda task=task: profiles_of(app, task) == {"all", "low", "strict"})
+            until(lambda task=task: profiles_of(app, task) == {"all", "low", "strict"}, 120)
         # Celery warns with a traceback if it connects again, as it may when the node goes down before `basic.consume`.
         assert "CRITICAL" not in running.text + strict.text + started.text
         for worker in (running, strict, started):

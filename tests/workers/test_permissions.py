@@ -48,7 +48,7 @@ def _as_documented(request: pytest.FixtureRequest, project: Project, tmp_path: P
     host = parts.netloc.rpartition("@")[2]
     project.environment["PROJ_BROKER"] = f"amqp://{name}:secret@{host}{parts.path}"
     yield
-    project.management.delete(f"users/{name}")
+    project.management.remove(f"users/{name}")
 
 
 @pytest.mark.usefixtures("_as_documented")

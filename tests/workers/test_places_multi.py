@@ -29,9 +29,10 @@ FILES = ("--pidfile=run/%n.pid", "--logfile=log/%n%I.log")
 
 def process(project: Project, node: str) -> Process | None:
     """A node's process, if its pid file says that it runs."""
-    return (
-        Process.of(int((project.folder / f"run/{node}.pid").read_text())) if running(project, node) else None
-    )
+    try:
+        return Process.of(int((project.folder / f"run/{node}.pid").read_text()))
+    except (FileNotFoundError, ValueError):  # it has ended, or is just starting
+        return None
 
 
 def running(project: Project, node: str) -> bool:

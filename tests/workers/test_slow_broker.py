@@ -22,10 +22,11 @@ def proxy(broker: Broker, vhost: str) -> Iterator[Proxy]:
 
 
 def test_queues_are_looked_for_by_another_attempt_if_the_first_has_no_answer(proxy: Proxy) -> None:
-    with Connection(proxy.url, connect_timeout=0.5) as connection:
-        connection.ensure_connection(max_retries=3)
+    with Connection(proxy.url) as connection:
+        connection.ensure_connection()
+        connection.connect_timeout = 2  # of the next connections
         with proxy.stalled():
-            threading.Timer(1, proxy.resume).start()
+            threading.Timer(3, proxy.resume).start()
             assert absent_queues(connection, ["nowhere"]).missing == ["nowhere"]
 
 

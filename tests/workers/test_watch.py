@@ -159,7 +159,7 @@ def test_a_caller_names_a_queue_that_the_file_got(app: Celery, fresh_project: Pr
                 return True
             return False
 
-        until(send, timeout=1)
+        until(send)
         with pytest.raises(Undeliverable):
             producing.send_task("x", queue="absent")
     assert [message["task"] for message in messages(app, "second")] == ["x"]

@@ -117,15 +117,11 @@ class Lab:
         return found
 
     def ask(self, worker: WorkerProcess, command: str, **arguments: Any) -> Any:
-        """The reply of a worker to a remote control command."""
-
-        def reply() -> Any:
-            found = self.app.control.broadcast(
-                command, arguments=arguments, destination=[worker.node], reply=True, timeout=2, limit=1
-            )
-            return found[0] if found else None
-
-        return until(reply)[worker.node]
+        """The reply of a worker to a remote control command, which is sent once, however long the reply takes."""
+        [reply] = self.app.control.broadcast(
+            command, arguments=arguments, destination=[worker.node], reply=True, timeout=60, limit=1
+        )
+        return reply[worker.node]
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def test_control_commands(lab: Lab, pool: str) -> None:
             lab.send("low.late", label, gate=label)
         lab.wait("start", "a", "b")
         waiting = [lab.send("high.late", f"high {number}") for number in range(3)]
-        active = lab.ask(subject, "active")
+        # A process says that it has a task a moment after the task has begun.
+        active = until(lambda: found if len(found := lab.ask(subject, "active")) == 2 else None)
         assert sorted(each["kwargs"]["label"] for each in active) == ["a", "b"]
         assert {each["delivery_info"]["routing_key"] for each in active} == {"low"}
         assert lab.ask(subject, "reserved") == []
@@ -116,9 +117,9 @@ def test_autoscale_starts_as_many_processes_as_there_are_tasks(lab: Lab) -> None
     with worker(lab, "-P", "prefork", "--autoscale", "4,1") as subject:
         for number in range(8):
             lab.send("low.late", str(number), gate="go")
-        until(lambda: len(lab.trace()) == 4)
-        assert lab.counts("low") == {"low": 4}
-        assert len(lab.ask(subject, "active")) == 4
+        until(lambda: len(lab.ask(subject, "active")) == 4)
+        until(lambda: lab.counts("low") == {"low": 4})
+        assert len(lab.trace()) == 4
         lab.open("go")
         lab.wait("end", *map(str, range(8)))
 

@@ -58,7 +58,7 @@ def test_what_is_due_obeys_the_order(lab: Lab, worker: WorkerProcess) -> None:
     for gate in ("first", "second"):
         lab.send("low.late", gate, gate=gate)
     lab.wait("start", "first", "second")
-    due = datetime.now(UTC) + timedelta(seconds=3)
+    due = datetime.now(UTC) + timedelta(seconds=10)  # so late that all of them are kept before
     for number in range(5):
         lab.send("low.late", f"low {number}", eta=due)
         lab.send("low.late.limited", "limited")
@@ -66,6 +66,7 @@ def test_what_is_due_obeys_the_order(lab: Lab, worker: WorkerProcess) -> None:
     until(lambda: len(lab.ask(worker, "scheduled")) == 5)
     lab.send("low.late", "third", gate="third")
     lab.wait("start", "third")
+    assert datetime.now(UTC) < due
     until(lambda: datetime.now(UTC) > due)
     for number in range(5):
         lab.send("high.late", f"high {number}")

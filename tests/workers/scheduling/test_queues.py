@@ -58,6 +58,12 @@ def consumers(app: Celery, queue: str) -> int | None:
             return None
 
 
+def ready(app: Celery, queue: str) -> int:
+    """How many of its tasks no worker has got."""
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+
+
 def test_a_busy_worker_keeps_its_consumers_and_starts_their_tasks_in_turn(
     fresh_project: Project, tmp_path: Path
 ) -> None:
@@ -77,6 +83,7 @@ def test_a_busy_worker_keeps_its_consumers_and_starts_their_tasks_in_turn(
         held = app.send_task("high:hold", [str(tmp_path)])
         until((tmp_path / "holding").exists)
         results = {queue: app.send_task(f"{queue}:run") for queue in (*reversed(PUSHED), "high")}
+        until(lambda: not any(ready(app, queue) for queue in PUSHED))
         assert [consumers(app, queue) for queue in PUSHED] == [1] * len(PUSHED)
         (tmp_path / "go").touch()
         held.get(timeout=60)

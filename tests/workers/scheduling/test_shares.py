@@ -97,7 +97,7 @@ def test_an_idle_worker_leaves_the_broker_and_the_processor_alone(
 
         def usage() -> tuple[float, float, float]:
             connections = management.get(f"vhosts/{lab.vhost}/connections")
-            return time.monotonic(), sum(each["recv_cnt"] for each in connections), worker.cpu()
+            return time.monotonic(), sum(each.get("recv_cnt", 0) for each in connections), worker.cpu()
 
         def is_idle() -> bool:
             before = usage()

@@ -52,15 +52,17 @@ def test_a_warm_shutdown_in_a_stream_of_fast_tasks_loses_none(lab: Lab, pool: st
         until(lambda: len(lab.trace()) > MANY / 2)
         first.process.terminate()
         assert first.process.wait(60) == 0
-    started, left = Counter(lab.trace()), lab.counts("high", "low")
+    started = Counter(lab.trace())
     assert started.total() == len(started) == len(lab.trace("end"))
-    assert started.total() + sum(left.values()) == len(KINDS) * MANY
+    # A quorum queue has back what was returned to it a moment after the worker's connection was closed.
+    until(lambda: started.total() + sum(lab.counts("high", "low").values()) >= len(KINDS) * MANY)
+    assert started.total() + sum(lab.counts("high", "low").values()) == len(KINDS) * MANY
     for message in lab.take("high"):
         # before 4.3, RabbitMQ counts every return
         assert message.get("x-delivery-count", 0) <= (0 if broker.version >= (4, 3) else 1)
 
 
-@pytest.mark.parametrize("soft", [0, 3])
+@pytest.mark.parametrize("soft", [0, 8])
 def test_a_cold_shutdown_leaves_what_was_not_acknowledged(fresh_project: Project, soft: float) -> None:
     fresh_project.environment["PROJ_CONF"] = json.dumps({"worker_soft_shutdown_timeout": soft})
     with lab_of(fresh_project) as lab, worker(lab, "prefork") as first:
@@ -76,5 +78,6 @@ def test_a_cold_shutdown_leaves_what_was_not_acknowledged(fresh_project: Project
             lab.open("soon")
         first.process.wait(60)
         assert lab.trace("end") == (["soon"] if soft else [])
-        assert lab.counts("high", "low") == {"high": 5, "low": 6 if soft else 7}
+        # The broker notices after the worker's end that its connection is closed.
+        until(lambda: lab.counts("high", "low") == {"high": 5, "low": 6 if soft else 7})
         assert [message.get("x-delivery-count", 0) for message in lab.take("high")] == [0] * 5

@@ -43,5 +43,7 @@ def test_tasks_end_as_on_any_worker(lab: Lab, worker: WorkerProcess, pool: str) 
     until(lambda: Counter(lab.trace()) == expected)
     until(lambda: lab.counts("high", "low") == {"high": 0, "low": 0})
     assert "never start" not in worker.text
+    # The last tasks have begun, and may be rejected later.
+    until(lambda: lab.ask(worker, "active") == [] and lab.counts("dead") == {"dead": 2})
     rejected = [message["task"] for message in lab.take("dead")]
     assert sorted(rejected) == ["high.late.again", "low.late.again"]
