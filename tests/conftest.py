@@ -19,15 +19,16 @@ import celery.app.builtins  # noqa: F401 every test has Celery's own tasks
 import kombu
 import pytest
 from celery import _state
-from celery.app.defaults import DEFAULTS
+from celery.app import defaults
 from pika.connection import Parameters
 
+from routectl.routing import router
 from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.sandbox.server import find
 
 from . import brokers
 from .brokers import Broker, Management
-from .children.sitecustomize import CONNECT_TIMEOUT
+from .children.sitecustomize import CONNECT_TIMEOUT, wait_to_connect, wait_to_publish
 from .spread import spread
 
 _RUN, _PID = "ROUTECTL_TEST_RUN", "ROUTECTL_TEST_RUN_PID"
@@ -73,11 +74,12 @@ def _in_memory() -> str | None:
 
 
 def _wait_for_busy_brokers() -> None:
-    """Gives every connection of a test, in this process and in those that it starts, time to be accepted.
+    """Gives every connection and task of a test, in this process and in those that it starts, time to be accepted.
 
-    A test run keeps its broker so busy that the libraries' defaults, of 4 to 15 seconds, have ended tests by chance.
+    A test run keeps its broker so busy that the defaults, of 4 to 15 seconds, have ended tests by chance.
     """
-    DEFAULTS["broker_connection_timeout"] = CONNECT_TIMEOUT
+    wait_to_connect(defaults)
+    wait_to_publish(router)
     kombu.Connection.__init__ = partialmethod(kombu.Connection.__init__, connect_timeout=CONNECT_TIMEOUT)
     Parameters.DEFAULT_SOCKET_TIMEOUT = Parameters.DEFAULT_STACK_TIMEOUT = CONNECT_TIMEOUT
     os.environ["PYTHONPATH"] = in_python_path(Path(__file__).with_name("children"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import celery
@@ -11,8 +12,9 @@ import kombu
 import pika
 import pytest
 
+from routectl.routing.celery import configure
 from tests.brokers import Broker, Management
-from tests.children.sitecustomize import CONNECT_TIMEOUT
+from tests.children.sitecustomize import CONNECT_TIMEOUT, PUBLISH_TIMEOUT
 
 
 def test_broker_answers_on_both_ports(broker: Broker, management: Management) -> None:
@@ -32,6 +34,20 @@ def test_an_error_of_the_api_fails_the_test(management: Management) -> None:
     with pytest.raises(AssertionError, match="404"):
         management.get("queues/%2f/no such queue")
     assert management.request("GET", "vhosts/none")[0] == 404
+
+
+def test_a_busy_broker_has_a_minute_to_accept_a_task(tmp_path: Path) -> None:
+    file = tmp_path / "queues.yaml"
+    file.write_text("version: 1\nqueues: {high: {}}\nunmatched: high\n")
+    code = (
+        "import celery; from routectl.routing.celery import configure; "
+        f"print(configure(celery.Celery(), {str(file)!r}).publish_timeout)"
+    )
+    limits = [
+        float(subprocess.check_output([sys.executable, "-c", code])),
+        configure(celery.Celery(set_as_current=False), file).publish_timeout,
+    ]
+    assert limits == [PUBLISH_TIMEOUT] * 2
 
 
 def test_a_busy_broker_has_a_minute_to_accept_a_connection() -> None:
