@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.brokers import Management
 
@@ -126,3 +127,39 @@ def test_what_is_not_recorded_or_cannot_be_read_is_one_sentence(routectl: Comman
 def test_the_number_of_an_apply_is_a_number(routectl: Command, number: str) -> None:
     routectl.write(FIRST)
     assert routectl("rollback", number).code == 2
+
+
+def test_a_rollback_of_a_rename_gives_the_queue_its_name_back_with_its_messages(
+    routectl: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    file = "exchanges: {tasks: {}}\nqueues: {mail: {bindings: [{exchange: tasks, key: mail}]}}\n"
+    routectl.write(file)
+    assert routectl("apply", "--yes").code == 0
+    routectl.write(file.replace("mail: {", "post: {renamed_from: mail, "))
+    assert routectl("apply", "--yes", "--allow", "disruptive").code == 0
+    channel.confirm_delivery()
+    for _ in range(3):
+        channel.basic_publish("tasks", "mail", b"x", mandatory=True)
+    planned = routectl("rollback", "--dry-run")
+    assert planned.out.endswith("Plan: 1 to move\n")
+    assert "queue  mail  from post" in planned.out
+    assert "Applied: 1 moved." in routectl("rollback", "--yes", "--allow", "disruptive").out
+    assert queues(management, vhost) == ["mail"]
+    assert channel.queue_declare("mail", passive=True).method.message_count == 3
+    assert "Applied: 1 moved." in routectl("rollback", "--yes", "--allow", "disruptive").out
+    assert queues(management, vhost) == ["post"]
+    assert routectl.matches()
+
+
+def test_a_rollback_in_the_middle_of_a_move_brings_the_messages_back(
+    routectl: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    routectl.write("queues: {mail: {}}\n")
+    assert routectl("apply", "--yes").code == 0
+    routectl.write("queues: {mail: {type: quorum}, more: {}}\n")
+    assert routectl("apply", "--yes", "--allow", "destructive").code == 0
+    channel.queue_declare("routectl.hold.mail", durable=True)
+    channel.basic_publish("", "routectl.hold.mail", b"x")
+    assert "Applied: 1 moved" in routectl("rollback", "--yes", "--allow", "disruptive").out
+    assert channel.queue_declare("mail", passive=True, durable=True).method.message_count == 1
+    assert management.get(f"queues/{vhost}/mail")["type"] == "classic"

@@ -285,7 +285,8 @@ def _observe(
     if earlier is not None:
         hide = loaded.known_secrets(unnamed_headers(wanted, live)).hide
         wanted, problems = restored(wanted, live, hide)
-    pending = moving.pending_moves(bodies, wanted, live)
+    former = moving.former_names(loaded.topology.bodies(vhost), wanted)
+    pending = moving.pending_moves(former, wanted, live)
     wanted = unlimited_by_policy(bodies, wanted, pending.live)
     used = in_use(address.management.user, bodies)
     return _Observed(

@@ -37,11 +37,33 @@ class Pending:
     problems: tuple[Problem, ...] = ()
 
 
-def pending_moves(bodies: Mapping[str, Body], desired: State, live: State) -> Pending:
-    """The moves that were interrupted, and those to another name.
+def former_names(bodies: Mapping[str, Body], desired: State) -> dict[Key, tuple[str, ...]]:
+    """The names under which the broker may have queues, by queue.
+
+    A rollback to a state from before a queue was renamed gives it its name back.
 
     Parameters:
       bodies: The vhosts of the file.
+      desired: The state declared in the file, or in that of an earlier apply.
+    """
+    names: dict[Key, tuple[str, ...]] = {}
+    for vhost, body in bodies.items():
+        for name, queue in body.queues.items():
+            if not queue.renamed_from:
+                continue
+            declared = [key for old in queue.renamed_from if (key := queue_key(vhost, old)) in desired]
+            if queue_key(vhost, name) not in desired:
+                names.update(dict.fromkeys(declared[:1], (name,)))
+            elif not declared:
+                names[queue_key(vhost, name)] = queue.renamed_from
+    return names
+
+
+def pending_moves(former: Mapping[Key, tuple[str, ...]], desired: State, live: State) -> Pending:
+    """The moves that were interrupted, and those to another name.
+
+    Parameters:
+      former: The names under which the broker may have queues, by queue.
       desired: The state declared in the file.
       live: The state of the broker.
     """
@@ -49,19 +71,18 @@ def pending_moves(bodies: Mapping[str, Body], desired: State, live: State) -> Pe
     sources: dict[Key, tuple[Key, ...]] = {}
     renamed: dict[Key, tuple[str, ...]] = {}
     problems: list[Problem] = []
-    for vhost, body in bodies.items():
-        for name, queue in body.queues.items():
-            if queue.external or not (temporaries or queue.renamed_from):
-                continue
-            own = [queue_key(vhost, each) for each in temporary(name)]
-            found = [key for key in own if key in temporaries]
-            for old in queue.renamed_from:
-                renamed[queue_key(vhost, name)] = queue.renamed_from
-                hold, wait = temporary(old)
-                found += [key for each in (hold, old, wait) if (key := queue_key(vhost, each)) in live]
-            problems += _unmovable_sources(queue_key(vhost, name), found, live)
-            if found:
-                sources[queue_key(vhost, name)] = tuple(found)
+    for queue in desired if temporaries else former:
+        if queue.kind is not Kind.QUEUE or desired[queue].external:
+            continue
+        vhost = queue.vhost
+        found = [key for each in temporary(queue.name[0]) if (key := queue_key(vhost, each)) in temporaries]
+        for old in former.get(queue, ()):
+            renamed[queue] = former[queue]
+            hold, wait = temporary(old)
+            found += [key for each in (hold, old, wait) if (key := queue_key(vhost, each)) in live]
+        problems += _unmovable_sources(queue, found, live)
+        if found:
+            sources[queue] = tuple(found)
     if not sources and not renamed:
         return Pending({}, live)
     elsewhere = _elsewhere(sources, desired)
