@@ -245,3 +245,38 @@ def test_the_progress_of_a_move_is_shown_on_a_terminal_with_rate_and_time_left(
     shop.write(FILE)
     elsewhere = shop(*MOVE, "--format", "json")
     assert (elsewhere.json["outcomes"][0]["status"], elsewhere.err) == ("done", "")
+
+
+def test_another_name_needs_no_temporary_queues_so_no_policy_on_them_prevents_it(
+    shop: Command, management: Management, vhost: str, channel: BlockingChannel
+) -> None:
+    publish(channel, range(3))
+    policy = {"pattern": "[.]urgent$", "definition": {"max-length": 2}, "apply-to": "queues"}
+    management.put(f"policies/{vhost}/short", policy)
+    shop.write(FILE.replace("high: {b", "urgent: {renamed_from: high, b"))
+    assert "1 moved" in shop(*MOVE).out
+    assert held(channel, "urgent") == [0, 1, 2]
+
+
+def test_bindings_that_a_queue_took_over_stay_with_its_former_name_and_are_pruned_with_it(
+    routectl: Command, management: Management, vhost: str
+) -> None:
+    def keys() -> list[str]:
+        found = management.get(f"bindings/{vhost}/e/amq.topic/q/urgent")
+        return sorted(item["routing_key"] for item in found)
+
+    prune = (*MOVE, "--prune", "--allow", "destructive")
+    file = "queues: {other: , urgent: {%sbindings: [{exchange: amq.topic, key: new}]}}\n"
+    routectl.write("queues: {other: , high: {bindings: [{exchange: amq.topic, key: old}]}}\n")
+    routectl("apply", "--yes")
+    routectl.write(file % "renamed_from: high, ")
+    for _ in range(2):
+        assert routectl(*prune).code == 0
+        assert keys() == ["new", "old"]
+    routectl.write("queues: {other: }\n")
+    assert routectl("plan", "--prune").out.endswith("Plan: 1 to delete\n")
+    routectl.write(file % "")
+    assert '- binding  amq.topic -> urgent "old"' in routectl(*prune).out
+    assert keys() == ["new"]
+    routectl.write("queues: {other: }\n")
+    assert "Applied: 1 deleted." in routectl(*prune).out

@@ -164,7 +164,8 @@ def plan_by_management(
     with rewritten(secrets.hide):
         deletions, missing = resolve_masked(delete, selected, vhost, live, wanted, seen.unreadable, secrets)
         guard_deletions(deletions, wanted, seen.used)
-        owned = seen.stack.decide(wanted, prune=prune, take_over=take_over, deleted=deletions, used=seen.used)
+        kept = {**wanted, **{key: live[key] for key in seen.pending.accepted}}
+        owned = seen.stack.decide(kept, prune=prune, take_over=take_over, deleted=deletions, used=seen.used)
     return _planned(seen, deletions, owned, run, missing, secrets)
 
 
@@ -205,7 +206,7 @@ def _planned(
             *seen.problems,
             *problems,
             *_foreseen(seen, changes, named),
-            *moving.limited_moves(tuple(moves.values()), later_policies, seen.version),
+            *moving.limited_moves(changes, moves, later_policies, seen.version),
             *moving.overfull_moves(changes, later_policies, seen.version),
             *stack.conflicts(wanted, changes, owned),
             *forbidden.values(),

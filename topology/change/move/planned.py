@@ -256,16 +256,21 @@ def moves_of(
 _LOSING = ("message-ttl", "expires", "max-length", "max-length-bytes")
 
 
-def limited_moves(moves: Sequence[Move], state: State, version: Version) -> Iterator[Problem]:
+def limited_moves(
+    changes: Sequence[Change], moves: Mapping[Key, Move], state: State, version: Version
+) -> Iterator[Problem]:
     """A problem for each move whose temporary queues would lose messages by a policy.
 
     Parameters:
-      moves: The moves.
+      changes: The changes of the plan.
+      moves: What its moves do.
       state: The policies once the plan is applied, among other objects.
       version: The broker's version.
     """
-    queues = {queue.key: move.wanted.key for move in moves for queue in (move.hold, move.wait)}
-    found = policy_settings([queue for move in moves for queue in (move.hold, move.wait)], state, version)
+    needed = [moves[change.key] for change in changes if change.key in moves and _puts_aside(change)]
+    temporaries = [queue for move in needed for queue in (move.hold, move.wait)]
+    queues = {queue.key: move.wanted.key for move in needed for queue in (move.hold, move.wait)}
+    found = policy_settings(temporaries, state, version)
     limited: dict[Key, list[str]] = {}
     for key, settings in found.items():
         names = [name for name in _LOSING if name in settings]
@@ -308,6 +313,12 @@ def overfull_moves(changes: Sequence[Change], state: State, version: Version) ->
                 "raise `max_length`, or have its consumers take the rest first",
                 key,
             )
+
+
+def _puts_aside(change: Change) -> bool:
+    """Whether a move needs temporary queues: a queue that only gets another name does not."""
+    differs = change.before is not None and bool(change.differences())
+    return differs or any(is_temporary(name) for name in change.moved_from)
 
 
 def orphans(live: State) -> dict[Key, str]:
