@@ -18,6 +18,7 @@ from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.transfer.outcome import Counts, Until, Via
 from routectl.topology.broker.transfer.pump import PREFETCH
 from routectl.topology.broker.transfer.rules import Room
+from routectl.topology.broker.transfer.shovel import Shovel
 from routectl.topology.broker.transfer.transfers import Transfers
 from routectl.topology.errors import AccessRefused, BrokerError, NotFound, Refused, Unreachable
 from tests.brokers import Broker, Management
@@ -307,6 +308,28 @@ def test_a_shovel_that_fails_is_reported_and_deleted(
     assert management.get(f"parameters/shovel/{vhost}") == []
     with pytest.raises(BrokerError, match=r"cannot take messages from queue old: .* exclusive use"):
         transfers.move("old", "new", via=Via.AMQP)
+
+
+def test_messages_of_a_shovel_that_moves_nothing_are_moved_over_amqp(
+    channel: BlockingChannel, transfers: Transfers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if new ones are published all the time."""
+    monkeypatch.setattr("routectl.topology.broker.transfer.transfers.WORTH_A_SHOVEL", 1)
+    monkeypatch.setattr("routectl.topology.broker.transfer.transfers._TRIAL", 0.5)
+    monkeypatch.setattr(Shovel, "start", lambda *_: None)
+
+    def exists(_: Shovel) -> bool:
+        publish(channel, "old", ["new"])
+        return True
+
+    monkeypatch.setattr(Shovel, "exists", exists)
+    declare(channel, old={}, new={})
+    publish(channel, "old", numbered(20))
+    moved = transfers.move("old", "new")
+    assert moved.complete
+    there = bodies(channel, "new")
+    assert there[:20] == numbered(20)
+    assert len(there) == moved.messages
 
 
 def test_while_an_alarm_blocks_publishers_nothing_is_lost(private_broker: Callable[..., Node]) -> None:

@@ -163,10 +163,11 @@ class Pump:
         channel.queue_declare(
             self._task.destination,
             passive=True,
-            callback=lambda _: channel.confirm_delivery(self._on_confirm, self._on_confirming),
+            callback=lambda _: channel.confirm_delivery(self._on_reject, self._on_confirming),
         )
 
     def _on_confirming(self, _: object) -> None:
+        self._target.connection.on_confirm = self._on_confirm
         self._inlet = PausableServices(self._loop)
         self._connect(self._inlet, self._on_source_connection)
 
@@ -223,14 +224,20 @@ class Pump:
             return False
         return True
 
-    def _on_confirm(self, frame: Any) -> None:
-        self._heard = time.monotonic()
-        method = frame.method
-        if method.NAME == "Basic.Ack" and not self._unroutable:
-            self._window.confirm(method.delivery_tag, multiple=method.multiple)
+    def _on_confirm(self, number: int, multiple: bool) -> None:
+        if self._unroutable:
+            self._window.reject(number, multiple=multiple)
         else:
-            self._window.reject(method.delivery_tag, multiple=method.multiple)
-            self._fail(full(self._task.source, self._task.destination))
+            self._window.confirm(number, multiple=multiple)
+        self._on_decision()
+
+    def _on_reject(self, frame: Any) -> None:
+        self._window.reject(frame.method.delivery_tag, multiple=frame.method.multiple)
+        self._fail(full(self._task.source, self._task.destination))
+        self._on_decision()
+
+    def _on_decision(self) -> None:
+        self._heard = time.monotonic()
         if not self._settling:
             self._settling = True
             self._loop.call_later(0, self._settle)

@@ -139,11 +139,12 @@ class Shovel:
         progress: Callable[[int], None],
         waiting: Announce,
     ) -> bool:
-        last, changed, reason = -1, time.monotonic(), None
+        lowest, changed, reason = None, time.monotonic(), None
         while self.exists():
             now, left = time.monotonic(), ready()
-            if left != last:
-                last, changed, reason = left, now, None
+            # What is published meanwhile is not progress.
+            if lowest is None or left < lowest:
+                lowest, changed, reason = left, now, None
                 progress(left)
             if now >= deadline:
                 return False
@@ -164,7 +165,7 @@ class Shovel:
     def _stalled(self, patience: float) -> BrokerError:
         what = f"the shovel {self.name} moved nothing for {patience:.0f} seconds"
         if alarm := self._alarm():
-            return Unreachable(
+            return BrokerError(
                 f"{what}: {alarm}", "free memory or disk space on the broker, and run the command again"
             )
         return BrokerError(what, _SEE)

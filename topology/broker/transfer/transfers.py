@@ -24,6 +24,9 @@ from .shovel import Shovel
 #: Seconds that a transfer may take by default.
 TIMEOUT = 3600.0
 
+#: Seconds without progress after which the messages of a shovel are moved over AMQP instead.
+_TRIAL = 10.0
+
 #: Messages from which on a shovel is faster, although it needs some time to start and end.
 WORTH_A_SHOVEL = 5000
 
@@ -115,7 +118,7 @@ class Transfers:
             and (shovelled := self._shovel(job, via)) is not None
         ):
             used, (moved, complete) = Via.SHOVEL, shovelled
-        if until is Until.EMPTY or (used is Via.AMQP and ready):
+        if until is Until.EMPTY or not complete:
             settled = Settled(until, begun if facts.type == "quorum" else None, seen=facts.messages)
             pumped, complete = self._pump(job, settled, moved)
             moved += pumped
@@ -140,7 +143,10 @@ class Transfers:
         return reason is None and (via is Via.SHOVEL or is_worth_it)
 
     def _shovel(self, job: _Job, via: Via) -> tuple[int, bool] | None:
-        """Moves what is ready by a shovel, and returns how much and whether all of it; None if that is not possible."""
+        """Moves what is ready by a shovel, and returns how much and whether all of it; None if that is not possible.
+
+        A shovel that was not asked for by name may fail, or stop moving anything, as after a restart of the broker.
+        """
         shovel = Shovel(self._http, self._vhost, job.source)
         try:
             shovel.start(job.destination)
@@ -151,20 +157,27 @@ class Transfers:
                 raise
             return None
         key = queue_key(self._vhost, job.source)
-        complete = shovel.wait(
-            lambda: (self._amqp.counts(key) or (0, 0))[0],
-            deadline=job.deadline,
-            patience=job.patience,
-            progress=lambda left: job.report(job.ready - left),
-            waiting=job.waiting,
-        )
+        try:
+            complete = shovel.wait(
+                lambda: (self._amqp.counts(key) or (0, 0))[0],
+                deadline=job.deadline,
+                patience=job.patience if via is Via.SHOVEL else min(job.patience, _TRIAL),
+                progress=lambda left: job.report(job.ready - left),
+                waiting=job.waiting,
+            )
+        except Unreachable:
+            raise
+        except BrokerError:
+            if via is Via.SHOVEL:
+                raise
+            complete = False
         moved = job.ready if complete else max(job.ready - self.counts(job.source).ready, 0)
         job.report(moved)
         return moved, complete
 
     def _pump(self, job: _Job, settled: Settled, before: int) -> tuple[int, bool]:
         """Moves messages over AMQP, and returns how many, and whether what was asked for is reached."""
-        limit = None if settled.until is Until.EMPTY else job.ready
+        limit = None if settled.until is Until.EMPTY else max(job.ready - before, 1)
         pump = Pump(
             self._address,
             Task(
