@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from routectl.topology.base.resources import Resource, binding_key
 from routectl.topology.broker.address import Address
@@ -158,6 +159,21 @@ def test_an_administrators_missing_permissions_are_refused_before_anything_is_wr
         in routectl("plan", **as_user(routectl, name)).out
     )
     assert management.get(f"queues/{vhost}") == []
+
+
+def test_permissions_that_a_move_needs_are_refused_before_it_begins(
+    routectl: Command, management: Management, vhost: str, user: Callable[..., str], channel: BlockingChannel
+) -> None:
+    routectl.write("queues: {mine: {}}\n")
+    assert routectl("apply", "--yes").code == 0
+    channel.confirm_delivery()
+    channel.basic_publish("", "mine", b"x", mandatory=True)
+    routectl.write("queues: {mine: {type: quorum}}\n")
+    name = user("administrator", "^mine")
+    refused = routectl("apply", "--yes", "--allow", "disruptive", **as_user(routectl, name))
+    assert refused.code == 1
+    assert "for queue routectl.hold.mine, queue routectl.wait.mine\n" in refused.err
+    assert queues(management, vhost) == ["mine"]
 
 
 def test_users_require_an_administrator(routectl: Command, user: Callable[..., str]) -> None:

@@ -205,7 +205,7 @@ def _planned(
         problems=(
             *seen.problems,
             *problems,
-            *_foreseen(seen, changes, named),
+            *_foreseen(seen, changes, moving.declarations(changes, moves), named),
             *moving.limited_moves(changes, moves, later_policies, seen.version),
             *moving.overfull_moves(changes, later_policies, seen.version),
             *stack.conflicts(wanted, changes, owned),
@@ -353,16 +353,19 @@ def _harm(seen: _Observed, later: State) -> dict[Key, str]:
     }
 
 
-def _foreseen(seen: _Observed, changes: Sequence[Change], named: Collection[Key]) -> tuple[Problem, ...]:
+def _foreseen(
+    seen: _Observed, changes: Sequence[Change], declarations: Sequence[Change], named: Collection[Key]
+) -> tuple[Problem, ...]:
     """What prevents the plan from being applied.
 
     Parameters:
       seen: What the plan is made from.
       changes: The plan's changes.
+      declarations: What its moves declare besides.
       named: Objects whose deletion was requested one by one.
     """
     server, address = seen.session.server, seen.address
-    declares = any(
+    declares = bool(declarations) or any(
         change.key.kind in AMQP_KINDS and change.action in ("create", "delete") for change in changes
     )
     facts = Facts(
@@ -374,7 +377,7 @@ def _foreseen(seen: _Observed, changes: Sequence[Change], named: Collection[Key]
         permissions=seen.session.permissions() if declares else None,
     )
     return (
-        *foreseen(changes, facts),
+        *foreseen([*changes, *declarations], facts),
         *exceeded_queue_limits(changes, seen.wanted, seen.live),
         *mass_change(changes, seen.wanted, seen.live, seen.loaded.topology.rails.changed, named),
     )

@@ -252,6 +252,22 @@ def moves_of(
     return moves
 
 
+def declarations(changes: Sequence[Change], moves: Mapping[Key, Move]) -> list[Change]:
+    """The queues that moves declare, such as temporary ones, as changes.
+
+    Parameters:
+      changes: The changes of the plan.
+      moves: Its moves.
+    """
+    found = []
+    for change in changes:
+        if change.action == "move" and (change.before is None or change.differences()):
+            move = moves[change.key]
+            queues = [move.wanted] if change.before is None else [move.hold, move.wait, move.wanted]
+            found += [Change("create", queue.key, None, queue.properties, "safe", "") for queue in queues]
+    return found
+
+
 #: Settings of policies with which a queue does not keep its messages.
 _LOSING = ("message-ttl", "expires", "max-length", "max-length-bytes")
 
