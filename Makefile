@@ -20,7 +20,7 @@ SUITE := build/celery
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Live tests whose cases are random.
 RANDOM := tests/live/test_nothing_comes_back.py tests/live/test_links.py tests/live/test_secrets.py \
-	tests/live/test_regular_expressions.py tests/live/test_foreseen.py
+	tests/live/test_regular_expressions.py tests/live/test_foreseen.py tests/live/test_any_sequence.py
 # Traces of workers, which other tests would disturb.
 TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_max_wait.py
 # Workers with an order, of which something dies under load.
