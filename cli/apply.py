@@ -23,6 +23,7 @@ Examples:
   routectl apply                              shows the plan and asks for confirmation
   routectl apply --yes                        for scripts
   routectl apply plan.json --yes              exactly what `plan --out plan.json` showed
+  routectl apply --allow disruptive           moves queues in use, with their messages
   routectl apply --prune --allow destructive  also deletes what this stack created and the file no longer names
   routectl apply --take-over queue:legacy     makes an existing queue of the file this stack's
   routectl apply --delete queue:legacy --allow destructive
