@@ -55,6 +55,10 @@ def declaring(url: str, name: str, *, binds: bool) -> Iterator[list[int]]:
                             channel.queue_bind(name, "tasks", name)
             except exceptions.ChannelClosedByBroker as error:
                 refused.append(error.reply_code)
+            except (
+                exceptions.AMQPError
+            ):  # the broker closed the connection, as it may while the queue is replaced
+                stopped.wait(0.1)
 
     thread = threading.Thread(target=declare, daemon=True)
     thread.start()
