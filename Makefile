@@ -27,8 +27,8 @@ TRACES := tests/workers/scheduling/test_traces.py tests/workers/scheduling/test_
 KILLS := tests/workers/scheduling/test_kills.py
 # Two applies at once, among others.
 LOCK := tests/live/test_apply_lock.py
-# Moves of queues under load; moves, and applies with --prune, that are killed before each write.
-MOVES := tests/live/test_move_faults.py tests/live/test_ownership.py
+# Moves of queues under load and under faults; moves, and applies with --prune, that are killed before each write.
+MOVES := tests/live/test_move_faults.py tests/live/test_move_breaks.py tests/live/test_ownership.py
 # Unit tests of what runs in Celery's processes.
 ROUTING := tests/unit/routing tests/unit/cli/test_import.py
 
