@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from .console import Console
-from .options import broker_options, file_option, lock_option, option_group, output_options
+from .options import Duration, broker_options, file_option, lock_option, option_group, output_options
 from .plan import planning_options
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ apply_options = option_group(
     lock_option,
     click.option(
         "--drain-timeout",
-        type=click.FloatRange(min=1),
-        default=600.0,
+        type=Duration(),
+        default="10m",
         show_default=True,
-        metavar="SECONDS",
         help="How long a queue that is moved waits for messages that consumers have and do not acknowledge; then it "
         "keeps its old settings.",
     ),

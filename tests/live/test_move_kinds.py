@@ -107,7 +107,7 @@ def test_the_active_consumer_of_a_queue_has_to_finish_what_it_has(
     theirs.basic_qos(prefetch_count=5)
     got = [next(theirs.consume("high"))[0].delivery_tag for _ in range(5)]
     routectl.write(QUORUM)
-    stopped = routectl(*MOVE, "--drain-timeout", "1")
+    stopped = routectl(*MOVE, "--drain-timeout", "1s")
     assert stopped.code == 3
     assert "queue high has 5 unacknowledged messages and 15 ready ones, kept for 1 seconds" in stopped.out
     assert management.get(f"queues/{vhost}/high")["type"] == "classic"

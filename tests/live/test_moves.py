@@ -91,7 +91,7 @@ def test_a_consumer_that_keeps_a_message_stops_the_move_and_the_queue_stays_as_i
     keeping = pika.BlockingConnection(pika.URLParameters(broker.url_for(vhost)))
     assert keeping.channel().basic_get("high")[2] == b"0"
     shop.write(QUORUM)
-    stopped = shop(*MOVE, "--drain-timeout", "2")
+    stopped = shop(*MOVE, "--drain-timeout", "2s")
     assert stopped.code == 3
     assert "queue high has 1 unacknowledged message, kept for 2 seconds" in stopped.out
     assert management.get(f"queues/{vhost}/high")["type"] == "classic"
