@@ -141,6 +141,13 @@ def queues(management: Management, vhost: str) -> list[str]:
     return sorted(queue["name"] for queue in found if not queue["exclusive"])
 
 
+@pytest.fixture(autouse=True)
+def _unkilled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves do not wait for a broker that no test kills to save its queues."""
+    if "private_broker" not in request.fixturenames:
+        monkeypatch.setattr("routectl.topology.broker.moving.UNSAVED", 0.0)
+
+
 @pytest.fixture
 def routectl(
     broker: Broker, vhost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""Moves in the middle of which a connection is cut: nothing is lost, and a rerun finishes.
+"""Moves in the middle of which a connection is cut, or the broker is killed: nothing is lost.
 
 `ROUTECTL_TEST_ROUNDS`, at most 10, is the number of such faults for each way of transfer; those of `make proof` happen
 at random moments.
@@ -12,10 +12,12 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from routectl.topology.broker.sandbox.node import Node
 from routectl.topology.broker.writes import guarded
 from tests.brokers import Broker, Management
 from tests.proxy import Proxy
@@ -29,6 +31,8 @@ ROUNDS = min(int(os.environ.get("ROUTECTL_TEST_ROUNDS", "1")), 10)
 
 #: Messages that the queue has when a move begins, and that are published per second until it is over.
 BACKLOG, RATE = 500, 100
+
+PLUGINS = ("rabbitmq_management", "rabbitmq_shovel")
 
 #: The messages from which on a shovel moves them.
 _WORTH_A_SHOVEL = "routectl.topology.broker.transfer.transfers.WORTH_A_SHOVEL"
@@ -89,6 +93,7 @@ class Moves:
       management: The management API of the broker.
       broker: The broker that `routectl` is given.
       ledger_url: AMQP URL of the vhost, for publishers and consumers.
+      repair: Makes work again what a fault broke.
     """
 
     def __init__(
@@ -97,11 +102,14 @@ class Moves:
         management: Management,
         broker: Broker,
         ledger_url: str,
+        *,
+        repair: Callable[[], object] = lambda: None,
     ) -> None:
         self._routectl, self._management, self._broker = routectl, management, broker
         self._ledger_url, self._texts = ledger_url, (FILE, QUORUM)
         self._vhost = urlsplit(ledger_url).path[1:]
         self._reports: list[str] = []
+        self._repair = repair
         self._run(FILE, "apply", "--yes")
 
     def move(self, fault: Fault) -> Fault:
@@ -112,6 +120,7 @@ class Moves:
             with guarded(fault):
                 done = self._run(self._texts[0], *MOVE)
             fault.over()
+            self._repair()
             assert done.code in (0, 3), done
             code, err = done.code, done.err
             if done.code == 3:
@@ -157,3 +166,16 @@ def test_a_move_whose_connections_are_cut_is_finished_by_a_rerun(
     there = dataclasses.replace(broker, url=proxy.url)
     Moves(routectl, management, there, broker.url_for(vhost)).suffer(proxy.cut)
     proxy.close()
+
+
+def test_a_move_during_which_the_broker_is_killed_is_finished_by_a_rerun(
+    private_broker: Callable[..., Node],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node = private_broker(plugins=PLUGINS)
+    broker = Broker(node.url + "%2F", node.management, (0,))
+    management = Management(node.management)
+    routectl = Command(broker, "/", tmp_path, capsys)
+    Moves(routectl, management, broker, broker.url, repair=node.start).suffer(node.kill)
+    management.close()

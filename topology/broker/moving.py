@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Self
 
@@ -19,6 +20,11 @@ from .transfer.transfers import Transfers
 #: Seconds for which a move waits for a broker that takes no messages, as while an alarm blocks publishers.
 PATIENCE = 60.0
 
+#: Seconds after its declaration in which a quorum queue gets no messages. If a node is killed within about a second,
+#: it knows the queue afterwards, but neither its log nor its messages: Ra, RabbitMQ's Raft library, writes the names of
+#: logs to disk half a second after the last change (`auto_save` in `ra_directory`).
+UNSAVED = 2.0
+
 
 class Moving:
     """Moves the queues of one vhost; a context manager.
@@ -35,6 +41,7 @@ class Moving:
         self._management, self._address, self._vhost = management, address, vhost
         self._transfers = Transfers(address, vhost)
         self._amqp = Amqp(address, vhost)
+        self._saved_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +73,18 @@ class Moving:
     def declare(self, queue: Resource) -> None:
         """Declares a queue."""
         self._amqp.declare(queue)
+        self._declared(queue)
+
+    def _declared(self, queue: Resource) -> None:
+        if queue.properties["type"] == "quorum":
+            self._saved_at = time.monotonic() + UNSAVED
+
+    def _wait_until_saved(self) -> None:
+        time.sleep(max(self._saved_at - time.monotonic(), 0))
 
     def redirect(self, bindings: Sequence[tuple[Key, Key]]) -> None:
         """Removes bindings, each right after the one that takes its place was added."""
+        self._wait_until_saved()
         redirect(self._address, self._vhost, bindings)
         for old, _ in bindings:
             if binding_arguments(old):
@@ -86,6 +102,7 @@ class Moving:
         waiting: Announce,
     ) -> Moved:
         """Moves messages: all, also those that consumers give back, or what is ready."""
+        self._wait_until_saved()
         until = Until.EMPTY if completely else Until.READY
         return self._transfers.move(
             source,
@@ -100,6 +117,7 @@ class Moving:
     def swap(self, old: Resource, new: Resource) -> None:
         """Deletes an empty queue, whose consumers are cancelled, and declares it anew, in one go."""
         swap(self._address, old, new, [], consumed=True)
+        self._declared(new)
 
     def delete(self, queue: Resource) -> None:
         """Deletes an empty queue; raises `Refused` or `Rejected` if it holds messages."""
