@@ -225,32 +225,33 @@ class _Run:
             self._errors.update({failure.resource.key: failure.error for failure in failures})
 
     def _replace(self, changes: Sequence[Change]) -> None:
-        deleted = [change for change in self._planned.plan.changes if change.action == "delete"]
+        deleted = {change.key for change in self._planned.plan.changes if change.action == "delete"}
+        requested, added = set(self._planned.plan.requested), self._new_bindings()
         for done, change in enumerate(changes, 1):
             # A binding that leaves the file carries messages until others do; a new type may refuse its key.
             refuses = (
                 change.key.kind is Kind.EXCHANGE and change.resource.properties["type"] not in PREDICTABLE
             )
-            dropped = {other.key for other in deleted if other.requested or refuses}
             try:
-                self._session.replace(change.resource, dropped, self._new_bindings(change.key))
+                self._session.replace(
+                    change.resource, deleted if refuses else requested, added.get(change.key, ())
+                )
             except Unreachable:
                 raise
             except (BrokerError, Refused) as error:
                 self._errors[change.key] = error
             self._progress("replacements", done, len(changes))
 
-    def _new_bindings(self, replaced: Key) -> list[Resource]:
-        """The bindings that an exchange or queue gets by the plan, if what is at their other end exists."""
+    def _new_bindings(self) -> dict[Key, list[Resource]]:
+        """The bindings that exchanges and queues get by the plan and whose ends exist, by both ends."""
         created = [change for change in self._planned.plan.changes if change.action == "create"]
         missing = {change.key for change in created}
-        return [
-            change.resource
-            for change in created
-            if change.key.kind is Kind.BINDING
-            and replaced in binding_ends(change.key)
-            and missing.isdisjoint(binding_ends(change.key))
-        ]
+        found: dict[Key, list[Resource]] = {}
+        for change in created:
+            if change.key.kind is Kind.BINDING and missing.isdisjoint(ends := binding_ends(change.key)):
+                for end in set(ends):
+                    found.setdefault(end, []).append(change.resource)
+        return found
 
     def _move(self, changes: Sequence[Change]) -> None:
         conditions = Conditions(self._progress, self._drain_timeout)

@@ -144,9 +144,12 @@ def vanishing_when_replaced(replaced: Collection[Key], desired: State, live: Sta
     own = {
         key: desired[key] for key in desired if key.kind is not Kind.BINDING
     }  # its bindings come back too late
+    bindings: dict[Key, set[Key]] = {key: set() for key in replaced}
+    for key in live:
+        if key.kind is Kind.BINDING and (end := binding_ends(key)[1]) in bindings:
+            bindings[end].add(key)
     for key in replaced:
-        bindings = {other for other in live if other.kind is Kind.BINDING and binding_ends(other)[1] == key}
-        for exchange in vanishing(bindings, own, live):
+        for exchange in vanishing(bindings[key], own, live):
             if exchange != key:
                 yield Problem(
                     f"{key} cannot be replaced: {exchange} is `auto_delete` and would be deleted with its last binding",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...base.listing import listed
@@ -60,11 +60,12 @@ class Protection:
         return "apply `protect: false` alone first, and then this change"
 
 
-def _lost(change: Change, protected: Iterable[Key]) -> Iterator[Key]:
+def _lost(change: Change, protected: Collection[Key]) -> Iterator[Key]:
     """The protected objects that a deletion or replacement deletes; with a vhost, all that are in it."""
-    for key in protected:
-        if key == change.key or (change.key.kind is Kind.VHOST and key.vhost == change.key.name[0]):
-            yield key
+    if change.key.kind is Kind.VHOST:
+        yield from (key for key in protected if key.vhost == change.key.name[0])
+    elif change.key in protected:
+        yield change.key
 
 
 def _message(change: Change, lost: list[Key]) -> str:
